@@ -1,0 +1,20 @@
+"""The run file: its keys, reading, checking and writing it."""
+
+from .loading import dump_config, load_config, make_config
+from .reference import Key, keys_as_markdown, list_keys
+from .schema import BalanceConfig, EvaluationConfig, RunConfig, SourceConfig, TaskConfig, TrainConfig
+
+__all__ = [
+    "BalanceConfig",
+    "EvaluationConfig",
+    "Key",
+    "RunConfig",
+    "SourceConfig",
+    "TaskConfig",
+    "TrainConfig",
+    "dump_config",
+    "keys_as_markdown",
+    "list_keys",
+    "load_config",
+    "make_config",
+]

@@ -1,0 +1,46 @@
+"""The table of the run file's keys, made from the schema."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from .schema import RunConfig
+
+
+class Key(NamedTuple):
+    """One key of the run file."""
+
+    path: str
+    default: str
+    description: str
+
+
+def list_keys(schema: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[Key]:
+    """Yield every key of the run file, sections after the key that holds them."""
+    for name, field in schema.model_fields.items():
+        path = prefix + name
+        yield Key(path, _default(field.default), field.description or "")
+        named = get_origin(field.annotation) is dict
+        for choice in (field.annotation, *get_args(field.annotation)):
+            if isinstance(choice, type) and issubclass(choice, BaseModel):
+                yield from list_keys(choice, f"{path}.NAME." if named else f"{path}.")
+
+
+def keys_as_markdown() -> str:
+    """Return the table as Markdown, for the documentation."""
+    lines = ["| key | default | what it is |", "|---|---|---|"]
+    for path, default, description in list_keys():
+        lines.append(f"| `{path}` | {default and f'`{default}`'} | {description.replace('|', '&#124;')} |")
+    return "\n".join(lines) + "\n"
+
+
+def _default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "required"
+    if value is None or isinstance(value, BaseModel):
+        return ""
+    if isinstance(value, tuple):
+        return "[" + ", ".join(str(item) for item in value) + "]"
+    return str(value)

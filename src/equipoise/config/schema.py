@@ -1,0 +1,272 @@
+"""The run file's keys: type, default and one sentence each.
+
+This is the only place that says what a run file may hold: validation, `equipoise keys`, the documentation and
+the errors are all made from it.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from equipoise.errors import did_you_mean
+from equipoise.tasks import KINDS, Classification, Regression, Task
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of the run file; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class LimitConfig(Section):
+    """How many rows of each split to use; the choice is by text hash, so it is stable."""
+
+    train: int | None = Field(None, gt=0, description="Rows of the training split.")
+    dev: int | None = Field(None, gt=0, description="Rows of the dev split.")
+    test: int | None = Field(None, gt=0, description="Rows of the test split.")
+
+
+class SourceConfig(Section):
+    """Rows from files, a folder, a hub data set or the starter corpus."""
+
+    path: Path | None = Field(
+        None,
+        description="A file (CSV, TSV, JSON, JSONL, Parquet) to split automatically, or a folder that holds "
+        "train, dev and test files.",
+    )
+    train: Path | None = Field(None, description="File of the training split.")
+    dev: Path | None = Field(None, description="File of the dev split; taken from train when not given.")
+    test: Path | None = Field(None, description="File of the test split; taken from train when not given.")
+    hub: str | None = Field(None, description="Hugging Face hub id of a data set (needs the network once).")
+    hub_config: str | None = Field(None, description="Configuration name of the hub data set.")
+    starter: str | None = Field(None, description="Name of a starter corpus (`equipoise fetch` lists them).")
+    group: str | None = Field(
+        None,
+        description="Column that names the document (or author) a row belongs to; a group is never split.",
+    )
+    split: tuple[Fraction, Fraction, Fraction] = Field(
+        (0.8, 0.1, 0.1),
+        description="Shares of train, dev and test where a split is not given; assigned by hash of the "
+        "group or text.",
+    )
+    subsets: tuple[str, ...] = Field(
+        (), description="Columns by whose values (at most 20 each) the test metrics are also reported."
+    )
+    limit: LimitConfig = Field(LimitConfig(), description="Use fewer rows.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        origins = [key for key in ("path", "train", "hub", "starter") if getattr(self, key) is not None]
+        if len(origins) != 1:
+            found = " and ".join(origins) if origins else "none of them"
+            raise ValueError(f"found {found}, expected exactly one of 'path', 'train', 'hub', 'starter'")
+        if (self.dev or self.test) and not self.train:
+            raise ValueError(f"'dev' and 'test' go with 'train', found '{origins[0]}'")
+        if self.hub_config and not self.hub:
+            raise ValueError("'hub_config' goes with 'hub'")
+        if abs(sum(self.split) - 1) > 1e-6 or self.split[0] == 0:
+            raise ValueError(
+                f"'split' is {list(self.split)}, expected three shares that add up to 1, train above 0"
+            )
+        return self
+
+
+class FromScoreConfig(Section):
+    """Classes cut from a score."""
+
+    classes: tuple[str, ...] = Field(description="Class names, from the lowest scores to the highest.")
+    thresholds: tuple[float, ...] | Literal["auto"] = Field(
+        "auto",
+        description="Ascending cut points, one fewer than classes; a score on a threshold belongs to the "
+        "class above it. `auto` makes the training classes as equal in size as the scores allow.",
+    )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"'classes' is {list(self.classes)}, expected two or more different names")
+        if self.thresholds != "auto":
+            if len(self.thresholds) != len(self.classes) - 1:
+                raise ValueError(
+                    f"found {len(self.thresholds)} thresholds for {len(self.classes)} classes, "
+                    f"expected {len(self.classes) - 1}"
+                )
+            if list(self.thresholds) != sorted(set(self.thresholds)):
+                raise ValueError(f"'thresholds' is {list(self.thresholds)}, expected ascending numbers")
+        return self
+
+
+class TaskConfig(Section):
+    """One task."""
+
+    source: str = Field(description="Name of the source its rows come from.")
+    kind: str = Field(description="What it predicts: " + " or ".join(f"`{kind}`" for kind in KINDS) + ".")
+    text: str = Field("text", description="Column of the text.")
+    pair: str | None = Field(None, description="Column of a second text: a target, an aspect.")
+    label: str = Field("label", description="Column of the label.")
+    range: tuple[float, float] | None = Field(
+        None, description="Lowest and highest possible score (regression); a label outside it is an error."
+    )
+    classes: tuple[str, ...] | None = Field(
+        None,
+        description="The classes in order (classification); found in the training labels when not given.",
+    )
+    from_score: FromScoreConfig | None = Field(
+        None, description="The label column holds a score that thresholds cut into classes (classification)."
+    )
+    metric: str | None = Field(
+        None,
+        description="Primary metric: `macro_f1` (default) or `accuracy`; `pearson` (default) or `spearman`.",
+    )
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return [str(name) for name in value] if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        if self.kind not in KINDS:
+            raise ValueError(
+                f"'kind' is '{self.kind}', which does not exist. {did_you_mean(self.kind, KINDS)}"
+            )
+        if self.kind == "regression":
+            for key in ("classes", "from_score"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"'{key}' goes with kind: classification, found kind: regression")
+        if self.kind == "classification":
+            if self.range is not None:
+                raise ValueError("'range' goes with kind: regression, found kind: classification")
+            if self.classes is not None and self.from_score is not None:
+                raise ValueError(
+                    "found 'classes' and 'from_score', expected one (from_score names its own classes)"
+                )
+            if self.classes is not None and len(set(self.classes)) < max(2, len(self.classes)):
+                raise ValueError(f"'classes' is {list(self.classes)}, expected two or more different names")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"'range' is {list(self.range)}, expected the lowest score, then the highest")
+        allowed = PRIMARY_METRICS[self.kind]
+        if self.metric is not None and self.metric not in allowed:
+            raise ValueError(
+                f"'metric' is '{self.metric}', expected one of {', '.join(allowed)} for {self.kind}"
+            )
+        return self
+
+    def open_task(self, name: str) -> Task:
+        """Return the task, its label space still to be found on the training split."""
+        metric = self.metric or PRIMARY_METRICS[self.kind][0]
+        if self.kind == "regression":
+            return Regression(name, self.source, self.text, self.pair, self.label, metric, self.range)
+        if self.from_score is None:
+            return Classification(
+                name, self.source, self.text, self.pair, self.label, metric, self.classes or ()
+            )
+        cuts = self.from_score.thresholds
+        return Classification(
+            name,
+            self.source,
+            self.text,
+            self.pair,
+            self.label,
+            metric,
+            self.from_score.classes,
+            from_score=True,
+            thresholds=() if cuts == "auto" else cuts,
+        )
+
+
+PRIMARY_METRICS = {"classification": ("macro_f1", "accuracy"), "regression": ("pearson", "spearman")}
+"""Metrics that can select a checkpoint: higher is better, 1 is perfect, 0 is no better than a constant."""
+
+
+class BalanceConfig(BaseModel):
+    """How the task losses become one: a balancer's name, or its name with options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(
+        "dao", description="Balancer: `dao`, `equal`, `static`, `uncertainty`; its options stand beside it."
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options beside the name."""
+        return dict(self.model_extra or {})
+
+
+class TrainConfig(Section):
+    """How to train."""
+
+    epochs: float = Field(3.0, gt=0, description="Passes over the training rows; may be a fraction.")
+    max_steps: int | None = Field(
+        None, gt=0, description="Stop after this many steps, whatever `epochs` says."
+    )
+    batch_size: int = Field(32, gt=0, description="Rows in a batch.")
+    eval_batch_size: int = Field(64, gt=0, description="Rows in a batch where nothing is learnt.")
+    gradient_accumulation: int = Field(1, gt=0, description="Batches whose gradients add up to one step.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW.")
+    head_learning_rate: float | None = Field(
+        1e-3,
+        gt=0,
+        description="Peak learning rate of the task modules, which start from nothing; empty means the same.",
+    )
+    weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW, not on biases and norms.")
+    warmup: Fraction = Field(
+        0.1, description="Share of the steps in which the learning rate rises from zero."
+    )
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear",
+        description="Course of the learning rate after the warm-up: `linear`, `cosine` or `constant`.",
+    )
+    max_grad_norm: float = Field(1.0, ge=0, description="Gradients are clipped to this norm; 0 turns it off.")
+    freeze_embeddings: bool = Field(
+        False, description="Leave the word embeddings as they are: faster, smaller."
+    )
+    mixing: Fraction = Field(0.5, description="τ: sources are drawn by rows^τ; 1 is by size, 0 is all alike.")
+    evaluations: int = Field(
+        5, gt=0, description="How often dev is scored, evenly spread; the best checkpoint is kept."
+    )
+    patience: int | None = Field(
+        None, gt=0, description="Stop when this many dev scorings in a row bring no better run score."
+    )
+    seed: int = Field(0, ge=0, description="Seed of every random draw.")
+
+
+class EvaluationConfig(Section):
+    """How the result is judged."""
+
+    baselines: tuple[Literal["majority", "vader"], ...] = Field(
+        ("majority",),
+        description="Rival rows in the table: `majority` (majority class or mean), `vader` (VADER's compound "
+        "score; regression, and classes cut from a score into three).",
+    )
+    bootstrap: int = Field(1000, ge=100, description="Bootstrap resamples behind the 95 % intervals.")
+
+
+class RunConfig(Section):
+    """The run file."""
+
+    model: str = Field("minilm", description="Backbone: a starter name, a Hugging Face hub id, or a folder.")
+    max_length: int = Field(
+        128, gt=2, description="Longest input in tokens; longer texts are cut, and counted."
+    )
+    sources: dict[str, SourceConfig] = Field(description="Where rows come from, by name.")
+    tasks: dict[str, TaskConfig] = Field(description="What is learnt, by name.")
+    balance: BalanceConfig = Field(
+        BalanceConfig(), description="Balancer, by name or as {name: …, option: …}."
+    )
+    train: TrainConfig = Field(TrainConfig(), description="How to train.")
+    evaluation: EvaluationConfig = Field(EvaluationConfig(), description="How the result is judged.")
+    output: Path = Field(description="Folder of the run.")
+
+    @field_validator("balance", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    def open_tasks(self) -> dict[str, Task]:
+        """The tasks, their label spaces still to be found on the training split."""
+        return {name: task.open_task(name) for name, task in self.tasks.items()}

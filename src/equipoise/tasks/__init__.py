@@ -1,0 +1,25 @@
+"""Task kinds and their label spaces.
+
+Multilabel and generation join here as further kinds, each in a file of its own.
+"""
+
+from typing import Any
+
+from .base import LabelError, Task, View
+from .classification import Classification
+from .regression import Regression
+
+KINDS: dict[str, type[Task]] = {kind.kind: kind for kind in (Classification, Regression)}
+"""The task kinds a run file can name."""
+
+
+def task_from_dict(data: dict[str, Any]) -> Task:
+    """Read back what `Task.to_dict` wrote."""
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+    }
+    kind = KINDS[str(fields.pop("kind"))]
+    return kind(**fields)
+
+
+__all__ = ["KINDS", "Classification", "LabelError", "Regression", "Task", "View", "task_from_dict"]

@@ -1,0 +1,103 @@
+"""What every task kind shares."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, NamedTuple, Self
+
+
+class LabelError(ValueError):
+    """A cell is no label of its task; the message says what was found and what was expected."""
+
+
+class View(NamedTuple):
+    """What a task reads: tasks with the same view share rows, and each row is encoded once."""
+
+    source: str
+    text: str
+    pair: str | None
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """One task: what it reads, what it predicts, and by which metric it is judged.
+
+    A task starts *open*, as the run file states it; `fit` returns it with its label space resolved on
+    the training split. The resolved task travels with the model.
+
+    Args:
+        name: the task's name in the run file, tables and predictions.
+        source: the source its rows come from.
+        text: column of the text.
+        pair: column of the second text (a target, an aspect), or None.
+        label: column of the label.
+        metric: the primary metric.
+    """
+
+    kind: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+    """The metrics every table shows for this kind; the first is the default primary metric."""
+
+    name: str
+    source: str
+    text: str
+    pair: str | None
+    label: str
+    metric: str
+
+    @property
+    def view(self) -> View:
+        """The source and columns this task reads."""
+        return View(self.source, self.text, self.pair)
+
+    @abstractmethod
+    def parse(self, cell: Any) -> float | int | str:
+        """Read one label cell.
+
+        Raises:
+            LabelError: the cell is no label of this task.
+        """
+
+    @abstractmethod
+    def fit(self, labels: Sequence[Any]) -> Self:
+        """Return this task with its label space resolved on the parsed training labels.
+
+        Raises:
+            LabelError: the labels cannot be learnt from (one class only, no variance).
+        """
+
+    @abstractmethod
+    def encode(self, label: Any) -> float | int:
+        """Turn a parsed label into what the table stores (class index; score in the user's units).
+
+        Raises:
+            LabelError: the label is not in the label space found on train.
+        """
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the task as plain JSON data; `task_from_dict` reads it back."""
+        return {"kind": self.kind, **asdict(self)}
+
+
+def parse_number(cell: Any) -> float:
+    """Read a finite number from a cell.
+
+    Raises:
+        LabelError: the cell is empty, no number, NaN or infinite.
+    """
+    try:
+        number = float(cell)
+    except (TypeError, ValueError):
+        raise LabelError(f"found {cell!r}, expected a number") from None
+    if isinstance(cell, bool) or number != number or number in (float("inf"), float("-inf")):
+        raise LabelError(f"found {cell!r}, expected a finite number")
+    return number
+
+
+def quote(words: Iterable[str]) -> str:
+    """Join words for a message."""
+    return ", ".join(f"'{word}'" for word in words)
