@@ -1,3 +1,32 @@
 """Fine-tune one language model for many sentiment tasks at once, and keep them in balance."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from equipoise.balancing import DynamicAdaptiveLoss, LabelStats
+    from equipoise.errors import EquipoiseError
+    from equipoise.evaluation import evaluate
+    from equipoise.modeling import Predictor, load
+    from equipoise.training import train
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "DynamicAdaptiveLoss": "equipoise.balancing",
+    "EquipoiseError": "equipoise.errors",
+    "LabelStats": "equipoise.balancing",
+    "Predictor": "equipoise.modeling",
+    "evaluate": "equipoise.evaluation",
+    "load": "equipoise.modeling",
+    "train": "equipoise.training",
+}
+
+__all__ = ["DynamicAdaptiveLoss", "EquipoiseError", "LabelStats", "Predictor", "evaluate", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names when they are first asked for: the command and the plug-in start without the rest."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'equipoise' has no attribute '{name}'")

@@ -140,9 +140,7 @@ def _resolve_paths(config: RunConfig, folder: Path) -> RunConfig:
 
     def resolve_source(source: SourceConfig) -> SourceConfig:
         paths = {key: getattr(source, key) for key in ("path", "train", "dev", "test")}
-        return source.model_copy(
-            update={key: resolve(path) for key, path in paths.items() if path is not None}
-        )
+        return source.model_copy(update={key: resolve(path) for key, path in paths.items() if path is not None})
 
     model = config.model
     if model.startswith((".", "~", "/")) or (folder / model).is_dir():

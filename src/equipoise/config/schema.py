@@ -13,6 +13,7 @@ from equipoise.errors import did_you_mean
 from equipoise.tasks import KINDS, Classification, Regression, Task
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[\w-]+$")]
 
 
 class Section(BaseModel):
@@ -49,8 +50,7 @@ class SourceConfig(Section):
     )
     split: tuple[Fraction, Fraction, Fraction] = Field(
         (0.8, 0.1, 0.1),
-        description="Shares of train, dev and test where a split is not given; assigned by hash of the "
-        "group or text.",
+        description="Shares of train, dev and test where a split is not given; assigned by hash of the group or text.",
     )
     subsets: tuple[str, ...] = Field(
         (), description="Columns by whose values (at most 20 each) the test metrics are also reported."
@@ -68,9 +68,7 @@ class SourceConfig(Section):
         if self.hub_config and not self.hub:
             raise ValueError("'hub_config' goes with 'hub'")
         if abs(sum(self.split) - 1) > 1e-6 or self.split[0] == 0:
-            raise ValueError(
-                f"'split' is {list(self.split)}, expected three shares that add up to 1, train above 0"
-            )
+            raise ValueError(f"'split' is {list(self.split)}, expected three shares that add up to 1, train above 0")
         return self
 
 
@@ -130,9 +128,7 @@ class TaskConfig(Section):
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
         if self.kind not in KINDS:
-            raise ValueError(
-                f"'kind' is '{self.kind}', which does not exist. {did_you_mean(self.kind, KINDS)}"
-            )
+            raise ValueError(f"'kind' is '{self.kind}', which does not exist. {did_you_mean(self.kind, KINDS)}")
         if self.kind == "regression":
             for key in ("classes", "from_score"):
                 if getattr(self, key) is not None:
@@ -141,18 +137,14 @@ class TaskConfig(Section):
             if self.range is not None:
                 raise ValueError("'range' goes with kind: regression, found kind: classification")
             if self.classes is not None and self.from_score is not None:
-                raise ValueError(
-                    "found 'classes' and 'from_score', expected one (from_score names its own classes)"
-                )
+                raise ValueError("found 'classes' and 'from_score', expected one (from_score names its own classes)")
             if self.classes is not None and len(set(self.classes)) < max(2, len(self.classes)):
                 raise ValueError(f"'classes' is {list(self.classes)}, expected two or more different names")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"'range' is {list(self.range)}, expected the lowest score, then the highest")
         allowed = PRIMARY_METRICS[self.kind]
         if self.metric is not None and self.metric not in allowed:
-            raise ValueError(
-                f"'metric' is '{self.metric}', expected one of {', '.join(allowed)} for {self.kind}"
-            )
+            raise ValueError(f"'metric' is '{self.metric}', expected one of {', '.join(allowed)} for {self.kind}")
         return self
 
     def open_task(self, name: str) -> Task:
@@ -161,9 +153,7 @@ class TaskConfig(Section):
         if self.kind == "regression":
             return Regression(name, self.source, self.text, self.pair, self.label, metric, self.range)
         if self.from_score is None:
-            return Classification(
-                name, self.source, self.text, self.pair, self.label, metric, self.classes or ()
-            )
+            return Classification(name, self.source, self.text, self.pair, self.label, metric, self.classes or ())
         cuts = self.from_score.thresholds
         return Classification(
             name,
@@ -201,9 +191,7 @@ class TrainConfig(Section):
     """How to train."""
 
     epochs: float = Field(3.0, gt=0, description="Passes over the training rows; may be a fraction.")
-    max_steps: int | None = Field(
-        None, gt=0, description="Stop after this many steps, whatever `epochs` says."
-    )
+    max_steps: int | None = Field(None, gt=0, description="Stop after this many steps, whatever `epochs` says.")
     batch_size: int = Field(32, gt=0, description="Rows in a batch.")
     eval_batch_size: int = Field(64, gt=0, description="Rows in a batch where nothing is learnt.")
     gradient_accumulation: int = Field(1, gt=0, description="Batches whose gradients add up to one step.")
@@ -214,17 +202,13 @@ class TrainConfig(Section):
         description="Peak learning rate of the task modules, which start from nothing; empty means the same.",
     )
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW, not on biases and norms.")
-    warmup: Fraction = Field(
-        0.1, description="Share of the steps in which the learning rate rises from zero."
-    )
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises from zero.")
     schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear",
         description="Course of the learning rate after the warm-up: `linear`, `cosine` or `constant`.",
     )
     max_grad_norm: float = Field(1.0, ge=0, description="Gradients are clipped to this norm; 0 turns it off.")
-    freeze_embeddings: bool = Field(
-        False, description="Leave the word embeddings as they are: faster, smaller."
-    )
+    freeze_embeddings: bool = Field(False, description="Leave the word embeddings as they are: faster, smaller.")
     mixing: Fraction = Field(0.5, description="τ: sources are drawn by rows^τ; 1 is by size, 0 is all alike.")
     evaluations: int = Field(
         5, gt=0, description="How often dev is scored, evenly spread; the best checkpoint is kept."
@@ -250,14 +234,10 @@ class RunConfig(Section):
     """The run file."""
 
     model: str = Field("minilm", description="Backbone: a starter name, a Hugging Face hub id, or a folder.")
-    max_length: int = Field(
-        128, gt=2, description="Longest input in tokens; longer texts are cut, and counted."
-    )
-    sources: dict[str, SourceConfig] = Field(description="Where rows come from, by name.")
-    tasks: dict[str, TaskConfig] = Field(description="What is learnt, by name.")
-    balance: BalanceConfig = Field(
-        BalanceConfig(), description="Balancer, by name or as {name: …, option: …}."
-    )
+    max_length: int = Field(128, gt=2, description="Longest input in tokens; longer texts are cut, and counted.")
+    sources: dict[Name, SourceConfig] = Field(description="Where rows come from, by name.")
+    tasks: dict[Name, TaskConfig] = Field(description="What is learnt, by name.")
+    balance: BalanceConfig = Field(BalanceConfig(), description="Balancer, by name or as {name: …, option: …}.")
     train: TrainConfig = Field(TrainConfig(), description="How to train.")
     evaluation: EvaluationConfig = Field(EvaluationConfig(), description="How the result is judged.")
     output: Path = Field(description="Folder of the run.")

@@ -15,9 +15,7 @@ KINDS: dict[str, type[Task]] = {kind.kind: kind for kind in (Classification, Reg
 
 def task_from_dict(data: dict[str, Any]) -> Task:
     """Read back what `Task.to_dict` wrote."""
-    fields: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
-    }
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
     kind = KINDS[str(fields.pop("kind"))]
     return kind(**fields)
 

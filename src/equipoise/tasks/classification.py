@@ -82,9 +82,7 @@ def _balanced_thresholds(scores: Sequence[float], n_classes: int) -> tuple[float
     """Cut scores into classes of near equal size, never between equal scores (our design)."""
     values, counts = np.unique(np.asarray(scores, dtype=float), return_counts=True)
     if len(values) < n_classes:
-        raise LabelError(
-            f"thresholds: auto found {len(values)} different scores, expected {n_classes} or more"
-        )
+        raise LabelError(f"thresholds: auto found {len(values)} different scores, expected {n_classes} or more")
     below = np.cumsum(counts)[:-1] / counts.sum()
     middles = (values[:-1] + values[1:]) / 2
     cuts: list[int] = []

@@ -32,9 +32,7 @@ class Regression(Task):
         number = parse_number(cell)
         if self.range is not None and not self.range[0] <= number <= self.range[1]:
             low, high = self.range
-            raise LabelError(
-                f"found {number:g}, expected a number from {low:g} to {high:g} (the task's range)"
-            )
+            raise LabelError(f"found {number:g}, expected a number from {low:g} to {high:g} (the task's range)")
         return number
 
     def fit(self, labels: Sequence[Any]) -> Self:

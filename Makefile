@@ -1,0 +1,47 @@
+# Needs Python 3.11 or newer with venv and pip. `make help` lists what there is.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.setup-done
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test test-fast lint format
+
+help:
+	@echo "make setup       set up .venv with the equipoise command"
+	@echo "make quickstart  set up, fetch the starters, train, evaluate, write a report"
+	@echo "make test        set up, fetch the starters, lint, check types, run all tests"
+	@echo "make test-fast   run the tests that need no starter"
+	@echo "make lint        check style and types"
+	@echo "make format      format the code"
+	@echo "Another interpreter: make setup PYTHON=python3.12"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Equipoise needs Python 3.11 or newer; '$(PYTHON)' is older or missing." \
+	    "Name another: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv || { \
+	  echo "$(PYTHON) cannot make a virtual environment: install its venv package" \
+	    "(on Debian and Ubuntu: python3-venv)." >&2; exit 1; }
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+quickstart: setup
+	$(BIN)/equipoise quickstart
+
+test: lint
+	$(BIN)/equipoise fetch minilm vader
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+test-fast: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not starter"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

@@ -1,0 +1,88 @@
+"""Checks of a balancer's options and inputs."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equipoise.errors import did_you_mean
+
+
+def checked_number(name: str, value: Any, valid: Callable[[float], bool], expected: str) -> float:
+    """Return an option's value as a float.
+
+    Args:
+        name: the option, for the message.
+        value: what was given.
+        valid: whether a finite number is in range.
+        expected: the range in words, for the message.
+
+    Raises:
+        ValueError: If it is no finite number, or out of range.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not valid(value):
+        raise ValueError(f"`{name}` must be {expected}. Found {value!r}.")
+    return float(value)
+
+
+def checked_clip(clip: Any) -> tuple[float, float]:
+    """Return the smallest and the largest weight.
+
+    Raises:
+        ValueError: If it is not a pair of numbers with 0 <= smallest <= 1 <= largest.
+    """
+    try:
+        low, high = (float(bound) for bound in clip)
+    except (TypeError, ValueError):
+        low, high = math.nan, math.nan
+    if not 0 <= low <= 1 <= high:
+        raise ValueError(f"`clip` must be the smallest and the largest weight, with 1 between them. Found {clip!r}.")
+    return low, high
+
+
+def check_names(tasks: Mapping[str, Any], **arguments: Any) -> None:
+    """Check that arguments name existing tasks only.
+
+    Raises:
+        ValueError: If one does not, with the closest name there is.
+    """
+    for argument, names in arguments.items():
+        for name in names or ():
+            if name not in tasks:
+                raise ValueError(f"`{argument}` has an unknown task '{name}'. {did_you_mean(name, tasks)}")
+
+
+def check_entry(
+    task: str,
+    losses: Mapping[str, Tensor],
+    *,
+    targets: Mapping[str, Tensor] | None,
+    rows: Mapping[str, Tensor] | None,
+    counts: Mapping[str, float] | None,
+) -> None:
+    """Check that what is given for a present task fits together.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    entry = losses[task]
+    if entry.dim() > 1:
+        raise ValueError(
+            f"losses['{task}'] has shape {tuple(entry.shape)}; expected one loss per labelled example, or a scalar."
+        )
+    for name, other in (("targets", targets), ("rows", rows)):
+        if other and task in other and entry.dim() == 1 and other[task].shape[:1] != entry.shape:
+            raise ValueError(
+                f"{name}['{task}'] has shape {tuple(other[task].shape)}, losses['{task}'] has "
+                f"{tuple(entry.shape)}; expected one entry per labelled example in both."
+            )
+    if rows and task in rows and (rows[task].dim() != 1 or rows[task].dtype != torch.long):
+        raise ValueError(f"rows['{task}'] must be indices into the rows of `features`: int64 of shape (n,).")
+    if counts is not None and counts.get(task, 0) < entry.numel():
+        raise ValueError(
+            f"counts['{task}'] is {counts.get(task, 0)}, but this micro-batch alone has {entry.numel()} labels; "
+            f"expected the number in all micro-batches of the step."
+        )

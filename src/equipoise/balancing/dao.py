@@ -1,0 +1,139 @@
+"""The dynamic adaptive loss: task weights from task gradients, example weights from the labels."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from .base import Balancer
+from .checks import check_names, checked_number
+from .example_weights import WEIGHTED_KINDS, LabelStats, example_weight_table
+
+_WINDOW = 10_000
+"""How many of a task's last labels count where no statistics are given."""
+
+
+class DynamicAdaptiveLoss(Balancer):
+    r"""Weigh tasks by their gradients and examples by their labels in every step (DAO, arXiv 2408.11856).
+
+        L = Σ_t λ_t L_t,    L_t = (1 / n_t) Σ_i e_ti l_ti,    λ_t ∝ 1 / |g_t|,    Σ_t λ_t = number of active
+        tasks
+
+    - l_ti is the loss of task t on its i-th labelled example, n_t the number of these;
+    - e_ti is the example's weight: by the effective number of its class (Cui et al., 2019, arXiv 1901.05555),
+      or by the smoothed density of its score (Yang et al., 2021, arXiv 2102.09554); see
+      `example_weight_table`;
+    - g_t is the gradient of L_t at the virtual shared map; see `feature_gradients`.
+
+    So all tasks pull equally hard at what they share, whatever the units of their losses.
+
+    Deviations from the paper: it has two tasks, λ_1 = |g_2| / (|g_1| + |g_2|); λ_t ∝ 1 / |g_t| is the same up
+    to scale and extends it to more (our design), and the sum keeps the learning rate comparable to equal
+    weights. The paper's example weights, and where its gradients are taken, are not public: both are our
+    design.
+
+    Inputs: per-example losses; `features`, unless `task_weights` is off; `targets`, for the tasks with
+        example weights.
+    Tasks of other kinds than classification and regression have none. A task module whose output does not
+    depend on the features yet, such as one that starts from zero weights beside others that do not, has no
+    gradient and weight 0.
+
+    Relations: for two tasks, with -0.99 < cos(g_1, g_2) < 0.99, λ is IMTL-G's (Liu et al., 2021, ICLR) up to
+        scale.
+    With both halves off it is `EqualWeights`.
+
+    Args:
+        tasks: the tasks' names, or a mapping from name to kind.
+        label_stats: per task the label statistics of the training split (`LabelStats.fit`). For a task
+            without them its last 10,000 labels count.
+        task_weights: whether to compute λ; else it is 1.
+        example_weights: whether to compute e, or the tasks for which to; else it is 1.
+        beta: how much rare classes are lifted, in [0, 1): 0 not at all, towards 1 by inverse frequency.
+        temper: how much rare scores are lifted, in [0, 1]: 0 not at all, 1 by inverse density.
+        limit: the largest example weight before scaling to a mean of 1.
+        clip: the smallest and the largest task weight.
+
+    Raises:
+        ValueError: If an option is outside its range, or names a task or a kind that does not exist.
+
+    Example:
+        >>> import torch
+        >>> from equipoise.balancing import DynamicAdaptiveLoss
+        >>> h = torch.tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)
+        >>> balance = DynamicAdaptiveLoss(["score", "polarity"])
+        >>> loss = balance({"score": h[:, 0], "polarity": 3.0 * h[:, 1]}, features=h)
+        >>> loss.backward()
+        >>> balance.weights
+        {'score': 1.5, 'polarity': 0.5}
+    """
+
+    needs_gradients = True
+
+    def __init__(
+        self,
+        tasks: Mapping[str, str] | Sequence[str],
+        *,
+        label_stats: Mapping[str, LabelStats] | None = None,
+        task_weights: bool = True,
+        example_weights: bool | Collection[str] = True,
+        beta: float = 0.999,
+        temper: float = 0.5,
+        limit: float = 10.0,
+        clip: tuple[float, float] = (0.01, 100.0),
+    ) -> None:
+        super().__init__(tasks, clip=clip)
+        if not isinstance(task_weights, bool):
+            raise ValueError(f"`task_weights` must be true or false. Found {task_weights!r}.")
+        self.needs_gradients = task_weights
+        self._options = {
+            "beta": checked_number("beta", beta, lambda value: 0 <= value < 1, "in [0, 1)"),
+            "temper": checked_number("temper", temper, lambda value: 0 <= value <= 1, "in [0, 1]"),
+            "limit": checked_number("limit", limit, lambda value: value >= 1, "at least 1"),
+        }
+        self._weighted = self._weighted_tasks(example_weights)
+        check_names(self.tasks, label_stats=label_stats)
+        self._tables = {task: self._table(stats) for task, stats in (label_stats or {}).items()}
+        self._labels: dict[str, Tensor] = {}
+
+    def compute_weights(self, losses: Tensor, gramian: Tensor | None, tasks: Sequence[str]) -> Tensor:
+        """Return 1 / |g_t|."""
+        return torch.ones_like(losses) if gramian is None else gramian.diagonal().rsqrt()
+
+    def weigh_examples(self, task: str, targets: Tensor) -> Tensor | None:
+        """Return e, from the label statistics or else from the task's last labels, these included."""
+        if task not in self._weighted:
+            return None
+        kind = self._weighted[task]
+        if targets.dim() != 1 or (kind == "classification" and targets.is_floating_point()):
+            raise ValueError(
+                f"targets['{task}'] are {targets.dtype} of shape {tuple(targets.shape)}; expected "
+                f"{'class indices, integers' if kind == 'classification' else 'scores'} of shape (n,)."
+            )
+        if task in self._tables:
+            stats, table = self._tables[task]
+        else:
+            latest = targets.detach().cpu()
+            self._labels[task] = torch.cat([self._labels.get(task, latest[:0]), latest])[-_WINDOW:]
+            stats, table = self._table(LabelStats.fit(kind, self._labels[task]))
+        return table.to(targets.device)[stats.index(targets)]
+
+    def _weighted_tasks(self, chosen: bool | Collection[str]) -> dict[str, str]:
+        """Return the tasks to weigh the examples of, with their kinds."""
+        if isinstance(chosen, str) or not isinstance(chosen, bool | Collection):
+            raise ValueError(f"`example_weights` must be true, false or a list of tasks. Found {chosen!r}.")
+        if isinstance(chosen, bool):
+            chosen = self.tasks if chosen else ()
+        check_names(self.tasks, example_weights=chosen)
+        return {task: kind for task, kind in self.tasks.items() if task in chosen and kind in WEIGHTED_KINDS}
+
+    def _table(self, stats: LabelStats) -> tuple[LabelStats, Tensor]:
+        return stats, example_weight_table(stats, **self._options).float()
+
+    def _get_state(self) -> dict[str, Tensor]:
+        return super()._get_state() | {f"labels.{task}": labels for task, labels in self._labels.items()}
+
+    def _set_state(self, state: dict[str, Tensor]) -> None:
+        super()._set_state(state)
+        self._labels = {
+            name.removeprefix("labels."): labels for name, labels in state.items() if name.startswith("labels.")
+        }

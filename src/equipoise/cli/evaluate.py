@@ -1,0 +1,30 @@
+"""`equipoise evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .train import RunFile, Set
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A model folder, or the folder of a run.")],
+    run_file: RunFile,
+    set_: Set = None,
+    split: Annotated[str, typer.Option(help="The split to score: `test`, `dev` or `train`.")] = "test",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the metrics as JSON.")] = None,
+) -> None:
+    """Score a trained model on the data of a run file."""
+    from rich.console import Console
+
+    from equipoise.evaluation import evaluate as score
+    from equipoise.files import write_json
+    from equipoise.modeling import load
+    from equipoise.reporting import results_table
+
+    predictor = load(model)
+    records = score(predictor.model, run_file, set_ or (), split=split)
+    if output is not None:
+        write_json(output, records)
+    Console().print(results_table(records, predictor.tasks))

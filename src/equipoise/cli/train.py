@@ -1,0 +1,43 @@
+"""`equipoise train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RunFile = Annotated[Path, typer.Argument(help="The run file (YAML); `equipoise keys` lists what it may hold.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting that wins over the file, such as train.epochs=3."),
+]
+
+
+def train(
+    run_file: RunFile,
+    set_: Set = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard the run in the output folder.")] = False,
+) -> None:
+    """Train one model for all tasks of a run file, evaluate it and write the report."""
+    from equipoise.training import train as run_training
+
+    run = run_training(run_file, set_ or (), resume=resume, overwrite=overwrite)
+    show_run(run.folder)
+
+
+def show_run(folder: Path) -> None:
+    """Print the results of a finished run, and where they are."""
+    import os
+
+    from rich.console import Console
+
+    from equipoise.config import load_config
+    from equipoise.reporting import results_table
+    from equipoise.training import read_run
+
+    run = read_run(folder)
+    console = Console()
+    console.print(results_table(run.records, load_config(folder / "config.yaml").open_tasks()))
+    console.print(f"Run score on test: {run.run_score:.4f}", highlight=False)
+    here = os.path.relpath(folder)
+    console.print(f"Report: {here}/report.html   Model: {here}/model", highlight=False, soft_wrap=True)

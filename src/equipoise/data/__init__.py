@@ -1,0 +1,19 @@
+"""The way of the data: read, check, split, tokenise, sample."""
+
+from .collating import Collator
+from .loading import load_table
+from .reading import Rows, read_rows
+from .sampling import MixedLengthSampler
+from .table import SplitCounts, Table
+from .tokenising import tokenise
+
+__all__ = [
+    "Collator",
+    "MixedLengthSampler",
+    "Rows",
+    "SplitCounts",
+    "Table",
+    "load_table",
+    "read_rows",
+    "tokenise",
+]

@@ -1,0 +1,127 @@
+"""Checking raw rows against the tasks that read them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from equipoise.config import SourceConfig
+from equipoise.errors import DataError, did_you_mean
+from equipoise.tasks import LabelError, Task
+
+from .reading import Rows
+from .splitting import normalise
+
+_SHOWN = 5
+_SUBSET_VALUES = 20
+
+
+class Problems:
+    """Bad cells, collected so that one message names several."""
+
+    def __init__(self) -> None:
+        self._messages: list[str] = []
+        self._counts: Counter[str] = Counter()
+
+    def add(self, where: str, column: str, reader: str, message: object) -> None:
+        """Note one bad cell; `reader` is what reads it, such as "task 'polarity'"."""
+        self._counts[reader] += 1
+        if self._counts[reader] <= _SHOWN:
+            self._messages.append(f"{where}, column '{column}' ({reader}): {message}.")
+
+    def stop(self, way_out: str) -> None:
+        """Raise if there is any problem.
+
+        Raises:
+            DataError: at most five problems a reader, how many more there are, and the way out.
+        """
+        if not self._counts:
+            return
+        more = [
+            f"… and {count - _SHOWN} more for {reader}." for reader, count in self._counts.items() if count > _SHOWN
+        ]
+        raise DataError("\n".join([*self._messages, *more, way_out]))
+
+
+def check_rows(rows: Rows, source: SourceConfig, tasks: Sequence[Task], problems: Problems) -> Rows:
+    """Check the cells that the tasks read, and parse them.
+
+    Args:
+        rows: raw rows of a source.
+        source: the source, for its group and subset columns.
+        tasks: the tasks of the source.
+        problems: where bad cells are noted.
+
+    Returns:
+        The rows with these columns only: "text:COLUMN" (text), "label:TASK" (the parsed label, None where
+        there is none), "subset:COLUMN" and "group" (text or None), "keys" (the row's normalised texts, a
+        tuple without the pairs).
+
+    Raises:
+        DataError: a column is missing, or a subset column has too many values.
+    """
+    columns: dict[str, list[Any]] = {}
+    for task in tasks:
+        for column in (task.text, task.pair):
+            if column is not None and f"text:{column}" not in columns:
+                columns[f"text:{column}"] = _texts(rows, column, task, problems)
+        columns[f"label:{task.name}"] = _labels(rows, task, problems)
+    for column in source.subsets:
+        columns[f"subset:{column}"] = _subsets(rows, column)
+    if source.group is not None:
+        columns["group"] = _words(_cells(rows, source.group, "the source's group"))
+    texts = dict.fromkeys(f"text:{task.text}" for task in tasks)
+    columns["keys"] = list(zip(*(map(normalise, columns[text]) for text in texts), strict=True))
+    return Rows(rows.file, rows.numbers, columns, rows.unit)
+
+
+def _cells(rows: Rows, column: str, reader: str) -> list[Any]:
+    if column in rows.columns:
+        return rows.columns[column]
+    there = ", ".join(f"'{name}'" for name in rows.columns)
+    close = did_you_mean(column, rows.columns)
+    hint = close if close.startswith("Did you mean") else "Correct the name in the run file."
+    raise DataError(f"{rows.file}: found no column '{column}' ({reader}), expected one of {there}. {hint}")
+
+
+def _texts(rows: Rows, column: str, task: Task, problems: Problems) -> list[str]:
+    reader = f"task '{task.name}'"
+    texts: list[str] = []
+    for index, cell in enumerate(_cells(rows, column, reader)):
+        if isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell:
+            cell = str(cell)
+        if not isinstance(cell, str) or not cell.strip():
+            problems.add(rows.where(index), column, reader, f"found {cell!r}, expected a text")
+            cell = ""
+        texts.append(cell)
+    return texts
+
+
+def _labels(rows: Rows, task: Task, problems: Problems) -> list[Any]:
+    reader = f"task '{task.name}'"
+    labels: list[Any] = []
+    for index, cell in enumerate(_cells(rows, task.label, reader)):
+        label = None
+        if isinstance(cell, list | dict):
+            problems.add(rows.where(index), task.label, reader, f"found {cell!r}, expected one value")
+        elif cell is not None:
+            try:
+                label = task.parse(cell)
+            except LabelError as error:
+                problems.add(rows.where(index), task.label, reader, error)
+        labels.append(label)
+    return labels
+
+
+def _subsets(rows: Rows, column: str) -> list[str | None]:
+    words = _words(_cells(rows, column, "one of the source's subsets"))
+    count = len(set(words))
+    if count > _SUBSET_VALUES:
+        raise DataError(
+            f"{rows.file}, column '{column}': found {count} different values, expected at most "
+            f"{_SUBSET_VALUES}. Leave it out of the source's subsets."
+        )
+    return words
+
+
+def _words(cells: list[Any]) -> list[str | None]:
+    return [None if cell is None else str(cell) for cell in cells]

@@ -1,0 +1,147 @@
+"""From the run file to the table."""
+
+from collections.abc import Sequence
+
+from equipoise.config import RunConfig, SourceConfig
+from equipoise.errors import DataError, UsageError, did_you_mean
+from equipoise.tasks import LabelError, Task, View
+
+from .checking import Problems, check_rows
+from .merging import count_repeats, labelled, merge_repeats
+from .reading import Rows
+from .sources import SPLITS, read_source
+from .splitting import choose, separate, split_rows
+from .table import Table, join_views
+
+
+def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> Table:
+    """Read, check, split and join all sources of a run.
+
+    Args:
+        config: the run file.
+        fitted: tasks of a trained model; their label spaces are taken as they are and nothing is fitted. The
+            run file still says which tasks are read, and from which source and columns.
+
+    Raises:
+        DataError: a file, a row or a label is not what the run file says.
+        UsageError: the run file names a task that `fitted` does not have, or of another kind, or a starter
+            corpus that does not exist.
+    """
+    tasks = config.open_tasks() if fitted is None else _adopt(fitted, config.open_tasks())
+    notes: list[str] = []
+    sources: dict[str, dict[str, Rows]] = {}
+    for name, source in config.sources.items():
+        readers = [task for task in tasks.values() if task.source == name]
+        if readers:
+            sources[name] = _load_source(name, source, readers, notes)
+    separate(sources, notes)
+    for name, splits in sources.items():
+        for split, limit in config.sources[name].limit:
+            rows = splits[split]
+            if limit is not None and limit < len(rows):
+                splits[split] = choose(rows, limit)
+                notes.append(f"Source '{name}', {split}: {limit} of {len(rows)} rows are used (limit).")
+    parts = {split: _view_rows(split, sources, tasks, notes) for split in SPLITS}
+    if fitted is None:
+        tasks = {name: _fit(task, parts["train"][task.view]) for name, task in tasks.items()}
+    subsets = dict.fromkeys(column for source in config.sources.values() for column in source.subsets)
+    problems = Problems()
+    for views in parts.values():
+        for task in tasks.values():
+            _encode(views[task.view], task, problems)
+    problems.stop("Correct the cells, or list every class in the run file (classes).")
+    splits = {split: join_views(views, tasks, list(subsets)) for split, views in parts.items()}
+    return Table(tasks, splits, notes)
+
+
+def _adopt(fitted: dict[str, Task], tasks: dict[str, Task]) -> dict[str, Task]:
+    adopted: dict[str, Task] = {}
+    for name, task in tasks.items():
+        if name not in fitted:
+            raise UsageError(f"tasks.{name}: the model has no such task. {did_you_mean(name, fitted)}")
+        known = fitted[name]
+        if known.kind != task.kind:
+            raise UsageError(f"tasks.{name}: found kind {task.kind}, expected {known.kind} as in the model.")
+        adopted[name] = known.replace(source=task.source, text=task.text, pair=task.pair, label=task.label)
+    return adopted
+
+
+def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: list[str]) -> dict[str, Rows]:
+    """Read a source's rows that have a label, checked and in three splits."""
+    given: dict[str, Rows] = {}
+    problems = Problems()
+    for split, raw in read_source(source).items():
+        given[split] = check_rows(raw, source, tasks, problems)
+    problems.stop("Correct the cells; an empty label cell (null in JSON) means that the row has no label.")
+    for split, rows in given.items():
+        kept = labelled(rows, tasks)
+        if not kept:
+            columns = ", ".join(f"'{column}'" for column in dict.fromkeys(task.label for task in tasks))
+            raise DataError(
+                f"{rows.file}: found no label in column {columns} on any of {len(rows)} rows, "
+                "expected one or more. Correct the column name in the run file, or fill the column."
+            )
+        if len(kept) < len(rows):
+            notes.append(f"{rows.file}: {len(rows) - len(kept)} rows without any label were left out.")
+        given[split] = kept
+    missing = [split for split in SPLITS if split not in given]
+    train = given["train"]
+    splits = split_rows(given, source.split)
+    for split in (*missing, "train"):
+        if not splits[split]:
+            raise DataError(
+                f"source '{name}': {split} is empty: found {len(train)} rows in {train.file}, and by hash none "
+                f"of them falls to {split} at split: {list(source.split)}. Give more rows, other shares, or a "
+                "file for each split."
+            )
+    if missing:
+        key = f"column '{source.group}'" if source.group else "text"
+        sizes = ", ".join(f"{split} {len(splits[split])}" for split in ("train", *missing))
+        notes.append(f"Source '{name}': {' and '.join(missing)} taken from {train.file} by hash of {key}: {sizes}.")
+    return splits
+
+
+def _view_rows(
+    split: str, sources: dict[str, dict[str, Rows]], tasks: dict[str, Task], notes: list[str]
+) -> dict[View, Rows]:
+    """Return each view's labelled rows, those of train without repeats."""
+    views: dict[View, Rows] = {}
+    for view in dict.fromkeys(task.view for task in tasks.values()):
+        readers = [task for task in tasks.values() if task.view == view]
+        rows = labelled(sources[view.source][split], readers)
+        where = f"Source '{view.source}', {split}"
+        if split == "train":
+            rows, merged = merge_repeats(rows, view, readers)
+            notes.extend(f"{where}: {note}." for note in merged)
+        elif repeats := count_repeats(rows, view):
+            notes.append(f"{where}: {repeats} rows repeat another row's text (and pair); kept as they are.")
+        for task in readers:
+            if all(label is None for label in rows.columns[f"label:{task.name}"]):
+                raise DataError(
+                    f"task '{task.name}': found no label in {split} (source '{view.source}', column "
+                    f"'{task.label}', {len(rows)} rows), expected one or more. Label some rows of {split}."
+                )
+        views[view] = rows
+    return views
+
+
+def _fit(task: Task, rows: Rows) -> Task:
+    labels = [label for label in rows.columns[f"label:{task.name}"] if label is not None]
+    try:
+        return task.fit(labels)
+    except LabelError as error:
+        raise DataError(
+            f"{rows.file}, column '{task.label}' (task '{task.name}', {len(labels)} training labels): {error}. "
+            "Check the column, or leave the task out."
+        ) from None
+
+
+def _encode(rows: Rows, task: Task, problems: Problems) -> None:
+    column = f"label:{task.name}"
+    encoded: list[float | int | None] = []
+    for index, label in enumerate(rows.columns[column]):
+        try:
+            encoded.append(None if label is None else task.encode(label))
+        except LabelError as error:
+            problems.add(rows.where(index), task.label, f"task '{task.name}'", error)
+    rows.columns[column] = encoded

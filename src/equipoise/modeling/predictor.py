@@ -1,0 +1,163 @@
+"""Texts in, answers out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from datasets import Dataset
+
+from equipoise.data import tokenise
+from equipoise.errors import DataError, UsageError, did_you_mean
+from equipoise.progress import Progress
+from equipoise.tasks import Classification, Task
+
+from .inference import infer
+from .model import MultiTaskModel
+
+Text = str | Mapping[str, Any]
+
+
+class Predictor:
+    """A trained model that answers for texts.
+
+    Args:
+        model: the model.
+    """
+
+    def __init__(self, model: MultiTaskModel) -> None:
+        self.model = model
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """The tasks the model answers for."""
+        return self.model.tasks
+
+    def predict(
+        self,
+        texts: Text | Sequence[Text],
+        pair: str | Sequence[str] | None = None,
+        *,
+        tasks: Sequence[str] | None = None,
+        batch_size: int = 64,
+        show_progress: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Answer for each text, in order.
+
+        Args:
+            texts: one text or several; or rows (dicts) that hold the columns the tasks read.
+            pair: second text (a target, an aspect) for the tasks that read one: one for all texts, or one each.
+            tasks: names of the tasks to answer for; all by default.
+            batch_size: texts in a batch; it does not change the answers beyond 1e-5.
+            show_progress: show how far it is on standard error.
+
+        Returns:
+            One dict a text: `{"text": …, "polarity": {"label": …, "probabilities": {…}}, "intensity": {"score": …}}`;
+            `"pair"` is there too where one was given.
+
+        Raises:
+            UsageError: a task does not exist, or reads a pair and none was given.
+            DataError: a text is empty or no text.
+        """
+        wanted = self._choose(tasks)
+        rows = [texts] if isinstance(texts, str | Mapping) else list(texts)
+        pairs = [pair] * len(rows) if pair is None or isinstance(pair, str) else list(pair)
+        if len(pairs) != len(rows):
+            raise UsageError(f"pair: found {len(pairs)} for {len(rows)} texts, expected one for all or one each.")
+        answers: list[dict[str, Any]] = [_echo(row, second) for row, second in zip(rows, pairs, strict=True)]
+        # Tasks that read the same columns read the same sequence: it is encoded once.
+        for columns in dict.fromkeys((task.text, task.pair) for task in wanted.values()):
+            readers = {name: task for name, task in wanted.items() if (task.text, task.pair) == columns}
+            inputs = [
+                _read(row, second, *columns, number, next(iter(readers)))
+                for number, (row, second) in enumerate(zip(rows, pairs, strict=True), 1)
+            ]
+            predictions = self._infer(inputs, readers, batch_size, show_progress)
+            for name, task in readers.items():
+                for answer, prediction in zip(answers, predictions[name], strict=True):
+                    answer[name] = _describe(task, prediction)
+        return answers
+
+    def _choose(self, names: Sequence[str] | None) -> dict[str, Task]:
+        if names is None:
+            return self.tasks
+        for name in names:
+            if name not in self.tasks:
+                raise UsageError(f"task '{name}' is not in the model. {did_you_mean(name, self.tasks)}")
+        return {name: self.tasks[name] for name in names}
+
+    def _infer(
+        self, inputs: list[tuple[str, str | None]], readers: Mapping[str, Task], batch_size: int, show: bool
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        if not inputs:
+            return {name: np.empty(0) for name in readers}
+        # A text that comes twice is encoded once.
+        distinct = list(dict.fromkeys(inputs))
+        position = {item: number for number, item in enumerate(distinct)}
+        dataset = Dataset.from_dict(
+            {"text": [text for text, _ in distinct], "pair": [second for _, second in distinct]}
+        )
+        rows, _ = tokenise(dataset, self.model.tokenizer, self.model.max_length)
+        every = np.arange(len(distinct))
+        bar = Progress("Predicting", len(distinct), "text") if show else None
+        try:
+            found = infer(self.model, rows, dict.fromkeys(readers, every), batch_size, bar)
+        finally:
+            if bar is not None:
+                bar.close()
+        back = np.array([position[item] for item in inputs])
+        return {name: values[back] for name, values in found.items()}
+
+
+def load(folder: str | Path) -> Predictor:
+    """Load a trained model.
+
+    Args:
+        folder: the `model` folder of a run, or the run's folder.
+
+    Raises:
+        ModelError: there is no model.
+    """
+    folder = Path(folder)
+    if not (folder / "equipoise.json").is_file() and (folder / "model").is_dir():
+        folder = folder / "model"
+    return Predictor(MultiTaskModel.from_pretrained(folder))
+
+
+def _echo(row: Text, pair: str | None) -> dict[str, Any]:
+    if isinstance(row, Mapping):
+        return dict(row)
+    return {"text": row} if pair is None else {"text": row, "pair": pair}
+
+
+def _read(
+    row: Text, pair: str | None, text_column: str, pair_column: str | None, number: int, task: str
+) -> tuple[str, str | None]:
+    if isinstance(row, Mapping):
+        if text_column not in row:
+            raise DataError(
+                f"row {number}: no column '{text_column}', which task '{task}' reads. {did_you_mean(text_column, row)}"
+            )
+        text = row[text_column]
+        if pair_column is not None and pair is None:
+            pair = row.get(pair_column)
+    else:
+        text = row
+    if not isinstance(text, str) or not text.strip():
+        raise DataError(f"row {number}: found {text!r}, expected a text.")
+    if pair_column is None:
+        return text, None
+    if not isinstance(pair, str) or not pair.strip():
+        raise UsageError(
+            f"row {number}: task '{task}' reads a second text (column '{pair_column}'), found {pair!r}; give `pair` "
+            "(--pair), or rows that hold the column, or leave the task out."
+        )
+    return text, pair
+
+
+def _describe(task: Task, prediction: Any) -> dict[str, Any]:
+    if isinstance(task, Classification):
+        probabilities = {name: float(value) for name, value in zip(task.classes, prediction, strict=True)}
+        return {"label": task.classes[int(np.argmax(prediction))], "probabilities": probabilities}
+    return {"score": float(prediction)}

@@ -1,0 +1,94 @@
+"""Progress with time left: a bar in a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+SECONDS_BETWEEN_LINES = 20.0
+
+
+class Progress:
+    """One piece of work of known length.
+
+    Args:
+        label: what is being done.
+        total: how many units it has.
+        unit: what a unit is called.
+        done: units done before, when the work goes on from a checkpoint.
+    """
+
+    def __init__(self, label: str, total: int, unit: str, done: int = 0) -> None:
+        self.label, self.total, self.unit = label, total, unit
+        self.done = self._start = done
+        self._began = self._last_line = time.monotonic()
+        self._bar: RichProgress | None = None
+        console = Console(stderr=True)
+        if console.is_terminal:
+            self._bar = RichProgress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(elapsed_when_finished=False),
+                TextColumn("{task.fields[note]}", style="dim"),
+                console=console,
+                transient=True,
+            )
+            self._row = self._bar.add_task(label, total=total, completed=done, note="")
+            self._bar.start()
+
+    def advance(self, units: int = 1, note: str = "") -> None:
+        """Say that more units are done, with a few words on how it goes."""
+        self.done += units
+        if self._bar is not None:
+            self._bar.update(self._row, completed=self.done, note=note)
+            return
+        now = time.monotonic()
+        if now - self._last_line >= SECONDS_BETWEEN_LINES and self.done < self.total:
+            self._last_line = now
+            print(self._line(now, note), file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(text, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _line(self, now: float, note: str) -> str:
+        left = (now - self._began) / max(1, self.done - self._start) * (self.total - self.done)
+        line = f"{self.label}: {self.unit} {self.done} of {self.total}, {format_seconds(left)} left"
+        return f"{line} ({note})" if note else line
+
+
+@contextmanager
+def progress(label: str, total: int, unit: str) -> Iterator[Progress]:
+    """Show the progress of a block."""
+    bar = Progress(label, total, unit)
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration the way people say it: `45 s`, `3 min`, `2 h 5 min`."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"

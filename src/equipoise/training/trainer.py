@@ -1,0 +1,243 @@
+"""The training loop: a `transformers.Trainer` that balances several losses."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.utils.data import Dataset, Sampler
+from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
+
+from equipoise.balancing import Balancer
+from equipoise.config import TrainConfig
+from equipoise.errors import TrainingError
+from equipoise.modeling import MultiTaskModel
+
+from .callbacks import BalancerHooks, RunLog, ScoreOnSchedule, ShowProgress, StopOnSignal
+from .checkpoints import checkpoint_at, mark_complete, remove_others
+
+_WEIGHTS, _BALANCER = "model.safetensors", "balancer.pt"
+_SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+
+
+class MultiTaskTrainer(Trainer):
+    """Trains a `MultiTaskModel` on batches of the table with missing labels.
+
+    The loop, resuming, accumulation and schedules are those of `transformers.Trainer`; this class makes the
+    batches' losses, hands them to the balancer and keeps the balancer's state in every checkpoint. Each task's
+    loss is normalised by its label count over the whole accumulated batch.
+
+    Args:
+        model: the model.
+        balancer: turns the task losses into one.
+        train_rows: tokenised training rows.
+        sampler: order of the training rows, epoch by epoch.
+        collate: makes a batch of rows.
+        score_dev: scores the model on dev; must return `run_score`, which selects the checkpoint.
+        config: the run file's `train` section.
+        folder: the run's folder; checkpoints and `log.jsonl` go there.
+    """
+
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        balancer: Balancer,
+        train_rows: Dataset,
+        sampler: Sampler[int],
+        collate: Callable[[list[dict[str, Any]]], dict[str, Any]],
+        score_dev: Callable[[], Mapping[str, float]],
+        config: TrainConfig,
+        folder: Path,
+    ) -> None:
+        arguments = TrainingArguments(
+            output_dir=str(folder / "checkpoints"),
+            num_train_epochs=config.epochs,
+            max_steps=config.max_steps or -1,
+            per_device_train_batch_size=config.batch_size,
+            gradient_accumulation_steps=config.gradient_accumulation,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            warmup_steps=config.warmup,
+            lr_scheduler_type=_SCHEDULES[config.schedule],
+            max_grad_norm=config.max_grad_norm,
+            seed=config.seed,
+            logging_steps=1,
+            logging_nan_inf_filter=False,
+            # Checkpoints are saved on the schedule of ScoreOnSchedule, never by step count.
+            save_strategy="steps",
+            save_steps=2**31,
+            metric_for_best_model="run_score",
+            greater_is_better=True,
+            restore_callback_states_from_checkpoint=True,
+            remove_unused_columns=False,
+            dataloader_pin_memory=False,
+            disable_tqdm=True,
+            report_to="none",
+        )
+        # One process drives one device; torch's DataParallel would not see the features.
+        arguments._n_gpu = min(1, arguments.n_gpu)
+        self.balancer = balancer
+        self.head_learning_rate = config.head_learning_rate
+        self.stop_on_signal = StopOnSignal()
+        self.show_progress = ShowProgress()
+        self.run_log = RunLog(folder / "log.jsonl", balancer)
+        self._score_dev = score_dev
+        self._sampler = sampler
+        self._features: Tensor | None = None
+        self._counts: dict[str, int] | None = None
+        callbacks: list[Any] = [
+            BalancerHooks(balancer),
+            ScoreOnSchedule(config.evaluations),
+            self.stop_on_signal,
+        ]
+        if config.patience is not None:
+            callbacks.append(EarlyStoppingCallback(config.patience))
+        super().__init__(
+            model=model,
+            args=arguments,
+            data_collator=collate,
+            train_dataset=train_rows,
+            callbacks=[*callbacks, self.run_log, self.show_progress],
+        )
+        # The losses are divided by the label counts of the whole accumulated batch: nothing is left to divide.
+        self.loss_is_scaled_for_ga = True
+        self.balancer.to(self.args.device)
+        model.pooling.register_forward_hook(self._keep_features)
+
+    def fit(self, resume_from: Path | None = None) -> bool:
+        """Train, from the start or from a checkpoint.
+
+        Returns:
+            Whether training came to its end; False when a signal stopped it after saving a checkpoint.
+
+        Raises:
+            TrainingError: a checkpoint cannot be written.
+            NonFiniteLoss: a task's loss is no finite number.
+        """
+        try:
+            with self.stop_on_signal.listening():
+                self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        finally:
+            self.show_progress.close()
+        return not self.stop_on_signal.asked
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """Balance the task losses of a batch."""
+        outputs = model(inputs["inputs"], inputs["rows"])
+        losses = self.model.losses(outputs, inputs["targets"])
+        loss = self.balancer(
+            losses,
+            features=self._features,
+            targets=inputs["targets"],
+            rows=inputs["rows"],
+            counts=self._counts,
+        )
+        for name, values in losses.items():
+            self._sums[name] = self._sums.get(name, 0.0) + values.detach().sum()
+        self._features = None
+        return (loss, outputs) if return_outputs else loss
+
+    def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple:
+        """Collect the batches of one step, and count each task's labels in them."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        counts = {
+            name: sum(len(batch["targets"][name]) for batch in batches)
+            for name in (batches[0]["targets"] if batches else ())
+        }
+        self._labels = counts
+        self._counts = counts if self.args.gradient_accumulation_steps > 1 else None
+        self._sums: dict[str, Any] = {}
+        self.run_log.measured = {
+            "rows": sum(len(batch["inputs"]["input_ids"]) for batch in batches),
+            "tokens": sum(int(batch["inputs"]["attention_mask"].sum()) for batch in batches),
+        }
+        return batches, items
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Score dev."""
+        metrics = {f"eval_{key}": value for key, value in self._score_dev().items()}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Pass figures on to the callbacks; `log.jsonl` keeps them, not the trainer's state, which would grow."""
+        if "grad_norm" in logs:
+            present = {name: self._sums[name] / count for name, count in self._labels.items() if count}
+            self.run_log.measured["losses"] = {name: float(value) for name, value in present.items()}
+        self.control = self.callback_handler.on_log(self.args, self.state, self.control, logs)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW in four groups: backbone or task modules, with weight decay or without."""
+        if self.optimizer is None:
+            decayed = set(self.get_decay_parameter_names(self.model))
+            own = {id(parameter) for parameter in self.model.task_parameters()}
+            head_rate = self.head_learning_rate or self.args.learning_rate
+            groups = []
+            for in_head, rate in ((False, self.args.learning_rate), (True, head_rate)):
+                for decay in (True, False):
+                    parameters = [
+                        parameter
+                        for name, parameter in self.model.named_parameters()
+                        if parameter.requires_grad and (id(parameter) in own) == in_head and (name in decayed) == decay
+                    ]
+                    weight_decay = self.args.weight_decay if decay else 0.0
+                    groups.append({"params": parameters, "lr": rate, "weight_decay": weight_decay})
+            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            self.optimizer = optimizer_class(groups, **options)
+        return self.optimizer
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
+        return self._sampler
+
+    def _keep_features(self, module: nn.Module, inputs: Any, features: Tensor) -> None:
+        self._features = features
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        folder = Path(self.args.output_dir)
+        checkpoint = checkpoint_at(folder, self.state.global_step)
+        if (checkpoint / "complete").exists():
+            return
+        try:
+            super()._save_checkpoint(model, trial)
+            mark_complete(checkpoint)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+            raise TrainingError(
+                f"{checkpoint}: the checkpoint cannot be written ({error}). The previous checkpoint is intact; make "
+                "room on the disk, then go on with --resume."
+            ) from error
+        remove_others(folder, keep={self.state.global_step, self.state.best_global_step or 0})
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        assert output_dir is not None
+        Path(output_dir).mkdir(parents=True, exist_ok=True)
+        safetensors.torch.save_model(self.model, str(Path(output_dir) / _WEIGHTS))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        load_weights(self.model, Path(resume_from_checkpoint))
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        super()._save_optimizer_and_scheduler(output_dir)
+        torch.save(self.balancer.state_dict(), Path(output_dir) / _BALANCER)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            state = torch.load(Path(checkpoint) / _BALANCER, map_location="cpu", weights_only=True)
+            self.balancer.load_state_dict(state)
+
+
+def load_weights(model: MultiTaskModel, checkpoint: Path) -> None:
+    """Put a checkpoint's weights into a model."""
+    safetensors.torch.load_model(model, checkpoint / _WEIGHTS)

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics as sklearn_metrics
+
+from equipoise.evaluation import METRICS
+
+REFERENCE_SCORES = {
+    "pearson": lambda gold, scores: stats.pearsonr(gold, scores).statistic,
+    "spearman": lambda gold, scores: stats.spearmanr(gold, scores).statistic,
+    "mse": sklearn_metrics.mean_squared_error,
+    "mae": sklearn_metrics.mean_absolute_error,
+}
+REFERENCE_CLASSES = {
+    "macro_f1": lambda gold, predicted: sklearn_metrics.f1_score(gold, predicted, average="macro"),
+    "accuracy": sklearn_metrics.accuracy_score,
+}
+
+
+def one_hot(predicted, n_classes):
+    return np.eye(n_classes)[predicted]
+
+
+@pytest.mark.parametrize("name", REFERENCE_SCORES)
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_regression_parity_on_the_rows_and_on_resamples(name, offset):
+    generator = np.random.default_rng(1)
+    gold = np.round(generator.normal(size=60), 1) + offset
+    scores = np.round(gold + generator.normal(size=60), 1)
+    rows = generator.integers(60, size=(5, 60))
+    counts = np.stack([np.bincount(drawn, minlength=60) for drawn in rows]).astype(float)
+
+    assert METRICS[name](gold, scores) == pytest.approx(REFERENCE_SCORES[name](gold, scores), abs=1e-9)
+    expected = [REFERENCE_SCORES[name](gold[drawn], scores[drawn]) for drawn in rows]
+    assert METRICS[name].prepare(gold, scores)(counts) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", REFERENCE_CLASSES)
+@pytest.mark.parametrize("n_classes", [2, 3, 12])
+def test_classification_parity_on_the_rows_and_on_resamples(name, n_classes):
+    generator = np.random.default_rng(2)
+    gold = generator.integers(n_classes, size=30)
+    probabilities = generator.dirichlet(np.ones(n_classes), size=30)
+    predicted = probabilities.argmax(axis=1)
+    rows = generator.integers(30, size=(5, 30))
+    counts = np.stack([np.bincount(drawn, minlength=30) for drawn in rows]).astype(float)
+
+    assert METRICS[name](gold, probabilities) == pytest.approx(REFERENCE_CLASSES[name](gold, predicted))
+    expected = [REFERENCE_CLASSES[name](gold[drawn], predicted[drawn]) for drawn in rows]
+    assert METRICS[name].prepare(gold, probabilities)(counts) == pytest.approx(expected)
+
+
+def test_values_by_hand():
+    gold, predicted = [0, 0, 1, 1], one_hot([0, 1, 1, 1], 2)
+    # Class 0: precision 1, recall 1/2, F1 2/3. Class 1: precision 2/3, recall 1, F1 4/5.
+    assert METRICS["macro_f1"](gold, predicted) == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert METRICS["accuracy"](gold, predicted) == 0.75
+    assert METRICS["mse"]([1.0, 2.0], [1.0, 4.0]) == 2.0
+    assert METRICS["mae"]([1.0, 2.0], [1.0, 4.0]) == 1.0
+    assert METRICS["pearson"]([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]) == pytest.approx(-1.0)
+    # Ranks 1, 2, 3 against 1, 2.5, 2.5: covariance 1.5 over sqrt(2 * 1.5).
+    assert METRICS["spearman"]([1.0, 2.0, 9.0], [0.0, 5.0, 5.0]) == pytest.approx(1.5 / 3**0.5)
+
+
+def test_macro_f1_leaves_out_a_class_that_occurs_nowhere():
+    assert METRICS["macro_f1"]([0, 1], one_hot([0, 1], 5)) == 1.0
+
+
+def test_macro_f1_counts_a_class_that_is_only_predicted():
+    assert METRICS["macro_f1"]([0, 0], one_hot([0, 2], 3)) == pytest.approx((2 / 3 + 0) / 2)
+
+
+@pytest.mark.parametrize("name", ["pearson", "spearman"])
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1e9])
+def test_correlation_with_a_constant_is_zero(name, constant):
+    varied, fixed = np.array([0.3, 0.1, 0.7]), np.full(3, constant)
+    assert METRICS[name](varied, fixed) == 0.0
+    assert METRICS[name](fixed, varied) == 0.0
+
+
+@pytest.mark.parametrize("name", ["pearson", "spearman"])
+def test_correlation_on_a_constant_resample_is_zero(name):
+    statistic = METRICS[name].prepare(np.array([0.1, 0.2, 7.3]), np.array([0.5, 0.9, 0.1]))
+    assert statistic(np.array([[3.0, 0, 0], [0, 0, 3]])).tolist() == [0.0, 0.0]
+
+
+def test_direction_of_every_metric():
+    assert [name for name, metric in METRICS.items() if not metric.higher_is_better] == ["mse", "mae"]
