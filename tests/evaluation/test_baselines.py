@@ -21,9 +21,7 @@ def test_vader_cuts_at_its_published_points(polarity):
 
 
 def test_vader_cut_points_belong_to_the_outer_classes(polarity, monkeypatch):
-    monkeypatch.setattr(
-        "equipoise.evaluation.baselines._compound", lambda texts: np.array([-0.05, -0.04, 0.04, 0.05])
-    )
+    monkeypatch.setattr("equipoise.evaluation.baselines._compound", lambda texts: np.array([-0.05, -0.04, 0.04, 0.05]))
     assert vader(polarity, [""] * 4, [], []).argmax(axis=1).tolist() == [0, 1, 1, 2]
 
 

@@ -77,9 +77,7 @@ def test_subsets_skip_none_and_single_rows(intensity):
     domain = np.array(["b", "a", "b", None, "a", "alone"], dtype=object)
     gold = np.arange(6.0)
     records = score(intensity, gold + np.array([0, 1, 0, 0, 1, 0]), gold, subsets={"domain": domain})
-    mse = {
-        record["subset"]: (record["value"], record["n"]) for record in records if record["metric"] == "mse"
-    }
+    mse = {record["subset"]: (record["value"], record["n"]) for record in records if record["metric"] == "mse"}
     assert mse == {"all": (pytest.approx(1 / 3), 6), "domain=a": (1.0, 2), "domain=b": (0.0, 2)}
 
 
@@ -92,9 +90,7 @@ def test_subsets_keep_the_twenty_most_frequent_values(intensity):
 
 def test_a_subset_without_some_classes(polarity):
     gold = np.array([0, 0, 1, 2])
-    records = score(
-        polarity, np.eye(3)[gold], gold, subsets={"d": np.array(["x", "x", "y", "y"])}, bootstrap=100
-    )
+    records = score(polarity, np.eye(3)[gold], gold, subsets={"d": np.array(["x", "x", "y", "y"])}, bootstrap=100)
     assert all(record["value"] == record["low"] == record["high"] == 1.0 for record in records)
 
 

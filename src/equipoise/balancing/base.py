@@ -150,7 +150,7 @@ class Balancer(nn.Module, ABC):
         if entry.dim() == 0:
             return entry
         weights = self.weigh_examples(task, targets[task]) if task in targets else None
-        total = entry.sum() if weights is None else entry @ weights.to(entry)
+        total = entry.sum() if weights is None else (entry * weights.to(entry)).sum()
         return total / (len(entry) if counts is None else counts[task])
 
     def _weigh_batch(self, shares: dict[str, Tensor], features: Tensor | None) -> dict[str, float]:
@@ -191,7 +191,7 @@ class Balancer(nn.Module, ABC):
         raw = self.compute_weights(losses[active], products, names)
         if raw.shape != losses[active].shape or not raw.isfinite().all():
             raise ValueError(f"{type(self).__name__}.compute_weights returned {raw} for the tasks {names}.")
-        return dict.fromkeys(tasks, inactive) | dict(zip(names, bounded(raw, *self.clip), strict=True))
+        return dict.fromkeys(tasks, inactive) | dict(zip(names, bounded(raw, *self.clip).tolist(), strict=True))
 
     def _indices(self, tasks: Iterable[str]) -> list[int]:
         order = list(self.tasks)

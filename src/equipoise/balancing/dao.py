@@ -16,14 +16,14 @@ _WINDOW = 10_000
 class DynamicAdaptiveLoss(Balancer):
     r"""Weigh tasks by their gradients and examples by their labels in every step (DAO, arXiv 2408.11856).
 
-        L = Σ_t λ_t L_t,    L_t = (1 / n_t) Σ_i e_ti l_ti,    λ_t ∝ 1 / |g_t|,    Σ_t λ_t = number of active
-        tasks
+        L = Σ_t λ_t L_t,    L_t = (1 / n_t) Σ_i e_ti l_ti,    λ_t ∝ 1 / |g_t|,    Σ_t λ_t = T
 
     - l_ti is the loss of task t on its i-th labelled example, n_t the number of these;
     - e_ti is the example's weight: by the effective number of its class (Cui et al., 2019, arXiv 1901.05555),
       or by the smoothed density of its score (Yang et al., 2021, arXiv 2102.09554); see
       `example_weight_table`;
-    - g_t is the gradient of L_t at the virtual shared map; see `feature_gradients`.
+    - g_t is the gradient of L_t at the virtual shared map; see `feature_gradients`;
+    - T is the number of active tasks.
 
     So all tasks pull equally hard at what they share, whatever the units of their losses.
 
@@ -32,14 +32,14 @@ class DynamicAdaptiveLoss(Balancer):
     weights. The paper's example weights, and where its gradients are taken, are not public: both are our
     design.
 
-    Inputs: per-example losses; `features`, unless `task_weights` is off; `targets`, for the tasks with
-        example weights.
-    Tasks of other kinds than classification and regression have none. A task module whose output does not
-    depend on the features yet, such as one that starts from zero weights beside others that do not, has no
-    gradient and weight 0.
+    Inputs: per-example losses; `features`, unless `task_weights` is off; `targets` for tasks with example
+    weights, which have the kind classification or regression.
 
-    Relations: for two tasks, with -0.99 < cos(g_1, g_2) < 0.99, λ is IMTL-G's (Liu et al., 2021, ICLR) up to
-        scale.
+    Requirements: a task module must not start from zero weights while others do not: it would have no
+        gradient
+    at the features, so weight 0, and never learn.
+
+    Relations: for two tasks, with |cos(g_1, g_2)| < 0.99, λ is IMTL-G's up to scale (Liu et al., ICLR 2021).
     With both halves off it is `EqualWeights`.
 
     Args:
@@ -50,7 +50,7 @@ class DynamicAdaptiveLoss(Balancer):
         example_weights: whether to compute e, or the tasks for which to; else it is 1.
         beta: how much rare classes are lifted, in [0, 1): 0 not at all, towards 1 by inverse frequency.
         temper: how much rare scores are lifted, in [0, 1]: 0 not at all, 1 by inverse density.
-        limit: the largest example weight before scaling to a mean of 1.
+        limit: the largest example weight, at least 1, which is the mean.
         clip: the smallest and the largest task weight.
 
     Raises:
@@ -92,6 +92,11 @@ class DynamicAdaptiveLoss(Balancer):
         }
         self._weighted = self._weighted_tasks(example_weights)
         check_names(self.tasks, label_stats=label_stats)
+        for task, stats in (label_stats or {}).items():
+            if stats.kind != self.tasks[task]:
+                raise ValueError(
+                    f"Task '{task}' is of kind '{self.tasks[task]}', its label statistics are of '{stats.kind}'."
+                )
         self._tables = {task: self._table(stats) for task, stats in (label_stats or {}).items()}
         self._labels: dict[str, Tensor] = {}
 
@@ -112,10 +117,18 @@ class DynamicAdaptiveLoss(Balancer):
         if task in self._tables:
             stats, table = self._tables[task]
         else:
-            latest = targets.detach().cpu()
-            self._labels[task] = torch.cat([self._labels.get(task, latest[:0]), latest])[-_WINDOW:]
-            stats, table = self._table(LabelStats.fit(kind, self._labels[task]))
+            stats, table = self._table(self._count(task, targets.detach().cpu()))
         return table.to(targets.device)[stats.index(targets)]
+
+    def _count(self, task: str, targets: Tensor) -> LabelStats:
+        """Add labels to the task's last ones, and return their statistics."""
+        labels = torch.cat([self._labels.get(task, targets[:0]), targets])[-_WINDOW:]
+        try:
+            stats = LabelStats.fit(self._weighted[task], labels)
+        except ValueError as error:
+            raise ValueError(f"targets['{task}']: {error}") from None
+        self._labels[task] = labels
+        return stats
 
     def _weighted_tasks(self, chosen: bool | Collection[str]) -> dict[str, str]:
         """Return the tasks to weigh the examples of, with their kinds."""

@@ -8,6 +8,8 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
+from .clipping import bounded
+
 WEIGHTED_KINDS = ("classification", "regression")
 
 
@@ -71,21 +73,20 @@ class LabelStats:
 
 
 def example_weight_table(stats: LabelStats, *, beta: float = 0.999, temper: float = 0.5, limit: float = 10.0) -> Tensor:
-    r"""Compute the weight of an example by its class or bin.
+    """Compute the weight of an example by its class or bin.
 
-    A class with n_c labels weighs by its effective number, \((1 - β) / (1 - β^{n_c})\) (Cui et al., 2019,
-    arXiv 1901.05555). A score weighs by its smoothed label density p̃, \(p̃^{-γ}\) (label distribution
+    A class with n_c labels weighs by its effective number, (1 - β) / (1 - β^n_c) (Cui et al., 2019,
+    arXiv 1901.05555). A score weighs by its smoothed label density p̃, p̃^(-γ) (label distribution
     smoothing, Yang et al., 2021, arXiv 2102.09554; they use γ = 1 or ½).
 
     Our design: the kernel's width follows Silverman's rule, 0.9 σ n^(-1/5), instead of being a number of
-    bins; no weight exceeds `limit` times the mean before the last scaling; the mean over the label
-    distribution is 1.
+    bins; the mean over the label distribution is 1, and no weight exceeds `limit`.
 
     Args:
         stats: the labels' statistics.
         beta: β in [0, 1). 0 weighs all classes alike; the closer to 1, the closer to inverse frequency.
         temper: γ in [0, 1]; 0 weighs all scores alike.
-        limit: the largest weight, at least 1.
+        limit: the largest weight, at least 1, which is the mean.
 
     Returns:
         float64, shape (C,) for bins, (C + 1,) for classes: the last entry is for classes that were never
@@ -97,9 +98,7 @@ def example_weight_table(stats: LabelStats, *, beta: float = 0.999, temper: floa
         table = (1 - beta) / (1 - beta ** counts.clamp(min=1))
     else:
         table = _smoothed(counts).pow(-temper)
-    share = counts / counts.sum()
-    table = (table / (share @ table)).clamp(max=limit)
-    return table / (share @ table)
+    return bounded(table, 0.0, limit, share=counts / counts.sum())
 
 
 def _smoothed(counts: Tensor) -> Tensor:

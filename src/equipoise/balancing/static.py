@@ -28,7 +28,7 @@ class StaticWeights(Balancer):
     Example:
         >>> import torch
         >>> from equipoise.balancing import StaticWeights
-        >>> balance = StaticWeights(["score", "polarity"], weights={"score": 0.3, "polarity": 0.1})
+        >>> balance = StaticWeights(["score", "polarity"], weights={"score": 3.0, "polarity": 1.0})
         >>> balance({"score": torch.tensor([1.0, 3.0]), "polarity": torch.tensor([0.5])})
         tensor(3.2500)
         >>> balance.weights

@@ -31,6 +31,7 @@ class StepMemory:
         if gradients is not None:
             if self.gradients is None:
                 self.gradients = gradients.new_zeros(len(self.losses), *gradients.shape[1:])
+            self.gradients = self.gradients.to(gradients)
             self.gradients[tasks] += gradients
 
     def reset(self) -> None:

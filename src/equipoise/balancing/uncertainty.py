@@ -1,5 +1,6 @@
 """Uncertainty weighting: every task's weight is learned with it."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -30,8 +31,7 @@ class UncertaintyWeighting(Balancer):
 
     Args:
         tasks: the tasks' names, or a mapping from name to kind.
-        lr: learning rate of the s_t, per step; our choice, a factor of ten in a weight takes about a hundred
-            steps.
+        lr: learning rate of the s_t; our choice, by which a weight takes about 100 steps to grow tenfold.
         clip: the smallest and the largest weight.
 
     Example:
@@ -54,8 +54,7 @@ class UncertaintyWeighting(Balancer):
     ) -> None:
         super().__init__(tasks, clip=clip)
         lr = checked_number("lr", lr, lambda value: value > 0, "a positive number")
-        # One scalarizer a task: Adam skips the parameters of an absent task only if they have no gradient at
-        # all.
+        # One scalarizer a task: Adam skips an absent task's parameter only if it has no gradient at all.
         self.scalarizers = nn.ModuleList(UW(1) for _ in self.tasks)
         self._adam = torch.optim.Adam(self.scalarizers.parameters(), lr=lr)
 
@@ -89,15 +88,16 @@ class UncertaintyWeighting(Balancer):
     def _get_state(self) -> dict[str, Tensor]:
         adam = {
             f"adam.{index}.{name}": value
-            for index, parameter in enumerate(self.parameters())
-            for name, value in self._adam.state[parameter].items()
+            for index, parameter_state in self._adam.state_dict()["state"].items()
+            for name, value in parameter_state.items()
         }
         return super()._get_state() | adam
 
     def _set_state(self, state: dict[str, Tensor]) -> None:
         super()._set_state(state)
-        for index, parameter in enumerate(self.parameters()):
-            own = f"adam.{index}."
-            self._adam.state[parameter] = {
-                name.removeprefix(own): value for name, value in state.items() if name.startswith(own)
-            }
+        adam = self._adam.state_dict() | {"state": defaultdict(dict)}
+        for key, value in state.items():
+            if key.startswith("adam."):
+                _, index, name = key.split(".")
+                adam["state"][int(index)][name] = value
+        self._adam.load_state_dict(adam)

@@ -124,4 +124,5 @@ def _subsets(rows: Rows, column: str) -> list[str | None]:
 
 
 def _words(cells: list[Any]) -> list[str | None]:
-    return [None if cell is None else str(cell) for cell in cells]
+    # Only NaN differs from itself: in Parquet files it may stand for "nothing".
+    return [None if cell is None or cell != cell else str(cell) for cell in cells]

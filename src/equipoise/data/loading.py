@@ -34,6 +34,8 @@ def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> T
         readers = [task for task in tasks.values() if task.source == name]
         if readers:
             sources[name] = _load_source(name, source, readers, notes)
+        else:
+            notes.append(f"Source '{name}' is not read: no task names it.")
     separate(sources, notes)
     for name, splits in sources.items():
         for split, limit in config.sources[name].limit:
@@ -44,7 +46,7 @@ def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> T
     parts = {split: _view_rows(split, sources, tasks, notes) for split in SPLITS}
     if fitted is None:
         tasks = {name: _fit(task, parts["train"][task.view]) for name, task in tasks.items()}
-    subsets = dict.fromkeys(column for source in config.sources.values() for column in source.subsets)
+    subsets = dict.fromkeys(column for name in sources for column in config.sources[name].subsets)
     problems = Problems()
     for views in parts.values():
         for task in tasks.values():
@@ -82,7 +84,7 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
                 "expected one or more. Correct the column name in the run file, or fill the column."
             )
         if len(kept) < len(rows):
-            notes.append(f"{rows.file}: {len(rows) - len(kept)} rows without any label were left out.")
+            notes.append(f"{rows.file}: rows left out because they have no label: {len(rows) - len(kept)}.")
         given[split] = kept
     missing = [split for split in SPLITS if split not in given]
     train = given["train"]
@@ -114,7 +116,7 @@ def _view_rows(
             rows, merged = merge_repeats(rows, view, readers)
             notes.extend(f"{where}: {note}." for note in merged)
         elif repeats := count_repeats(rows, view):
-            notes.append(f"{where}: {repeats} rows repeat another row's text (and pair); kept as they are.")
+            notes.append(f"{where}: rows that repeat text (and pair) of another: {repeats}, kept as they are.")
         for task in readers:
             if all(label is None for label in rows.columns[f"label:{task.name}"]):
                 raise DataError(

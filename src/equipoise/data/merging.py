@@ -24,7 +24,7 @@ def merge_repeats(rows: Rows, view: View, tasks: Sequence[Task]) -> tuple[Rows, 
     if not repeated:
         return rows, []
     merged = rows.take([group[0] for group in groups])
-    notes = [f"{len(rows) - len(groups)} rows repeat another row's text (and pair) and were merged with it"]
+    notes = [f"rows merged because they repeat text (and pair) of another: {len(rows) - len(groups)}"]
     for task in tasks:
         before, after = rows.columns[f"label:{task.name}"], merged.columns[f"label:{task.name}"]
         conflicts = ties = 0
@@ -34,8 +34,8 @@ def merge_repeats(rows: Rows, view: View, tasks: Sequence[Task]) -> tuple[Rows, 
             conflicts += len(set(labels)) > 1
             ties += bool(labels) and after[place] is None
         if conflicts:
-            rule = "the mean counts" if _has_scores(task) else f"the majority counts, {ties} ties have no label"
-            notes.append(f"{conflicts} of the merged texts have labels of '{task.name}' that differ: {rule}")
+            rule = "mean taken" if _has_scores(task) else f"majority taken; ties without a label: {ties}"
+            notes.append(f"merged texts whose labels of '{task.name}' differed: {conflicts} ({rule})")
     return labelled(merged, tasks), notes
 
 

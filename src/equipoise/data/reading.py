@@ -56,19 +56,21 @@ def read_rows(path: Path) -> Rows:
     Raises:
         DataError: the file is missing, empty, of another format, or a line of it cannot be read.
     """
-    reader = FORMATS.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"{path}: found the ending '{path.suffix}', expected one of {', '.join(FORMATS)}.")
+    if not path.exists():
+        raise DataError(f"{path}: found no such file. {_close_names(path)}")
     if path.is_dir():
         raise DataError(f"{path}: found a folder, expected a file.")
+    reader = FORMATS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"{path}: found the ending '{path.suffix}', expected one of {', '.join(FORMATS)}. Convert the file."
+        )
     try:
         rows = reader(path) if path.stat().st_size else None
-    except FileNotFoundError:
-        raise DataError(_missing(path)) from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
     if not rows:
-        raise DataError(f"{path}: the file is empty: found no rows, expected one or more.")
+        raise DataError(f"{path}: the file is empty: found no rows, expected one or more. Correct the path.")
     return rows
 
 
@@ -77,11 +79,11 @@ def from_arrow(table: pyarrow.Table, file: str) -> Rows:
     return Rows(file, range(1, table.num_rows + 1), table.to_pydict())
 
 
-def _missing(path: Path) -> str:
+def _close_names(path: Path) -> str:
     if not path.parent.is_dir():
-        return f"{path}: there is no such file; its folder does not exist either. Correct the path."
-    siblings = [file.name for file in path.parent.iterdir() if file.suffix.lower() in FORMATS]
-    return f"{path}: there is no such file. In its folder: {did_you_mean(path.name, siblings)}"
+        return "Its folder does not exist either; correct the path."
+    names = [file.name for file in path.parent.iterdir() if file.is_dir() or file.suffix.lower() in FORMATS]
+    return did_you_mean(path.name, names) if names else "Its folder holds no data file; correct the path."
 
 
 def _read_text(path: Path) -> str:
@@ -151,7 +153,7 @@ def _parse_jsonl(text: str, path: Path) -> Rows:
         except (json.JSONDecodeError, RecursionError) as error:
             reason = f" ({error.msg}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
             raise DataError(
-                f"{path}, line {number}: found {_excerpt(line)}, expected one JSON object{reason}. "
+                f"{path}, line {number}: found {_excerpt(line)}, expected one JSON object a line{reason}. "
                 "Correct or delete the line."
             ) from None
         _check_record(record, _has_surrogates(line), f"{path}, line {number}")
@@ -202,7 +204,7 @@ def _from_records(path: Path, numbers: Sequence[int], records: Sequence[dict[str
 def _read_parquet(path: Path) -> Rows:
     try:
         return from_arrow(pyarrow.parquet.read_table(path), str(path))
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error}).") from None
 
 

@@ -102,7 +102,7 @@ def _hub_rows(dataset: Any, file: str) -> Rows:
     for column, feature in dataset.features.items():
         if isinstance(feature, datasets.ClassLabel):
             # -1 is how hub sets write "no label".
-            names = {index: word for index, word in enumerate(feature.names)}
+            names = dict(enumerate(feature.names))
             rows.columns[column] = [names.get(index) for index in rows.columns[column]]
     if not rows:
         raise DataError(f"{file}: found no rows, expected one or more.")

@@ -2,6 +2,7 @@
 
 import unicodedata
 from hashlib import blake2b
+from typing import Any
 
 from equipoise.errors import DataError
 
@@ -47,6 +48,8 @@ def split_rows(given: dict[str, Rows], shares: tuple[float, float, float]) -> di
 def separate(sources: dict[str, dict[str, Rows]], notes: list[str]) -> None:
     """Drop the rows whose text stands in a later split of any source: test wins over dev, dev over train.
 
+    The same goes for the rows whose group stands in a later split of their own source.
+
     Args:
         sources: rows by source and split, changed in place.
         notes: how many rows were dropped is added here.
@@ -54,24 +57,31 @@ def separate(sources: dict[str, dict[str, Rows]], notes: list[str]) -> None:
     Raises:
         DataError: a split has no row left.
     """
-    foreign: set[str] = set()
+    foreign: set[Any] = set()
     for split, after, later in (("dev", "test", "test"), ("train", "dev", "dev or test")):
-        for splits in sources.values():
-            foreign.update(text for keys in splits[after].columns["keys"] for text in keys)
+        for name, splits in sources.items():
+            foreign.update(key for keys in _keys(name, splits[after]) for key in keys)
         for name, splits in sources.items():
             rows = splits[split]
-            kept = [i for i, keys in enumerate(rows.columns["keys"]) if foreign.isdisjoint(keys)]
+            kept = [i for i, keys in enumerate(_keys(name, rows)) if foreign.isdisjoint(keys)]
             if not kept:
                 raise DataError(
                     f"source '{name}': {split} is empty: found {len(rows)} rows in {rows.file}, but all of their "
-                    f"texts stand in {later}, too; expected texts of its own. Give other rows."
+                    f"texts (or groups) stand in {later}, too; expected some of its own. Give other rows."
                 )
             if len(kept) < len(rows):
                 splits[split] = rows.take(kept)
                 notes.append(
-                    f"Source '{name}', {split}: {len(rows) - len(kept)} rows dropped, because their text stands "
-                    f"in {later}."
+                    f"Source '{name}', {split}: rows dropped because their text or group stands in {later}: "
+                    f"{len(rows) - len(kept)}."
                 )
+
+
+def _keys(source: str, rows: Rows) -> list[tuple[Any, ...]]:
+    """Return what a row must not have in common with another split: its texts, and its group if any."""
+    texts = rows.columns["keys"]
+    groups = rows.columns.get("group", [None] * len(rows))
+    return [keys if group is None else (*keys, (source, group)) for keys, group in zip(texts, groups, strict=True)]
 
 
 def choose(rows: Rows, limit: int) -> Rows:

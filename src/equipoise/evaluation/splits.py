@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.config import RunConfig, load_config
-from equipoise.data import SPLITS, Table, load_table, tokenise
+from equipoise.data import Table, load_table, tokenise
 from equipoise.errors import UsageError, did_you_mean
 from equipoise.modeling import MultiTaskModel, infer
 from equipoise.progress import Progress
@@ -76,26 +76,10 @@ def score_baselines(
             if rival == "majority":
                 predictions[name] = majority(task, labels, len(table.rows(name, split)))
             else:
-                found = vader(task, table.texts(name, split), table.texts(name, "train"), labels)
+                found = vader(task, _texts(table, name, split), _texts(table, name, "train"), labels)
                 if found is not None:
                     predictions[name] = found
         records += _score(predictions, rival, table, split, bootstrap, seed)
-    return records
-
-
-def _score(predictions: Predictions, model: str, table: Table, split: str, bootstrap: int, seed: int) -> list[Record]:
-    records: list[Record] = []
-    for name, values in predictions.items():
-        records += score_task(
-            table.tasks[name],
-            values,
-            table.labels(name, split),
-            split=split,
-            model=model,
-            subsets=table.subsets(name, split) if bootstrap else None,
-            bootstrap=bootstrap,
-            seed=seed,
-        )
     return records
 
 
@@ -118,17 +102,9 @@ def evaluate(
         DataError: a file or a label is wrong.
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
-    if split not in SPLITS:
-        raise UsageError(f"split: '{split}' does not exist. {did_you_mean(split, SPLITS)}")
-    fitted = {}
-    for name, task in config.open_tasks().items():
-        if name not in model.tasks:
-            raise UsageError(f"tasks.{name}: the model has no such task. {did_you_mean(name, model.tasks)}")
-        # The columns are the run file's, the label space is the model's.
-        fitted[name] = model.tasks[name].replace(
-            source=task.source, text=task.text, pair=task.pair, label=task.label, metric=task.metric
-        )
-    table = load_table(config, fitted=fitted)
+    table = load_table(config, fitted=model.tasks)
+    if split not in table.splits:
+        raise UsageError(f"split: '{split}' does not exist. {did_you_mean(split, table.splits)}")
     rows, _ = tokenise(table.splits[split], model.tokenizer, model.max_length)
     records = score_model(
         model,
@@ -143,3 +119,32 @@ def evaluate(
     return records + score_baselines(
         config.evaluation.baselines, table, split, bootstrap=config.evaluation.bootstrap, seed=config.train.seed
     )
+
+
+def _score(predictions: Predictions, model: str, table: Table, split: str, bootstrap: int, seed: int) -> list[Record]:
+    records: list[Record] = []
+    for name, values in predictions.items():
+        records += score_task(
+            table.tasks[name],
+            values,
+            table.labels(name, split),
+            split=split,
+            model=model,
+            subsets=_subsets(table, name, split) if bootstrap else None,
+            bootstrap=bootstrap,
+            seed=seed,
+        )
+    return records
+
+
+def _texts(table: Table, task: str, split: str) -> list[str]:
+    return table.splits[split][table.rows(task, split)]["text"]
+
+
+def _subsets(table: Table, task: str, split: str) -> dict[str, npt.NDArray[Any]]:
+    rows = table.splits[split][table.rows(task, split)]
+    return {
+        name.removeprefix("subset:"): np.array(values, dtype=object)
+        for name, values in rows.items()
+        if name.startswith("subset:")
+    }

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from equipoise.errors import ModelError, did_you_mean
 from equipoise.starter import STARTERS, fetch
+
+from .quiet import quiet_transformers
 
 
 def load_backbone(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -31,9 +34,10 @@ def load_backbone(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     else:
         location, local = name, False
     try:
-        tokenizer = AutoTokenizer.from_pretrained(location, local_files_only=local)
-        backbone = AutoModel.from_pretrained(location, local_files_only=local, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(location, local_files_only=local)
+            backbone = AutoModel.from_pretrained(location, local_files_only=local, dtype=torch.float32)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         tried = "a folder" if local else "a starter name, a folder and a hub id"
         raise ModelError(

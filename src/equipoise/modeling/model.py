@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -16,6 +17,7 @@ from equipoise.tasks import Task, task_from_dict
 
 from .backbone import load_backbone
 from .pooling import MeanPooling
+from .quiet import quiet_transformers
 from .task_modules import TaskModule, make_task_module
 
 FORMAT_VERSION = 1
@@ -102,7 +104,7 @@ class MultiTaskModel(nn.Module):
 
         The backbone and its tokenizer lie in `backbone/`, where `transformers.AutoModel` can read them.
         """
-        with replace_folder(folder) as target:
+        with replace_folder(folder) as target, quiet_transformers():
             self.backbone.save_pretrained(target / _BACKBONE)
             self.tokenizer.save_pretrained(target / _BACKBONE)
             modules = {key: tensor.contiguous() for key, tensor in self._task_modules.state_dict().items()}
@@ -138,7 +140,7 @@ class MultiTaskModel(nn.Module):
             backbone, tokenizer = load_backbone(str(folder / _BACKBONE))
             model = cls(backbone, tokenizer, tasks, config["max_length"])
             model._task_modules.load_state_dict(load_file(folder / _MODULES))
-        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder}: not a readable Equipoise model ({error}); copy or train it again.") from error
         return model.eval()
 

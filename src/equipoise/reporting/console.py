@@ -2,30 +2,40 @@
 
 from collections.abc import Mapping, Sequence
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from equipoise.evaluation import Record
 from equipoise.tasks import Task
 
-from .tables import Cell, arrange
+from .tables import Cell, arrange, main_split
 
 
-def results_table(records: Sequence[Record], tasks: Mapping[str, Task], split: str = "test") -> Table:
+def results_table(records: Sequence[Record], tasks: Mapping[str, Task], split: str | None = None) -> Table:
     """Return the run against its baselines, every metric of every task on all rows.
 
     Args:
         records: records of any models, splits and subsets.
         tasks: the tasks by name.
-        split: the split to show.
+        split: the split to show; "test" where it was scored, else the first there is.
     """
+    split = split or main_split(records)
     arranged = arrange(records, tasks, split=split)
-    table = Table(title=f"{split}, with 95 % intervals", title_justify="left", title_style="bold")
-    table.add_column("task")
+    table = Table(
+        title=f"Results on {split}, with 95 % intervals",
+        title_justify="left",
+        title_style="bold",
+        caption="↓ lower is better; bold: the best value, and each task's primary metric",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("task", overflow="fold")
     table.add_column("metric")
     table.add_column("rows", justify="right")
     for model in arranged.models:
-        table.add_column(Text(model), justify="right")
+        table.add_column(Text(model), justify="right", min_width=13, overflow="fold")
     for name in tasks:
         rows = arranged.of(name)
         for i, row in enumerate(rows):
@@ -37,8 +47,6 @@ def results_table(records: Sequence[Record], tasks: Mapping[str, Task], split: s
                 *(_text(cell) for cell in row.cells),
                 end_section=i == len(rows) - 1,
             )
-    table.caption = "↓ lower is better · bold metric: the task's primary one"
-    table.caption_justify = "left"
     return table
 
 
@@ -47,5 +55,6 @@ def _text(cell: Cell | None) -> Text:
         return Text("–", style="dim")
     text = Text(cell.value, style="bold" if cell.best else "")
     if cell.interval:
-        text.append(f" {cell.interval}", style="not bold dim")
+        # Without a space inside, a narrow terminal breaks the line before the interval only.
+        text.append(" " + cell.interval.replace(" ", ""), style="not bold dim")
     return text

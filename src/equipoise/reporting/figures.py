@@ -21,7 +21,8 @@ Floats = npt.NDArray[np.float64]
 
 # Figures are laid out in the page's pixels: at full width, text is as large as the page's small print.
 _WIDTH = 880
-_STYLE = {
+_STYLE: Any = {
+    "figure.dpi": 72,
     "font.size": 12.5,
     "text.color": INK,
     "axes.edgecolor": MUTED,
@@ -53,28 +54,36 @@ class Curve(NamedTuple):
     values: Floats
 
 
+class _End(NamedTuple):
+    """Where a line ends, and how it is named."""
+
+    value: float
+    name: str
+    look: dict[str, Any]
+
+
 def plot_dev(dev: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task], kept: int | None) -> Markup | None:
     """Plot the dev run score and each task's primary metric, the kept checkpoint marked."""
     score = _curve(dev, lambda line: line["dev"].get("run_score"))
     if len(score.steps) == 0:
         return None
     with mpl.rc_context(_STYLE):
-        labels = []
-        figure, axes = _figure(340, right=16 + _label_width([*tasks, "run score"]))
+        ends = []
+        figure, axes = _figure(340, right=_key_width([*tasks, "run score"]))
         if len(tasks) > 1:
             for i, (name, task) in enumerate(tasks.items()):
                 curve = _curve(dev, lambda line, key=f"{name}/{task.metric}": line["dev"].get(key))  # type: ignore[misc]
                 if len(curve.steps):
                     axes.plot(*curve, linewidth=1.4, marker="o", markersize=3, **_look(i))
-                    labels.append((curve.values[-1], name, _look(i)["color"]))
+                    ends.append(_End(float(curve.values[-1]), name, _look(i)))
         axes.plot(*score, color=INK, linewidth=2.6, marker="o", markersize=5)
-        labels.append((score.values[-1], "run score", INK))
-        if kept in score.steps:
+        ends.append(_End(float(score.values[-1]), "run score", {"color": INK}))
+        if kept is not None and kept in score.steps:
             value = score.values[score.steps == kept][0]
             axes.plot([kept], [value], "o", markersize=12, markerfacecolor=PAGE, markeredgecolor=INK, mew=2)
             axes.plot([kept], [value], "o", markersize=5, color=INK)
         axes.set_xlim(0, score.steps[-1] * 1.02)
-        _label_ends(axes, labels)
+        _label_ends(axes, ends)
         return to_svg(figure, "dev", _describe_dev(score, kept, tasks))
 
 
@@ -126,22 +135,18 @@ def plot_weights(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) 
     if len(tasks) < 2 or not any(len(curve.steps) for curve in curves.values()):
         return None
     with mpl.rc_context(_STYLE):
-        figure, axes = _figure(300 + 12 * max(0, len(tasks) - 5), right=16 + _label_width(list(tasks)))
+        figure, axes = _figure(300 + 12 * max(0, len(tasks) - 5), right=_key_width(list(tasks)))
+        axes.set_ylim(0.75, 1.25)
         axes.axhline(1, color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
-        labels = []
+        ends = []
         for i, (name, curve) in enumerate(curves.items()):
             if len(curve.steps):
                 _plot_noisy(axes, curve, faint=0.3 if len(curves) <= 3 else 0.0, **_look(i))
-                labels.append((float(_smooth(curve)[-1]), name, _look(i)["color"]))
+                ends.append(_End(float(_smooth(curve)[-1]), name, _look(i)))
         axes.set_xlim(0, max(curve.steps[-1] for curve in curves.values() if len(curve.steps)))
-        _label_ends(axes, labels)
-        ends = ", ".join(f"{name} {value:.2f}" for value, name, _ in labels)
-        return to_svg(figure, "weights", f"Line chart of the task weights over the steps; at the end {ends}.")
-
-
-def moving_window(n_steps: int) -> int:
-    """Return over how many steps the strong lines average: a thirtieth of the run."""
-    return max(1, n_steps // 30)
+        _label_ends(axes, ends)
+        last = ", ".join(f"{end.name} {end.value:.2f}" for end in ends)
+        return to_svg(figure, "weights", f"Line chart of the task weights over the steps; at the end {last}.")
 
 
 def _figure(height: int, right: float) -> tuple[Figure, Axes]:
@@ -154,9 +159,9 @@ def _figure(height: int, right: float) -> tuple[Figure, Axes]:
 
 
 def _set_axis(axes: Axes) -> None:
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.set_xlim(left=0)
 
 
@@ -189,9 +194,8 @@ def _plot_noisy(axes: Axes, curve: Curve, faint: float = 0.3, **look: Any) -> No
 
 
 def _smooth(curve: Curve) -> Floats:
-    """Average over a centred window that shrinks at both ends."""
-    window = min(moving_window(len(curve.values)), len(curve.values))
-    kernel = np.ones(window)
+    """Average over a thirtieth of the steps around each; the window shrinks at both ends."""
+    kernel = np.ones(max(1, len(curve.values) // 30))
     counts = np.convolve(np.ones(len(curve.values)), kernel, mode="same")
     return np.convolve(curve.values, kernel, mode="same") / counts
 
@@ -206,30 +210,38 @@ def _thin(curve: Curve) -> Curve:
     return Curve(*(np.add.reduceat(values, edges) / sizes for values in curve))
 
 
-def _label_ends(axes: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
-    """Name the lines at their right ends, moved apart where they would overlap."""
+def _label_ends(axes: Axes, ends: Sequence[_End]) -> None:
+    """Name the lines beside their right ends, moved apart where names would overlap."""
     low, high = axes.get_ylim()
-    height = axes.get_position().height * axes.figure.get_figheight() * 72
-    gap = 17 / height
-    ordered = sorted(labels)
-    places = _spread([(value - low) / (high - low) for value, _, _ in ordered], gap)
-    for place, (_, name, colour) in zip(places, ordered, strict=True):
-        axes.annotate(
+    width, height = axes.bbox.width, axes.bbox.height
+    ends = sorted(ends, key=lambda end: end.value)
+    places = _spread([(end.value - low) / (high - low) for end in ends], 17 / height)
+    for place, (_, name, look) in zip(places, ends, strict=True):
+        strong = look["color"] == INK
+        sample = [1 + 10 / width, 1 + 32 / width]
+        axes.plot(
+            sample,
+            [place, place],
+            transform=axes.transAxes,
+            clip_on=False,
+            linewidth=2.6 if strong else 2,
+            scalex=False,
+            scaley=False,
+            **look,
+        )
+        axes.text(
+            1 + 39 / width,
+            place,
             _short(name),
-            (1, place),
-            xycoords="axes fraction",
-            xytext=(8, 0),
-            textcoords="offset points",
+            transform=axes.transAxes,
             va="center",
-            color=colour,
-            fontweight="bold" if colour == INK else "normal",
-            annotation_clip=False,
+            fontweight="bold" if strong else "normal",
             parse_math=False,
         )
 
 
 def _spread(places: Sequence[float], gap: float) -> list[float]:
-    """Move ascending places apart to `gap`, each group of neighbours around its own centre."""
+    """Move ascending places apart to `gap`: each group of neighbours around its centre, within 0 and 1."""
     groups: list[list[float]] = []
     for place in places:
         groups.append([place])
@@ -240,7 +252,8 @@ def _spread(places: Sequence[float], gap: float) -> list[float]:
 
 
 def _bottom(group: Sequence[float], gap: float) -> float:
-    return sum(group) / len(group) - gap * (len(group) - 1) / 2
+    height = gap * (len(group) - 1)
+    return max(0.0, min(sum(group) / len(group) - height / 2, 1 - height))
 
 
 def _top(group: Sequence[float], gap: float) -> float:
@@ -251,8 +264,8 @@ def _short(name: str) -> str:
     return name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…"
 
 
-def _label_width(names: Sequence[str]) -> float:
-    return 8.2 * max(len(_short(name)) for name in names)
+def _key_width(names: Sequence[str]) -> float:
+    return 45 + 8.2 * max(len(_short(name)) for name in names)
 
 
 def _describe_dev(score: Curve, kept: int | None, tasks: Mapping[str, Task]) -> str:

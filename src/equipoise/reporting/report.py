@@ -1,6 +1,5 @@
 """The report page of a run."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from equipoise.evaluation import METRICS
+from equipoise.files import write_text
 from equipoise.tasks import Task
 
-from .figures import moving_window, plot_dev, plot_losses, plot_weights
+from .figures import plot_dev, plot_losses, plot_weights
 from .folder import RunFolder
-from .tables import arrange, subset_columns
+from .tables import arrange, main_split, subset_columns
 
 
 def write_report(run_dir: str | Path) -> Path:
@@ -34,9 +34,7 @@ def write_report(run_dir: str | Path) -> Path:
     run_dir = Path(run_dir)
     page = _render(RunFolder.read(run_dir))
     path = run_dir / "report.html"
-    temporary = run_dir / "report.html.tmp"
-    temporary.write_text(page, encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, page)
     return path
 
 
@@ -50,8 +48,7 @@ def _render(run: RunFolder) -> str:
     )
     environment.filters["thousands"] = _thousands
     tasks = run.tasks
-    splits = {record["split"] for record in run.records}
-    split = "dev" if splits == {"dev"} else "test"
+    split = main_split(run.records)
     return environment.get_template("report.html.j2").render(
         run=run,
         tasks=tasks,
@@ -68,7 +65,6 @@ def _render(run: RunFolder) -> str:
         dev_figure=plot_dev(run.dev, tasks, run.summary.get("best_step")),
         loss_figure=plot_losses(run.steps, tasks),
         weight_figure=plot_weights(run.steps, tasks),
-        window=moving_window(len(run.steps)),
     )
 
 

@@ -81,6 +81,12 @@ def arrange(
     return Table([_MODELS.get(model, model) for model in models], rows)
 
 
+def main_split(records: Sequence[Record]) -> str:
+    """The split a table is about: test where it was scored, else the first that was."""
+    splits = dict.fromkeys(record["split"] for record in records)
+    return "test" if "test" in splits else next(iter(splits), "test")
+
+
 def subset_columns(records: Sequence[Record], split: str) -> list[str]:
     """The subset columns that records of a split have, in order."""
     columns = (_column(record["subset"]) for record in records if record["split"] == split)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from equipoise.balancing import Balancer
 from equipoise.files import write_text
@@ -34,6 +34,13 @@ class ScoreOnSchedule(TrainerCallback):
         if due:
             control.should_evaluate = True
             control.should_save = True
+
+
+class Patience(EarlyStoppingCallback):
+    """Stops when dev has not got better for a number of scorings."""
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        """Leave out the check for the trainer's own schedule: dev is scored by `ScoreOnSchedule`."""
 
 
 class BalancerHooks(TrainerCallback):
@@ -64,12 +71,13 @@ class StopOnSignal(TrainerCallback):
             yield
             return
 
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
         def ask(number: int, frame: Any) -> None:
             self.asked = True
             # From here on a further signal does what it always did.
-            signal.signal(number, before[number])
+            signal.signal(number, before[signal.Signals(number)])
 
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         for number in before:
             signal.signal(number, ask)
         try:

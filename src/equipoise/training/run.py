@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from transformers import set_seed
-from transformers.utils import logging as transformers_logging
 
 from equipoise.balancing import LabelStats, make_balancer
 from equipoise.config import RunConfig, dump_config, load_config
@@ -19,9 +19,9 @@ from equipoise.evaluation import Record, run_score, score_baselines, score_model
 from equipoise.files import write_json, write_text
 from equipoise.modeling import MultiTaskModel, freeze_embeddings, load_backbone
 from equipoise.reporting import write_report
+from equipoise.tasks import Classification
 
 from .checkpoints import checkpoint_at, latest_checkpoint, remove_others
-
 from .trainer import MultiTaskTrainer, load_weights
 
 
@@ -70,8 +70,6 @@ def train(
         return read_run(folder)
     _check_output(folder, resume, overwrite)
     began = time.monotonic()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
 
     # Whatever is wrong with the input is found before anything is written.
     kinds = {name: task.kind for name, task in config.tasks.items()}
@@ -85,7 +83,7 @@ def train(
     rows, notes = _tokenise(table, model)
 
     _open_folder(folder, config, resume)
-    write_json(folder / "data.json", {**table.counts(), "notes": [*table.notes, *notes]})
+    write_json(folder / "data.json", {**_describe(table), "notes": [*table.notes, *notes]})
     trainer = _make_trainer(config, table, rows, model)
     steps, best_step = _fit(trainer, folder, resume)
     load_weights(model, checkpoint_at(folder / "checkpoints", best_step))
@@ -182,12 +180,41 @@ def _tokenise(table: Table, model: MultiTaskModel) -> tuple[dict[str, Any], list
     return rows, notes
 
 
+def _describe(table: Table) -> dict[str, Any]:
+    """What was trained on: rows a split, labels a task and split, and how many of each class."""
+    classes = {}
+    for name, task in table.tasks.items():
+        if isinstance(task, Classification):
+            classes[name] = {
+                split: dict(
+                    zip(
+                        task.classes,
+                        np.bincount(table.labels(name, split), minlength=len(task.classes)).tolist(),
+                        strict=True,
+                    )
+                )
+                for split in table.splits
+            }
+    return {
+        "rows": {split: len(dataset) for split, dataset in table.splits.items()},
+        "labels": {name: {split: len(table.rows(name, split)) for split in table.splits} for name in table.tasks},
+        "classes": classes,
+    }
+
+
 def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> MultiTaskTrainer:
     kinds = {name: task.kind for name, task in table.tasks.items()}
     stats = {name: LabelStats.fit(kind, table.labels(name, "train")) for name, kind in kinds.items()}
-    balancer = make_balancer(config.balance.name, kinds, config.balance.options, label_stats=stats)
+    balancer = make_balancer(
+        config.balance.name,
+        kinds,
+        {**config.balance.options, **({"label_stats": stats} if config.balance.name == "dao" else {})},
+    )
     settings = config.train
-    sampler = MixedLengthSampler(rows["train"], settings.batch_size, mixing=settings.mixing, seed=settings.seed)
+    train_rows = rows["train"]
+    sampler = MixedLengthSampler(
+        train_rows["length"], train_rows["source"], settings.batch_size, tau=settings.mixing, seed=settings.seed
+    )
 
     def score_dev() -> dict[str, float]:
         records = score_model(model, table, rows["dev"], "dev", batch_size=settings.eval_batch_size)
@@ -201,7 +228,7 @@ def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: 
     return MultiTaskTrainer(
         model=model,
         balancer=balancer,
-        train_rows=rows["train"],
+        train_rows=train_rows,
         sampler=sampler,
         collate=Collator(model.tokenizer, table.tasks),
         score_dev=score_dev,

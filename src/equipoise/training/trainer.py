@@ -10,14 +10,14 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
-from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from equipoise.balancing import Balancer
 from equipoise.config import TrainConfig
 from equipoise.errors import TrainingError
-from equipoise.modeling import MultiTaskModel
+from equipoise.modeling import MultiTaskModel, quiet_transformers
 
-from .callbacks import BalancerHooks, RunLog, ScoreOnSchedule, ShowProgress, StopOnSignal
+from .callbacks import BalancerHooks, Patience, RunLog, ScoreOnSchedule, ShowProgress, StopOnSignal
 from .checkpoints import checkpoint_at, mark_complete, remove_others
 
 _WEIGHTS, _BALANCER = "model.safetensors", "balancer.pt"
@@ -95,7 +95,7 @@ class MultiTaskTrainer(Trainer):
             self.stop_on_signal,
         ]
         if config.patience is not None:
-            callbacks.append(EarlyStoppingCallback(config.patience))
+            callbacks.append(Patience(config.patience))
         super().__init__(
             model=model,
             args=arguments,
@@ -103,6 +103,7 @@ class MultiTaskTrainer(Trainer):
             train_dataset=train_rows,
             callbacks=[*callbacks, self.run_log, self.show_progress],
         )
+        self.remove_callback(PrinterCallback)
         # The losses are divided by the label counts of the whole accumulated batch: nothing is left to divide.
         self.loss_is_scaled_for_ga = True
         self.balancer.to(self.args.device)
@@ -119,7 +120,7 @@ class MultiTaskTrainer(Trainer):
             NonFiniteLoss: a task's loss is no finite number.
         """
         try:
-            with self.stop_on_signal.listening():
+            with self.stop_on_signal.listening(), quiet_transformers():
                 self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         finally:
             self.show_progress.close()

@@ -1,0 +1,63 @@
+"""A small made-up corpus that a tiny model can learn."""
+
+import json
+import random
+from pathlib import Path
+
+GOOD = "good great fine nice happy love best excellent amazing wonderful".split()
+BAD = "bad awful poor sad hate worst terrible horrible boring broken".split()
+THINGS = "film movie phone camera battery price service food staff place".split()
+
+
+def write_corpus(folder: Path, rows: int = 160, seed: int = 0) -> Path:
+    """Write reviews.csv: text, aspect, score (-1..1), label (three classes), writer."""
+    draw = random.Random(seed)
+    lines = ["text,aspect,score,label,writer"]
+    for number in range(rows):
+        words, score = [], 0
+        for _ in range(draw.randint(2, 9)):
+            kind = draw.choice("gbn")
+            score += {"g": 1, "b": -1, "n": 0}[kind]
+            words.append(draw.choice({"g": GOOD, "b": BAD, "n": THINGS}[kind]))
+        aspect = draw.choice(THINGS)
+        label = "negative" if score < 0 else "positive" if score > 0 else "neutral"
+        lines.append(f"{' '.join(words)} {number},{aspect},{max(-1, min(1, score / 4))},{label},w{number % 40}")
+    path = folder / "reviews.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def run_data(folder: Path, model: Path, **train: object) -> dict:
+    """A run file over that corpus: a score and a class on the same rows, a class on rows of its own."""
+    if not (folder / "reviews.csv").exists():
+        write_corpus(folder)
+    return {
+        "model": str(model),
+        "max_length": 32,
+        "sources": {"reviews": {"path": str(folder / "reviews.csv")}},
+        "tasks": {
+            "intensity": {"source": "reviews", "kind": "regression", "label": "score", "range": [-1, 1]},
+            "polarity": {"source": "reviews", "kind": "classification", "label": "label"},
+            "towards": {"source": "reviews", "kind": "classification", "pair": "aspect", "label": "label"},
+        },
+        "train": {
+            "epochs": 2,
+            "batch_size": 16,
+            "eval_batch_size": 32,
+            "learning_rate": 3e-3,
+            "head_learning_rate": 3e-3,
+            "evaluations": 3,
+            **train,
+        },
+        "evaluation": {"bootstrap": 100},
+        "output": str(folder / "run"),
+    }
+
+
+def write_run(folder: Path, model: Path, balance: object = "dao", **train: object) -> Path:
+    """Write that run file (JSON is YAML) and return its path."""
+    data = run_data(folder, model, **train)
+    data["balance"] = balance
+    path = folder / "run.yaml"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path

@@ -1,0 +1,66 @@
+import datasets
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from equipoise.data import Collator, tokenise
+from equipoise.tasks import Classification, Regression
+
+TASKS = {
+    "score": Regression("score", "s", "text", None, "score", "pearson"),
+    "label": Classification("label", "s", "text", None, "label", "macro_f1", ("a", "b")),
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model):
+    return AutoTokenizer.from_pretrained(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def rows(tokenizer):
+    columns = {
+        "text": ["good film", "bad", "the best plot", "so so"],
+        "pair": [None, "actor", None, None],
+        "label:score": [0.5, None, -0.25, None],
+        "label:label": [None, 1, 0, None],
+    }
+    return tokenise(datasets.Dataset.from_dict(columns), tokenizer, 16)[0]
+
+
+def test_a_batch(tokenizer, rows):
+    batch = Collator(tokenizer, TASKS)([rows[i] for i in (2, 0, 1)])
+    inputs = batch["inputs"]
+    assert set(inputs) == {"input_ids", "attention_mask", "token_type_ids"}
+    assert {tuple(tensor.shape) for tensor in inputs.values()} == {(3, 5)}
+    assert inputs["attention_mask"].sum(dim=1).tolist() == [5, 4, 5]
+    assert inputs["input_ids"][1].tolist() == [*rows[0]["input_ids"], tokenizer.pad_token_id]
+    assert batch["index"].tolist() == [2, 0, 1]
+    assert {task: index.tolist() for task, index in batch["rows"].items()} == {"score": [0, 1], "label": [0, 2]}
+    torch.testing.assert_close(batch["targets"]["score"], torch.tensor([-0.25, 0.5]))
+    torch.testing.assert_close(batch["targets"]["label"], torch.tensor([0, 1]))
+
+
+def test_absent_tasks_are_empty(tokenizer, rows):
+    batch = Collator(tokenizer, TASKS)([rows[3]])
+    for task, dtype in (("score", torch.float32), ("label", torch.int64)):
+        assert batch["rows"][task].shape == batch["targets"][task].shape == (0,)
+        assert (batch["rows"][task].dtype, batch["targets"][task].dtype) == (torch.int64, dtype)
+
+
+def test_rows_without_label_columns_are_collated_too(tokenizer, rows):
+    batch = Collator(tokenizer, TASKS)([rows.select_columns(["index", "input_ids", "token_type_ids"])[0]])
+    assert batch["rows"]["score"].numel() == 0
+
+
+def test_the_side_of_the_padding_is_the_tokenizers(tiny_model, rows):
+    left = AutoTokenizer.from_pretrained(tiny_model, padding_side="left")
+    batch = Collator(left, TASKS)([rows[0], rows[2]])
+    assert batch["inputs"]["attention_mask"][0].tolist() == [0, 1, 1, 1, 1]
+
+
+def test_a_tokenizer_without_token_types(tiny_model, rows):
+    plain = AutoTokenizer.from_pretrained(tiny_model, model_input_names=["input_ids", "attention_mask"])
+    tokenised, _ = tokenise(rows.select_columns(["text", "pair"]), plain, 16)
+    assert "token_type_ids" not in tokenised.column_names
+    assert set(Collator(plain, {})([tokenised[0]])["inputs"]) == {"input_ids", "attention_mask"}

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from equipoise.data import read_rows
+from equipoise.errors import DataError
+
+ROWS = {"text": ["one", "two, too"], "label": ["a", None]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "unit", "numbers"),
+    [
+        ("a.csv", 'text,label\none,a\n"two, too",\n', "line", [2, 3]),
+        ("a.tsv", "text\tlabel\none\ta\ntwo, too\t\n", "line", [2, 3]),
+        ("a.jsonl", '{"text": "one", "label": "a"}\n\n{"text": "two, too"}', "line", [1, 3]),
+        ("a.json", '[{"text": "one", "label": "a"},\n {"text": "two, too", "label": null}]', "row", [1, 2]),
+        ("b.json", '{"text": "one", "label": "a"}\n{"text": "two, too", "label": null}\n', "line", [1, 2]),
+        ("A.CSV", '\ufefftext,label\r\none,a\r\n\r\n"two, too",\r\n', "line", [2, 4]),
+    ],
+)
+def test_text_formats_give_the_same_rows(write, name, content, unit, numbers):
+    rows = read_rows(write(name, content))
+    assert rows.columns == ROWS
+    assert (rows.unit, list(rows.numbers)) == (unit, numbers)
+
+
+def test_parquet(tmp_path):
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table(ROWS), path)
+    rows = read_rows(path)
+    assert rows.columns == ROWS
+    assert rows.where(1) == f"{path}, row 2"
+
+
+def test_csv_cells_stay_the_text_that_they_are(write):
+    rows = read_rows(write("a.csv", "text,label\nNA,None\nnull,nan\n007,1.0\nTrue,-\n"))
+    assert rows.columns == {"text": ["NA", "null", "007", "True"], "label": ["None", "nan", "1.0", "-"]}
+
+
+def test_json_cells_keep_their_types(write):
+    rows = read_rows(write("a.jsonl", '{"label": 1}\n{"label": "NA"}\n{"label": 0.5}\n{"label": null}\n'))
+    assert rows.columns["label"] == [1, "NA", 0.5, None]
+
+
+def test_quoted_line_breaks_count_as_lines(write):
+    rows = read_rows(write("a.csv", 'text,label\n"one\nmore",a\ntwo,b\n'))
+    assert list(rows.numbers) == [2, 4]
+
+
+def test_unicode_line_separators_do_not_end_a_line(write):
+    assert read_rows(write("a.jsonl", '{"text": "a\u2028b\x85c"}\n')).columns["text"] == ["a\u2028b\x85c"]
+
+
+def test_a_changed_file_is_read_anew_and_nothing_is_left_behind(write):
+    path = write("a.csv", "text\none\n")
+    read_rows(path)
+    write("a.csv", "text\ntwo\n")
+    assert read_rows(path).columns["text"] == ["two"]
+    assert [file.name for file in path.parent.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "phrases"),
+    [
+        ("a.jsonl", '{"text": "x"}\n{"text": "y"\n', ["a.jsonl, line 2", 'found \'{"text": "y"\'', "one JSON object"]),
+        ("a.jsonl", '{"text": "x"}\n[1]\n', ["a.jsonl, line 2", "found '[1]'", "one JSON object"]),
+        ("a.jsonl", '{"text": "\\ud83d"}\n', ["a.jsonl, line 1", "surrogate"]),
+        ("a.json", '[{"text": "x"},\n {"text"}]', ["a.json, line 2", "array of objects"]),
+        ("a.json", '[{"text": "x"}, 3]', ["a.json, row 2", "found '3'"]),
+        ("a.csv", "text,label\nx,a\ny\n", ["a.csv, line 3", "found 1 cells", "expected 2", "text, label"]),
+        ("a.csv", "text,label\nx,a\n\nwell, yes,b\n", ["a.csv, line 4", "found 3 cells", "double quotes"]),
+        ("a.csv", 'text,label\nx,a\n"y,b\nz,c\n', ["a.csv, line 3", "broken cell"]),
+        ("a.csv", 'text,label\n"x" y,a\n', ["a.csv, line 2", "broken cell"]),
+        ("a.csv", "text,text\nx,a\n", ["a.csv, line 1", "'text' twice"]),
+        ("a.csv", b"text,label\nx,a\ncaf\xe9,b\n", ["a.csv, line 3", "not UTF-8 (0xe9)"]),
+        ("a.jsonl", b'{"text": "caf\xe9"}\n', ["a.jsonl, line 1", "not UTF-8"]),
+        ("a.csv", "", ["a.csv", "empty"]),
+        ("a.csv", "text,label\n", ["a.csv", "found no rows"]),
+        ("a.jsonl", "\n\n", ["a.jsonl", "found no rows"]),
+        ("a.json", "[]", ["a.json", "found no rows"]),
+        ("a.parquet", "no parquet", ["a.parquet", "not a readable Parquet file"]),
+        ("a.xlsx", "x", ["'.xlsx'", ".csv, .tsv, .json, .jsonl, .parquet"]),
+    ],
+)
+def test_what_cannot_be_read_is_named_by_file_and_line(write, name, content, phrases):
+    with pytest.raises(DataError) as caught:
+        read_rows(write(name, content))
+    assert all(phrase in str(caught.value) for phrase in phrases), str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_brings_close_names(write, tmp_path):
+    write("train.jsonl", "")
+    write("notes.md", "")
+    with pytest.raises(DataError, match=r"trian.jsonl: found no such file. Did you mean 'train.jsonl'\?"):
+        read_rows(tmp_path / "trian.jsonl")
+    with pytest.raises(DataError, match="Its folder does not exist either"):
+        read_rows(tmp_path / "nowhere" / "train.jsonl")
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path):
+    with pytest.raises(DataError, match="found a folder, expected a file"):
+        read_rows(tmp_path)

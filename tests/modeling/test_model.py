@@ -1,0 +1,130 @@
+import json
+
+import pytest
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+from equipoise.errors import ModelError
+from equipoise.modeling import MultiTaskModel, load_backbone
+from equipoise.tasks import Classification, Regression
+
+TASKS = {
+    "score": Regression("score", "s", "text", None, "score", "pearson", (-1.0, 1.0), mean=0.5, std=2.0),
+    "type": Classification("type", "s", "text", None, "label", "macro_f1", ("a", "b", "c")),
+}
+
+
+@pytest.fixture
+def model(tiny_model):
+    torch.manual_seed(0)
+    return MultiTaskModel(*load_backbone(str(tiny_model)), TASKS, max_length=32).eval()
+
+
+@pytest.fixture
+def inputs(model):
+    return dict(model.tokenizer(["good film", "a bad phone and a sad place", "the"], padding=True, return_tensors="pt"))
+
+
+def test_each_task_answers_for_its_own_rows(model, inputs):
+    every = model(inputs)
+    assert every["score"].shape == (3,)
+    assert every["type"].shape == (3, 3)
+    some = model(inputs, {"score": torch.tensor([2, 0]), "type": torch.tensor([1])})
+    torch.testing.assert_close(some["score"], every["score"][[2, 0]])
+    torch.testing.assert_close(some["type"], every["type"][[1]])
+
+
+def test_a_task_without_rows_stays_in_the_graph(model, inputs):
+    outputs = model(inputs, {"score": torch.tensor([0])})
+    assert outputs["type"].shape == (0, 3)
+    (outputs["score"].sum() + outputs["type"].sum()).backward()
+    gradients = [parameter.grad for parameter in model.task_module("type").parameters()]
+    assert all(gradient is not None and not gradient.any() for gradient in gradients)
+
+
+def test_padding_changes_nothing(model, inputs):
+    alone = model(dict(model.tokenizer(["good film"], return_tensors="pt")))
+    torch.testing.assert_close(model(inputs)["score"][:1], alone["score"], atol=1e-6, rtol=1e-5)
+
+
+def test_scores_are_standardised_inside_and_clipped_outside(model):
+    module = model.task_module("score")
+    assert module.loss(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.5])).tolist() == [0.0, 1.0]
+    assert module.predict(torch.tensor([0.0, 0.1, 9.0, -9.0])).tolist() == pytest.approx([0.5, 0.7, 1.0, -1.0])
+
+
+def test_classes_are_learnt_by_cross_entropy(model):
+    module = model.task_module("type")
+    logits = torch.log(torch.tensor([[0.5, 0.25, 0.25]]))
+    assert module.loss(logits, torch.tensor([0])).item() == pytest.approx(0.6931, abs=1e-4)
+    assert module.predict(logits)[0].tolist() == pytest.approx([0.5, 0.25, 0.25])
+
+
+def test_saved_and_loaded_is_the_same(model, inputs, tmp_path):
+    folder = tmp_path / "deep" / "model"
+    model.save_pretrained(folder)
+    loaded = MultiTaskModel.from_pretrained(folder)
+    assert loaded.tasks == TASKS
+    assert loaded.max_length == 32
+    assert not loaded.training
+    for task, output in model(inputs).items():
+        assert torch.equal(loaded(inputs)[task], output)
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} <= {".json", ".safetensors", ".txt"}
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_the_backbone_is_an_ordinary_transformers_model(model, inputs, tmp_path):
+    model.save_pretrained(tmp_path / "model")
+    backbone = AutoModel.from_pretrained(tmp_path / "model" / "backbone").eval()
+    assert AutoTokenizer.from_pretrained(tmp_path / "model" / "backbone").vocab_size == model.tokenizer.vocab_size
+    torch.testing.assert_close(
+        backbone(**inputs).last_hidden_state, model.backbone(**inputs).last_hidden_state, atol=0, rtol=0
+    )
+
+
+def test_nothing_is_half_written(model, tmp_path, monkeypatch):
+    model.save_pretrained(tmp_path / "model")
+    before = sorted(path for path in tmp_path.rglob("*"))
+    monkeypatch.setattr(model.tokenizer, "save_pretrained", lambda folder: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        model.save_pretrained(tmp_path / "model")
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
+def test_every_parameter_is_trained(model, inputs):
+    """No unused pooler: a parameter without a gradient would stop distributed training."""
+    outputs = model(inputs)
+    (outputs["score"].sum() + outputs["type"].square().sum()).backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+
+
+def test_max_length_beyond_the_backbone(tiny_model):
+    with pytest.raises(ModelError, match="max_length is 129, but the backbone reads at most 128 tokens"):
+        MultiTaskModel(*load_backbone(str(tiny_model)), TASKS, max_length=129)
+
+
+@pytest.mark.parametrize("name", ["./no/such/folder", "no-such-model"])
+def test_a_missing_model(name):
+    with pytest.raises(ModelError, match=name):
+        load_backbone(name)
+
+
+def test_a_folder_that_holds_no_model(tmp_path, model):
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_backbone(str(tmp_path))
+    with pytest.raises(ModelError, match=r"has no equipoise.json, expected an Equipoise model"):
+        MultiTaskModel.from_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="does not exist"):
+        MultiTaskModel.from_pretrained(tmp_path / "nowhere")
+    model.save_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "task_modules.safetensors").write_bytes(b"\x00" * 9)
+    with pytest.raises(ModelError, match="not a readable Equipoise model"):
+        MultiTaskModel.from_pretrained(tmp_path / "model")
+
+
+def test_a_model_of_a_later_version(tmp_path, model):
+    model.save_pretrained(tmp_path / "model")
+    config = tmp_path / "model" / "equipoise.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "format_version": 99}))
+    with pytest.raises(ModelError, match="format_version is 99, this Equipoise reads up to 1"):
+        MultiTaskModel.from_pretrained(tmp_path / "model")

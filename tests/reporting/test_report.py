@@ -1,0 +1,200 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from equipoise.errors import EquipoiseError, UsageError
+from equipoise.reporting import write_report
+
+TEN = [f"task_{i}" for i in range(9)] + ["a_task_with_a_name_that_is_longer_than_any_column"]
+VOID = {"meta", "br", "hr", "img", "link"}
+
+
+class Page(HTMLParser):
+    """Check that tags close in order and ids are unique; keep headings, labels and text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.ids, self.tags, self.labels, self.headings, self.text = [], [], [], [], [], ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+        assert len(self.ids) == len(set(self.ids))
+
+    def handle_starttag(self, tag, attributes):
+        self.handle_startendtag(tag, attributes)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes))
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag == "svg":
+            self.labels.append(attributes["aria-label"])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" in self.open or "pre" in self.open:
+            return
+        self.text += data
+        if self.open and self.open[-1] in ("h1", "h2", "h3"):
+            self.headings.append(data)
+
+
+def report(folder):
+    html = write_report(folder).read_text(encoding="utf-8")
+    return html, Page(html)
+
+
+@pytest.mark.parametrize("names", [["intensity"], ["intensity", "polarity", "disagreement"], TEN])
+def test_the_page_is_whole_for_one_to_ten_tasks(make, names):
+    html, page = report(make(names, n_steps=600))
+    sections = ["my run", "Results on test", "By domain", "Training", "Score on dev", "Loss of each task"]
+    sections += ["Task weights"] * (len(names) > 1) + ["Data"] + ["Classes"] * (len(names) > 1) + ["Set-up"]
+    assert page.headings == sections
+    assert all(name in page.text for name in names)
+    assert "22,713,216" in page.text
+    assert "9 min 43 s" in page.text
+    assert "12,345" in page.text
+    assert len(page.labels) == (3 if len(names) > 1 else 2)
+    assert len(html) < 1_000_000
+
+
+def test_the_page_asks_nothing_of_the_network_and_runs_no_script(make):
+    html, page = report(make(["intensity", "polarity"]))
+    assert re.findall(r"\w+:?//|@import|javascript:", html) == []
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "link", "img", "iframe", "object"}
+    links = [value for _, attributes in page.tags for key, value in attributes.items() if key in ("href", "src")]
+    assert links
+    assert all(link.startswith("#") and link[1:] in page.ids for link in links)
+
+
+def test_the_figures_take_the_colours_and_fonts_of_the_page(make):
+    html, _ = report(make(["intensity", "polarity"]))
+    figures = "".join(re.findall(r"<svg.*?</svg>", html, re.S))
+    assert set(re.findall(r"#[0-9a-f]{6}\b", figures)) == set()
+    assert "var(--series-1)" in figures
+    assert "currentColor" in figures
+    assert "<text" in figures
+    assert "<style" not in figures
+
+
+def test_references_inside_figures_point_to_their_own_figure(make):
+    html, page = report(make(["intensity", "polarity"]))
+    references = re.findall(r"url\(#([^)]+)\)", html)
+    assert references
+    assert set(references) <= set(page.ids)
+
+
+def test_values_and_intervals_of_the_table(make):
+    folder = make(["intensity"])
+    record = next(r for r in json.loads((folder / "metrics.json").read_text()) if r["metric"] == "pearson")
+    _, page = report(folder)
+    assert f"{record['value']:.3f}" in page.text
+    assert f"[{record['low']:.3f}, {record['high']:.3f}]" in page.text
+
+
+def test_labels_notes_and_folder_names_are_escaped(make, tmp_path):
+    folder = make(
+        ["intensity", "polarity"],
+        classes=("<b>bold</b>", 'a"&b', "$x^2$"),
+        notes=["posts: <script>alert(1)</script> & more"],
+    )
+    folder = folder.rename(tmp_path / "a & <i>")
+    html, page = report(folder)
+    assert not {tag for tag, _ in page.tags} & {"b", "i", "script"}
+    assert "<b>bold</b>" in page.text
+    assert "<script>alert(1)</script> & more" in page.text
+    assert "a & <i>" in page.text
+    assert "<b>bold" not in html
+
+
+@pytest.mark.parametrize("missing", ["metrics.json", "log.jsonl", "data.json", "summary.json"])
+def test_a_missing_file_leaves_its_part_out(make, missing):
+    folder = make(["intensity", "polarity"])
+    (folder / missing).unlink()
+    _, page = report(folder)
+    gone = {
+        "metrics.json": ["Results on test", "By domain"],
+        "log.jsonl": ["Training", "Score on dev", "Loss of each task", "Task weights"],
+        "data.json": ["Classes"],
+        "summary.json": [],
+    }[missing]
+    everything = ["Results on test", "By domain", "Training", "Score on dev", "Loss of each task", "Task weights"]
+    everything += ["Data", "Classes", "Set-up"]
+    assert page.headings[1:] == [heading for heading in everything if heading not in gone]
+
+
+def test_the_run_file_alone_is_enough(make):
+    folder = make(["intensity"])
+    for name in ("metrics.json", "log.jsonl", "data.json", "summary.json"):
+        (folder / name).unlink()
+    _, page = report(folder)
+    assert page.headings == ["my run", "Data", "Set-up"]
+
+
+def test_tasks_that_are_absent_from_some_or_all_steps(make):
+    folder = make(["always", "sometimes", "never"], absent=["sometimes"])
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    for line in lines:
+        if "losses" in line:
+            del line["losses"]["never"]
+            line["weights"]["never"] = 0.0
+    (folder / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    _, page = report(folder)
+    losses, weights = page.labels[1:]
+    assert "always from" in losses
+    assert "sometimes from" in losses
+    assert "never" not in losses
+    assert "never" not in weights
+    # Weight 0 marks absence and is not averaged in.
+    assert float(re.search(r"sometimes (\d\.\d+)", weights).group(1)) > 0.4
+
+
+def test_a_log_with_a_broken_last_line_a_repeated_step_and_a_loss_that_is_nan(make):
+    folder = make(["intensity"], n_steps=5)
+    lines = [{"step": step, "losses": {"intensity": loss}} for step, loss in ((1, 9.0), (2, 8.0), (3, float("nan")))]
+    lines += [{"step": 2, "losses": {"intensity": 7.0}}, {"step": 4, "losses": {"intensity": 6.0}}]
+    (folder / "log.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"step": 5, "los')
+    _, page = report(folder)
+    assert page.labels == ["Line charts of the training loss of each task: intensity from 9 to 6."]
+
+
+def test_the_kept_checkpoint_is_marked(make):
+    folder = make(["intensity", "polarity"])
+    _, page = report(folder)
+    assert "the checkpoint of step 48 was kept" in page.labels[0]
+    assert "The ring marks the kept checkpoint, step 48." in page.text
+
+
+def test_dev_records_are_shown_where_test_was_not_scored(make):
+    folder = make(["intensity"])
+    records = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps([{**record, "split": "dev"} for record in records]))
+    assert "Results on dev" in report(folder)[1].headings
+
+
+def test_the_same_folder_gives_the_same_page_and_nothing_half_written(make):
+    folder = make(["intensity", "polarity"])
+    before = {path.name for path in folder.iterdir()}
+    assert report(folder)[0] == report(folder)[0]
+    assert {path.name for path in folder.iterdir()} == before | {"report.html"}
+
+
+def test_a_damaged_file_is_named(make):
+    folder = make(["intensity"])
+    (folder / "metrics.json").write_text("[{")
+    with pytest.raises(EquipoiseError, match=r"metrics\.json: not valid JSON"):
+        write_report(folder)
+    assert not (folder / "report.html").exists()
+
+
+def test_a_folder_without_a_run_file_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"config\.yaml"):
+        write_report(tmp_path)

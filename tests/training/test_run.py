@@ -1,0 +1,176 @@
+import json
+
+import pytest
+import torch
+from corpus import run_data, write_run
+
+import equipoise
+from equipoise.balancing import NonFiniteLoss
+from equipoise.config import load_config, make_config
+from equipoise.errors import TrainingError, UsageError
+from equipoise.modeling.task_modules import ClassificationModule
+from equipoise.training import train
+
+
+def read_log(folder):
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [line for line in lines if "loss" in line], [line for line in lines if "dev" in line]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_model):
+    folder = tmp_path_factory.mktemp("finished")
+    write_run(folder, tiny_model, epochs=8)
+    return train(folder / "run.yaml")
+
+
+def test_a_run_leaves_what_the_readme_says(finished):
+    found = {path.name for path in finished.folder.iterdir()}
+    assert found == {
+        "config.yaml",
+        "data.json",
+        "log.jsonl",
+        "metrics.json",
+        "model",
+        "report.html",
+        "summary.json",
+        "checkpoints",
+    }
+    assert list((finished.folder / "checkpoints").glob("checkpoint-*")) == []
+    files = {path.suffix for path in (finished.folder / "model").rglob("*") if path.is_file()}
+    assert files <= {".json", ".safetensors", ".txt"}
+
+
+def test_every_task_learns(finished):
+    steps, _ = read_log(finished.folder)
+    for task in ("intensity", "polarity", "towards"):
+        losses = [step["losses"][task] for step in steps if task in step["losses"]]
+        early, late = losses[: len(losses) // 5], losses[-len(losses) // 5 :]
+        assert sum(late) / len(late) < 0.9 * sum(early) / len(early)
+    assert finished.run_score > 0.5
+
+
+def test_the_log_has_a_line_a_step(finished):
+    steps, scorings = read_log(finished.folder)
+    summary = json.loads((finished.folder / "summary.json").read_text())
+    assert [step["step"] for step in steps] == list(range(1, summary["steps"] + 1))
+    assert len(scorings) == 3
+    assert scorings[-1]["step"] == summary["steps"]
+    for step in steps:
+        assert sum(step["weights"].values()) == pytest.approx(len(step["losses"]))
+        assert step["tokens_per_second"] > step["rows_per_second"] > 0
+    assert steps[0]["learning_rate"] < max(step["learning_rate"] for step in steps)
+
+
+def test_the_best_checkpoint_is_kept(finished):
+    _, scorings = read_log(finished.folder)
+    best = max(scorings, key=lambda line: line["dev"]["run_score"])
+    summary = json.loads((finished.folder / "summary.json").read_text())
+    assert summary["best_step"] == best["step"]
+    assert summary["run_score"]["dev"] == pytest.approx(best["dev"]["run_score"], abs=1e-6)
+
+
+def test_metrics_are_tidy_records(finished):
+    records = json.loads((finished.folder / "metrics.json").read_text())
+    assert {record["model"] for record in records} == {"run", "majority"}
+    assert {record["split"] for record in records} == {"dev", "test"}
+    for record in records:
+        assert set(record) == {"split", "subset", "model", "task", "metric", "value", "low", "high", "n"}
+        assert record["low"] <= record["high"]
+
+
+def test_the_written_configuration_reruns_to_the_same_model(finished, tmp_path):
+    again = train(finished.folder / "config.yaml", [f"output={tmp_path / 'again'}"])
+    assert again.records == finished.records
+
+
+def test_the_model_predicts_what_the_run_measured(finished):
+    table_scores = {
+        (record["task"], record["metric"]): record["value"]
+        for record in finished.records
+        if record["model"] == "run" and record["split"] == "test" and record["subset"] == "all"
+    }
+    records = equipoise.evaluate(equipoise.load(finished.folder).model, finished.folder / "config.yaml")
+    for record in records:
+        if record["model"] == "run" and record["subset"] == "all":
+            assert record["value"] == pytest.approx(table_scores[record["task"], record["metric"]], abs=1e-9)
+
+
+def test_a_finished_run_is_not_overwritten_unasked(finished):
+    with pytest.raises(TrainingError, match="holds a finished run; replace it with --overwrite"):
+        train(finished.folder / "config.yaml")
+    before = (finished.folder / "report.html").stat().st_mtime_ns
+    assert train(finished.folder / "config.yaml", resume=True).records == finished.records
+    assert (finished.folder / "report.html").stat().st_mtime_ns == before
+
+
+def test_resuming_with_other_settings_is_refused(finished):
+    with pytest.raises(TrainingError, match=r"begun with other settings \(train.learning_rate: 0.003 there, 0.1 now"):
+        train(finished.folder / "config.yaml", ["train.learning_rate=0.1"], resume=True)
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path, tiny_model):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("years of work")
+    write_run(tmp_path, tiny_model)
+    with pytest.raises(TrainingError, match="holds other files"):
+        train(tmp_path / "run.yaml", overwrite=True)
+    assert (tmp_path / "run" / "thesis.tex").exists()
+
+
+def test_mistakes_leave_nothing_behind(tmp_path, tiny_model):
+    write_run(tmp_path, tiny_model, balance="doa")
+    with pytest.raises(UsageError, match="Did you mean 'dao'"):
+        train(tmp_path / "run.yaml")
+    write_run(tmp_path, tmp_path / "no-such-model")
+    with pytest.raises(equipoise.EquipoiseError, match="no-such-model does not exist"):
+        train(tmp_path / "run.yaml")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["reviews.csv", "run.yaml"]
+
+
+def test_a_loss_that_is_no_number_stops_with_the_task_and_keeps_the_checkpoint(tmp_path, tiny_model, monkeypatch):
+    write_run(tmp_path, tiny_model)
+    loss, calls = ClassificationModule.loss, []
+
+    def broken(self, outputs, targets):
+        calls.append(1)
+        values = loss(self, outputs, targets)
+        # Two classification tasks: the second call of a step is 'towards'.
+        return values * float("nan") if len(calls) > 24 and len(calls) % 2 == 0 else values
+
+    monkeypatch.setattr(ClassificationModule, "loss", broken)
+    with pytest.raises(NonFiniteLoss, match="'towards'"):
+        train(tmp_path / "run.yaml")
+    kept = list((tmp_path / "run" / "checkpoints").glob("checkpoint-*/complete"))
+    assert kept
+    monkeypatch.undo()
+    train(tmp_path / "run.yaml", resume=True)
+
+
+def test_frozen_embeddings_stay(tmp_path, tiny_model):
+    from transformers import AutoModel
+
+    write_run(tmp_path, tiny_model, freeze_embeddings=True, max_steps=3)
+    train(tmp_path / "run.yaml")
+    before = AutoModel.from_pretrained(tiny_model).get_input_embeddings().weight
+    after = equipoise.load(tmp_path / "run").model.backbone.get_input_embeddings().weight
+    assert torch.equal(before, after)
+
+
+def test_patience_stops_early(tmp_path, tiny_model):
+    # A learning rate of nearly nothing: dev never gets better.
+    write_run(tmp_path, tiny_model, learning_rate=1e-12, head_learning_rate=1e-12, evaluations=8, patience=2)
+    train(tmp_path / "run.yaml")
+    _, scorings = read_log(tmp_path / "run")
+    assert len(scorings) == 3
+
+
+@pytest.mark.parametrize(
+    "balance", ["equal", {"name": "static", "weights": {"intensity": 1, "polarity": 2, "towards": 1}}, "uncertainty"]
+)
+def test_other_balancers_train_too(tmp_path, tiny_model, balance):
+    data = run_data(tmp_path, tiny_model, max_steps=3, evaluations=1)
+    run = train(make_config({**data, "balance": balance}))
+    assert load_config(run.folder / "config.yaml").balance.name == (
+        balance if isinstance(balance, str) else balance["name"]
+    )
