@@ -14,9 +14,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import string
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from equipoise import starter
+
+# The same examples every time, and no time limit each: the machine may be busy.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("steady")
 
 _WORDS = (
     "the a an and or but not no never very really quite too so i you it this that they we is was are were "

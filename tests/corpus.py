@@ -4,9 +4,9 @@ import json
 import random
 from pathlib import Path
 
-GOOD = "good great fine nice happy love best excellent amazing wonderful".split()
-BAD = "bad awful poor sad hate worst terrible horrible boring broken".split()
-THINGS = "film movie phone camera battery price service food staff place".split()
+GOOD = ["good", "great", "fine", "nice", "happy", "love", "best", "excellent", "amazing", "wonderful"]
+BAD = ["bad", "awful", "poor", "sad", "hate", "worst", "terrible", "horrible", "boring", "broken"]
+THINGS = ["film", "movie", "phone", "camera", "battery", "price", "service", "food", "staff", "place"]
 
 
 def write_corpus(folder: Path, rows: int = 160, seed: int = 0) -> Path:

@@ -32,7 +32,7 @@ class UsageError(EquipoiseError):
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:
-    """Return the tail of an error message: the closest option, or else all of them.
+    """Return the tail of an error message: the closest option, or else what there is.
 
     Args:
         word: what the user wrote.
@@ -44,4 +44,5 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
         return f"Did you mean '{close[0]}'?"
     if not known:
         return "There are none."
-    return "There is: " + ", ".join(f"'{option}'" for option in known) + "."
+    more = f" and {len(known) - 20} more" if len(known) > 20 else ""
+    return "There is: " + ", ".join(f"'{option}'" for option in known[:20]) + more + "."

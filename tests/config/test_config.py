@@ -134,7 +134,7 @@ def test_broken_run_files(tmp_path, text, message):
 
 
 def test_a_missing_run_file(tmp_path):
-    with pytest.raises(UsageError, match="nowhere.yaml: cannot read the run file"):
+    with pytest.raises(UsageError, match=r"nowhere.yaml: cannot read the run file"):
         load_config(tmp_path / "nowhere.yaml")
 
 

@@ -5,15 +5,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 
 from equipoise.config import make_config
 from equipoise.data import Table, load_table
-
-# The same examples every time, and no time limit each: the machine may be busy.
-hypothesis.settings.register_profile("steady", derandomize=True, deadline=None, database=None)
-hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture

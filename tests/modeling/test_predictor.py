@@ -69,7 +69,7 @@ def test_mistakes(predictor):
         predictor.predict(["fine", "  "], "film")
     with pytest.raises(DataError, match=r"row 1: found 5, expected a text"):
         predictor.predict([5], "film")
-    with pytest.raises(DataError, match="row 1: no column 'text', which task 'score' reads. Did you mean 'texts'"):
+    with pytest.raises(DataError, match=r"row 1: no column 'text', which task 'score' reads. Did you mean 'texts'"):
         predictor.predict([{"texts": "fine"}])
     with pytest.raises(UsageError, match=r"task 'polarity' reads a second text \(column 'aspect'\), found None"):
         predictor.predict("fine")

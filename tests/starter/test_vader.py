@@ -89,6 +89,4 @@ def test_texts_and_scores_belong_together(rows: list[dict]) -> None:
     for domain, expected in {"products": 0.590, "editorials": 0.503}.items():
         part = [row for row in rows if row["domain"] == domain]
         compound = [lexicon.polarity_scores(row["text"])["compound"] for row in part]
-        assert np.corrcoef(compound, [row["score"] for row in part])[0, 1] == pytest.approx(
-            expected, abs=2e-3
-        )
+        assert np.corrcoef(compound, [row["score"] for row in part])[0, 1] == pytest.approx(expected, abs=2e-3)

@@ -23,7 +23,7 @@ class TestRegression:
 
     @pytest.mark.parametrize("cell", ["good", None, "", math.nan, "nan", math.inf, True, [1]])
     def test_refuses_what_is_no_finite_number(self, cell):
-        with pytest.raises(LabelError, match="expected a (finite )?number"):
+        with pytest.raises(LabelError, match=r"expected a (finite )?number"):
             regression().parse(cell)
 
     def test_refuses_a_score_outside_the_range(self):

@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
-from corpus import write_run
 from safetensors.torch import load_file
 
+from corpus import write_run
 from equipoise.errors import TrainingError
 from equipoise.training import train
 

@@ -2,9 +2,9 @@ import json
 
 import pytest
 import torch
-from corpus import run_data, write_run
 
 import equipoise
+from corpus import run_data, write_run
 from equipoise.balancing import NonFiniteLoss
 from equipoise.config import load_config, make_config
 from equipoise.errors import TrainingError, UsageError

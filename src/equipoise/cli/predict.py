@@ -49,7 +49,8 @@ def _read(texts: list[str]) -> list[Any]:
     if not looks_like_file:
         return list(texts)
     if path.suffix.lower() != ".txt":
-        return read_rows(path)
+        table = read_rows(path)
+        return [dict(zip(table.columns, cells, strict=True)) for cells in zip(*table.columns.values(), strict=True)]
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except OSError as error:

@@ -1,7 +1,7 @@
 """What every task kind shares."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -92,12 +92,23 @@ def parse_number(cell: Any) -> float:
     try:
         number = float(cell)
     except (TypeError, ValueError):
-        raise LabelError(f"found {cell!r}, expected a number") from None
+        raise LabelError(f"found {show(cell)}, expected a number") from None
     if isinstance(cell, bool) or number != number or number in (float("inf"), float("-inf")):
-        raise LabelError(f"found {cell!r}, expected a finite number")
+        raise LabelError(f"found {show(cell)}, expected a finite number")
     return number
 
 
-def quote(words: Iterable[str]) -> str:
-    """Join words for a message."""
-    return ", ".join(f"'{word}'" for word in words)
+def show(cell: Any) -> str:
+    """Write a cell for a message, cut where it is long."""
+    return shorten(repr(cell), 60)
+
+
+def quote(words: Sequence[str], most: int = 20) -> str:
+    """Join words for a message, the first 20 of many."""
+    listed = ", ".join(f"'{shorten(word, 60)}'" for word in words[:most])
+    return listed if len(words) <= most else f"{listed} and {len(words) - most} more"
+
+
+def shorten(text: str, width: int) -> str:
+    """Cut a text where it is longer than a width."""
+    return text if len(text) <= width else text[: width - 1] + "…"

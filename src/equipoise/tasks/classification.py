@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .base import LabelError, Task, parse_number, quote
+from .base import LabelError, Task, parse_number, quote, show
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Classification(Task):
         if self.from_score:
             return parse_number(cell)
         if cell is None or (isinstance(cell, float) and cell != cell):
-            raise LabelError(f"found {cell!r}, expected a class")
+            raise LabelError(f"found {show(cell)}, expected a class")
         if isinstance(cell, float) and cell.is_integer():
             cell = int(cell)
         name = str(cell).strip()
         if not name:
             raise LabelError("found an empty label, expected a class")
         if self.classes and name not in self.classes:
-            raise LabelError(f"found class '{name}', expected one of {quote(self.classes)}")
+            raise LabelError(f"found class {show(name)}, expected one of {quote(self.classes)}")
         return name
 
     def fit(self, labels: Sequence[Any]) -> Self:
@@ -67,7 +67,7 @@ class Classification(Task):
             return self.classes.index(label)
         except ValueError:
             raise LabelError(
-                f"found class '{label}', which train does not have, expected one of {quote(self.classes)}"
+                f"found class {show(label)}, which train does not have, expected one of {quote(self.classes)}"
             ) from None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from transformers import set_seed
 
 from equipoise.balancing import LabelStats, make_balancer
@@ -204,7 +205,7 @@ def _describe(table: Table) -> dict[str, Any]:
 
 def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> MultiTaskTrainer:
     kinds = {name: task.kind for name, task in table.tasks.items()}
-    stats = {name: LabelStats.fit(kind, table.labels(name, "train")) for name, kind in kinds.items()}
+    stats = {name: LabelStats.fit(kind, torch.tensor(table.labels(name, "train"))) for name, kind in kinds.items()}
     balancer = make_balancer(
         config.balance.name,
         kinds,

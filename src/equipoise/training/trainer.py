@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
 from equipoise.balancing import Balancer
 from equipoise.config import TrainConfig
@@ -41,6 +41,9 @@ class MultiTaskTrainer(Trainer):
         config: the run file's `train` section.
         folder: the run's folder; checkpoints and `log.jsonl` go there.
     """
+
+    control: TrainerControl
+    optimizer: torch.optim.Optimizer | None
 
     def __init__(
         self,

@@ -1,0 +1,142 @@
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from corpus import write_run
+
+from equipoise.cli import main
+
+
+@pytest.fixture
+def equipoise(capsys, monkeypatch):
+    """Run the command in this process; return exit code, standard output and standard error."""
+
+    def run(*arguments, stdin=None):
+        monkeypatch.setattr(sys, "argv", ["equipoise", *map(str, arguments)])
+        if stdin is not None:
+            monkeypatch.setattr(sys, "stdin", stdin)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        output = capsys.readouterr()
+        code = ended.value.code
+        return 0 if code is None else code, output.out, output.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_model):
+    from equipoise.training import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    train(write_run(folder, tiny_model, max_steps=4, evaluations=1))
+    return folder
+
+
+def test_train_shows_the_table_and_where_things_are(equipoise, tmp_path, tiny_model):
+    run_file = write_run(tmp_path, tiny_model, evaluations=1)
+    code, out, err = equipoise("train", run_file, "--set", "train.max_steps=4")
+    assert code == 0
+    assert "step 4: dev run score" in err
+    for word in ("intensity", "polarity", "towards", "majority", "Run score on test", "report.html"):
+        assert word in out
+    code, _, err = equipoise("train", run_file)
+    assert code == 1
+    assert "--overwrite" in err
+    assert equipoise("train", run_file, "--set", "train.max_steps=4", "--resume")[0] == 0
+    assert equipoise("train", run_file, "--set", "train.max_steps=2", "--overwrite")[0] == 0
+
+
+def test_predict_texts(equipoise, trained):
+    code, out, err = equipoise("predict", trained / "run", "good film", "bad film", "--pair", "film")
+    assert (code, err) == (0, "")
+    first, second = map(json.loads, out.splitlines())
+    assert first["text"] == "good film"
+    assert set(first["polarity"]) == {"label", "probabilities"}
+    assert second["intensity"].keys() == {"score"}
+
+
+def test_predict_a_file_in_order(equipoise, trained, tmp_path):
+    texts = [f"good film {number}" for number in range(70)]
+    (tmp_path / "in.txt").write_text("\n".join(texts) + "\n")
+    out_file = tmp_path / "out.jsonl"
+    code, out, _ = equipoise("predict", trained / "run", tmp_path / "in.txt", "-o", out_file, "--pair", "film")
+    assert (code, out) == (0, "")
+    assert [json.loads(line)["text"] for line in out_file.read_text().splitlines()] == texts
+
+
+def test_predict_rows_of_a_table(equipoise, trained):
+    code, out, _ = equipoise("predict", trained / "run", trained / "reviews.csv", "--task", "towards")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert len(answers) == 160
+    assert answers[0].keys() == {"text", "aspect", "score", "label", "writer", "towards"}
+
+
+def test_predict_standard_input(equipoise, trained):
+    code, out, _ = equipoise("predict", trained / "run", "-", "--task", "polarity", stdin=["good\n", "bad\n"])
+    assert code == 0
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["good", "bad"]
+
+
+def test_evaluate(equipoise, trained, tmp_path):
+    code, out, _ = equipoise("evaluate", trained / "run", trained / "run.yaml", "-o", tmp_path / "metrics.json")
+    assert code == 0
+    assert "polarity" in out
+    assert {record["split"] for record in json.loads((tmp_path / "metrics.json").read_text())} == {"test"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["train", "nowhere.yaml"], 2, "nowhere.yaml: cannot read the run file"),
+        (["train", "{run}", "--set", "train.epoch=1"], 2, "Did you mean 'epochs'"),
+        (["train", "{run}", "--set", "balance=doa"], 2, "there is no balancer 'doa'. Did you mean 'dao'"),
+        (["train", "{run}", "--set", "balance.clp=1"], 2, "'dao' has no option 'clp'. Did you mean 'clip'"),
+        (["train", "{run}", "--set", "tasks.intensity.source=x"], 2, "'x' is not a source"),
+        (["train", "{run}", "--set", "tasks.intensity.label=scroe"], 1, "Did you mean 'score'"),
+        (["train", "{run}", "--set", "tasks.intensity.label=label"], 1, "line 2"),
+        (["train", "{run}", "--set", "tasks.intensity.range=[0, 1]"], 1, "expected a number from 0 to 1"),
+        (["train", "{run}", "--set", "sources.reviews.path=nowhere.csv"], 1, "nowhere.csv"),
+        (["train", "{run}", "--set", "model=./nowhere"], 1, "nowhere does not exist"),
+        (["predict", "nowhere", "text"], 1, "nowhere: does not exist, expected an Equipoise model"),
+        (["predict", "{folder}/run", "nowhere.csv"], 1, "nowhere.csv"),
+        (["predict", "{folder}/run", "nowhere.txt"], 1, "nowhere.txt: cannot be read"),
+        (["predict", "{folder}/run", "text", "--task", "plarity"], 2, "Did you mean 'polarity'"),
+        (["predict", "{folder}/run", "text"], 2, "reads a second text (column 'aspect')"),
+        (["evaluate", "{folder}/run", "{run}", "--split", "tset"], 2, "Did you mean 'test'"),
+        (["fetch", "minlm"], 2, "Did you mean 'minilm'"),
+        (["tarin"], 2, "No such command 'tarin'"),
+        (["train"], 2, "Missing argument"),
+    ],
+)
+def test_mistakes_end_in_one_message(equipoise, trained, arguments, code, message):
+    places = {"run": trained / "run.yaml", "folder": trained}
+    before = sorted(trained.rglob("*"))
+    if "{run}" in arguments and arguments[0] == "train":
+        arguments = [*arguments, "--set", "output=another"]
+    found, out, err = equipoise(*(argument.format(**places) for argument in arguments))
+    text = re.sub(r"\s+", " ", out + err)
+    assert found == code, text
+    assert message in text
+    assert "Traceback" not in text
+    assert sorted(trained.rglob("*")) == before
+
+
+def test_keys_and_fetch_list_what_there_is(equipoise):
+    assert "train.epochs" in equipoise("keys")[1]
+    assert equipoise("keys", "--markdown")[1].startswith("| key |")
+    assert "vader" in equipoise("fetch")[1]
+
+
+def test_help_comes_without_loading_torch():
+    code = "import sys; sys.argv = ['equipoise', '--help']\nfrom equipoise.cli import main\ntry: main()\n"
+    code += "finally: print('torch' in sys.modules)"
+    environment = {**os.environ, "COLUMNS": "200"}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    for command in ("quickstart", "train", "evaluate", "predict", "fetch", "keys"):
+        assert command in result.stdout
+    assert result.stdout.endswith("False\n")
