@@ -74,11 +74,12 @@ class _HalfForOne(_ByLoss):
         return scalar
 
 
-class _WeighsWithoutGradient(DynamicAdaptiveLoss):
-    """It takes a task without gradient for one with equal weight."""
+class _StarvesWithoutGradient(DynamicAdaptiveLoss):
+    """It gives a task without gradient no weight: a module that starts from zero would never learn."""
 
-    def _weigh(self, tasks, losses, products, *, inactive):
-        return super()._weigh(tasks, losses, products, inactive=1.0)
+    def _weigh(self, tasks, losses, products):
+        weights = super()._weigh(tasks, losses, products)
+        return {task: weights[task] if products[i, i] else 0.0 for i, task in enumerate(tasks)}
 
 
 class _Random(Balancer):
@@ -110,7 +111,7 @@ class _Forgetful(_ByLoss):
         (_ForgetsEmptyEntries, "whose entry is empty"),
         (_ByPosition, "depend on the order"),
         (_HalfForOne, "only task present has weight 0.5"),
-        (_WeighsWithoutGradient, "sum to 3, not to 2"),
+        (_StarvesWithoutGradient, "sum to 2, not to 3"),
         (_Random, "order|differ"),
         (_Forgetful, "goes on differently"),
     ],

@@ -65,9 +65,20 @@ def test_a_thousand_times_larger_loss_changes_neither_direction_nor_the_other_ta
 
 def test_the_clip_bounds_what_scale_can_do():
     features, losses, targets = _two_tasks(0, 1e6)
-    balance = DynamicAdaptiveLoss(KINDS)
+    balance = DynamicAdaptiveLoss(KINDS, clip=(0.01, 100.0))
     balance(losses, features=features, targets=targets)
     assert balance.weights == pytest.approx({"score": 0.01, "polarity": 1.99})
+
+
+def test_a_loss_a_thousand_times_larger_is_undone_by_default():
+    weights = []
+    for scale in (1.0, 1000.0):
+        features, losses, targets = _two_tasks(0, scale)
+        balance = DynamicAdaptiveLoss(KINDS)
+        balance(losses, features=features, targets=targets)
+        weights.append(balance.weights)
+    ratio = [one["score"] / one["polarity"] for one in weights]
+    assert ratio[1] == pytest.approx(ratio[0] / 1000, rel=1e-6)
 
 
 def test_gradient_norms_are_equal_after_weighting_for_three_tasks():

@@ -26,7 +26,7 @@ def test_options_may_be_left_out(name):
         (
             "dao",
             {"betta": 1},
-            "'dao' has no option 'betta'. Did you mean 'beta'.* Its options: label_stats, task_weights",
+            "'dao' has no option 'betta'. Did you mean 'beta'.* Its options: task_weights, example_weights",
         ),
         ("uncertainty", {"zzz": 1}, "There is: 'clip', 'lr'"),
         ("equal", {"tasks": 1}, "'equal' has no option 'tasks'. There are none"),

@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from corpus import write_run
 
+from corpus import write_run
 from equipoise.cli import main
 
 

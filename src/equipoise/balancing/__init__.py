@@ -46,7 +46,10 @@ BALANCERS: dict[str, type[Balancer]] = {
 
 
 def make_balancer(
-    name: str, tasks: Mapping[str, str] | Sequence[str], options: Mapping[str, Any] | None = None
+    name: str,
+    tasks: Mapping[str, str] | Sequence[str],
+    options: Mapping[str, Any] | None = None,
+    label_stats: Mapping[str, LabelStats] | None = None,
 ) -> Balancer:
     """Make a balancer from its name and options in the run file.
 
@@ -54,6 +57,7 @@ def make_balancer(
         name: a key of `BALANCERS`.
         tasks: the tasks' names, or a mapping from name to kind.
         options: keyword arguments of the balancer.
+        label_stats: statistics of the training labels, for a balancer that weighs examples.
 
     Raises:
         UsageError: If there is no such balancer or option, an option is missing, or has a bad value.
@@ -66,6 +70,8 @@ def make_balancer(
         for key, parameter in signature(BALANCERS[name]).parameters.items()
         if parameter.kind is Parameter.KEYWORD_ONLY
     }
+    # Fitted on the training split, so nothing for a run file to set.
+    fitted: dict[str, Any] = {"label_stats": label_stats} if parameters.pop("label_stats", None) else {}
     for option in options:
         if option not in parameters:
             hint = did_you_mean(option, parameters)
@@ -75,6 +81,6 @@ def make_balancer(
         if parameter.default is Parameter.empty and key not in options:
             raise UsageError(f"balance: '{name}' needs the option '{key}'.")
     try:
-        return BALANCERS[name](tasks, **options)
+        return BALANCERS[name](tasks, **options, **fitted)
     except ValueError as error:
         raise UsageError(f"balance: {name}: {error}") from None

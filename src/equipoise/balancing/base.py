@@ -15,6 +15,9 @@ from .clipping import bounded
 from .feature_gradients import feature_gradients, map_gradients, map_gramian
 from .step_memory import StepMemory
 
+DEFAULT_CLIP = (1e-4, 1e4)
+"""Wide enough for losses of very different units: two tasks are brought to one level up to 20,000 : 1."""
+
 
 class NonFiniteLoss(TrainingError):  # noqa: N818 - it names the finding
     """A task's loss, or its gradient, is NaN or infinite."""
@@ -24,10 +27,11 @@ class Balancer(nn.Module, ABC):
     r"""Turn the losses of several tasks into one scalar, Σ_t w_t L_t.
 
     A rule implements `compute_weights`; everything else is here. The weights are detached numbers, never
-    negative, inside `clip`, and sum to the number of active tasks, so that the learning rate means the same
-    under every balancer. A task is active if it has labels in the batch and, where the rule uses gradients, a
-    gradient; the others have weight 0. The scalar touches absent tasks too (times 0), so distributed training
-    sees every module.
+    negative, inside `clip`, and sum to the number of tasks present, those with labels in the batch, so that
+    the learning rate means the same under every balancer. Absent tasks have weight 0; the scalar still touches
+    them (times 0), so distributed training sees every module. Where the rule uses gradients, a task that has
+    none at the features is left out of it and has weight 1: it pulls at nothing shared, and its own module may
+    still learn.
 
     Gradients are those of a virtual linear map at the features (see `feature_gradients`, our design).
 
@@ -45,7 +49,7 @@ class Balancer(nn.Module, ABC):
     needs_gradients: bool = False
     """Whether the rule needs the Gramian, and the caller has to pass `features`."""
 
-    def __init__(self, tasks: Mapping[str, str] | Sequence[str], *, clip: tuple[float, float] = (0.01, 100.0)) -> None:
+    def __init__(self, tasks: Mapping[str, str] | Sequence[str], *, clip: tuple[float, float] = DEFAULT_CLIP) -> None:
         super().__init__()
         if isinstance(tasks, str) or not tasks or len(set(tasks)) < len(tasks):
             raise ValueError(f"`tasks` must be one or more different names, or name: kind pairs. Found {tasks!r}.")
@@ -159,7 +163,7 @@ class Balancer(nn.Module, ABC):
         losses = _numbers(shares)
         self._memory.reset()
         self._memory.add(self._indices(shares), losses)
-        return self._weigh(list(shares), losses, products, inactive=0.0)
+        return self._weigh(list(shares), losses, products)
 
     def _weigh_micro_batch(
         self, shares: dict[str, Tensor], features: Tensor | None, tasks: list[str]
@@ -169,7 +173,7 @@ class Balancer(nn.Module, ABC):
         self._memory.add(self._indices(shares), _numbers(shares), gradients)
         indices = self._indices(tasks)
         products = self._memory.previous_gramian[indices][:, indices] if self.needs_gradients else None
-        return self._weigh(tasks, self._memory.previous_losses[indices], products, inactive=1.0)
+        return self._weigh(tasks, self._memory.previous_losses[indices], products)
 
     def _differentiate(self, shares: dict[str, Tensor], features: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the task gradients at the features, and the features."""
@@ -177,7 +181,7 @@ class Balancer(nn.Module, ABC):
             raise ValueError(f"{type(self).__name__} needs gradients: pass `features=`, which all task modules read.")
         return feature_gradients(list(shares.values()), features), features
 
-    def _weigh(self, tasks: list[str], losses: Tensor, products: Tensor | None, *, inactive: float) -> dict[str, float]:
+    def _weigh(self, tasks: list[str], losses: Tensor, products: Tensor | None) -> dict[str, float]:
         """Ask the rule for the weights of the active tasks, and bring them into the contract's form."""
         active = torch.arange(len(tasks))
         if products is not None:
@@ -191,7 +195,7 @@ class Balancer(nn.Module, ABC):
         raw = self.compute_weights(losses[active], products, names)
         if raw.shape != losses[active].shape or not raw.isfinite().all():
             raise ValueError(f"{type(self).__name__}.compute_weights returned {raw} for the tasks {names}.")
-        return dict.fromkeys(tasks, inactive) | dict(zip(names, bounded(raw, *self.clip).tolist(), strict=True))
+        return dict.fromkeys(tasks, 1.0) | dict(zip(names, bounded(raw, *self.clip).tolist(), strict=True))
 
     def _indices(self, tasks: Iterable[str]) -> list[int]:
         order = list(self.tasks)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from .base import Balancer
+from .base import DEFAULT_CLIP, Balancer
 from .checks import check_names, checked_number
 from .example_weights import WEIGHTED_KINDS, LabelStats, example_weight_table
 
@@ -23,7 +23,7 @@ class DynamicAdaptiveLoss(Balancer):
       or by the smoothed density of its score (Yang et al., 2021, arXiv 2102.09554); see
       `example_weight_table`;
     - g_t is the gradient of L_t at the virtual shared map; see `feature_gradients`;
-    - T is the number of active tasks.
+    - T is the number of tasks present.
 
     So all tasks pull equally hard at what they share, whatever the units of their losses.
 
@@ -34,10 +34,6 @@ class DynamicAdaptiveLoss(Balancer):
 
     Inputs: per-example losses; `features`, unless `task_weights` is off; `targets` for tasks with example
     weights, which have the kind classification or regression.
-
-    Requirements: a task module must not start from zero weights while others do not: it would have no
-        gradient
-    at the features, so weight 0, and never learn.
 
     Relations: for two tasks, with |cos(g_1, g_2)| < 0.99, λ is IMTL-G's up to scale (Liu et al., ICLR 2021).
     With both halves off it is `EqualWeights`.
@@ -79,7 +75,7 @@ class DynamicAdaptiveLoss(Balancer):
         beta: float = 0.999,
         temper: float = 0.5,
         limit: float = 10.0,
-        clip: tuple[float, float] = (0.01, 100.0),
+        clip: tuple[float, float] = DEFAULT_CLIP,
     ) -> None:
         super().__init__(tasks, clip=clip)
         if not isinstance(task_weights, bool):

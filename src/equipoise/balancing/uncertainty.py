@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torchjd.scalarization import UW
 
-from .base import Balancer
+from .base import DEFAULT_CLIP, Balancer
 from .checks import checked_number
 
 
@@ -50,7 +50,7 @@ class UncertaintyWeighting(Balancer):
         tasks: Mapping[str, str] | Sequence[str],
         *,
         lr: float = 0.025,
-        clip: tuple[float, float] = (0.01, 100.0),
+        clip: tuple[float, float] = DEFAULT_CLIP,
     ) -> None:
         super().__init__(tasks, clip=clip)
         lr = checked_number("lr", lr, lambda value: value > 0, "a positive number")

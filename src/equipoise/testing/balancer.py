@@ -57,10 +57,10 @@ def check_balancer(make: Callable[[Mapping[str, str]], Balancer]) -> None:
     """Check that a balancer keeps the contract of `equipoise.balancing.Balancer`.
 
     It checks, over several steps with tasks that label different rows: the weights are finite, not negative,
-    detached, and sum to the number of active tasks; they do not depend on the tasks' order; one task has
-    weight 1; tasks that are absent or have no gradient have weight 0, a missing entry being the same as an
-    empty one; the scalar reaches every task's parameters; equal inputs give equal weights; and a fresh
-    balancer that loads a saved state goes on exactly.
+    detached, and sum to the number of tasks present; they do not depend on the tasks' order; one task has
+    weight 1; absent tasks have weight 0, a missing entry being the same as an empty one; tasks without a
+    gradient have weight 1 where the rule uses gradients; the scalar reaches every task's parameters; equal
+    inputs give equal weights; and a fresh balancer that loads a saved state goes on exactly.
 
     Args:
         make: the balancer's class, or a function that makes one from a mapping from task name to kind. It is
@@ -101,14 +101,14 @@ def _history(balancer: Balancer, seeds: range) -> list[dict[str, float]]:
     return [balancer.weights for _ in _run(balancer, seeds)]
 
 
-def _check_sum(weights: Mapping[str, float], active: int, situation: str) -> None:
+def _check_sum(weights: Mapping[str, float], present: int, situation: str) -> None:
     assert set(weights) == set(_TASKS), f"{situation}, `weights` has the tasks {list(weights)}, not {list(_TASKS)}."
     assert all(math.isfinite(weight) and weight >= 0 for weight in weights.values()), (
         f"{situation}, the weights {weights} are not all finite and non-negative."
     )
     total = sum(weights.values())
-    assert math.isclose(total, active, rel_tol=1e-6), (
-        f"{situation}, the weights {weights} sum to {total:g}, not to {active}, the number of active tasks."
+    assert math.isclose(total, present, rel_tol=1e-6), (
+        f"{situation}, the weights {weights} sum to {total:g}, not to {present}, the number of tasks present."
     )
 
 
@@ -193,9 +193,10 @@ def _check_zero_gradient(make: Callable[[Mapping[str, str]], Balancer]) -> None:
         balancer, batch = make(_TASKS), _Batch(0)
         batch.losses[task] = 0.0 * batch.losses[task]
         scalar = batch.balance(balancer)
-        left_out = balancer.needs_gradients
-        _check_sum(balancer.weights, 2 if left_out else 3, f"With '{task}' at a loss of 0 without gradient")
-        assert not left_out or balancer.weights[task] == 0.0, f"'{task}' has no gradient but a weight."
+        _check_sum(balancer.weights, 3, f"With '{task}' at a loss of 0 without gradient")
+        assert not balancer.needs_gradients or balancer.weights[task] == 1.0, (
+            f"'{task}' has no gradient, but the weight {balancer.weights[task]} instead of 1."
+        )
         assert scalar.isfinite(), f"With '{task}' at a loss of 0 the scalar is {scalar.item()}."
 
 

@@ -206,11 +206,7 @@ def _describe(table: Table) -> dict[str, Any]:
 def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> MultiTaskTrainer:
     kinds = {name: task.kind for name, task in table.tasks.items()}
     stats = {name: LabelStats.fit(kind, torch.tensor(table.labels(name, "train"))) for name, kind in kinds.items()}
-    balancer = make_balancer(
-        config.balance.name,
-        kinds,
-        {**config.balance.options, **({"label_stats": stats} if config.balance.name == "dao" else {})},
-    )
+    balancer = make_balancer(config.balance.name, kinds, config.balance.options, label_stats=stats)
     settings = config.train
     train_rows = rows["train"]
     sampler = MixedLengthSampler(
