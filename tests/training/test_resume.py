@@ -3,8 +3,6 @@
 import json
 import resource
 import signal
-import subprocess
-import sys
 
 import pytest
 from safetensors.torch import load_file
@@ -12,31 +10,7 @@ from safetensors.torch import load_file
 from corpus import write_run
 from equipoise.errors import TrainingError
 from equipoise.training import train
-
-# Trains, and is struck by a signal at a step: after its log line, or in the middle of writing its checkpoint.
-STRUCK = """
-import os, signal, sys
-from equipoise.training import callbacks, trainer
-run_file, step, number, moment = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-log, mark = callbacks.RunLog.on_log, trainer.mark_complete
-def on_log(self, args, state, control, logs=None, **more):
-    log(self, args, state, control, logs=logs, **more)
-    if moment == "log" and state.global_step == step and "grad_norm" in logs:
-        os.kill(os.getpid(), number)
-def mark_complete(checkpoint):
-    if moment == "save" and checkpoint.name == f"checkpoint-{step}":
-        os.kill(os.getpid(), number)
-    mark(checkpoint)
-callbacks.RunLog.on_log, trainer.mark_complete = on_log, mark_complete
-sys.argv = ["equipoise", "train", run_file, *sys.argv[5:]]
-from equipoise.cli import main
-main()
-"""
-
-
-def strike(run_file, step, number, moment="log", *options):
-    command = [sys.executable, "-c", STRUCK, str(run_file), str(step), str(int(number)), moment, *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+from strike import strike
 
 
 def outcome(folder):
@@ -45,8 +19,8 @@ def outcome(folder):
     weights |= load_file(folder / "model/task_modules.safetensors")
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     for line in log:
-        line.pop("rows_per_second", None)
-        line.pop("tokens_per_second", None)
+        for clock in ("seconds", "rows_per_second", "tokens_per_second"):
+            line.pop(clock, None)
     summary = json.loads((folder / "summary.json").read_text())
     return weights, log, (folder / "metrics.json").read_text(), summary["best_step"]
 
@@ -79,7 +53,7 @@ def test_killed_and_resumed_is_never_killed(tmp_path, tiny_model, balance, optio
     killed = write_run(tmp_path / "b", tiny_model, balance=balance, **options)
     train(whole)
     result = strike(killed, step, signal.SIGKILL)
-    assert result.returncode == -signal.SIGKILL, result.stderr
+    assert result.exit_code == -signal.SIGKILL, result.stderr
     with pytest.raises(TrainingError, match="holds an unfinished run; go on with --resume"):
         train(killed)
     train(killed, resume=True)
@@ -93,7 +67,7 @@ def test_killed_while_saving_goes_on_from_the_checkpoint_before(tmp_path, tiny_m
     train(whole)
     steps = json.loads((tmp_path / "a/run/summary.json").read_text())["steps"]
     second = -(-steps * 2 // 3)
-    assert strike(killed, second, signal.SIGKILL, "save").returncode == -signal.SIGKILL
+    assert strike(killed, second, signal.SIGKILL, "save").exit_code == -signal.SIGKILL
     checkpoints = tmp_path / "b/run/checkpoints"
     assert (checkpoints / f"checkpoint-{second}").exists()
     assert not (checkpoints / f"checkpoint-{second}" / "complete").exists()
@@ -107,12 +81,21 @@ def test_the_first_interrupt_saves_and_says_how_to_go_on(tmp_path, tiny_model):
     whole, stopped = write_run(tmp_path / "a", tiny_model), write_run(tmp_path / "b", tiny_model)
     train(whole)
     result = strike(stopped, 4, signal.SIGINT)
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert "Stopped at step 5" in result.stderr or "Stopped at step 4" in result.stderr
     assert "--resume" in result.stderr
     assert "Traceback" not in result.stderr
     train(stopped, resume=True)
     assert_same(tmp_path / "a" / "run", tmp_path / "b" / "run")
+
+
+def test_resuming_on_other_data_is_refused(tmp_path, tiny_model):
+    run_file = write_run(tmp_path, tiny_model)
+    assert strike(run_file, 12, signal.SIGKILL).exit_code == -signal.SIGKILL
+    corpus = tmp_path / "reviews.csv"
+    corpus.write_text(corpus.read_text().replace("good", "bad"))
+    with pytest.raises(TrainingError, match="the data changed since the run was begun"):
+        train(run_file, resume=True)
 
 
 def test_resuming_what_never_began_begins(tmp_path, tiny_model):

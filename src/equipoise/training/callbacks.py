@@ -141,6 +141,7 @@ class RunLog(TrainerCallback):
                     "weights": self.balancer.weights,
                     "learning_rate": logs["learning_rate"],
                     "grad_norm": logs["grad_norm"],
+                    "seconds": round(seconds, 4),
                     "rows_per_second": round(self.measured["rows"] / seconds, 2),
                     "tokens_per_second": round(self.measured["tokens"] / seconds, 1),
                 }

@@ -1,8 +1,8 @@
 """One run from the run file to the report."""
 
+import hashlib
 import json
 import shutil
-import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -70,7 +70,6 @@ def train(
         _check_same(config, folder)
         return read_run(folder)
     _check_output(folder, resume, overwrite)
-    began = time.monotonic()
 
     # Whatever is wrong with the input is found before anything is written.
     kinds = {name: task.kind for name, task in config.tasks.items()}
@@ -83,8 +82,7 @@ def train(
         freeze_embeddings(backbone)
     rows, notes = _tokenise(table, model)
 
-    _open_folder(folder, config, resume)
-    write_json(folder / "data.json", {**_describe(table), "notes": [*table.notes, *notes]})
+    _open_folder(folder, config, {**_describe(table), "notes": [*table.notes, *notes]}, resume)
     trainer = _make_trainer(config, table, rows, model)
     steps, best_step = _fit(trainer, folder, resume)
     load_weights(model, checkpoint_at(folder / "checkpoints", best_step))
@@ -98,7 +96,7 @@ def train(
         "best_step": best_step,
         "run_score": {split: run_score(_of_run(records, split), table.tasks) for split in ("dev", "test")},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "seconds": round(time.monotonic() - began, 1),
+        "seconds": _training_seconds(folder),
         "versions": {name: version(name) for name in ("equipoise", "torch", "transformers")},
     }
     write_json(folder / "summary.json", summary)
@@ -140,14 +138,21 @@ def _check_output(folder: Path, resume: bool, overwrite: bool) -> None:
         )
 
 
-def _open_folder(folder: Path, config: RunConfig, resume: bool) -> None:
-    if resume and (folder / "config.yaml").exists():
+def _open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: bool) -> None:
+    if resume and (folder / "data.json").exists():
         _check_same(config, folder)
+        begun = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+        if begun["fingerprint"] != data["fingerprint"]:
+            raise TrainingError(
+                f"{folder}: the data changed since the run was begun (rows then {begun['rows']}, now {data['rows']}); "
+                "put the files back, or start anew with --overwrite or another `output`."
+            )
         return
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     write_text(folder / "config.yaml", dump_config(config))
+    write_json(folder / "data.json", data)
 
 
 def _check_same(config: RunConfig, folder: Path) -> None:
@@ -200,7 +205,23 @@ def _describe(table: Table) -> dict[str, Any]:
         "rows": {split: len(dataset) for split, dataset in table.splits.items()},
         "labels": {name: {split: len(table.rows(name, split)) for split in table.splits} for name in table.tasks},
         "classes": classes,
+        "fingerprint": _fingerprint(table),
     }
+
+
+def _fingerprint(table: Table) -> str:
+    """A hash of all texts and labels."""
+    digest = hashlib.sha256()
+    for dataset in table.splits.values():
+        for column in dataset.column_names:
+            digest.update(repr(dataset[column][:]).encode())
+    return digest.hexdigest()
+
+
+def _training_seconds(folder: Path) -> float:
+    """The time of all steps, also those before the run was resumed."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    return round(sum(line.get("seconds", 0.0) for line in lines), 1)
 
 
 def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> MultiTaskTrainer:

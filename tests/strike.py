@@ -1,0 +1,51 @@
+"""Training in a process of its own that a signal strikes at a chosen moment."""
+
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from equipoise.cli import main
+from equipoise.training import callbacks, trainer
+
+# The server imports all of training once; each struck process is a fork of it.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["equipoise.cli", "equipoise.training", "equipoise.reporting"])
+
+
+class Struck(NamedTuple):
+    """How the process ended."""
+
+    exit_code: int | None
+    stderr: str
+
+
+def strike(run_file: Path, step: int, number: int, moment: str = "log", seconds: float = 120) -> Struck:
+    """Run `equipoise train` and send it a signal at a step: after its log line, or while its checkpoint is saved."""
+    errors = run_file.with_suffix(".stderr")
+    process = _CONTEXT.Process(target=_train_and_be_struck, args=(run_file, step, number, moment, errors))
+    process.start()
+    process.join(seconds)
+    process.kill()
+    process.join()
+    return Struck(process.exitcode, errors.read_text())
+
+
+def _train_and_be_struck(run_file: Path, step: int, number: int, moment: str, errors: Path) -> None:
+    log, mark = callbacks.RunLog.on_log, trainer.mark_complete
+
+    def on_log(self, args, state, control, logs=None, **more):
+        log(self, args, state, control, logs=logs, **more)
+        if moment == "log" and state.global_step == step and "grad_norm" in logs:
+            os.kill(os.getpid(), number)
+
+    def mark_complete(checkpoint):
+        if moment == "save" and checkpoint.name == f"checkpoint-{step}":
+            os.kill(os.getpid(), number)
+        mark(checkpoint)
+
+    callbacks.RunLog.on_log, trainer.mark_complete = on_log, mark_complete
+    sys.argv = ["equipoise", "train", str(run_file)]
+    with errors.open("w") as sys.stderr:
+        main()
