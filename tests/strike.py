@@ -22,7 +22,15 @@ class Struck(NamedTuple):
 
 
 def strike(run_file: Path, step: int, number: int, moment: str = "log", seconds: float = 120) -> Struck:
-    """Run `equipoise train` and send it a signal at a step: after its log line, or while its checkpoint is saved."""
+    """Run `equipoise train` and send it a signal at a step.
+
+    Args:
+        run_file: the run file.
+        step: the step.
+        number: the signal.
+        moment: "log", after the step's log line; "saving" or "saved", before or after its checkpoint is complete.
+        seconds: time limit.
+    """
     errors = run_file.with_suffix(".stderr")
     process = _CONTEXT.Process(target=_train_and_be_struck, args=(run_file, step, number, moment, errors))
     process.start()
@@ -41,9 +49,11 @@ def _train_and_be_struck(run_file: Path, step: int, number: int, moment: str, er
             os.kill(os.getpid(), number)
 
     def mark_complete(checkpoint):
-        if moment == "save" and checkpoint.name == f"checkpoint-{step}":
+        if moment == "saving" and checkpoint.name == f"checkpoint-{step}":
             os.kill(os.getpid(), number)
         mark(checkpoint)
+        if moment == "saved" and checkpoint.name == f"checkpoint-{step}":
+            os.kill(os.getpid(), number)
 
     callbacks.RunLog.on_log, trainer.mark_complete = on_log, mark_complete
     sys.argv = ["equipoise", "train", str(run_file)]

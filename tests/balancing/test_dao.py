@@ -163,3 +163,45 @@ def test_targets_of_the_wrong_type_are_answered():
         balance({"polarity": torch.ones(2)}, targets={"polarity": torch.ones(2)})
     with pytest.raises(ValueError, match=r"targets\['score'\]: .* finite"):
         balance({"score": torch.ones(1)}, targets={"score": torch.tensor([float("nan")])})
+
+
+def test_a_solved_task_does_not_take_all_the_weight():
+    """Its gradient falls a thousandfold below its own mean, and counts as a tenth of that mean."""
+    balance, undamped = DynamicAdaptiveLoss(["solved", "hard"]), DynamicAdaptiveLoss(["solved", "hard"], floor=0.0)
+    for step in range(20):
+        h = torch.ones(2, 2, dtype=torch.float64, requires_grad=True)
+        losses = {"solved": (1.0 if step < 10 else 1e-3) * h[:, 0], "hard": h[:, 1]}
+        for balancer in (balance, undamped):
+            balancer(losses, features=h)
+    assert undamped.weights["hard"] < 0.005
+    assert balance.weights["hard"] > 0.05
+    assert balance.weights["solved"] / balance.weights["hard"] == pytest.approx(1 / (0.1 * 10.01 / 20), rel=1e-3)
+
+
+@pytest.mark.parametrize("stats", [True, False])
+def test_evaluating_keeps_the_weights_and_remembers_nothing(stats):
+    features, losses, targets = _two_tasks(0)
+    fitted = {task: LabelStats.fit(KINDS[task], labels) for task, labels in targets.items()} if stats else None
+    balance = DynamicAdaptiveLoss(KINDS, label_stats=fitted)
+    with torch.no_grad():
+        untrained = balance({task: loss.detach() for task, loss in losses.items()}, targets=targets)
+    assert untrained.isfinite()
+    balance(losses, features=features, targets=targets)
+    weights, state = balance.weights, {key: value.clone() for key, value in balance.state_dict().items()}
+    features, losses, targets = _two_tasks(1)
+    with torch.no_grad():
+        balance({task: loss.detach() for task, loss in losses.items()}, targets=targets)
+    balance.eval()
+    scalar = balance(losses, targets=targets)
+    assert scalar.requires_grad
+    assert balance.weights == weights
+    for key, value in balance.state_dict().items():
+        assert torch.equal(value, state[key])
+
+
+def test_a_class_below_zero_is_answered():
+    features, losses, targets = _two_tasks(0)
+    targets["polarity"][0] = -100
+    balance = DynamicAdaptiveLoss(KINDS, label_stats={"polarity": LabelStats.fit("classification", [0, 1, 2])})
+    with pytest.raises(ValueError, match="leave rows without a label out"):
+        balance(losses, features=features, targets=targets)

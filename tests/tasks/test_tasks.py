@@ -39,6 +39,8 @@ class TestRegression:
     def test_fit_refuses_scores_that_do_not_differ(self):
         with pytest.raises(LabelError, match="every training label is 2"):
             regression().fit([2.0, 2.0])
+        with pytest.raises(LabelError, match=r"every training label is 0\.1"):
+            regression().fit([0.1] * 3)  # whose computed deviation is not 0
 
 
 class TestClassification:

@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 
 from corpus import write_run
 from equipoise.errors import TrainingError
-from equipoise.training import train
+from equipoise.training import train, trainer
+from equipoise.training.callbacks import RunLog
 from strike import strike
 
 
@@ -36,62 +37,94 @@ def assert_same(one, other):
     assert best == other_best
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, tiny_model):
+    """The folder of a run that nothing stopped: 32 steps, 16 an epoch, checkpoints at 11, 22 and 32."""
+    folder = tmp_path_factory.mktemp("whole")
+    return train(write_run(folder, tiny_model)).folder
+
+
+def test_killed_in_the_second_epoch(tmp_path, tiny_model, whole):
+    run_file = write_run(tmp_path, tiny_model)
+    result = strike(run_file, 25, signal.SIGKILL)
+    assert result.exit_code == -signal.SIGKILL, result.stderr
+    with pytest.raises(TrainingError, match="holds an unfinished run; go on with --resume"):
+        train(run_file)
+    train(run_file, resume=True)
+    assert_same(whole, tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("balance", "options", "step"),
     [
-        ("dao", {}, 17),  # in the second epoch
-        ("dao", {"gradient_accumulation": 2, "evaluations": 5, "patience": 2}, 7),
-        ("uncertainty", {}, 8),
-        # Statistics of the labels seen so far instead of those of the training split.
-        ({"name": "dao", "task_weights": False}, {"evaluations": 4}, 11),
+        ("dao", {"gradient_accumulation": 2, "evaluations": 5}, 7),
+        ("uncertainty", {}, 14),
+        # Nothing gets better: patience, half used up when the run is killed, runs out after it is resumed.
+        ("dao", {"learning_rate": 1e-12, "head_learning_rate": 1e-12, "evaluations": 8, "patience": 2}, 10),
     ],
 )
-def test_killed_and_resumed_is_never_killed(tmp_path, tiny_model, balance, options, step):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    whole = write_run(tmp_path / "a", tiny_model, balance=balance, **options)
-    killed = write_run(tmp_path / "b", tiny_model, balance=balance, **options)
-    train(whole)
-    result = strike(killed, step, signal.SIGKILL)
-    assert result.exit_code == -signal.SIGKILL, result.stderr
-    with pytest.raises(TrainingError, match="holds an unfinished run; go on with --resume"):
-        train(killed)
-    train(killed, resume=True)
-    assert_same(tmp_path / "a" / "run", tmp_path / "b" / "run")
+def test_killed_with_more_to_remember(tmp_path, tiny_model, balance, options, step):
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    train(write_run(tmp_path / "whole", tiny_model, balance=balance, **options))
+    run_file = write_run(tmp_path / "killed", tiny_model, balance=balance, **options)
+    assert strike(run_file, step, signal.SIGKILL).exit_code == -signal.SIGKILL
+    train(run_file, resume=True)
+    assert_same(tmp_path / "whole" / "run", tmp_path / "killed" / "run")
 
 
-def test_killed_while_saving_goes_on_from_the_checkpoint_before(tmp_path, tiny_model):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    whole, killed = write_run(tmp_path / "a", tiny_model), write_run(tmp_path / "b", tiny_model)
-    train(whole)
-    steps = json.loads((tmp_path / "a/run/summary.json").read_text())["steps"]
-    second = -(-steps * 2 // 3)
-    assert strike(killed, second, signal.SIGKILL, "save").exit_code == -signal.SIGKILL
-    checkpoints = tmp_path / "b/run/checkpoints"
-    assert (checkpoints / f"checkpoint-{second}").exists()
-    assert not (checkpoints / f"checkpoint-{second}" / "complete").exists()
-    train(killed, resume=True)
-    assert_same(tmp_path / "a" / "run", tmp_path / "b" / "run")
-
-
-def test_the_first_interrupt_saves_and_says_how_to_go_on(tmp_path, tiny_model):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    whole, stopped = write_run(tmp_path / "a", tiny_model), write_run(tmp_path / "b", tiny_model)
-    train(whole)
-    result = strike(stopped, 4, signal.SIGINT)
-    assert result.exit_code == 1
-    assert "Stopped at step 5" in result.stderr or "Stopped at step 4" in result.stderr
-    assert "--resume" in result.stderr
-    assert "Traceback" not in result.stderr
-    train(stopped, resume=True)
-    assert_same(tmp_path / "a" / "run", tmp_path / "b" / "run")
-
-
-def test_resuming_on_other_data_is_refused(tmp_path, tiny_model):
+def test_killed_while_saving_goes_on_from_the_checkpoint_before(tmp_path, tiny_model, whole):
     run_file = write_run(tmp_path, tiny_model)
-    assert strike(run_file, 12, signal.SIGKILL).exit_code == -signal.SIGKILL
+    assert strike(run_file, 22, signal.SIGKILL, "saving").exit_code == -signal.SIGKILL
+    checkpoints = tmp_path / "run" / "checkpoints"
+    assert (checkpoints / "checkpoint-22" / "model.safetensors").exists()
+    assert [path.parent.name for path in checkpoints.glob("*/complete")] == ["checkpoint-11"]
+    train(run_file, resume=True)
+    assert_same(whole, tmp_path / "run")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_stopped_after_the_last_step_trains_no_further(tmp_path, tiny_model, number):
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
+    options = {"max_steps": 5, "evaluations": 1, "schedule": "constant"}  # inside an epoch
+    train(write_run(tmp_path / "whole", tiny_model, **options))
+    run_file = write_run(tmp_path / "stopped", tiny_model, **options)
+    result = strike(run_file, 5, number, "saved")
+    # Ctrl-C so late changes nothing: the run is evaluated and finished.
+    assert result.exit_code == (0 if number == signal.SIGINT else -signal.SIGKILL), result.stderr
+    train(run_file, resume=True)
+    assert_same(tmp_path / "whole" / "run", tmp_path / "stopped" / "run")
+
+
+def test_the_first_interrupt_saves_and_says_how_to_go_on(tmp_path, tiny_model, whole):
+    run_file = write_run(tmp_path, tiny_model)
+    result = strike(run_file, 4, signal.SIGINT)
+    assert result.exit_code == 1
+    assert "Stopped at step 5 of 32; a checkpoint is saved. Go on with --resume." in result.stderr
+    assert "Traceback" not in result.stderr
+    train(run_file, resume=True)
+    assert_same(whole, tmp_path / "run")
+
+
+def stop_at(monkeypatch, step):
+    """Let training break off at a step, as by a bug."""
+    log = RunLog.on_log
+
+    def on_log(self, args, state, control, logs=None, **more):
+        if state.global_step == step:
+            raise RuntimeError("struck")
+        log(self, args, state, control, logs=logs, **more)
+
+    monkeypatch.setattr(RunLog, "on_log", on_log)
+
+
+def test_resuming_on_other_data_is_refused(tmp_path, tiny_model, monkeypatch):
+    run_file = write_run(tmp_path, tiny_model)
+    stop_at(monkeypatch, 12)
+    with pytest.raises(RuntimeError, match="struck"):
+        train(run_file)
+    monkeypatch.undo()
     corpus = tmp_path / "reviews.csv"
     corpus.write_text(corpus.read_text().replace("good", "bad"))
     with pytest.raises(TrainingError, match="the data changed since the run was begun"):
@@ -104,9 +137,7 @@ def test_resuming_what_never_began_begins(tmp_path, tiny_model):
     assert (tmp_path / "run" / "report.html").exists()
 
 
-def test_a_full_disk_leaves_the_checkpoint_before_intact(tmp_path, tiny_model, monkeypatch):
-    from equipoise.training import trainer
-
+def test_a_full_disk_leaves_the_checkpoint_before_intact(tmp_path, tiny_model, monkeypatch, whole):
     run_file = write_run(tmp_path, tiny_model)
     mark, limit = trainer.mark_complete, resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -123,8 +154,6 @@ def test_a_full_disk_leaves_the_checkpoint_before_intact(tmp_path, tiny_model, m
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, handler)
         monkeypatch.undo()
-    checkpoints = tmp_path / "run" / "checkpoints"
-    assert [path.parent.name for path in checkpoints.glob("*/complete")] == [
-        path.name for path in checkpoints.glob("checkpoint-*")
-    ]
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["checkpoint-11"]
     train(run_file, resume=True)
+    assert_same(whole, tmp_path / "run")

@@ -6,7 +6,7 @@ import torch
 import equipoise
 from corpus import run_data, write_run
 from equipoise.balancing import NonFiniteLoss
-from equipoise.config import load_config, make_config
+from equipoise.config import dump_config, load_config, make_config
 from equipoise.errors import TrainingError, UsageError
 from equipoise.modeling.task_modules import ClassificationModule
 from equipoise.training import train
@@ -34,9 +34,7 @@ def test_a_run_leaves_what_the_readme_says(finished):
         "model",
         "report.html",
         "summary.json",
-        "checkpoints",
     }
-    assert list((finished.folder / "checkpoints").glob("checkpoint-*")) == []
     files = {path.suffix for path in (finished.folder / "model").rglob("*") if path.is_file()}
     assert files <= {".json", ".safetensors", ".txt"}
 
@@ -113,9 +111,27 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path, tiny_model):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("years of work")
     write_run(tmp_path, tiny_model)
-    with pytest.raises(TrainingError, match="holds other files"):
-        train(tmp_path / "run.yaml", overwrite=True)
-    assert (tmp_path / "run" / "thesis.tex").exists()
+    for name in ("notes.txt", "config.yaml"):
+        (tmp_path / "run" / name).write_text("a: 1")
+        for options in ({"overwrite": True}, {"resume": True}, {}):
+            with pytest.raises((TrainingError, UsageError), match=r"holds other files|unknown key"):
+                train(tmp_path / "run.yaml", **options)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"thesis.tex", "notes.txt", "config.yaml"}
+
+
+def test_an_output_that_is_a_file(tmp_path, tiny_model):
+    (tmp_path / "run").write_text("a file")
+    write_run(tmp_path, tiny_model)
+    with pytest.raises(TrainingError, match="the output is a file"):
+        train(tmp_path / "run.yaml")
+
+
+def test_a_run_killed_before_its_first_step_is_resumed(tmp_path, tiny_model):
+    run_file = write_run(tmp_path, tiny_model, max_steps=2, evaluations=1)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(dump_config(load_config(run_file)))
+    train(run_file, resume=True)
+    assert (tmp_path / "run" / "report.html").exists()
 
 
 def test_mistakes_leave_nothing_behind(tmp_path, tiny_model):

@@ -88,6 +88,9 @@ class Balancer(nn.Module, ABC):
     ) -> Tensor:
         """Return the scalar Σ_t w_t L_t to call `backward` on.
 
+        In evaluation mode (`eval()`), or where gradients are off, the last weights stay, and nothing is learnt or
+        remembered.
+
         Args:
             losses: per task the losses of its labelled examples, shape (n_t,), or one scalar, which is taken
                 as it is (no example weights, not divided by `counts`). A missing or empty entry means that
@@ -115,6 +118,8 @@ class Balancer(nn.Module, ABC):
         for task in present:
             check_entry(task, losses, targets=targets, rows=rows, counts=counts)
         shares = {task: self._task_loss(task, losses[task], targets or {}, counts) for task in present}
+        if not self._learning:
+            return sum((share * (self._weights.get(task) or 1.0) for task, share in shares.items()), torch.tensor(0.0))
         if not shares:
             weights = {}
         elif counts is None:
@@ -125,6 +130,11 @@ class Balancer(nn.Module, ABC):
         self._losses = {task: losses[task].detach().mean() for task in present}
         untouched = [0.0 * entry.sum() for entry in losses.values() if entry.numel() == 0]
         return sum([self._weights[task] * share for task, share in shares.items()] + untouched, torch.tensor(0.0))
+
+    @property
+    def _learning(self) -> bool:
+        """Whether this is a training step, from which to remember something."""
+        return self.training and torch.is_grad_enabled()
 
     @property
     def weights(self) -> dict[str, float]:

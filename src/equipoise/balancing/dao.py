@@ -25,7 +25,9 @@ class DynamicAdaptiveLoss(Balancer):
     - g_t is the gradient of L_t at the virtual shared map; see `feature_gradients`;
     - T is the number of tasks present.
 
-    So all tasks pull equally hard at what they share, whatever the units of their losses.
+    So all tasks pull equally hard at what they share, whatever the units of their losses. A task that is nearly
+    solved has next to no gradient, and would take all the weight: its norm counts as `floor` times its own mean so
+    far at least (our design; scaling a loss still changes nothing).
 
     Deviations from the paper: it has two tasks, λ_1 = |g_2| / (|g_1| + |g_2|); λ_t ∝ 1 / |g_t| is the same up
     to scale and extends it to more (our design), and the sum keeps the learning rate comparable to equal
@@ -47,6 +49,7 @@ class DynamicAdaptiveLoss(Balancer):
         beta: how much rare classes are lifted, in [0, 1): 0 not at all, towards 1 by inverse frequency.
         temper: how much rare scores are lifted, in [0, 1]: 0 not at all, 1 by inverse density.
         limit: the largest example weight, at least 1, which is the mean.
+        floor: in [0, 1]; a gradient norm counts as this share of the task's mean norm so far, or more.
         clip: the smallest and the largest task weight.
 
     Raises:
@@ -75,6 +78,7 @@ class DynamicAdaptiveLoss(Balancer):
         beta: float = 0.999,
         temper: float = 0.5,
         limit: float = 10.0,
+        floor: float = 0.1,
         clip: tuple[float, float] = DEFAULT_CLIP,
     ) -> None:
         super().__init__(tasks, clip=clip)
@@ -94,11 +98,22 @@ class DynamicAdaptiveLoss(Balancer):
                     f"Task '{task}' is of kind '{self.tasks[task]}', its label statistics are of '{stats.kind}'."
                 )
         self._tables = {task: self._table(stats) for task, stats in (label_stats or {}).items()}
+        self._floor = checked_number("floor", floor, lambda value: 0 <= value <= 1, "in [0, 1]")
         self._labels: dict[str, Tensor] = {}
+        self._norms = torch.zeros(len(self.tasks), 2, dtype=torch.float64)
+        """Per task the sum of its gradient norms, and how many they are."""
 
     def compute_weights(self, losses: Tensor, gramian: Tensor | None, tasks: Sequence[str]) -> Tensor:
-        """Return 1 / |g_t|."""
-        return torch.ones_like(losses) if gramian is None else gramian.diagonal().rsqrt()
+        """Return 1 / max(|g_t|, floor · the task's usual |g_t|)."""
+        if gramian is None:
+            return torch.ones_like(losses)
+        norms = gramian.diagonal().sqrt()
+        order = list(self.tasks)
+        rows = [order.index(task) for task in tasks]
+        self._norms = self._norms.clone()
+        self._norms[rows] += torch.stack([norms, torch.ones_like(norms)], dim=1)
+        usual = self._norms[rows, 0] / self._norms[rows, 1]
+        return 1 / norms.maximum(self._floor * usual)
 
     def weigh_examples(self, task: str, targets: Tensor) -> Tensor | None:
         """Return e, from the label statistics or else from the task's last labels, these included."""
@@ -110,21 +125,23 @@ class DynamicAdaptiveLoss(Balancer):
                 f"targets['{task}'] are {targets.dtype} of shape {tuple(targets.shape)}; expected "
                 f"{'class indices, integers' if kind == 'classification' else 'scores'} of shape (n,)."
             )
+        if kind == "classification" and len(targets) and targets.min() < 0:
+            raise ValueError(f"targets['{task}'] has a class below 0; leave rows without a label out of every entry.")
+        if task not in self._tables and self._learning:
+            self._count(task, targets.detach().cpu())
         if task in self._tables:
             stats, table = self._tables[task]
+        elif task in self._labels:
+            stats, table = self._table(LabelStats.fit(kind, self._labels[task]))
         else:
-            stats, table = self._table(self._count(task, targets.detach().cpu()))
+            return None
         return table.to(targets.device)[stats.index(targets)]
 
-    def _count(self, task: str, targets: Tensor) -> LabelStats:
-        """Add labels to the task's last ones, and return their statistics."""
-        labels = torch.cat([self._labels.get(task, targets[:0]), targets])[-_WINDOW:]
-        try:
-            stats = LabelStats.fit(self._weighted[task], labels)
-        except ValueError as error:
-            raise ValueError(f"targets['{task}']: {error}") from None
-        self._labels[task] = labels
-        return stats
+    def _count(self, task: str, targets: Tensor) -> None:
+        """Add labels to the task's last ones."""
+        if targets.is_floating_point() and not targets.isfinite().all():
+            raise ValueError(f"targets['{task}']: the labels of a regression must be finite numbers.")
+        self._labels[task] = torch.cat([self._labels.get(task, targets[:0]), targets])[-_WINDOW:]
 
     def _weighted_tasks(self, chosen: bool | Collection[str]) -> dict[str, str]:
         """Return the tasks to weigh the examples of, with their kinds."""
@@ -139,10 +156,15 @@ class DynamicAdaptiveLoss(Balancer):
         return stats, example_weight_table(stats, **self._options).float()
 
     def _get_state(self) -> dict[str, Tensor]:
-        return super()._get_state() | {f"labels.{task}": labels for task, labels in self._labels.items()}
+        return (
+            super()._get_state()
+            | {"norms": self._norms}
+            | {f"labels.{task}": labels for task, labels in self._labels.items()}
+        )
 
     def _set_state(self, state: dict[str, Tensor]) -> None:
         super()._set_state(state)
+        self._norms = state["norms"]
         self._labels = {
             name.removeprefix("labels."): labels for name, labels in state.items() if name.startswith("labels.")
         }

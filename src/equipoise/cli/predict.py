@@ -52,7 +52,8 @@ def _read(texts: list[str]) -> list[Any]:
         table = read_rows(path)
         return [dict(zip(table.columns, cells, strict=True)) for cells in zip(*table.columns.values(), strict=True)]
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: it cuts at signs that may stand inside a text.
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError as error:

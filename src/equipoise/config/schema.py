@@ -175,7 +175,7 @@ PRIMARY_METRICS = {"classification": ("macro_f1", "accuracy"), "regression": ("p
 class BalanceConfig(BaseModel):
     """How the task losses become one: a balancer's name, or its name with options."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, ser_json_inf_nan="constants")
 
     name: str = Field(
         "dao", description="Balancer: `dao`, `equal`, `static`, `uncertainty`; its options stand beside it."

@@ -61,10 +61,13 @@ def check_rows(rows: Rows, source: SourceConfig, tasks: Sequence[Task], problems
     """
     columns: dict[str, list[Any]] = {}
     for task in tasks:
-        for column in (task.text, task.pair):
-            if column is not None and f"text:{column}" not in columns:
-                columns[f"text:{column}"] = _texts(rows, column, task, problems)
         columns[f"label:{task.name}"] = _labels(rows, task, problems)
+    for column in dict.fromkeys(column for task in tasks for column in (task.text, task.pair) if column is not None):
+        readers = [task for task in tasks if column in (task.text, task.pair)]
+        needed = zip(*(columns[f"label:{task.name}"] for task in readers), strict=True)
+        columns[f"text:{column}"] = _texts(
+            rows, column, readers[0], [any(label is not None for label in labels) for labels in needed], problems
+        )
     for column in source.subsets:
         columns[f"subset:{column}"] = _subsets(rows, column)
     if source.group is not None:
@@ -83,14 +86,16 @@ def _cells(rows: Rows, column: str, reader: str) -> list[Any]:
     raise DataError(f"{rows.file}: found no column '{column}' ({reader}), expected one of {there}. {hint}")
 
 
-def _texts(rows: Rows, column: str, task: Task, problems: Problems) -> list[str]:
+def _texts(rows: Rows, column: str, task: Task, needed: Sequence[bool], problems: Problems) -> list[str]:
+    """Read a column of texts; only rows whose reader has a label need one."""
     reader = f"task '{task.name}'"
     texts: list[str] = []
     for index, cell in enumerate(_cells(rows, column, reader)):
         if isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell:
             cell = str(cell)
         if not isinstance(cell, str) or not cell.strip():
-            problems.add(rows.where(index), column, reader, f"found {cell!r}, expected a text")
+            if needed[index]:
+                problems.add(rows.where(index), column, reader, f"found {cell!r}, expected a text")
             cell = ""
         texts.append(cell)
     return texts

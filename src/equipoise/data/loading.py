@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from equipoise.config import RunConfig, SourceConfig
 from equipoise.errors import DataError, UsageError, did_you_mean
-from equipoise.tasks import LabelError, Task, View
+from equipoise.tasks import LabelError, Task, View, quote
 
 from .checking import Problems, check_rows
 from .merging import count_repeats, labelled, merge_repeats
@@ -87,6 +87,12 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
             notes.append(f"{rows.file}: rows left out because they have no label: {len(rows) - len(kept)}.")
         given[split] = kept
     missing = [split for split in SPLITS if split not in given]
+    texts = sorted({task.text for task in tasks})
+    if missing and source.group is None and len(texts) > 1:
+        raise UsageError(
+            f"sources.{name}: its tasks read the text columns {quote(texts)}, so {' and '.join(missing)} cannot be "
+            "taken by hash of the text; name the column to split by (group), or give a file for each split."
+        )
     train = given["train"]
     splits = split_rows(given, source.split)
     for split in (*missing, "train"):

@@ -79,13 +79,13 @@ def separate(sources: dict[str, dict[str, Rows]], notes: list[str]) -> None:
 
 def _keys(source: str, rows: Rows) -> list[tuple[Any, ...]]:
     """Return what a row must not have in common with another split: its texts, and its group if any."""
-    texts = rows.columns["keys"]
+    texts = [tuple(key for key in keys if key) for keys in rows.columns["keys"]]
     groups = rows.columns.get("group", [None] * len(rows))
     return [keys if group is None else (*keys, (source, group)) for keys, group in zip(texts, groups, strict=True)]
 
 
 def choose(rows: Rows, limit: int) -> Rows:
     """Return at most `limit` rows, chosen by the hash of their text, in their order."""
-    places = [position(keys[0], "limit") for keys in rows.columns["keys"]]
+    places = [position("\n".join(keys), "limit") for keys in rows.columns["keys"]]
     by_hash = sorted(range(len(rows)), key=places.__getitem__)
     return rows.take(sorted(by_hash[:limit]))

@@ -55,6 +55,15 @@ def drop_unused_parts(backbone: PreTrainedModel) -> None:
         backbone.pooler = None
 
 
+def longest_input(backbone: PreTrainedModel) -> int | None:
+    """How many tokens a backbone reads at most; None where its positions do not limit it."""
+    positions = getattr(backbone.config, "max_position_embeddings", None)
+    table = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    # RoBERTa and its kin count positions from behind the padding index.
+    return positions if positions is None or padding is None else positions - padding - 1
+
+
 def freeze_embeddings(backbone: PreTrainedModel) -> None:
     """Leave the word embeddings as they are."""
     for parameter in backbone.get_input_embeddings().parameters():

@@ -15,7 +15,7 @@ from equipoise.errors import ModelError
 from equipoise.files import replace_folder
 from equipoise.tasks import Task, task_from_dict
 
-from .backbone import load_backbone
+from .backbone import load_backbone, longest_input
 from .pooling import MeanPooling
 from .quiet import quiet_transformers
 from .task_modules import TaskModule, make_task_module
@@ -45,7 +45,7 @@ class MultiTaskModel(nn.Module):
         max_length: int = 128,
     ) -> None:
         super().__init__()
-        positions = getattr(backbone.config, "max_position_embeddings", None)
+        positions = longest_input(backbone)
         if positions is not None and max_length > positions:
             raise ModelError(
                 f"max_length is {max_length}, but the backbone reads at most {positions} tokens; set max_length to "
@@ -103,18 +103,17 @@ class MultiTaskModel(nn.Module):
         """Write the model: JSON and safetensors only, complete or not at all.
 
         The backbone and its tokenizer lie in `backbone/`, where `transformers.AutoModel` can read them.
+
+        Raises:
+            ModelError: the folder cannot be written.
         """
-        with replace_folder(folder) as target, quiet_transformers():
-            self.backbone.save_pretrained(target / _BACKBONE)
-            self.tokenizer.save_pretrained(target / _BACKBONE)
-            modules = {key: tensor.contiguous() for key, tensor in self._task_modules.state_dict().items()}
-            save_file(modules, target / _MODULES, metadata={"format": "pt"})
-            config = {
-                "format_version": FORMAT_VERSION,
-                "max_length": self.max_length,
-                "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
-            }
-            (target / _CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        try:
+            with replace_folder(folder) as target, quiet_transformers():
+                self._write(target)
+        except (OSError, SafetensorError) as error:
+            raise ModelError(
+                f"{folder}: the model cannot be written ({error}); make room or choose another folder."
+            ) from error
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
@@ -148,6 +147,18 @@ class MultiTaskModel(nn.Module):
     def device(self) -> torch.device:
         """Where the model's parameters are."""
         return next(self.parameters()).device
+
+    def _write(self, folder: Path) -> None:
+        self.backbone.save_pretrained(folder / _BACKBONE)
+        self.tokenizer.save_pretrained(folder / _BACKBONE)
+        modules = {key: tensor.contiguous() for key, tensor in self._task_modules.state_dict().items()}
+        save_file(modules, folder / _MODULES, metadata={"format": "pt"})
+        config = {
+            "format_version": FORMAT_VERSION,
+            "max_length": self.max_length,
+            "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
+        }
+        (folder / _CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _key(task: str) -> str:

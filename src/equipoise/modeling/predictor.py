@@ -1,11 +1,12 @@
 """Texts in, answers out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from datasets import Dataset
 
 from equipoise.data import tokenise
@@ -54,7 +55,8 @@ class Predictor:
 
         Returns:
             One dict a text: `{"text": …, "polarity": {"label": …, "probabilities": {…}}, "intensity": {"score": …}}`;
-            `"pair"` is there too where one was given.
+            `"pair"` is there too where one was given. Rows keep their columns; those that have a task's name move
+            into `"given"`.
 
         Raises:
             UsageError: a task does not exist, or reads a pair and none was given.
@@ -65,7 +67,7 @@ class Predictor:
         pairs = [pair] * len(rows) if pair is None or isinstance(pair, str) else list(pair)
         if len(pairs) != len(rows):
             raise UsageError(f"pair: found {len(pairs)} for {len(rows)} texts, expected one for all or one each.")
-        answers: list[dict[str, Any]] = [_echo(row, second) for row, second in zip(rows, pairs, strict=True)]
+        answers = [_echo(row, second, wanted) for row, second in zip(rows, pairs, strict=True)]
         # Tasks that read the same columns read the same sequence: it is encoded once.
         for columns in dict.fromkeys((task.text, task.pair) for task in wanted.values()):
             readers = {name: task for name, task in wanted.items() if (task.text, task.pair) == columns}
@@ -110,11 +112,12 @@ class Predictor:
         return {name: values[back] for name, values in found.items()}
 
 
-def load(folder: str | Path) -> Predictor:
+def load(folder: str | Path, device: str | torch.device | None = None) -> Predictor:
     """Load a trained model.
 
     Args:
         folder: the `model` folder of a run, or the run's folder.
+        device: where it computes; the accelerator if there is one, else the CPU.
 
     Raises:
         ModelError: there is no model.
@@ -122,12 +125,16 @@ def load(folder: str | Path) -> Predictor:
     folder = Path(folder)
     if not (folder / "equipoise.json").is_file() and (folder / "model").is_dir():
         folder = folder / "model"
-    return Predictor(MultiTaskModel.from_pretrained(folder))
+    if device is None:
+        device = torch.accelerator.current_accelerator() or "cpu"
+    return Predictor(MultiTaskModel.from_pretrained(folder).to(device))
 
 
-def _echo(row: Text, pair: str | None) -> dict[str, Any]:
+def _echo(row: Text, pair: str | None, tasks: Collection[str]) -> dict[str, Any]:
     if isinstance(row, Mapping):
-        return dict(row)
+        kept = {column: value for column, value in row.items() if column not in tasks}
+        given = {column: value for column, value in row.items() if column in tasks}
+        return {**kept, "given": given} if given else kept
     return {"text": row} if pair is None else {"text": row, "pair": pair}
 
 

@@ -88,7 +88,7 @@ def _setup(run: RunFolder) -> dict[str, str]:
         setup["Parameters"] = _thousands(run.summary["parameters"])
     setup["Balancer"] = config.balance.name + (f" ({options})" if options else "")
     setup["Training"] = (
-        f"{train.epochs:g} {'epoch' if train.epochs == 1 else 'epochs'}, "
+        f"{_length(run)}, "
         f"batches of {train.batch_size * train.gradient_accumulation} rows, "
         f"inputs of at most {config.max_length} tokens"
     )
@@ -116,6 +116,13 @@ def _describe(task: Task) -> Mapping[str, Any]:
 
 def _thousands(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
+
+
+def _length(run: RunFolder) -> str:
+    train = run.config.train
+    if train.max_steps is not None:
+        return f"at most {_thousands(train.max_steps)} steps"
+    return f"{train.epochs:g} {'epoch' if train.epochs == 1 else 'epochs'}"
 
 
 def _duration(seconds: float) -> str:

@@ -37,10 +37,9 @@ class Regression(Task):
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Take mean and standard deviation from the training labels."""
-        std = float(np.std(labels))
-        if std == 0.0:
+        if min(labels) == max(labels):
             raise LabelError(f"every training label is {labels[0]:g}, expected scores that differ")
-        return self.replace(mean=float(np.mean(labels)), std=std)
+        return self.replace(mean=float(np.mean(labels)), std=float(np.std(labels)))
 
     def encode(self, label: Any) -> float:
         """Return the score as it is; the task module standardises it."""

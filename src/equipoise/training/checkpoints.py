@@ -3,6 +3,9 @@
 import shutil
 from pathlib import Path
 
+from transformers import TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
+
 from equipoise.files import write_text
 
 _COMPLETE = "complete"
@@ -17,6 +20,19 @@ def latest_checkpoint(folder: Path) -> Path | None:
     """Return the newest complete checkpoint, or None."""
     complete = _complete(folder)
     return complete[-1] if complete else None
+
+
+def read_state(checkpoint: Path) -> TrainerState:
+    """Return the trainer's state that lies in a checkpoint."""
+    return TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+
+
+def has_ended(state: TrainerState, patience: int | None) -> bool:
+    """Whether training has come to its end: the last step is taken, or patience has run out."""
+    if state.global_step >= state.max_steps:
+        return True
+    saved = state.stateful_callbacks.get("Patience", {}).get("attributes", {})
+    return patience is not None and saved.get("early_stopping_patience_counter", 0) >= patience
 
 
 def checkpoint_at(folder: Path, step: int) -> Path:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from transformers import set_seed
+from transformers import TrainerState, set_seed
 
 from equipoise.balancing import LabelStats, make_balancer
 from equipoise.config import RunConfig, dump_config, load_config
@@ -22,8 +22,13 @@ from equipoise.modeling import MultiTaskModel, freeze_embeddings, load_backbone
 from equipoise.reporting import write_report
 from equipoise.tasks import Classification
 
-from .checkpoints import checkpoint_at, latest_checkpoint, remove_others
+from .checkpoints import checkpoint_at, has_ended, latest_checkpoint, read_state
 from .trainer import MultiTaskTrainer, load_weights
+
+_RUN_FILES = frozenset(
+    ["config.yaml", "data.json", "log.jsonl", "metrics.json", "summary.json", "report.html", "model", "checkpoints"]
+)
+"""All that a run writes into its folder."""
 
 
 class Run(NamedTuple):
@@ -84,7 +89,8 @@ def train(
 
     _open_folder(folder, config, {**_describe(table), "notes": [*table.notes, *notes]}, resume)
     trainer = _make_trainer(config, table, rows, model)
-    steps, best_step = _fit(trainer, folder, resume)
+    state = _fit(trainer, config, resume)
+    best_step = state.best_global_step or state.global_step
     load_weights(model, checkpoint_at(folder / "checkpoints", best_step))
     model.save_pretrained(folder / "model")
 
@@ -92,7 +98,7 @@ def train(
     write_json(folder / "metrics.json", records)
     summary = {
         "status": "finished",
-        "steps": steps,
+        "steps": state.global_step,
         "best_step": best_step,
         "run_score": {split: run_score(_of_run(records, split), table.tasks) for split in ("dev", "test")},
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -101,7 +107,7 @@ def train(
     }
     write_json(folder / "summary.json", summary)
     write_report(folder)
-    remove_others(folder / "checkpoints", keep=set())
+    shutil.rmtree(folder / "checkpoints")
     return read_run(folder)
 
 
@@ -124,13 +130,16 @@ def is_finished(folder: Path) -> bool:
 
 def _check_output(folder: Path, resume: bool, overwrite: bool) -> None:
     """Refuse to mix two runs, or to touch a folder that is none."""
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not (folder / "config.yaml").exists():
-        raise TrainingError(f"{folder}: the output folder holds other files, expected none; choose another `output`.")
-    if resume:
-        return
-    if not overwrite:
+    if folder.exists() and not folder.is_dir():
+        raise TrainingError(f"{folder}: the output is a file, expected a folder; choose another `output`.")
+    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    others = sorted(name for name in found - _RUN_FILES if not name.startswith("."))
+    if found and ("config.yaml" not in found or (others and not resume)):
+        raise TrainingError(
+            f"{folder}: the output folder holds other files ({', '.join(others[:3] or sorted(found)[:3])}), expected "
+            "none or those of a run; choose another `output`."
+        )
+    if found and not resume and not overwrite:
         state, way_on = ("a finished", "") if is_finished(folder) else ("an unfinished", "go on with --resume, ")
         raise TrainingError(
             f"{folder}: the output folder holds {state} run; {way_on}replace it with --overwrite, or choose another "
@@ -139,19 +148,26 @@ def _check_output(folder: Path, resume: bool, overwrite: bool) -> None:
 
 
 def _open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: bool) -> None:
-    if resume and (folder / "data.json").exists():
+    """Begin a run's folder, or make sure that it is this run's."""
+    if resume and (folder / "config.yaml").exists():
         _check_same(config, folder)
+    else:
+        # Only what a run writes is ever removed.
+        for name in _RUN_FILES:
+            path = folder / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "config.yaml", dump_config(config))
+    if resume and (folder / "data.json").exists():
         begun = json.loads((folder / "data.json").read_text(encoding="utf-8"))
         if begun["fingerprint"] != data["fingerprint"]:
             raise TrainingError(
                 f"{folder}: the data changed since the run was begun (rows then {begun['rows']}, now {data['rows']}); "
                 "put the files back, or start anew with --overwrite or another `output`."
             )
-        return
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    write_text(folder / "config.yaml", dump_config(config))
     write_json(folder / "data.json", data)
 
 
@@ -255,19 +271,20 @@ def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: 
     )
 
 
-def _fit(trainer: MultiTaskTrainer, folder: Path, resume: bool) -> tuple[int, int]:
-    """Train to the end; return the last step and the best one."""
-    done = folder / "checkpoints" / "trained.json"
-    if not done.exists():
-        latest = latest_checkpoint(folder / "checkpoints") if resume else None
-        if not trainer.fit(latest):
-            raise TrainingError(
-                f"Stopped at step {trainer.state.global_step} of {trainer.state.max_steps}; a checkpoint is saved. "
-                "Go on with --resume."
-            )
-        write_json(done, {"steps": trainer.state.global_step, "best_step": trainer.state.best_global_step})
-    state = json.loads(done.read_text(encoding="utf-8"))
-    return state["steps"], state["best_step"]
+def _fit(trainer: MultiTaskTrainer, config: RunConfig, resume: bool) -> TrainerState:
+    """Train to the end, from the last checkpoint where there is one."""
+    checkpoints = config.output / "checkpoints"
+    latest = latest_checkpoint(checkpoints) if resume else None
+    if latest is None or not has_ended(read_state(latest), config.train.patience):
+        trainer.fit(latest)
+        latest = latest_checkpoint(checkpoints)
+        assert latest is not None  # every way out of training but an error saves one
+    state = read_state(latest)
+    if not has_ended(state, config.train.patience):
+        raise TrainingError(
+            f"Stopped at step {state.global_step} of {state.max_steps}; a checkpoint is saved. Go on with --resume."
+        )
+    return state
 
 
 def _score(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> list[Record]:

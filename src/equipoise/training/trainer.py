@@ -110,13 +110,10 @@ class MultiTaskTrainer(Trainer):
         # The losses are divided by the label counts of the whole accumulated batch: nothing is left to divide.
         self.loss_is_scaled_for_ga = True
         self.balancer.to(self.args.device)
-        model.pooling.register_forward_hook(self._keep_features)
+        self._hook = model.pooling.register_forward_hook(self._keep_features)
 
-    def fit(self, resume_from: Path | None = None) -> bool:
-        """Train, from the start or from a checkpoint.
-
-        Returns:
-            Whether training came to its end; False when a signal stopped it after saving a checkpoint.
+    def fit(self, resume_from: Path | None = None) -> None:
+        """Train, from the start or from a checkpoint, to the end or until a signal has stopped it.
 
         Raises:
             TrainingError: a checkpoint cannot be written.
@@ -127,7 +124,7 @@ class MultiTaskTrainer(Trainer):
                 self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         finally:
             self.show_progress.close()
-        return not self.stop_on_signal.asked
+            self._hook.remove()
 
     def compute_loss(
         self,
@@ -184,7 +181,6 @@ class MultiTaskTrainer(Trainer):
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW in four groups: backbone or task modules, with weight decay or without."""
         if self.optimizer is None:
-            decayed = set(self.get_decay_parameter_names(self.model))
             own = {id(parameter) for parameter in self.model.task_parameters()}
             head_rate = self.head_learning_rate or self.args.learning_rate
             groups = []
@@ -192,8 +188,11 @@ class MultiTaskTrainer(Trainer):
                 for decay in (True, False):
                     parameters = [
                         parameter
-                        for name, parameter in self.model.named_parameters()
-                        if parameter.requires_grad and (id(parameter) in own) == in_head and (name in decayed) == decay
+                        for parameter in self.model.parameters()
+                        # Matrices decay; biases and norms are vectors.
+                        if parameter.requires_grad
+                        and (id(parameter) in own) == in_head
+                        and (parameter.ndim >= 2) == decay
                     ]
                     weight_decay = self.args.weight_decay if decay else 0.0
                     groups.append({"params": parameters, "lr": rate, "weight_decay": weight_decay})
