@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from equipoise.errors import UsageError
+
 
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file under a temporary name, then rename it."""
@@ -24,6 +26,19 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, data: Any) -> None:
     """Write JSON, indented, under a temporary name, then rename it."""
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def check_writable(path: str | Path) -> None:
+    """Make sure that a file can be written, before the work that fills it.
+
+    Raises:
+        UsageError: its folder does not exist, or the path is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UsageError(f"{path}: found a folder, expected the name of a file to write.")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: found no folder {path.parent}; make it, or choose another file.")
 
 
 @contextmanager

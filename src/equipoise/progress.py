@@ -74,21 +74,20 @@ class Progress:
 
 
 @contextmanager
-def progress(label: str, total: int, unit: str) -> Iterator[Progress]:
-    """Show the progress of a block."""
-    bar = Progress(label, total, unit)
+def progress(label: str | None, total: int, unit: str) -> Iterator[Progress | None]:
+    """Show the progress of a block; None shows nothing."""
+    bar = Progress(label, total, unit) if label else None
     try:
         yield bar
     finally:
-        bar.close()
+        if bar is not None:
+            bar.close()
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a duration the way people say it: `45 s`, `3 min`, `2 h 5 min`."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
+    """Write a duration the way people say it: `45 s`, `3 min 5 s`, `2 h 5 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

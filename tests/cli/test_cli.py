@@ -1,9 +1,13 @@
+import datetime
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from corpus import write_run
@@ -77,9 +81,33 @@ def test_predict_rows_of_a_table(equipoise, trained):
 
 
 def test_predict_standard_input(equipoise, trained):
-    code, out, _ = equipoise("predict", trained / "run", "-", "--task", "polarity", stdin=["good\n", "bad\n"])
+    stdin = io.TextIOWrapper(io.BytesIO("\ufeffgood\r\nb\u2028ad".encode()))
+    code, out, _ = equipoise("predict", trained / "run", "-", "--task", "polarity", stdin=stdin)
     assert code == 0
-    assert [json.loads(line)["text"] for line in out.splitlines()] == ["good", "bad"]
+    assert [json.loads(line)["text"] for line in out.split("\n")[:-1]] == ["good", "b\u2028ad"]
+
+
+def test_predict_cells_that_json_does_not_know(equipoise, trained, tmp_path):
+    cells = {"text": ["fine"], "day": [datetime.date(2026, 1, 2)], "n": [float("nan")]}
+    pyarrow.parquet.write_table(pyarrow.table(cells), tmp_path / "in.parquet")
+    _, out, _ = equipoise("predict", trained / "run", tmp_path / "in.parquet", "--task", "intensity")
+    answer = json.loads(out)
+    assert (answer["day"], answer["n"]) == ("2026-01-02", None)
+
+
+def test_an_interrupt_is_one_message(equipoise, trained, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("equipoise.modeling.load", interrupt)
+    code, out, err = equipoise("predict", trained / "run", "good film")
+    assert (code, out) == (1, "")
+    assert "interrupted" in err
+    assert "Traceback" not in err
+
+
+def test_version(equipoise):
+    assert re.fullmatch(r"equipoise \d+\.\d+\.\d+\n", equipoise("--version")[1])
 
 
 def test_evaluate(equipoise, trained, tmp_path):
@@ -105,6 +133,11 @@ def test_evaluate(equipoise, trained, tmp_path):
         (["predict", "nowhere", "text"], 1, "nowhere: does not exist, expected an Equipoise model"),
         (["predict", "{folder}/run", "nowhere.csv"], 1, "nowhere.csv"),
         (["predict", "{folder}/run", "nowhere.txt"], 1, "nowhere.txt: cannot be read"),
+        (["predict", "{folder}/run", "{run}"], 2, "is a file or folder, expected texts, or one file that ends in"),
+        (["predict", "{folder}/run", "{folder}/reviews.csv", "b.csv"], 2, "is a file or folder"),
+        (["predict", "{folder}/run", "text", "-o", "no/such/out.jsonl"], 2, "found no folder no/such"),
+        (["predict", "{folder}/run", "text", "-o", "{folder}"], 2, "found a folder, expected the name of a file"),
+        (["evaluate", "{folder}/run", "{run}", "-o", "no/such/out.json"], 2, "found no folder no/such"),
         (["predict", "{folder}/run", "text", "--task", "plarity"], 2, "Did you mean 'polarity'"),
         (["predict", "{folder}/run", "text"], 2, "reads a second text (column 'aspect')"),
         (["evaluate", "{folder}/run", "{run}", "--split", "tset"], 2, "Did you mean 'test'"),

@@ -1,8 +1,12 @@
 import json
+import resource
+import shutil
+import signal
 
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer
+from safetensors.torch import load_file, save_file
+from transformers import AutoModel, AutoTokenizer, RobertaConfig, RobertaModel
 
 from equipoise.errors import ModelError
 from equipoise.modeling import MultiTaskModel, load_backbone
@@ -128,3 +132,49 @@ def test_a_model_of_a_later_version(tmp_path, model):
     config.write_text(json.dumps({**json.loads(config.read_text()), "format_version": 99}))
     with pytest.raises(ModelError, match="format_version is 99, this Equipoise reads up to 1"):
         MultiTaskModel.from_pretrained(tmp_path / "model")
+
+
+def test_weights_that_do_not_fit_are_refused(tiny_model, tmp_path):
+    shutil.copytree(tiny_model, tmp_path / "model")
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    renamed = {f"foo.{key}": value for key, value in weights.items()}
+    save_file(renamed, tmp_path / "model" / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"holds no weights for \d+ parts of BertModel"):
+        load_backbone(str(tmp_path / "model"))
+
+
+def test_a_model_without_its_tokenizer_is_refused(tiny_model, tmp_path):
+    shutil.copytree(tiny_model, tmp_path / "model")
+    for path in (tmp_path / "model").iterdir():
+        if path.name not in ("config.json", "model.safetensors"):
+            path.unlink()
+    with pytest.raises(ModelError, match=r"tokenizer of .* knows no words|cannot be loaded"):
+        load_backbone(str(tmp_path / "model"))
+
+
+def test_positions_behind_the_padding_index_do_not_count(tiny_model):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    backbone = RobertaModel(RobertaConfig(vocab_size=400, max_position_embeddings=34, **shape), add_pooling_layer=False)
+    with pytest.raises(ModelError, match="reads at most 32 tokens"):
+        MultiTaskModel(backbone, tokenizer, TASKS, max_length=33)
+    model = MultiTaskModel(backbone, tokenizer, TASKS, max_length=32)
+    tokens = torch.full((1, 32), 7)
+    assert model({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)})["score"].shape == (1,)
+
+
+def test_a_misspelt_starter_is_answered_at_once():
+    with pytest.raises(ModelError, match=r"there is no starter 'minlm'. Did you mean 'minilm'"):
+        load_backbone("minlm")
+
+
+def test_a_full_disk_while_saving(model, tmp_path):
+    limit, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limit[1]))
+        with pytest.raises(ModelError, match="the model cannot be written"):
+            model.save_pretrained(tmp_path / "model")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []

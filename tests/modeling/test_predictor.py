@@ -1,8 +1,9 @@
 import numpy as np
+import pandas
 import pytest
 import torch
 
-from equipoise.errors import DataError, UsageError
+from equipoise.errors import DataError, ModelError, UsageError
 from equipoise.modeling import MultiTaskModel, Predictor, load, load_backbone
 from equipoise.tasks import Classification, Regression
 
@@ -65,10 +66,14 @@ def test_no_texts_no_answers(predictor):
 
 
 def test_mistakes(predictor):
-    with pytest.raises(DataError, match="row 2: found '  ', expected a text"):
+    with pytest.raises(DataError, match="row 2: found an empty text, expected a text"):
         predictor.predict(["fine", "  "], "film")
-    with pytest.raises(DataError, match=r"row 1: found 5, expected a text"):
-        predictor.predict([5], "film")
+    with pytest.raises(DataError, match=r"row 1: found \['fine'\], expected a text"):
+        predictor.predict([["fine"]], "film")
+    with pytest.raises(UsageError, match="texts: found 3, expected a text"):
+        predictor.predict(3)
+    with pytest.raises(UsageError, match="batch_size: found 0"):
+        predictor.predict("fine", "film", batch_size=0)
     with pytest.raises(DataError, match=r"row 1: no column 'text', which task 'score' reads. Did you mean 'texts'"):
         predictor.predict([{"texts": "fine"}])
     with pytest.raises(UsageError, match=r"task 'polarity' reads a second text \(column 'aspect'\), found None"):
@@ -81,3 +86,23 @@ def test_a_run_folder_will_do(predictor, tmp_path):
     predictor.model.save_pretrained(tmp_path / "run" / "model")
     for folder in (tmp_path / "run", tmp_path / "run" / "model"):
         assert flat(load(folder).predict(TEXTS, "film")).tolist() == flat(predictor.predict(TEXTS, "film")).tolist()
+
+
+def test_a_column_with_the_name_of_a_task_is_kept_apart(predictor):
+    answer = predictor.predict([{"text": "fine", "score": 3, "id": 7}], tasks="score")[0]
+    assert answer["given"] == {"score": 3}
+    assert answer["score"].keys() == {"score"}
+    assert answer["id"] == 7
+
+
+def test_a_data_frame_is_rows(predictor):
+    frame = pandas.DataFrame({"text": ["good film", "bad film"], "aspect": ["film", "film"]})
+    assert flat(predictor.predict(frame)).tolist() == flat(predictor.predict(frame.to_dict("records"))).tolist()
+
+
+def test_damaged_weights_are_no_answer(tiny_model):
+    model = MultiTaskModel(*load_backbone(str(tiny_model)), TASKS, max_length=32).eval()
+    with torch.no_grad():
+        next(model.task_module("score").parameters()).fill_(float("nan"))
+    with pytest.raises(ModelError, match=r"task 'score': .* prediction .* is no number"):
+        Predictor(model).predict("fine", tasks=["score"])

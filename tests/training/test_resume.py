@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_intact(tmp_path, tiny_model, m
 
     monkeypatch.setattr(trainer, "mark_complete", mark_and_fill_the_disk)
     try:
-        with pytest.raises(TrainingError, match=r"cannot be written .* previous checkpoint is intact"):
+        with pytest.raises(TrainingError, match=r"cannot be written .* Earlier checkpoints are intact"):
             train(run_file)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
@@ -157,3 +157,38 @@ def test_a_full_disk_leaves_the_checkpoint_before_intact(tmp_path, tiny_model, m
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["checkpoint-11"]
     train(run_file, resume=True)
     assert_same(whole, tmp_path / "run")
+
+
+@pytest.mark.parametrize("damage", ["remove", "cut"])
+def test_a_damaged_checkpoint_is_named(tmp_path, tiny_model, monkeypatch, damage):
+    run_file = write_run(tmp_path, tiny_model)
+    stop_at(monkeypatch, 12)
+    with pytest.raises(RuntimeError, match="struck"):
+        train(run_file)
+    monkeypatch.undo()
+    optimizer = tmp_path / "run" / "checkpoints" / "checkpoint-11" / "optimizer.pt"
+    content = optimizer.read_bytes()
+    optimizer.unlink()
+    if damage == "cut":
+        optimizer.write_bytes(content[:100])
+    found = "found 100 bytes" if damage == "cut" else "found no such file"
+    with pytest.raises(TrainingError, match=rf"optimizer.pt: {found}, expected {len(content)} bytes"):
+        train(run_file, resume=True)
+
+
+def test_two_runs_do_not_mix_in_one_folder(tmp_path, tiny_model, monkeypatch):
+    run_file = write_run(tmp_path, tiny_model, max_steps=4, evaluations=1)
+    answers = []
+    log = RunLog.on_log
+
+    def on_log(self, args, state, control, logs=None, **more):
+        if not answers:
+            with pytest.raises(TrainingError) as refused:
+                train(run_file, overwrite=True)
+            answers.append(str(refused.value))
+        log(self, args, state, control, logs=logs, **more)
+
+    monkeypatch.setattr(RunLog, "on_log", on_log)
+    train(run_file)
+    assert "another run is writing here" in answers[0]
+    assert (tmp_path / "run" / "report.html").exists()

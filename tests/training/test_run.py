@@ -10,6 +10,7 @@ from equipoise.config import dump_config, load_config, make_config
 from equipoise.errors import TrainingError, UsageError
 from equipoise.modeling.task_modules import ClassificationModule
 from equipoise.training import train
+from equipoise.training.run import HEADER
 
 
 def read_log(folder):
@@ -88,7 +89,7 @@ def test_the_model_predicts_what_the_run_measured(finished):
         for record in finished.records
         if record["model"] == "run" and record["split"] == "test" and record["subset"] == "all"
     }
-    records = equipoise.evaluate(equipoise.load(finished.folder).model, finished.folder / "config.yaml")
+    records = equipoise.evaluate(finished.folder, finished.folder / "config.yaml")
     for record in records:
         if record["model"] == "run" and record["subset"] == "all":
             assert record["value"] == pytest.approx(table_scores[record["task"], record["metric"]], abs=1e-9)
@@ -129,9 +130,28 @@ def test_an_output_that_is_a_file(tmp_path, tiny_model):
 def test_a_run_killed_before_its_first_step_is_resumed(tmp_path, tiny_model):
     run_file = write_run(tmp_path, tiny_model, max_steps=2, evaluations=1)
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.yaml").write_text(dump_config(load_config(run_file)))
+    (tmp_path / "run" / "config.yaml").write_text(HEADER + dump_config(load_config(run_file)))
     train(run_file, resume=True)
     assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_what_the_run_reads_is_not_where_it_writes(tmp_path, tiny_model):
+    run_file = write_run(tmp_path, tiny_model)
+    (tmp_path / "run").mkdir()
+    inside = tmp_path / "run" / "data.json"
+    inside.write_text("[]")
+    (tmp_path / "run" / "config.yaml").write_text(HEADER)
+    with pytest.raises(TrainingError, match=r"holds the input sources\.reviews\.path"):
+        train(run_file, [f"sources.reviews.path={inside}"], overwrite=True)
+    assert inside.read_text() == "[]"
+
+
+def test_a_finished_run_that_lost_a_file(tmp_path, tiny_model):
+    run_file = write_run(tmp_path, tiny_model, max_steps=1, evaluations=1)
+    run = train(run_file)
+    (run.folder / "metrics.json").unlink()
+    with pytest.raises(TrainingError, match="not a finished run, or a damaged one"):
+        train(run_file, resume=True)
 
 
 def test_mistakes_leave_nothing_behind(tmp_path, tiny_model):

@@ -6,9 +6,12 @@ Heavy imports stand inside the commands, so that help and usage errors come at o
 import errno
 import os
 import sys
+from io import TextIOWrapper
+from typing import Annotated
 
 import typer
 
+from equipoise import __version__
 from equipoise.errors import EquipoiseError, UsageError
 
 from . import evaluate, fetch, keys, predict, quickstart, train
@@ -25,23 +28,40 @@ for command in (quickstart.quickstart, train.train, evaluate.evaluate, predict.p
     app.command()(command)
 
 
+_INTERRUPTED = 130
+"""The exit code by which typer answers Ctrl-C."""
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"equipoise {__version__}")
+        raise typer.Exit
+
+
 def main() -> None:
     """Run the command; a user's mistake ends in a message and an exit code, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         app()
     except EquipoiseError as error:
         kind = "usage" if isinstance(error, UsageError) else "error"
         print(f"{kind}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(1)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            print("interrupted; a training run goes on with --resume", file=sys.stderr)
+            sys.exit(1)
+        raise
     except BrokenPipeError:
         # The reader went away (`equipoise … | head`); nothing is left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT):
-            raise
-        print(f"error: {error.filename or 'a file'}: cannot be written ({error.strerror}).", file=sys.stderr)
+        way_out = " Make room; a training run goes on with --resume." if error.errno == errno.ENOSPC else ""
+        print(f"error: {error.filename or 'the disk'}: {error.strerror or error}.{way_out}", file=sys.stderr)
         sys.exit(1)

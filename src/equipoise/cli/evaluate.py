@@ -19,12 +19,14 @@ def evaluate(
     from rich.console import Console
 
     from equipoise.evaluation import evaluate as score
-    from equipoise.files import write_json
+    from equipoise.files import check_writable, write_json
     from equipoise.modeling import load
     from equipoise.reporting import results_table
 
+    if output is not None:
+        check_writable(output)
     predictor = load(model)
-    records = score(predictor.model, run_file, set_ or (), split=split)
+    records = score(predictor, run_file, set_ or (), split=split)
     if output is not None:
         write_json(output, records)
     Console().print(results_table(records, predictor.tasks))

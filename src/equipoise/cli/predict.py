@@ -26,12 +26,15 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="Texts in a batch; changes the speed only.")] = 64,
 ) -> None:
     """Answer for texts: one JSON object a text, in order."""
-    from equipoise.files import write_text
+    from equipoise.files import check_writable, write_text
     from equipoise.modeling import load
 
+    if output is not None:
+        check_writable(output)
     rows = _read(texts)
     answers = load(model).predict(rows, pair, tasks=task, batch_size=batch_size, show_progress=len(rows) > batch_size)
-    lines = "".join(json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers)
+    # Dates and the like, which a Parquet file may hold, are written as text.
+    lines = "".join(json.dumps(answer, ensure_ascii=False, default=str) + "\n" for answer in answers)
     if output is not None:
         write_text(output, lines)
     else:
@@ -39,22 +42,38 @@ def predict(
 
 
 def _read(texts: list[str]) -> list[Any]:
-    from equipoise.data import read_rows
-    from equipoise.errors import DataError
+    from equipoise.data import FORMATS, read_rows
+    from equipoise.errors import DataError, UsageError
 
     if texts == ["-"]:
-        return [line.rstrip("\r\n") for line in sys.stdin]
+        return _lines(sys.stdin.buffer.read(), "standard input")
     path = Path(texts[0])
-    looks_like_file = len(texts) == 1 and path.suffix.lower() in (".txt", ".csv", ".tsv", ".json", ".jsonl", ".parquet")
-    if not looks_like_file:
-        return list(texts)
-    if path.suffix.lower() != ".txt":
+    ending = path.suffix.lower()
+    if len(texts) == 1 and ending == ".txt":
+        try:
+            return _lines(path.read_bytes(), str(path))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+    if len(texts) == 1 and ending in FORMATS:
         table = read_rows(path)
-        return [dict(zip(table.columns, cells, strict=True)) for cells in zip(*table.columns.values(), strict=True)]
+        # NaN, which a Parquet file may hold, is no JSON.
+        cells = ([None if cell != cell else cell for cell in column] for column in table.columns.values())
+        return [dict(zip(table.columns, row, strict=True)) for row in zip(*cells, strict=True)]
+    for text in texts:
+        if len(text) < 256 and Path(text).exists():
+            known = ", ".join([".txt", *FORMATS])
+            raise UsageError(f"{text}: is a file or folder, expected texts, or one file that ends in {known}.")
+    return list(texts)
+
+
+def _lines(content: bytes, where: str) -> list[str]:
+    """The texts of a file, one a line."""
+    from equipoise.errors import DataError
+
     try:
-        # Not splitlines: it cuts at signs that may stand inside a text.
-        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8.") from None
+        raise DataError(f"{where}: byte {error.start} is not UTF-8; save the text as UTF-8.") from None
+    # Not splitlines: it cuts at signs that may stand inside a text.
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return [line.removesuffix("\r") for line in lines]

@@ -2,12 +2,13 @@
 
 from .collating import Collator
 from .loading import load_table
-from .reading import Rows, read_rows
+from .reading import FORMATS, Rows, read_rows
 from .sampling import MixedLengthSampler
 from .table import SplitCounts, Table
 from .tokenising import tokenise
 
 __all__ = [
+    "FORMATS",
     "Collator",
     "MixedLengthSampler",
     "Rows",

@@ -4,7 +4,7 @@ from .baselines import majority, vader
 from .metrics import METRICS, Metric
 from .records import Record, run_score
 from .scoring import score_task
-from .splits import evaluate, score_baselines, score_model
+from .splits import evaluate, score_model, score_split
 
 __all__ = [
     "METRICS",
@@ -13,8 +13,8 @@ __all__ = [
     "evaluate",
     "majority",
     "run_score",
-    "score_baselines",
     "score_model",
+    "score_split",
     "score_task",
     "vader",
 ]

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Table, load_table, tokenise
 from equipoise.errors import UsageError, did_you_mean
-from equipoise.modeling import MultiTaskModel, infer
-from equipoise.progress import Progress
+from equipoise.modeling import MultiTaskModel, Predictor, infer, load
+from equipoise.progress import progress
 
 from .baselines import majority, vader
 from .records import Record
@@ -47,12 +47,8 @@ def score_model(
         The records of model "run".
     """
     wanted = {name: table.rows(name, split) for name in table.tasks}
-    bar = Progress(label, len(rows), "row") if label else None
-    try:
+    with progress(label, len(rows), "row") as bar:
         predictions = infer(model, rows, wanted, batch_size, bar)
-    finally:
-        if bar is not None:
-            bar.close()
     return _score(predictions, "run", table, split, bootstrap, seed)
 
 
@@ -84,14 +80,18 @@ def score_baselines(
 
 
 def evaluate(
-    model: MultiTaskModel, run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, split: str = "test"
+    model: str | Path | Predictor,
+    run_file: str | Path | RunConfig,
+    overrides: Sequence[str] = (),
+    *,
+    split: str = "test",
 ) -> list[Record]:
     """Score a trained model on the data of a run file.
 
     The label spaces are the model's own: a class the model does not know is an error.
 
     Args:
-        model: the model.
+        model: a loaded model, or the folder of one (or of its run).
         run_file: path of the run file, or a checked configuration; its tasks must be tasks of the
             model.
         overrides: `key=value` settings that win over the file.
@@ -100,25 +100,31 @@ def evaluate(
     Raises:
         UsageError: the split does not exist, or the run file has a task that the model has not.
         DataError: a file or a label is wrong.
+        ModelError: there is no such model.
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
-    table = load_table(config, fitted=model.tasks)
+    predictor = model if isinstance(model, Predictor) else load(model)
+    table = load_table(config, fitted=predictor.tasks)
     if split not in table.splits:
         raise UsageError(f"split: '{split}' does not exist. {did_you_mean(split, table.splits)}")
-    rows, _ = tokenise(table.splits[split], model.tokenizer, model.max_length)
-    records = score_model(
-        model,
-        table,
-        rows,
-        split,
-        batch_size=config.train.eval_batch_size,
-        bootstrap=config.evaluation.bootstrap,
-        seed=config.train.seed,
-        label=f"Scoring {split}",
-    )
-    return records + score_baselines(
-        config.evaluation.baselines, table, split, bootstrap=config.evaluation.bootstrap, seed=config.train.seed
-    )
+    rows, _ = tokenise(table.splits[split], predictor.model.tokenizer, predictor.model.max_length)
+    return score_split(predictor.model, table, rows, split, config)
+
+
+def score_split(model: MultiTaskModel, table: Table, rows: Any, split: str, config: RunConfig) -> list[Record]:
+    """Score a model and the run's baselines on a split, with intervals and subsets.
+
+    Args:
+        model: the model.
+        table: the table the labels and subsets come from.
+        rows: the split's rows, tokenised.
+        split: the split's name.
+        config: the run file: baselines, resamples, seed, batch size.
+    """
+    resampling = {"bootstrap": config.evaluation.bootstrap, "seed": config.train.seed}
+    size = config.train.eval_batch_size
+    records = score_model(model, table, rows, split, batch_size=size, label=f"Scoring {split}", **resampling)
+    return records + score_baselines(config.evaluation.baselines, table, split, **resampling)
 
 
 def _score(predictions: Predictions, model: str, table: Table, split: str, bootstrap: int, seed: int) -> list[Record]:

@@ -1,5 +1,6 @@
 """Finding and loading the shared extractor."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -27,6 +28,8 @@ def load_backbone(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     models = [starter for starter in STARTERS if STARTERS[starter].kind == "model"]
     if name in models:
         location, local = str(fetch(name)), True
+    elif "/" not in name and get_close_matches(name, models) and not Path(name).is_dir():
+        raise ModelError(f"model: there is no starter '{name}'. {did_you_mean(name, models)}")
     elif Path(name).is_dir():
         location, local = name, True
     elif Path(name).is_absolute() or name.startswith("."):
@@ -36,7 +39,9 @@ def load_backbone(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(location, local_files_only=local)
-            backbone = AutoModel.from_pretrained(location, local_files_only=local, dtype=torch.float32)
+            backbone, report = AutoModel.from_pretrained(
+                location, local_files_only=local, dtype=torch.float32, output_loading_info=True
+            )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         tried = "a folder" if local else "a starter name, a folder and a hub id"
@@ -45,6 +50,17 @@ def load_backbone(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
             f"Starter models: {', '.join(models)}; without a network, give a folder that holds config.json, "
             "model.safetensors and the tokenizer."
         ) from error
+    missing = [key for key in report["missing_keys"] if "pooler" not in key]
+    if missing:
+        raise ModelError(
+            f"model: '{name}' holds no weights for {len(missing)} parts of {type(backbone).__name__} ('{missing[0]}', "
+            "…), which would start from random numbers; the weights do not belong to its config.json."
+        )
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise ModelError(
+            f"model: the tokenizer of '{name}' knows no words; the tokenizer's files (tokenizer.json, vocab.txt, …) "
+            "are missing beside the model."
+        )
     drop_unused_parts(backbone)
     return backbone, tokenizer
 

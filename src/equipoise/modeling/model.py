@@ -139,7 +139,7 @@ class MultiTaskModel(nn.Module):
             backbone, tokenizer = load_backbone(str(folder / _BACKBONE))
             model = cls(backbone, tokenizer, tasks, config["max_length"])
             model._task_modules.load_state_dict(load_file(folder / _MODULES))
-        except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder}: not a readable Equipoise model ({error}); copy or train it again.") from error
         return model.eval()
 

@@ -1,6 +1,6 @@
 """Texts in, answers out."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ import torch
 from datasets import Dataset
 
 from equipoise.data import tokenise
-from equipoise.errors import DataError, UsageError, did_you_mean
-from equipoise.progress import Progress
+from equipoise.errors import DataError, ModelError, UsageError, did_you_mean
+from equipoise.progress import progress
 from equipoise.tasks import Classification, Task
 
 from .inference import infer
@@ -40,14 +40,14 @@ class Predictor:
         texts: Text | Sequence[Text],
         pair: str | Sequence[str] | None = None,
         *,
-        tasks: Sequence[str] | None = None,
+        tasks: str | Sequence[str] | None = None,
         batch_size: int = 64,
         show_progress: bool = False,
     ) -> list[dict[str, Any]]:
         """Answer for each text, in order.
 
         Args:
-            texts: one text or several; or rows (dicts) that hold the columns the tasks read.
+            texts: one text or several; or rows (dicts, or a pandas DataFrame) that hold the columns the tasks read.
             pair: second text (a target, an aspect) for the tasks that read one: one for all texts, or one each.
             tasks: names of the tasks to answer for; all by default.
             batch_size: texts in a batch; it does not change the answers beyond 1e-5.
@@ -61,9 +61,12 @@ class Predictor:
         Raises:
             UsageError: a task does not exist, or reads a pair and none was given.
             DataError: a text is empty or no text.
+            ModelError: the model's weights are damaged: a prediction is NaN.
         """
-        wanted = self._choose(tasks)
-        rows = [texts] if isinstance(texts, str | Mapping) else list(texts)
+        if batch_size < 1:
+            raise UsageError(f"batch_size: found {batch_size}, expected 1 or more.")
+        wanted = self._choose([tasks] if isinstance(tasks, str) else tasks)
+        rows = _rows(texts)
         pairs = [pair] * len(rows) if pair is None or isinstance(pair, str) else list(pair)
         if len(pairs) != len(rows):
             raise UsageError(f"pair: found {len(pairs)} for {len(rows)} texts, expected one for all or one each.")
@@ -102,12 +105,13 @@ class Predictor:
         )
         rows, _ = tokenise(dataset, self.model.tokenizer, self.model.max_length)
         every = np.arange(len(distinct))
-        bar = Progress("Predicting", len(distinct), "text") if show else None
-        try:
+        with progress("Predicting" if show else None, len(distinct), "text") as bar:
             found = infer(self.model, rows, dict.fromkeys(readers, every), batch_size, bar)
-        finally:
-            if bar is not None:
-                bar.close()
+        for name, values in found.items():
+            if not np.isfinite(values).all():
+                raise ModelError(
+                    f"task '{name}': found a prediction that is no number; the model's weights are damaged."
+                )
         back = np.array([position[item] for item in inputs])
         return {name: values[back] for name, values in found.items()}
 
@@ -128,6 +132,16 @@ def load(folder: str | Path, device: str | torch.device | None = None) -> Predic
     if device is None:
         device = torch.accelerator.current_accelerator() or "cpu"
     return Predictor(MultiTaskModel.from_pretrained(folder).to(device))
+
+
+def _rows(texts: Any) -> list[Text]:
+    if isinstance(texts, str | Mapping):
+        return [texts]
+    if hasattr(texts, "to_dict") and hasattr(texts, "columns"):
+        return texts.to_dict("records")
+    if not isinstance(texts, Iterable):
+        raise UsageError(f"texts: found {texts!r}, expected a text, several texts, or rows.")
+    return list(texts)
 
 
 def _echo(row: Text, pair: str | None, tasks: Collection[str]) -> dict[str, Any]:
@@ -151,8 +165,11 @@ def _read(
             pair = row.get(pair_column)
     else:
         text = row
+    if isinstance(text, int | float) and not isinstance(text, bool) and text == text:
+        text = str(text)
     if not isinstance(text, str) or not text.strip():
-        raise DataError(f"row {number}: found {text!r}, expected a text.")
+        found = "an empty text" if text is None or isinstance(text, str) else repr(text)
+        raise DataError(f"row {number}: found {found}, expected a text; leave the row out.")
     if pair_column is None:
         return text, None
     if not isinstance(pair, str) or not pair.strip():

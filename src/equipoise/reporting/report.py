@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from equipoise.evaluation import METRICS
 from equipoise.files import write_text
+from equipoise.progress import format_seconds
 from equipoise.tasks import Task
 
 from .figures import plot_dev, plot_losses, plot_weights
@@ -76,7 +77,7 @@ def _key_figures(run: RunFolder) -> dict[str, str]:
     if "steps" in run.summary:
         figures["steps"] = _thousands(run.summary["steps"])
     if "seconds" in run.summary:
-        figures["training time"] = _duration(run.summary["seconds"])
+        figures["training time"] = format_seconds(run.summary["seconds"])
     return figures
 
 
@@ -123,11 +124,3 @@ def _length(run: RunFolder) -> str:
     if train.max_steps is not None:
         return f"at most {_thousands(train.max_steps)} steps"
     return f"{train.epochs:g} {'epoch' if train.epochs == 1 else 'epochs'}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

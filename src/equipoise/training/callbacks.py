@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -75,6 +76,7 @@ class StopOnSignal(TrainerCallback):
 
         def ask(number: int, frame: Any) -> None:
             self.asked = True
+            print("Finishing this step, then saving; Ctrl-C again stops at once.", file=sys.stderr, flush=True)
             # From here on a further signal does what it always did.
             signal.signal(number, before[signal.Signals(number)])
 

@@ -1,25 +1,42 @@
 """Checkpoints of a run: complete ones only, the best and the latest kept."""
 
+import json
 import shutil
 from pathlib import Path
 
 from transformers import TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
-from equipoise.files import write_text
+from equipoise.errors import TrainingError
+from equipoise.files import write_json
 
 _COMPLETE = "complete"
 
 
 def mark_complete(checkpoint: Path) -> None:
     """Declare that everything in a checkpoint is written; called last."""
-    write_text(checkpoint / _COMPLETE, "")
+    write_json(checkpoint / _COMPLETE, {path.name: path.stat().st_size for path in sorted(checkpoint.iterdir())})
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest complete checkpoint, or None."""
-    complete = _complete(folder)
-    return complete[-1] if complete else None
+    """Return the newest complete checkpoint, or None.
+
+    Raises:
+        TrainingError: one of its files is missing or has another size than it was written with.
+    """
+    complete = [path for path in _checkpoints(folder) if (path / _COMPLETE).exists()]
+    if not complete:
+        return None
+    newest = max(complete, key=_step)
+    for name, size in json.loads((newest / _COMPLETE).read_text(encoding="utf-8")).items():
+        file = newest / name
+        found = file.stat().st_size if file.exists() else None
+        if found != size:
+            raise TrainingError(
+                f"{file}: found {'no such file' if found is None else f'{found} bytes'}, expected {size} bytes: the "
+                f"checkpoint is damaged. Remove {newest} to go on from an earlier one, or start anew with --overwrite."
+            )
+    return newest
 
 
 def read_state(checkpoint: Path) -> TrainerState:
@@ -42,13 +59,13 @@ def checkpoint_at(folder: Path, step: int) -> Path:
 
 def remove_others(folder: Path, keep: set[int]) -> None:
     """Remove every checkpoint, complete or not, but those of the steps to keep."""
-    for checkpoint in folder.glob("checkpoint-*"):
+    for checkpoint in _checkpoints(folder):
         if _step(checkpoint) not in keep:
             shutil.rmtree(checkpoint)
 
 
-def _complete(folder: Path) -> list[Path]:
-    return sorted((path.parent for path in folder.glob(f"checkpoint-*/{_COMPLETE}")), key=_step)
+def _checkpoints(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdecimal()]
 
 
 def _step(checkpoint: Path) -> int:

@@ -3,20 +3,22 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from transformers import TrainerState, set_seed
 
 from equipoise.balancing import LabelStats, make_balancer
 from equipoise.config import RunConfig, dump_config, load_config
 from equipoise.data import Collator, MixedLengthSampler, Table, load_table, tokenise
 from equipoise.errors import TrainingError
-from equipoise.evaluation import Record, run_score, score_baselines, score_model
+from equipoise.evaluation import Record, run_score, score_model, score_split
 from equipoise.files import write_json, write_text
 from equipoise.modeling import MultiTaskModel, freeze_embeddings, load_backbone
 from equipoise.reporting import write_report
@@ -29,6 +31,7 @@ _RUN_FILES = frozenset(
     ["config.yaml", "data.json", "log.jsonl", "metrics.json", "summary.json", "report.html", "model", "checkpoints"]
 )
 """All that a run writes into its folder."""
+HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
 
 
 class Run(NamedTuple):
@@ -75,6 +78,7 @@ def train(
         _check_same(config, folder)
         return read_run(folder)
     _check_output(folder, resume, overwrite)
+    _check_inputs_apart(config)
 
     # Whatever is wrong with the input is found before anything is written.
     kinds = {name: task.kind for name, task in config.tasks.items()}
@@ -87,27 +91,31 @@ def train(
         freeze_embeddings(backbone)
     rows, notes = _tokenise(table, model)
 
-    _open_folder(folder, config, {**_describe(table), "notes": [*table.notes, *notes]}, resume)
-    trainer = _make_trainer(config, table, rows, model)
-    state = _fit(trainer, config, resume)
-    best_step = state.best_global_step or state.global_step
-    load_weights(model, checkpoint_at(folder / "checkpoints", best_step))
-    model.save_pretrained(folder / "model")
+    with _only_run_in(folder):
+        _open_folder(folder, config, {**_describe(table), "notes": [*table.notes, *notes]}, resume)
+        trainer = _make_trainer(config, table, rows, model)
+        state = _fit(trainer, config, resume)
+        best_step = state.best_global_step or state.global_step
+        load_weights(model, checkpoint_at(folder / "checkpoints", best_step))
+        model.save_pretrained(folder / "model")
 
-    records = _score(config, table, rows, model)
-    write_json(folder / "metrics.json", records)
-    summary = {
-        "status": "finished",
-        "steps": state.global_step,
-        "best_step": best_step,
-        "run_score": {split: run_score(_of_run(records, split), table.tasks) for split in ("dev", "test")},
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "seconds": _training_seconds(folder),
-        "versions": {name: version(name) for name in ("equipoise", "torch", "transformers")},
-    }
-    write_json(folder / "summary.json", summary)
-    write_report(folder)
-    shutil.rmtree(folder / "checkpoints")
+        # Dev has chosen the checkpoint; test is scored once.
+        records = [
+            record for split in ("dev", "test") for record in score_split(model, table, rows[split], split, config)
+        ]
+        write_json(folder / "metrics.json", records)
+        summary = {
+            "status": "finished",
+            "steps": state.global_step,
+            "best_step": best_step,
+            "run_score": {split: run_score(_of_run(records, split), table.tasks) for split in ("dev", "test")},
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "seconds": _training_seconds(folder),
+            "versions": {name: version(name) for name in ("equipoise", "torch", "transformers")},
+        }
+        write_json(folder / "summary.json", summary)
+        write_report(folder)
+        shutil.rmtree(folder / "checkpoints")
     return read_run(folder)
 
 
@@ -116,11 +124,17 @@ def read_run(folder: str | Path) -> Run:
 
     Args:
         folder: the run's folder.
+
+    Raises:
+        TrainingError: the folder holds no finished run.
     """
     folder = Path(folder)
-    records = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return Run(folder, records, summary["run_score"]["test"])
+    try:
+        records = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        return Run(folder, records, summary["run_score"]["test"])
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingError(f"{folder}: not a finished run, or a damaged one ({error}); train it again.") from None
 
 
 def is_finished(folder: Path) -> bool:
@@ -134,7 +148,7 @@ def _check_output(folder: Path, resume: bool, overwrite: bool) -> None:
         raise TrainingError(f"{folder}: the output is a file, expected a folder; choose another `output`.")
     found = {path.name for path in folder.iterdir()} if folder.exists() else set()
     others = sorted(name for name in found - _RUN_FILES if not name.startswith("."))
-    if found and ("config.yaml" not in found or (others and not resume)):
+    if found and (not _is_run(folder) or (others and not resume)):
         raise TrainingError(
             f"{folder}: the output folder holds other files ({', '.join(others[:3] or sorted(found)[:3])}), expected "
             "none or those of a run; choose another `output`."
@@ -147,20 +161,56 @@ def _check_output(folder: Path, resume: bool, overwrite: bool) -> None:
         )
 
 
+def _check_inputs_apart(config: RunConfig) -> None:
+    """Refuse an output folder that holds what the run reads."""
+    inputs = {"model": Path(config.model)} if Path(config.model).is_absolute() else {}
+    for name, source in config.sources.items():
+        files = {"path": source.path, "train": source.train, "dev": source.dev, "test": source.test}
+        inputs |= {f"sources.{name}.{key}": path for key, path in files.items() if path is not None}
+    for key, path in inputs.items():
+        if path.resolve().is_relative_to(config.output.resolve()):
+            raise TrainingError(f"{config.output}: the output folder holds the input {key}; choose another `output`.")
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a run was begun in a folder: its configuration is one we wrote."""
+    try:
+        return (folder / "config.yaml").read_text(encoding="utf-8").startswith(HEADER)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+@contextmanager
+def _only_run_in(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, so that two runs cannot mix in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TrainingError(
+            f"{folder}: another run is writing here; wait for it, or choose another `output`."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (folder / ".lock").unlink(missing_ok=True)
+
+
 def _open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: bool) -> None:
     """Begin a run's folder, or make sure that it is this run's."""
-    if resume and (folder / "config.yaml").exists():
+    if resume and _is_run(folder):
         _check_same(config, folder)
     else:
-        # Only what a run writes is ever removed.
-        for name in _RUN_FILES:
+        # Only what a run writes is ever removed; last the file by which a run is known.
+        for name in sorted(_RUN_FILES, key=lambda name: name == "config.yaml"):
             path = folder / name
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "config.yaml", dump_config(config))
+        write_text(folder / "config.yaml", HEADER + dump_config(config))
     if resume and (folder / "data.json").exists():
         begun = json.loads((folder / "data.json").read_text(encoding="utf-8"))
         if begun["fingerprint"] != data["fingerprint"]:
@@ -217,9 +267,10 @@ def _describe(table: Table) -> dict[str, Any]:
                 )
                 for split in table.splits
             }
+    counts = table.counts()
     return {
-        "rows": {split: len(dataset) for split, dataset in table.splits.items()},
-        "labels": {name: {split: len(table.rows(name, split)) for split in table.splits} for name in table.tasks},
+        "rows": {split: count["rows"] for split, count in counts.items()},
+        "labels": {name: {split: count["labels"][name] for split, count in counts.items()} for name in table.tasks},
         "classes": classes,
         "fingerprint": _fingerprint(table),
     }
@@ -285,27 +336,6 @@ def _fit(trainer: MultiTaskTrainer, config: RunConfig, resume: bool) -> TrainerS
             f"Stopped at step {state.global_step} of {state.max_steps}; a checkpoint is saved. Go on with --resume."
         )
     return state
-
-
-def _score(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> list[Record]:
-    """Score dev, which chose the checkpoint, and test, once."""
-    settings = config.evaluation
-    records: list[Record] = []
-    for split in ("dev", "test"):
-        records += score_model(
-            model,
-            table,
-            rows[split],
-            split,
-            batch_size=config.train.eval_batch_size,
-            bootstrap=settings.bootstrap,
-            seed=config.train.seed,
-            label=f"Scoring {split}",
-        )
-        records += score_baselines(
-            settings.baselines, table, split, bootstrap=settings.bootstrap, seed=config.train.seed
-        )
-    return records
 
 
 def _of_run(records: list[Record], split: str) -> list[Record]:

@@ -217,7 +217,7 @@ class MultiTaskTrainer(Trainer):
         except (OSError, RuntimeError, SafetensorError) as error:
             shutil.rmtree(checkpoint, ignore_errors=True)
             raise TrainingError(
-                f"{checkpoint}: the checkpoint cannot be written ({error}). The previous checkpoint is intact; make "
+                f"{checkpoint}: the checkpoint cannot be written ({error}). Earlier checkpoints are intact; make "
                 "room on the disk, then go on with --resume."
             ) from error
         remove_others(folder, keep={self.state.global_step, self.state.best_global_step or 0})
