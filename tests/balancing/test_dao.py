@@ -205,3 +205,8 @@ def test_a_class_below_zero_is_answered():
     balance = DynamicAdaptiveLoss(KINDS, label_stats={"polarity": LabelStats.fit("classification", [0, 1, 2])})
     with pytest.raises(ValueError, match="leave rows without a label out"):
         balance(losses, features=features, targets=targets)
+
+
+def test_a_misspelt_kind_is_answered():
+    with pytest.raises(ValueError, match=r"unknown kind 'clasification'. Did you mean 'classification'"):
+        DynamicAdaptiveLoss({"polarity": "clasification"})

@@ -1,8 +1,9 @@
+import math
 from pathlib import Path
 
 import pytest
 
-from equipoise.config import dump_config, keys_as_markdown, list_keys, load_config, make_config
+from equipoise.config import RunConfig, dump_config, keys_as_markdown, list_keys, load_config, make_config
 from equipoise.errors import UsageError
 
 RUN = """
@@ -64,12 +65,65 @@ def test_environment_variables_are_filled_in(run_file, monkeypatch):
     monkeypatch.delenv("SOME_DATA")
     with pytest.raises(UsageError, match="SOME_DATA is not set"):
         load_config(run_file, ["sources.finance.train=${SOME_DATA}/train.jsonl"])
+    monkeypatch.setenv("SOME_DATA", "")
+    with pytest.raises(UsageError, match="SOME_DATA is not set, or empty"):
+        load_config(run_file, ["sources.finance.train=${SOME_DATA}/train.jsonl"])
+
+
+@pytest.mark.parametrize("section", ["train", "balance", "evaluation"])
+def test_an_empty_section_takes_its_defaults(run_file, section):
+    kept = [line for line in RUN.splitlines() if not line.startswith(("train", "balance"))]
+    run_file.write_text("\n".join([*kept, f"{section}:", "  # all left out"]))
+    assert getattr(load_config(run_file), section) == RunConfig.model_fields[section].default
+    assert load_config(run_file, ["sources.finance.limit="]).sources["finance"].limit.train is None
+
+
+def test_keys_are_the_text_that_they_are(run_file):
+    """Names such as 1 and no are names, not numbers and truth values."""
+    tasks = "{1: {source: 2024, kind: regression}, no: {source: 2024, kind: regression}}"
+    config = load_config(run_file, ["sources={2024: {path: a.csv}}", f"tasks={tasks}", "tasks.1.text=body"])
+    assert {name: (task.source, task.text) for name, task in config.tasks.items()} == {
+        "1": ("2024", "body"),
+        "no": ("2024", "text"),
+    }
+
+
+def test_merge_keys(run_file):
+    run_file.write_text(
+        "sources: {s: {path: a.csv}}\n"
+        "tasks:\n"
+        "  a: &a {source: s, kind: classification, from_score: {classes: [x, y]}}\n"
+        "  b: &b {<<: *a, label: b}\n"
+        "  c: {<<: [*b], text: body}\n"
+        "output: out\n"
+    )
+    tasks = load_config(run_file, ["tasks.c.from_score.thresholds=[1]"]).tasks
+    assert [(task.kind, task.label, task.text) for task in tasks.values()] == [
+        ("classification", "label", "text"),
+        ("classification", "b", "text"),
+        ("classification", "b", "body"),
+    ]
+    assert [task.from_score.thresholds for task in tasks.values()] == ["auto", "auto", (1.0,)]
+
+
+@pytest.mark.parametrize("key", ["classes", "from_score.classes"])
+def test_numbers_are_names_of_classes(run_file, key):
+    task = "tasks.new={source: finance, kind: classification}"
+    new = load_config(run_file, [task, f"tasks.new.{key}=[0, 1, 2.5]"]).tasks["new"]
+    assert (new.classes or new.from_score.classes) == ("0", "1", "2.5")
+    with pytest.raises(UsageError, match=rf"tasks.new.{key}.1: found False, expected a text: write it in quotes"):
+        load_config(run_file, [task, f"tasks.new.{key}=[yes, no]"])
+
+
+def test_the_options_of_a_balancer_may_be_infinite(run_file):
+    assert load_config(run_file, ["balance.clip=[0.1, .inf]"]).balance.options == {"clip": [0.1, math.inf]}
 
 
 def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
     (tmp_path / "my-model").mkdir()
     assert load_config(run_file, ["model=my-model"]).model == str(tmp_path / "my-model")
     assert load_config(run_file, ["model=owner/name"]).model == "owner/name"
+    assert load_config(run_file, ["model=" + "a" * 300]).model == "a" * 300  # too long for a folder's name
 
 
 @pytest.mark.parametrize(
@@ -80,20 +134,45 @@ def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
         ("tasks.intensity.rnge=[0, 1]", "tasks.intensity.rnge: unknown key. Did you mean 'range'?"),
         ("sources.finance.limit.trian=1", "sources.finance.limit.trian: unknown key. Did you mean 'train'?"),
         ("train.epochs=-1", "train.epochs: found -1, expected greater than 0"),
-        ("train.seed=one", "train.seed: found 'one', expected a valid integer"),
+        ("train.epochs=.inf", "train.epochs: found inf, expected a finite number"),
+        ("train.epochs=many", "train.epochs: found 'many', expected a number"),
+        ("train.learning_rate=1e400", "train.learning_rate: found '1e400', expected a finite number"),
+        ("train.seed=one", "train.seed: found 'one', expected a whole number"),
+        ("train.seed=1.5", "train.seed: found 1.5, expected a whole number"),
+        ("train.seed=4294967296", "train.seed: found 4294967296, expected less than 4294967296"),
+        ("train.freeze_embeddings=3", "train.freeze_embeddings: found 3, expected true or false"),
         ("train=5", "train: found 5, expected keys."),
         ("train.schedule=square", "train.schedule: found 'square', expected 'linear', 'cosine' or 'constant'"),
         ("tasks.intensity.kind=regresion", "'kind' is 'regresion', which does not exist. Did you mean 'regression'?"),
         ("tasks.intensity.source=finanze", "'finanze' is not a source. Did you mean 'finance'?"),
         ("tasks.intensity.range=[1, -1]", "'range' is [1.0, -1.0], expected the lowest score, then the highest"),
+        ("tasks.intensity.range=[.nan, 2]", "tasks.intensity.range.0: found nan, expected a finite number"),
+        ("tasks.intensity.range=5", "tasks.intensity.range: found 5, expected a list"),
+        ("tasks.intensity.range=[1]", "tasks.intensity.range: found [1], expected more values"),
+        ("tasks.intensity.range=[1, 2, 3]", "tasks.intensity.range: found [1, 2, 3], expected fewer values"),
+        ("tasks.intensity.label=2024-01-01", "label: found the date 2024-01-01, expected a text: write it in quotes"),
+        ("tasks.intensity.label=", "tasks.intensity.label: found nothing, expected a text. Column of the label"),
         ("tasks.intensity.metric=accuracy", "'metric' is 'accuracy', expected one of pearson, spearman"),
         ("tasks.intensity.classes=[a, b]", "'classes' goes with kind: classification"),
         ("tasks.polarity.range=[0, 1]", "'range' goes with kind: regression"),
         ("tasks.polarity.from_score.thresholds=[0.2]", "found 1 thresholds for 3 classes, expected 2"),
         ("tasks.polarity.from_score.thresholds=[0.2, -0.2]", "expected ascending numbers"),
+        ("tasks.polarity.from_score.thresholds=atuo", "thresholds: found 'atuo', expected a list of ascending numbers"),
+        ("tasks.polarity.from_score.thresholds=[x, 1]", "thresholds: found ['x', 1], expected a list of ascending"),
+        ("tasks.polarity.from_score.thresholds=[0, .nan]", "thresholds: found [0, nan], expected a list of ascending"),
         ("tasks.polarity.from_score.classes=[a, a, b]", "expected two or more different names"),
         ("tasks.extra.kind=regression", "tasks.extra.source: missing"),
-        ("tasks.a b={source: finance, kind: regression}", "tasks.a b"),
+        ("tasks.a b={source: finance, kind: regression}", "tasks: found the name 'a b', expected letters, digits, -"),
+        ("tasks.pair={source: finance, kind: regression}", "tasks.pair: a task cannot be called 'pair'"),
+        ("tasks=[a]", "tasks: found a list, expected keys"),
+        ("output=[a]", "output: found a list, expected a path"),
+        ("output={[a]: 1}", "--set output={[a]: 1}: not valid YAML: "),
+        ("sources.finance.train={a: ${X}}", "Put values with ${…} in quotes."),
+        (
+            "sources.finance.train=~no-such-user/a.csv",
+            "sources.finance.train: found '~no-such-user/a.csv', but the home",
+        ),
+        ('sources.finance.train="a\\0b"', "sources.finance.train: found a path with a null character"),
         ("sources.finance.path=x.csv", "found path and train, expected exactly one of"),
         ("sources.finance.split=[0.5, 0.1, 0.1]", "expected three shares that add up to 1"),
         ("train.warmup=1", "train.warmup: found 1, expected less than 1"),
@@ -107,6 +186,7 @@ def test_mistakes_are_answered_with_key_found_expected(run_file, override, messa
     with pytest.raises(UsageError) as caught:
         load_config(run_file, overrides)
     assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
 
 
@@ -120,9 +200,15 @@ def test_every_mistake_is_told_at_once(run_file):
     ("text", "message"),
     [
         ("a: [", "not valid YAML"),
+        ("? [a]", "not valid YAML: .* unhashable key"),
+        ("output: 2024-13-41", "not valid YAML: month must be in 1..12"),
+        ("a: &a [*a]", "not valid YAML: an alias"),
+        ("[" * 3000, "not valid YAML: nested too deeply"),
+        ("a: {path: ${DATA}/d.csv}", r"not valid YAML: .* Put values with \$\{…\} in quotes"),
         ("- a", "found a list, expected keys"),
         ("", "found nothing, expected keys"),
         ("model: a\nmodel: b", "line 2: key 'model' is given twice"),
+        ("tasks: {1: a, '1': b}", "key '1' is given twice"),
         ("output: x\nsources: {}\ntasks: {}", "tasks: found none"),
     ],
 )
@@ -141,6 +227,8 @@ def test_a_missing_run_file(tmp_path):
 def test_plain_data_is_checked_the_same_way():
     with pytest.raises(UsageError, match="run file: sources: missing"):
         make_config({"tasks": {}, "output": "x"})
+    with pytest.raises(UsageError, match="run file: tasks: found the name 1, expected a text"):
+        make_config({"tasks": {1: {"source": "s", "kind": "regression"}}, "sources": {}, "output": "x"})
 
 
 def test_every_key_has_a_sentence():

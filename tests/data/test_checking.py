@@ -1,8 +1,8 @@
 """What is wrong with rows and labels comes as one message that names file, row, column and the way out."""
 
 import pytest
-from data_cases import LABEL, SCORE
 
+from data_cases import LABEL, SCORE
 from equipoise.errors import DataError, UsageError
 
 GOOD = {"text": "fine", "score": 0.5, "label": "a"}
@@ -24,6 +24,8 @@ def message(load, source, *tasks, **options):
         ("true", "found True, expected a finite number"),
         ("[0.5]", "found [0.5], expected one value"),
         ('""', "found '', expected a number"),
+        ("1e200", "found 1e+200, expected a finite number (up to ±3.4e38)"),
+        ("9" * 400, f"found {'9' * 59}…, expected a finite number"),
     ],
 )
 def test_bad_scores(load, three, write, cell, found):
@@ -51,13 +53,15 @@ def test_five_problems_a_task_are_shown(load, three):
 @pytest.mark.parametrize("cell", [None, "", "  \n", ["a"], True, float("nan")])
 def test_texts_must_be_there(load, three, cell):
     text = message(load, three(dev=[GOOD, GOOD | {"text": cell}]), LABEL)
-    assert f"dev.jsonl, line 2, column 'text' (task 't0'): found {cell!r}, expected a text" in text
+    found = "an empty cell" if cell is None else repr(cell)
+    assert f"dev.jsonl, line 2, column 'text' (task 't0'): found {found}, expected a text" in text
+    assert text.splitlines()[1:] == ["Give these rows a text, or delete them."]
 
 
 def test_pairs_must_be_there(load, three):
     aimed = [GOOD | {"aim": "x"}]
     text = message(load, three(train=[*aimed, GOOD], dev=aimed, test=aimed), LABEL | {"pair": "aim"})
-    assert "train.jsonl, line 2, column 'aim' (task 't0'): found None" in text
+    assert "train.jsonl, line 2, column 'aim' (task 't0'): found an empty cell, expected a text" in text
 
 
 def test_numbers_are_texts(load, three):
@@ -127,9 +131,15 @@ def test_an_empty_split(load, write):
     text = message(load, {"path": "a.jsonl"}, LABEL)
     assert "source 's': " in text
     assert "is empty: found 1 rows in" in text
-    text = message(load, {"path": "a.jsonl", "split": [1, 0, 0]}, LABEL)
-    assert "source 's': dev is empty" in text
     assert "a file for each split" in text
+
+
+def test_a_share_of_zero_goes_with_a_file(load, three):
+    source = three() | {"split": [0.8, 0.2, 0]}
+    assert load({"s": source}, {"t": SCORE}).counts()["test"]["rows"] == 2
+    del source["test"]
+    with pytest.raises(UsageError, match=r"sources.s.split: found \[0.8, 0.2, 0.0\], .* test has no file of its own"):
+        load({"s": source}, {"t": SCORE})
 
 
 def test_a_split_that_stands_in_another(load, three):

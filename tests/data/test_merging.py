@@ -1,4 +1,5 @@
 import pytest
+
 from data_cases import LABEL, SCORE
 
 POLARITY = LABEL | {"label": "score", "from_score": {"classes": ["low", "high"], "thresholds": [0.2]}}

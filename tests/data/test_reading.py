@@ -1,3 +1,4 @@
+import csv
 from pathlib import Path
 
 import pyarrow
@@ -45,6 +46,15 @@ def test_json_cells_keep_their_types(write):
     assert rows.columns["label"] == [1, "NA", 0.5, None]
 
 
+def test_a_cell_may_be_long(write):
+    assert len(read_rows(write("a.csv", f"text\n{'long ' * 40_000}\n")).columns["text"][0]) == 200_000
+    assert csv.field_size_limit() == 131_072  # what others in the process count on
+
+
+def test_one_column_needs_no_delimiter(write):
+    assert read_rows(write("a.csv", "text\rbut; this\r")).columns == {"text": ["but; this"]}
+
+
 def test_quoted_line_breaks_count_as_lines(write):
     rows = read_rows(write("a.csv", 'text,label\n"one\nmore",a\ntwo,b\n'))
     assert list(rows.numbers) == [2, 4]
@@ -74,6 +84,15 @@ def test_a_changed_file_is_read_anew_and_nothing_is_left_behind(write):
         ("a.csv", "text,label\nx,a\n\nwell, yes,b\n", ["a.csv, line 4", "found 3 cells", "double quotes"]),
         ("a.csv", 'text,label\nx,a\n"y,b\nz,c\n', ["a.csv, line 3", "broken cell"]),
         ("a.csv", 'text,label\n"x" y,a\n', ["a.csv, line 2", "broken cell"]),
+        (
+            "a.csv",
+            "text;label\nwell, yes;a\n",
+            ["line 1", "found 'text;label'", "by semicolons", "Save it with commas"],
+        ),
+        ("a.csv", '"text";"label"\n"x";"a"\n', ["a.csv, line 1", "separated by semicolons, expected commas"]),
+        ("a.csv", "text\tlabel\nx\ta\n", ["a.csv, line 1", "separated by tabs, expected commas. Rename it to .tsv"]),
+        ("a.tsv", "text,label\nx,a\n", ["a.tsv, line 1", "separated by commas, expected tabs. Rename it to .csv"]),
+        ("a.csv", "sep=,\ntext,label\nx,a\n", ["a.csv, line 1", "found 'sep=,'", "Delete it"]),
         ("a.csv", "text,text\nx,a\n", ["a.csv, line 1", "'text' twice"]),
         ("a.csv", b"text,label\nx,a\ncaf\xe9,b\n", ["a.csv, line 3", "not UTF-8 (0xe9)"]),
         ("a.jsonl", b'{"text": "caf\xe9"}\n', ["a.jsonl, line 1", "not UTF-8"]),
@@ -81,6 +100,8 @@ def test_a_changed_file_is_read_anew_and_nothing_is_left_behind(write):
         ("a.csv", "text,label\n", ["a.csv", "found no rows"]),
         ("a.jsonl", "\n\n", ["a.jsonl", "found no rows"]),
         ("a.json", "[]", ["a.json", "found no rows"]),
+        ("a.jsonl", '{"n": 1}\n{"n": ' + "9" * 5000 + "}", ["a.jsonl, line 2", "(a number of more than 4300 digits)"]),
+        ("a.json", '[{"n": 1},\n{"n": ' + "9" * 5000 + "}]", ["a.json, line 2", "(a number of more than 4300 digits)"]),
         ("a.parquet", "no parquet", ["a.parquet", "not a readable Parquet file"]),
         ("a.xlsx", "x", ["'.xlsx'", ".csv, .tsv, .json, .jsonl, .parquet"]),
     ],
@@ -97,8 +118,16 @@ def test_a_missing_file_brings_close_names(write, tmp_path):
     write("notes.md", "")
     with pytest.raises(DataError, match=r"trian.jsonl: found no such file. Did you mean 'train.jsonl'\?"):
         read_rows(tmp_path / "trian.jsonl")
-    with pytest.raises(DataError, match="Its folder does not exist either"):
-        read_rows(tmp_path / "nowhere" / "train.jsonl")
+    with pytest.raises(DataError, match=r"There is no folder \S+/nowhere. Correct the path."):
+        read_rows(tmp_path / "nowhere" / "deep" / "train.jsonl")
+    write("finance/train.jsonl", "")
+    with pytest.raises(DataError, match=r"There is no folder \S+/finanse. Did you mean 'finance'\?"):
+        read_rows(tmp_path / "finanse" / "train.jsonl")
+
+
+def test_a_file_that_the_system_refuses(tmp_path):
+    with pytest.raises(DataError, match=r"\.csv: cannot be read \("):
+        read_rows(tmp_path / ("a" * 300 + ".csv"))
 
 
 def test_a_folder_is_not_a_file(tmp_path: Path):

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from data_cases import LABEL, SCORE
 
 FOLDER = Path(os.environ.get("EQUIPOISE_DATA") or "no-such-folder")

@@ -1,7 +1,10 @@
+import errno
+from pathlib import Path
+
 import datasets
 import pytest
-from data_cases import LABEL, SCORE
 
+from data_cases import LABEL, SCORE
 from equipoise.config import SourceConfig
 from equipoise.data.sources import read_source
 from equipoise.errors import DataError, UsageError
@@ -27,6 +30,17 @@ def test_a_folder_with_two_files_for_a_split(write):
     folder = write("d/train.tsv", "text\nb\n").parent
     with pytest.raises(DataError, match=r"found train.csv and train.tsv, expected one file for train"):
         read_source(SourceConfig(path=folder))
+
+
+def test_a_folder_that_the_system_refuses(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=rf"{tmp_path}: cannot be read \(Permission denied\)"):
+        read_source(SourceConfig(path=tmp_path))
+    with pytest.raises(DataError, match=r"\.csv: cannot be read \("):
+        read_source(SourceConfig(path=tmp_path / ("a" * 300 + ".csv")))
 
 
 def test_a_missing_folder_brings_close_names(write, tmp_path):

@@ -1,8 +1,8 @@
 import pytest
-from data_cases import LABEL, SCORE
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_cases import LABEL, SCORE
 from equipoise.data import Rows
 from equipoise.data.splitting import choose, normalise, position, separate, split_rows
 

@@ -1,8 +1,8 @@
 import time
 
 import numpy as np
-from data_cases import LABEL, SCORE
 
+from data_cases import LABEL, SCORE
 from equipoise.tasks import Classification
 
 

@@ -21,7 +21,7 @@ class TestRegression:
         assert regression().parse("0.5") == 0.5
         assert regression().parse(-1) == -1.0
 
-    @pytest.mark.parametrize("cell", ["good", None, "", math.nan, "nan", math.inf, True, [1]])
+    @pytest.mark.parametrize("cell", ["good", None, "", math.nan, "nan", math.inf, True, [1], 10**400, "1e39"])
     def test_refuses_what_is_no_finite_number(self, cell):
         with pytest.raises(LabelError, match=r"expected a (finite )?number"):
             regression().parse(cell)
@@ -41,6 +41,11 @@ class TestRegression:
             regression().fit([2.0, 2.0])
         with pytest.raises(LabelError, match=r"every training label is 0\.1"):
             regression().fit([0.1] * 3)  # whose computed deviation is not 0
+
+    @pytest.mark.parametrize("size", [1e200, 1e-200])
+    def test_fit_refuses_scores_that_32_bits_do_not_hold(self, size):
+        with pytest.raises(LabelError, match=r"the training labels go from 0 to 1e[+-]200"):
+            regression().fit([0.0, size])
 
 
 class TestClassification:
@@ -62,6 +67,12 @@ class TestClassification:
     def test_refuses_an_empty_cell(self, cell):
         with pytest.raises(LabelError, match="expected a class"):
             classification().parse(cell)
+
+    @pytest.mark.parametrize("cell", ["nan", "NaN", " NAN "])
+    def test_nan_is_a_class_only_where_it_is_listed(self, cell):
+        with pytest.raises(LabelError, match=f"found '{cell.strip()}', expected a class"):
+            classification().parse(cell)
+        assert classification(classes=("a", cell.strip())).parse(cell) == cell.strip()
 
     def test_refuses_one_class_only(self):
         with pytest.raises(LabelError, match="every training label is 'a'"):

@@ -10,7 +10,7 @@ from equipoise.config import dump_config, load_config, make_config
 from equipoise.errors import TrainingError, UsageError
 from equipoise.modeling.task_modules import ClassificationModule
 from equipoise.training import train
-from equipoise.training.run import HEADER
+from equipoise.training.folder import HEADER
 
 
 def read_log(folder):

@@ -5,9 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.errors import did_you_mean
+
 from .base import DEFAULT_CLIP, Balancer
 from .checks import check_names, checked_number
-from .example_weights import WEIGHTED_KINDS, LabelStats, example_weight_table
+from .example_weights import OTHER_KINDS, WEIGHTED_KINDS, LabelStats, example_weight_table
 
 _WINDOW = 10_000
 """How many of a task's last labels count where no statistics are given."""
@@ -85,6 +87,9 @@ class DynamicAdaptiveLoss(Balancer):
         if not isinstance(task_weights, bool):
             raise ValueError(f"`task_weights` must be true or false. Found {task_weights!r}.")
         self.needs_gradients = task_weights
+        for task, kind in self.tasks.items():
+            if kind not in (*WEIGHTED_KINDS, *OTHER_KINDS):
+                raise ValueError(f"Task '{task}' has the unknown kind '{kind}'. {did_you_mean(kind, WEIGHTED_KINDS)}")
         self._options = {
             "beta": checked_number("beta", beta, lambda value: 0 <= value < 1, "in [0, 1)"),
             "temper": checked_number("temper", temper, lambda value: 0 <= value <= 1, "in [0, 1]"),

@@ -11,6 +11,8 @@ from torch import Tensor
 from .clipping import bounded
 
 WEIGHTED_KINDS = ("classification", "regression")
+OTHER_KINDS = ("", "multilabel", "generation")
+"""Kinds without example weights; "" is a task of which no kind was given."""
 
 
 @dataclass(frozen=True, eq=False)

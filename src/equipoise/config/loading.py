@@ -4,16 +4,19 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from equipoise.errors import UsageError, did_you_mean
 
+from .explaining import explain, name_type
 from .schema import RunConfig, SourceConfig
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_MERGE = "tag:yaml.org,2002:merge"
+_TAKEN_NAMES = ("text", "pair", "given")
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -37,12 +40,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         raise UsageError(f"{path}: cannot read the run file ({error.strerror}).") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: byte {error.start} is not UTF-8; save the run file as UTF-8.") from None
-    try:
-        data = yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    data = _parse_yaml(text, str(path))
     if not isinstance(data, dict):
-        raise UsageError(f"{path}: found {_name_type(data)}, expected keys such as 'sources' and 'tasks'.")
+        raise UsageError(f"{path}: found {name_type(data)}, expected keys such as 'sources' and 'tasks'.")
     for override in overrides:
         _apply_override(data, override)
     return make_config(data, where=str(path), folder=path.parent)
@@ -61,16 +61,23 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
     """
     try:
         config = RunConfig.model_validate(_expand_variables(data, where, ()))
+    except RecursionError:
+        raise UsageError(f"{where}: not valid YAML: an alias (*) stands inside its own anchor (&).") from None
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors()]
+        problems = dict.fromkeys(explain(problem) for problem in error.errors())
         raise UsageError("\n".join(f"{where}: {problem}" for problem in problems)) from None
     for name, task in config.tasks.items():
+        if name in _TAKEN_NAMES:
+            raise UsageError(
+                f"{where}: tasks.{name}: a task cannot be called '{name}', which is what predictions call "
+                "something else; give it another name."
+            )
         if task.source not in config.sources:
             hint = did_you_mean(task.source, config.sources)
             raise UsageError(f"{where}: tasks.{name}.source: '{task.source}' is not a source. {hint}")
     if not config.tasks:
         raise UsageError(f"{where}: tasks: found none, expected one or more.")
-    return _resolve_paths(config, Path(folder))
+    return _resolve_paths(config, Path(folder), where)
 
 
 def dump_config(config: RunConfig) -> str:
@@ -80,16 +87,29 @@ def dump_config(config: RunConfig) -> str:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key given twice is an error instead of a silent loss."""
+    """YAML whose keys are text as it stands (`1`, `yes`); a key given twice is an error instead of a silent loss."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: key '{key}' is given twice")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # Here and not where mappings are constructed: by then, merge keys (<<) have been replaced.
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+                continue
+            key.tag = "tag:yaml.org,2002:str"
+            if key.value in seen:
+                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: key '{key.value}' is given twice")
+            seen.add(key.value)
+        return node
+
+
+def _parse_yaml(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
+    except Exception as error:  # broken values raise ValueError, RecursionError and more, not only YAMLError
+        reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        hint = " Put values with ${…} in quotes." if "${" in text else ""
+        raise UsageError(f"{where}: not valid YAML: {reason}.{hint}") from None
 
 
 def _apply_override(data: dict[str, Any], override: str) -> None:
@@ -106,12 +126,10 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
             inner = {}
         if not isinstance(inner, dict):
             raise UsageError(f"--set {override}: '{parent}' holds {inner!r}, which has no keys of its own.")
-        section[parent] = inner
-        section = inner
-    try:
-        section[last] = yaml.load(value, Loader=_StrictLoader)
-    except yaml.YAMLError:
-        raise UsageError(f"--set {override}: the value is not valid YAML.") from None
+        # A copy: with YAML's aliases, the same section may stand in several places.
+        section[parent] = dict(inner)
+        section = section[parent]
+    section[last] = _parse_yaml(value, f"--set {override}")
 
 
 def _expand_variables(value: Any, where: str, keys: tuple[str, ...]) -> Any:
@@ -124,9 +142,9 @@ def _expand_variables(value: Any, where: str, keys: tuple[str, ...]) -> Any:
 
     def variable(match: re.Match[str]) -> str:
         name = match.group(1)
-        if name not in os.environ:
+        if not os.environ.get(name):
             raise UsageError(
-                f"{where}: {'.'.join(keys)}: the environment variable {name} is not set; "
+                f"{where}: {'.'.join(keys)}: the environment variable {name} is not set, or empty; "
                 f"set it (export {name}=…) or write the value out."
             )
         return os.environ[name]
@@ -134,84 +152,31 @@ def _expand_variables(value: Any, where: str, keys: tuple[str, ...]) -> Any:
     return _VARIABLE.sub(variable, value)
 
 
-def _resolve_paths(config: RunConfig, folder: Path) -> RunConfig:
-    def resolve(path: Path) -> Path:
-        return Path(os.path.abspath(folder / path.expanduser()))
+def _resolve_paths(config: RunConfig, folder: Path, where: str) -> RunConfig:
+    def resolve(key: str, path: Path) -> Path:
+        if "\0" in str(path):
+            raise UsageError(f"{where}: {key}: found a path with a null character in it, expected one without.")
+        try:
+            return Path(os.path.abspath(folder / path.expanduser()))
+        except RuntimeError:
+            raise UsageError(
+                f"{where}: {key}: found '{path}', but the home folder of '{path.parts[0]}' is not known; "
+                "write the path out."
+            ) from None
 
-    def resolve_source(source: SourceConfig) -> SourceConfig:
+    def resolve_source(name: str, source: SourceConfig) -> SourceConfig:
         paths = {key: getattr(source, key) for key in ("path", "train", "dev", "test")}
-        return source.model_copy(update={key: resolve(path) for key, path in paths.items() if path is not None})
+        return source.model_copy(
+            update={key: resolve(f"sources.{name}.{key}", path) for key, path in paths.items() if path is not None}
+        )
 
     model = config.model
-    if model.startswith((".", "~", "/")) or (folder / model).is_dir():
-        model = str(resolve(Path(model)))
+    if model.startswith((".", "~", "/")) or os.path.isdir(folder / model):
+        model = str(resolve("model", Path(model)))
     return config.model_copy(
         update={
             "model": model,
-            "sources": {name: resolve_source(source) for name, source in config.sources.items()},
-            "output": resolve(config.output),
+            "sources": {name: resolve_source(name, source) for name, source in config.sources.items()},
+            "output": resolve("output", config.output),
         }
     )
-
-
-def _explain(problem: Any) -> str:
-    """Turn one pydantic error into ours: key, found, expected, way out."""
-    location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
-    kind, found = problem["type"], problem["input"]
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key. {did_you_mean(location[-1], _keys_at(location[:-1]))}"
-    if kind == "missing":
-        return f"{key}: missing, expected a value. {_describe(location)}".strip()
-    if kind == "value_error":
-        message = str(problem["ctx"]["error"])
-        return f"{key}: {message}" if message.endswith((".", "?")) else f"{key}: {message}."
-    expected = problem["msg"][0].lower() + problem["msg"][1:]
-    expected = expected.removeprefix("input should be ")
-    if kind == "model_type":
-        expected = "keys"
-    return f"{key}: found {_name_type(found)}, expected {expected}. {_describe(location)}".strip()
-
-
-def _section_at(location: Sequence[str]) -> type[BaseModel] | None:
-    """Find the schema a key path points into; the user's own names (of sources, tasks) are one level each."""
-    annotation: Any = RunConfig
-    for part in location:
-        if get_origin(annotation) is dict:
-            annotation = get_args(annotation)[1]
-            continue
-        section = _schema_in(annotation)
-        if section is None or part not in section.model_fields:
-            return None
-        annotation = section.model_fields[part].annotation
-    return _schema_in(annotation)
-
-
-def _schema_in(annotation: Any) -> type[BaseModel] | None:
-    """The schema in `X` or `X | None`."""
-    for choice in (annotation, *get_args(annotation)):
-        if isinstance(choice, type) and issubclass(choice, BaseModel):
-            return choice
-    return None
-
-
-def _keys_at(location: Sequence[str]) -> list[str]:
-    section = _section_at(location)
-    return list(section.model_fields) if section else []
-
-
-def _describe(location: Sequence[str]) -> str:
-    section = _section_at(location[:-1])
-    if section is None or location[-1] not in section.model_fields:
-        return ""
-    return section.model_fields[location[-1]].description or ""
-
-
-def _name_type(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, str | int | float | bool):
-        return repr(value)
-    if isinstance(value, Mapping):
-        return "keys"
-    return "a list" if isinstance(value, list) else type(value).__name__

@@ -7,19 +7,31 @@ the errors are all made from it.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from equipoise.errors import did_you_mean
 from equipoise.tasks import KINDS, Classification, Regression, Task
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[\w-]+$")]
+NumberOrText = Annotated[str, Field(coerce_numbers_to_str=True)]
+EMPTY_IS_DEFAULT = BeforeValidator(lambda value: {} if value is None else value)
+"""A section whose keys are all left out, or commented out, is null in YAML."""
 
 
 class Section(BaseModel):
     """A part of the run file; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class LimitConfig(Section):
@@ -55,7 +67,7 @@ class SourceConfig(Section):
     subsets: tuple[str, ...] = Field(
         (), description="Columns by whose values (at most 20 each) the test metrics are also reported."
     )
-    limit: LimitConfig = Field(LimitConfig(), description="Use fewer rows.")
+    limit: Annotated[LimitConfig, EMPTY_IS_DEFAULT] = Field(LimitConfig(), description="Use fewer rows.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -75,12 +87,21 @@ class SourceConfig(Section):
 class FromScoreConfig(Section):
     """Classes cut from a score."""
 
-    classes: tuple[str, ...] = Field(description="Class names, from the lowest scores to the highest.")
+    classes: tuple[NumberOrText, ...] = Field(description="Class names, from the lowest scores to the highest.")
     thresholds: tuple[float, ...] | Literal["auto"] = Field(
         "auto",
         description="Ascending cut points, one fewer than classes; a score on a threshold belongs to the "
         "class above it. `auto` makes the training classes as equal in size as the scores allow.",
     )
+
+    @field_validator("thresholds", mode="wrap")
+    @classmethod
+    def _one_message(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        # Without this, pydantic tells what is wrong with each of the two types.
+        try:
+            return check(value)
+        except ValidationError:
+            raise ValueError(f"found {value!r}, expected a list of ascending numbers, or auto") from None
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -100,7 +121,7 @@ class FromScoreConfig(Section):
 class TaskConfig(Section):
     """One task."""
 
-    source: str = Field(description="Name of the source its rows come from.")
+    source: NumberOrText = Field(description="Name of the source its rows come from.")
     kind: str = Field(description="What it predicts: " + " or ".join(f"`{kind}`" for kind in KINDS) + ".")
     text: str = Field("text", description="Column of the text.")
     pair: str | None = Field(None, description="Column of a second text: a target, an aspect.")
@@ -108,7 +129,7 @@ class TaskConfig(Section):
     range: tuple[float, float] | None = Field(
         None, description="Lowest and highest possible score (regression); a label outside it is an error."
     )
-    classes: tuple[str, ...] | None = Field(
+    classes: tuple[NumberOrText, ...] | None = Field(
         None,
         description="The classes in order (classification); found in the training labels when not given.",
     )
@@ -119,11 +140,6 @@ class TaskConfig(Section):
         None,
         description="Primary metric: `macro_f1` (default) or `accuracy`; `pearson` (default) or `spearman`.",
     )
-
-    @field_validator("classes", mode="before")
-    @classmethod
-    def _names(cls, value: Any) -> Any:
-        return [str(name) for name in value] if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
@@ -216,7 +232,7 @@ class TrainConfig(Section):
     patience: int | None = Field(
         None, gt=0, description="Stop when this many dev scorings in a row bring no better run score."
     )
-    seed: int = Field(0, ge=0, description="Seed of every random draw.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of every random draw.")
 
 
 class EvaluationConfig(Section):
@@ -237,9 +253,13 @@ class RunConfig(Section):
     max_length: int = Field(128, gt=2, description="Longest input in tokens; longer texts are cut, and counted.")
     sources: dict[Name, SourceConfig] = Field(description="Where rows come from, by name.")
     tasks: dict[Name, TaskConfig] = Field(description="What is learnt, by name.")
-    balance: BalanceConfig = Field(BalanceConfig(), description="Balancer, by name or as {name: …, option: …}.")
-    train: TrainConfig = Field(TrainConfig(), description="How to train.")
-    evaluation: EvaluationConfig = Field(EvaluationConfig(), description="How the result is judged.")
+    balance: Annotated[BalanceConfig, EMPTY_IS_DEFAULT] = Field(
+        BalanceConfig(), description="Balancer, by name or as {name: …, option: …}."
+    )
+    train: Annotated[TrainConfig, EMPTY_IS_DEFAULT] = Field(TrainConfig(), description="How to train.")
+    evaluation: Annotated[EvaluationConfig, EMPTY_IS_DEFAULT] = Field(
+        EvaluationConfig(), description="How the result is judged."
+    )
     output: Path = Field(description="Folder of the run.")
 
     @field_validator("balance", mode="before")

@@ -6,13 +6,15 @@ from typing import Any
 
 from equipoise.config import SourceConfig
 from equipoise.errors import DataError, did_you_mean
-from equipoise.tasks import LabelError, Task
+from equipoise.tasks import LabelError, Task, show
 
 from .reading import Rows
 from .splitting import normalise
 
 _SHOWN = 5
 _SUBSET_VALUES = 20
+_FIX_LABELS = "Correct the cells; an empty label cell (null in JSON) means that the row has no label."
+_FIX_TEXTS = "Give these rows a text, or delete them."
 
 
 class Problems:
@@ -21,25 +23,27 @@ class Problems:
     def __init__(self) -> None:
         self._messages: list[str] = []
         self._counts: Counter[str] = Counter()
+        self._ways_out: dict[str, None] = {}
 
-    def add(self, where: str, column: str, reader: str, message: object) -> None:
+    def add(self, where: str, column: str, reader: str, message: object, way_out: str) -> None:
         """Note one bad cell; `reader` is what reads it, such as "task 'polarity'"."""
         self._counts[reader] += 1
+        self._ways_out[way_out] = None
         if self._counts[reader] <= _SHOWN:
             self._messages.append(f"{where}, column '{column}' ({reader}): {message}.")
 
-    def stop(self, way_out: str) -> None:
+    def stop(self) -> None:
         """Raise if there is any problem.
 
         Raises:
-            DataError: at most five problems a reader, how many more there are, and the way out.
+            DataError: at most five problems a reader, how many more there are, and the ways out.
         """
         if not self._counts:
             return
         more = [
             f"… and {count - _SHOWN} more for {reader}." for reader, count in self._counts.items() if count > _SHOWN
         ]
-        raise DataError("\n".join([*self._messages, *more, way_out]))
+        raise DataError("\n".join([*self._messages, *more, *self._ways_out]))
 
 
 def check_rows(rows: Rows, source: SourceConfig, tasks: Sequence[Task], problems: Problems) -> Rows:
@@ -95,7 +99,7 @@ def _texts(rows: Rows, column: str, task: Task, needed: Sequence[bool], problems
             cell = str(cell)
         if not isinstance(cell, str) or not cell.strip():
             if needed[index]:
-                problems.add(rows.where(index), column, reader, f"found {cell!r}, expected a text")
+                problems.add(rows.where(index), column, reader, f"found {show(cell)}, expected a text", _FIX_TEXTS)
             cell = ""
         texts.append(cell)
     return texts
@@ -107,12 +111,13 @@ def _labels(rows: Rows, task: Task, problems: Problems) -> list[Any]:
     for index, cell in enumerate(_cells(rows, task.label, reader)):
         label = None
         if isinstance(cell, list | dict):
-            problems.add(rows.where(index), task.label, reader, f"found {cell!r}, expected one value")
+            found = f"found {show(cell)}, expected one value"
+            problems.add(rows.where(index), task.label, reader, found, _FIX_LABELS)
         elif cell is not None:
             try:
                 label = task.parse(cell)
             except LabelError as error:
-                problems.add(rows.where(index), task.label, reader, error)
+                problems.add(rows.where(index), task.label, reader, error, _FIX_LABELS)
         labels.append(label)
     return labels
 

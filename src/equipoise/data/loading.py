@@ -51,7 +51,7 @@ def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> T
     for views in parts.values():
         for task in tasks.values():
             _encode(views[task.view], task, problems)
-    problems.stop("Correct the cells, or list every class in the run file (classes).")
+    problems.stop()
     splits = {split: join_views(views, tasks, list(subsets)) for split, views in parts.items()}
     return Table(tasks, splits, notes)
 
@@ -72,9 +72,17 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
     """Read a source's rows that have a label, checked and in three splits."""
     given: dict[str, Rows] = {}
     problems = Problems()
-    for split, raw in read_source(source).items():
-        given[split] = check_rows(raw, source, tasks, problems)
-    problems.stop("Correct the cells; an empty label cell (null in JSON) means that the row has no label.")
+    raw = read_source(source)
+    missing = [split for split in SPLITS if split not in raw]
+    for split, share in zip(SPLITS, source.split, strict=True):
+        if split in missing and share == 0:
+            raise UsageError(
+                f"sources.{name}.split: found {list(source.split)}, which leaves nothing for {split}, and {split} has "
+                "no file of its own. Give it a share above 0, or a file."
+            )
+    for split, rows in raw.items():
+        given[split] = check_rows(rows, source, tasks, problems)
+    problems.stop()
     for split, rows in given.items():
         kept = labelled(rows, tasks)
         if not kept:
@@ -86,7 +94,6 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
         if len(kept) < len(rows):
             notes.append(f"{rows.file}: rows left out because they have no label: {len(rows) - len(kept)}.")
         given[split] = kept
-    missing = [split for split in SPLITS if split not in given]
     texts = sorted({task.text for task in tasks})
     if missing and source.group is None and len(texts) > 1:
         raise UsageError(
@@ -151,5 +158,6 @@ def _encode(rows: Rows, task: Task, problems: Problems) -> None:
         try:
             encoded.append(None if label is None else task.encode(label))
         except LabelError as error:
-            problems.add(rows.where(index), task.label, f"task '{task.name}'", error)
+            way_out = "Correct the cells, or list every class in the run file (classes)."
+            problems.add(rows.where(index), task.label, f"task '{task.name}'", error, way_out)
     rows.columns[column] = encoded

@@ -8,6 +8,8 @@ and there is no cache to go stale or to litter.
 import csv
 import io
 import json
+import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,9 @@ import pyarrow
 import pyarrow.parquet
 
 from equipoise.errors import DataError, did_you_mean
+
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_LONGEST_CELL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -56,17 +61,8 @@ def read_rows(path: Path) -> Rows:
     Raises:
         DataError: the file is missing, empty, of another format, or a line of it cannot be read.
     """
-    if not path.exists():
-        raise DataError(f"{path}: found no such file. {_close_names(path)}")
-    if path.is_dir():
-        raise DataError(f"{path}: found a folder, expected a file.")
-    reader = FORMATS.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(
-            f"{path}: found the ending '{path.suffix}', expected one of {', '.join(FORMATS)}. Convert the file."
-        )
     try:
-        rows = reader(path) if path.stat().st_size else None
+        rows = _read(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
     if not rows:
@@ -79,9 +75,29 @@ def from_arrow(table: pyarrow.Table, file: str) -> Rows:
     return Rows(file, range(1, table.num_rows + 1), table.to_pydict())
 
 
+def _read(path: Path) -> Rows | None:
+    try:
+        size = path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{path}: found no such file. {_close_names(path)}") from None
+    if path.is_dir():
+        raise DataError(f"{path}: found a folder, expected a file.")
+    reader = FORMATS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"{path}: found the ending '{path.suffix}', expected one of {', '.join(FORMATS)}. Convert the file."
+        )
+    return reader(path) if size else None
+
+
 def _close_names(path: Path) -> str:
     if not path.parent.is_dir():
-        return "Its folder does not exist either; correct the path."
+        missing = path.parent
+        while not missing.parent.is_dir():
+            missing = missing.parent
+        close = did_you_mean(missing.name, [entry.name for entry in missing.parent.iterdir() if entry.is_dir()])
+        hint = close if close.startswith("Did you mean") else "Correct the path."
+        return f"There is no folder {missing}. {hint}"
     names = [file.name for file in path.parent.iterdir() if file.is_dir() or file.suffix.lower() in FORMATS]
     return did_you_mean(path.name, names) if names else "Its folder holds no data file; correct the path."
 
@@ -100,8 +116,33 @@ def _read_text(path: Path) -> str:
 
 
 def _read_csv(path: Path, delimiter: str) -> Rows:
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), delimiter=delimiter, strict=True)
-    records = _csv_records(reader, path)
+    text = _read_text(path)
+    _check_delimiter(text, delimiter, path)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    limit = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        return _csv_rows(_csv_records(reader, path), path)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _check_delimiter(text: str, delimiter: str, path: Path) -> None:
+    line = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    if line.lower().startswith("sep="):
+        raise DataError(f"{path}, line 1: found {line!r}, a line for Excel, expected the columns' names. Delete it.")
+    others = [other for other in _DELIMITERS if other in line]
+    if delimiter in line or not others:
+        return
+    other = max(others, key=line.count)
+    endings = {",": "Rename it to .csv", "\t": "Rename it to .tsv"}
+    way_out = endings.get(other, f"Save it with {_DELIMITERS[delimiter]}")
+    raise DataError(
+        f"{path}, line 1: found {_excerpt(line)}, which seems to be separated by {_DELIMITERS[other]}, "
+        f"expected {_DELIMITERS[delimiter]}. {way_out}; if it has one column only, rename the column."
+    )
+
+
+def _csv_rows(records: Iterator[tuple[int, list[str]]], path: Path) -> Rows:
     _, header = next(records, (1, []))
     repeated = {name for name in header if header.count(name) > 1}
     if repeated:
@@ -150,10 +191,10 @@ def _parse_jsonl(text: str, path: Path) -> Rows:
             continue
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = f" ({error.msg}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        except (ValueError, RecursionError) as error:
+            _, reason = _explain_json(error, line)
             raise DataError(
-                f"{path}, line {number}: found {_excerpt(line)}, expected one JSON object a line{reason}. "
+                f"{path}, line {number}: found {_excerpt(line)}, expected one JSON object a line ({reason}). "
                 "Correct or delete the line."
             ) from None
         _check_record(record, _has_surrogates(line), f"{path}, line {number}")
@@ -168,15 +209,27 @@ def _read_json(path: Path) -> Rows:
         return _parse_jsonl(text, path)
     try:
         records = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+    except (ValueError, RecursionError) as error:
+        line, reason = _explain_json(error, text)
         raise DataError(
-            f"{path}, line {line}: not valid JSON ({error}), expected an array of objects, or one object a line."
+            f"{path}, line {line}: not valid JSON ({reason}), expected an array of objects, or one object a line."
         ) from None
     surrogates = _has_surrogates(text)
     for number, record in enumerate(records, start=1):
         _check_record(record, surrogates, f"{path}, row {number}")
     return _from_records(path, range(1, len(records) + 1), records, unit="row")
+
+
+def _explain_json(error: Exception, text: str) -> tuple[int, str]:
+    """Return the line on which JSON cannot be read, and why."""
+    if isinstance(error, json.JSONDecodeError):
+        return error.lineno, f"{error.msg}, column {error.colno}"
+    if isinstance(error, RecursionError):
+        return 1, "nested too deeply"
+    # The one other ValueError: Python converts no longer numbers, for safety.
+    most = sys.get_int_max_str_digits()
+    number = re.search(rf"\d{{{most + 1},}}", text)
+    return text.count("\n", 0, number.start() if number else 0) + 1, f"a number of more than {most} digits"
 
 
 def _has_surrogates(text: str) -> bool:

@@ -1,5 +1,6 @@
 """From a source of the run file to raw rows by split."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def _files(source: SourceConfig) -> dict[str, Path]:
     if source.starter is not None:
         return {"train": _starter_corpus(source.starter)}
     if source.path is not None:
-        return _folder_files(source.path) if source.path.is_dir() else {"train": source.path}
+        return _folder_files(source.path) if os.path.isdir(source.path) else {"train": source.path}
     given = {"train": source.train, "dev": source.dev, "test": source.test}
     return {split: path for split, path in given.items() if path is not None}
 
@@ -56,7 +57,11 @@ def _starter_corpus(name: str) -> Path:
 
 def _folder_files(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror}).") from None
+    for path in paths:
         split = _SPLIT_NAMES.get(path.stem.lower())
         if split is None or path.suffix.lower() not in FORMATS:
             continue
@@ -67,7 +72,7 @@ def _folder_files(folder: Path) -> dict[str, Path]:
             )
         files[split] = path
     if "train" not in files:
-        names = sorted(path.name for path in folder.iterdir())[:10]
+        names = [path.name for path in paths[:10]]
         raise DataError(
             f"{folder}: found {', '.join(names) or 'nothing'}, expected a train file (train.jsonl, train.csv, "
             "…). Rename it, or name the files in the run file (train, dev, test)."

@@ -31,19 +31,19 @@ def results_table(records: Sequence[Record], tasks: Mapping[str, Task], split: s
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("task", overflow="fold")
-    table.add_column("metric")
+    table.add_column("task and metric", no_wrap=True)
     table.add_column("rows", justify="right")
     for model in arranged.models:
         table.add_column(Text(model), justify="right", min_width=13, overflow="fold")
     for name in tasks:
         rows = arranged.of(name)
+        if rows:
+            table.add_row(Text(name, style="underline"), f"{rows[0].n:,}")
         for i, row in enumerate(rows):
             arrow = "" if row.higher_is_better else " ↓"
             table.add_row(
-                Text(name if i == 0 else ""),
-                Text(row.metric + arrow, style="bold" if row.primary else ""),
-                f"{row.n:,}" if i == 0 else "",
+                Text(f"  {row.metric}{arrow}", style="bold" if row.primary else ""),
+                "",
                 *(_text(cell) for cell in row.cells),
                 end_section=i == len(rows) - 1,
             )

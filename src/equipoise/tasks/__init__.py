@@ -5,7 +5,7 @@ Multilabel and generation join here as further kinds, each in a file of its own.
 
 from typing import Any
 
-from .base import LabelError, Task, View, quote
+from .base import LabelError, Task, View, quote, show
 from .classification import Classification
 from .regression import Regression
 
@@ -20,4 +20,4 @@ def task_from_dict(data: dict[str, Any]) -> Task:
     return kind(**fields)
 
 
-__all__ = ["KINDS", "Classification", "LabelError", "Regression", "Task", "View", "quote", "task_from_dict"]
+__all__ = ["KINDS", "Classification", "LabelError", "Regression", "Task", "View", "quote", "show", "task_from_dict"]

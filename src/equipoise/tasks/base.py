@@ -1,9 +1,14 @@
 """What every task kind shares."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class LabelError(ValueError):
@@ -87,20 +92,22 @@ def parse_number(cell: Any) -> float:
     """Read a finite number from a cell.
 
     Raises:
-        LabelError: the cell is empty, no number, NaN or infinite.
+        LabelError: the cell is empty, no number, NaN or infinite, or too large for the model's 32 bits.
     """
     try:
         number = float(cell)
     except (TypeError, ValueError):
         raise LabelError(f"found {show(cell)}, expected a number") from None
-    if isinstance(cell, bool) or number != number or number in (float("inf"), float("-inf")):
-        raise LabelError(f"found {show(cell)}, expected a finite number")
+    except OverflowError:
+        number = math.inf
+    if isinstance(cell, bool) or not abs(number) <= _LARGEST:
+        raise LabelError(f"found {show(cell)}, expected a finite number (up to ±3.4e38)")
     return number
 
 
 def show(cell: Any) -> str:
     """Write a cell for a message, cut where it is long."""
-    return shorten(repr(cell), 60)
+    return "an empty cell" if cell is None else shorten(repr(cell), 60)
 
 
 def quote(words: Sequence[str], most: int = 20) -> str:

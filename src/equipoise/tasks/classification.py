@@ -43,6 +43,8 @@ class Classification(Task):
             raise LabelError("found an empty label, expected a class")
         if self.classes and name not in self.classes:
             raise LabelError(f"found class {show(name)}, expected one of {quote(self.classes)}")
+        if not self.classes and name.lower() == "nan":
+            raise LabelError(f"found {show(name)}, expected a class (if it is one, list all in `classes`)")
         return name
 
     def fit(self, labels: Sequence[Any]) -> Self:

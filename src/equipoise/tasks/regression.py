@@ -39,7 +39,13 @@ class Regression(Task):
         """Take mean and standard deviation from the training labels."""
         if min(labels) == max(labels):
             raise LabelError(f"every training label is {labels[0]:g}, expected scores that differ")
-        return self.replace(mean=float(np.mean(labels)), std=float(np.std(labels)))
+        with np.errstate(over="ignore"):
+            mean, std = float(np.mean(labels)), float(np.std(labels))
+        # The model holds them in 32 bits, where they must be neither infinite nor zero.
+        if not np.finfo(np.float32).tiny <= std <= np.finfo(np.float32).max:
+            low, high = min(labels), max(labels)
+            raise LabelError(f"the training labels go from {low:g} to {high:g}, expected scores nearer to 1 in size")
+        return self.replace(mean=mean, std=std)
 
     def encode(self, label: Any) -> float:
         """Return the score as it is; the task module standardises it."""

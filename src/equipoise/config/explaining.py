@@ -1,0 +1,102 @@
+"""What is wrong with a run file, in plain words."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from equipoise.errors import did_you_mean
+
+from .schema import RunConfig
+
+_EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "keys",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "int_type": "a whole number",
+    "model_type": "keys",
+    "path_type": "a path",
+    "string_pattern_mismatch": "letters, digits, - and _ only",
+    "tuple_type": "a list",
+}
+"""What a value should be, by pydantic's type of error; its own words do where they are plain."""
+
+
+def explain(problem: Any) -> str:
+    """Turn one pydantic error into ours: key, found, expected, way out."""
+    location = [str(part) for part in problem["loc"]]
+    key = ".".join(location)
+    kind, found = problem["type"], problem["input"]
+    if kind in ("extra_forbidden", "invalid_key"):
+        return f"{key}: unknown key. {did_you_mean(location[-1], _keys_at(location[:-1]))}"
+    if kind == "too_long" or (kind == "missing" and isinstance(found, list | tuple)):
+        location, number = (location, "fewer") if kind == "too_long" else (location[:-1], "more")
+        return f"{'.'.join(location)}: found {list(found)}, expected {number} values. {_describe(location)}"
+    if kind == "missing":
+        return f"{key}: missing, expected a value. {_describe(location)}".strip()
+    if kind == "value_error":
+        message = str(problem["ctx"]["error"])
+        return f"{key}: {message}" if message.endswith((".", "?")) else f"{key}: {message}."
+    if kind == "string_type":
+        expected = "a text" if found is None or isinstance(found, list | Mapping) else "a text: write it in quotes"
+        if isinstance(found, bool):
+            expected += " (YAML takes yes, no, on and off for true and false)"
+    else:
+        expected = _EXPECTED.get(kind) or problem["msg"].removeprefix("Input should be ")
+    if location[-1] == "[key]":
+        return f"{'.'.join(location[:-2])}: found the name {name_type(found)}, expected {expected}."
+    return f"{key}: found {name_type(found)}, expected {expected}. {_describe(location)}".strip()
+
+
+def name_type(value: Any) -> str:
+    """Return a value as messages show it, or the word for its type where it is large."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str | int | float | bool):
+        return repr(value)
+    if isinstance(value, date):
+        return f"the date {value}"
+    if isinstance(value, Mapping):
+        return "keys"
+    return "a list" if isinstance(value, list) else type(value).__name__
+
+
+def _section_at(location: Sequence[str]) -> type[BaseModel] | None:
+    """Find the schema a key path points into; the user's own names (of sources, tasks) are one level each."""
+    annotation: Any = RunConfig
+    for part in location:
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+            continue
+        section = _schema_in(annotation)
+        if section is None or part not in section.model_fields:
+            return None
+        annotation = section.model_fields[part].annotation
+    return _schema_in(annotation)
+
+
+def _schema_in(annotation: Any) -> type[BaseModel] | None:
+    """The schema in `X` or `X | None`."""
+    for choice in (annotation, *get_args(annotation)):
+        if isinstance(choice, type) and issubclass(choice, BaseModel):
+            return choice
+    return None
+
+
+def _keys_at(location: Sequence[str]) -> list[str]:
+    section = _section_at(location)
+    return list(section.model_fields) if section else []
+
+
+def _describe(location: Sequence[str]) -> str:
+    section = _section_at(location[:-1])
+    if section is None or location[-1] not in section.model_fields:
+        return ""
+    return section.model_fields[location[-1]].description or ""

@@ -1,0 +1,42 @@
+"""What a run was trained on, for `data.json`."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from equipoise.data import Table
+from equipoise.tasks import Classification
+
+
+def describe_table(table: Table) -> dict[str, Any]:
+    """What was trained on: rows a split, labels a task and split, and how many of each class."""
+    classes = {}
+    for name, task in table.tasks.items():
+        if isinstance(task, Classification):
+            classes[name] = {
+                split: dict(
+                    zip(
+                        task.classes,
+                        np.bincount(table.labels(name, split), minlength=len(task.classes)).tolist(),
+                        strict=True,
+                    )
+                )
+                for split in table.splits
+            }
+    counts = table.counts()
+    return {
+        "rows": {split: count["rows"] for split, count in counts.items()},
+        "labels": {name: {split: count["labels"][name] for split, count in counts.items()} for name in table.tasks},
+        "classes": classes,
+        "fingerprint": _fingerprint(table),
+    }
+
+
+def _fingerprint(table: Table) -> str:
+    """A hash of all texts and labels."""
+    digest = hashlib.sha256()
+    for dataset in table.splits.values():
+        for column in dataset.column_names:
+            digest.update(repr(dataset[column][:]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,159 @@
+"""A run's folder: what it holds, whose it is, and that nothing else is touched."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from equipoise.config import RunConfig, dump_config, load_config
+from equipoise.errors import TrainingError
+from equipoise.evaluation import Record
+from equipoise.files import write_json, write_text
+
+_RUN_FILES = frozenset(
+    ["config.yaml", "data.json", "log.jsonl", "metrics.json", "summary.json", "report.html", "model", "checkpoints"]
+)
+"""All that a run writes into its folder."""
+HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
+
+
+class Run(NamedTuple):
+    """A finished run.
+
+    Args:
+        folder: the run's folder.
+        records: the metrics, as in `metrics.json`.
+        run_score: the run score on test.
+    """
+
+    folder: Path
+    records: list[Record]
+    run_score: float
+
+
+def read_run(folder: str | Path) -> Run:
+    """Read a finished run.
+
+    Args:
+        folder: the run's folder.
+
+    Raises:
+        TrainingError: the folder holds no finished run.
+    """
+    folder = Path(folder)
+    try:
+        records = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        return Run(folder, records, summary["run_score"]["test"])
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingError(f"{folder}: not a finished run, or a damaged one ({error}); train it again.") from None
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds a finished run: the report is written last."""
+    return (folder / "report.html").exists()
+
+
+def check_output(folder: Path, resume: bool, overwrite: bool) -> None:
+    """Refuse to mix two runs, or to touch a folder that is none."""
+    if folder.exists() and not folder.is_dir():
+        raise TrainingError(f"{folder}: the output is a file, expected a folder; choose another `output`.")
+    found = {path.name for path in folder.iterdir() if path.name[0] != "."} if folder.exists() else set()
+    others = sorted(found - _RUN_FILES)
+    if found and (not _is_run(folder) or (others and not resume)):
+        raise TrainingError(
+            f"{folder}: the output folder holds other files ({', '.join(others[:3] or sorted(found)[:3])}), expected "
+            "none or those of a run; choose another `output`."
+        )
+    if found and not resume and not overwrite:
+        state, way_on = ("a finished", "") if is_finished(folder) else ("an unfinished", "go on with --resume, ")
+        raise TrainingError(
+            f"{folder}: the output folder holds {state} run; {way_on}replace it with --overwrite, or choose another "
+            "`output` (--set output=…)."
+        )
+
+
+def check_inputs_apart(config: RunConfig) -> None:
+    """Refuse an output folder that holds what the run reads."""
+    inputs = {"model": Path(config.model)} if Path(config.model).is_absolute() else {}
+    for name, source in config.sources.items():
+        files = {"path": source.path, "train": source.train, "dev": source.dev, "test": source.test}
+        inputs |= {f"sources.{name}.{key}": path for key, path in files.items() if path is not None}
+    for key, path in inputs.items():
+        if path.resolve().is_relative_to(config.output.resolve()):
+            raise TrainingError(f"{config.output}: the output folder holds the input {key}; choose another `output`.")
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a run was begun in a folder: its configuration is one we wrote."""
+    try:
+        return (folder / "config.yaml").read_text(encoding="utf-8").startswith(HEADER)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+@contextmanager
+def only_run_in(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, so that two runs cannot mix in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TrainingError(
+            f"{folder}: another run is writing here; wait for it, or choose another `output`."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (folder / ".lock").unlink(missing_ok=True)
+
+
+def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: bool) -> None:
+    """Begin a run's folder, or make sure that it is this run's."""
+    if resume and _is_run(folder):
+        check_same(config, folder)
+    else:
+        # Only what a run writes is ever removed; last the file by which a run is known.
+        for name in sorted(_RUN_FILES, key=lambda name: name == "config.yaml"):
+            path = folder / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        write_text(folder / "config.yaml", HEADER + dump_config(config))
+    if resume and (folder / "data.json").exists():
+        begun = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+        if begun["fingerprint"] != data["fingerprint"]:
+            raise TrainingError(
+                f"{folder}: the data changed since the run was begun (rows then {begun['rows']}, now {data['rows']}); "
+                "put the files back, or start anew with --overwrite or another `output`."
+            )
+    write_json(folder / "data.json", data)
+
+
+def check_same(config: RunConfig, folder: Path) -> None:
+    """A resumed run must be the run that was begun."""
+    begun, asked = (_flat(item.model_dump(mode="json")) for item in (load_config(folder / "config.yaml"), config))
+    changed = [key for key in {**begun, **asked} if begun.get(key) != asked.get(key) and key != "output"]
+    if changed:
+        raise TrainingError(
+            f"{folder}: the run was begun with other settings ("
+            + ", ".join(f"{key}: {begun.get(key)} there, {asked.get(key)} now" for key in changed[:5])
+            + "); resume it unchanged, or start anew with --overwrite or another `output`."
+        )
+
+
+def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(data, dict):
+        return {prefix: data}
+    return {
+        key: value
+        for name, item in data.items()
+        for key, value in _flat(item, f"{prefix}.{name}" if prefix else name).items()
+    }
