@@ -183,6 +183,25 @@ def test_a_loss_that_is_no_number_stops_with_the_task_and_keeps_the_checkpoint(t
     train(tmp_path / "run.yaml", resume=True)
 
 
+def test_a_gradient_that_is_no_number_stops_before_its_checkpoint(tmp_path, tiny_model, monkeypatch):
+    run_file = write_run(tmp_path, tiny_model, balance="equal")
+    loss, calls = ClassificationModule.loss, []
+
+    def broken(self, outputs, targets):
+        values = loss(self, outputs, targets)
+        if values.requires_grad:
+            calls.append(1)
+            if len(calls) == 2 * 22:  # the second of two tasks in the step whose checkpoint is due
+                values.register_hook(lambda gradient: gradient * float("inf"))
+        return values
+
+    monkeypatch.setattr(ClassificationModule, "loss", broken)
+    with pytest.raises(NonFiniteLoss, match="The gradient of step 22 is not finite"):
+        train(run_file)
+    kept = list((tmp_path / "run" / "checkpoints").glob("checkpoint-*/complete"))
+    assert [path.parent.name for path in kept] == ["checkpoint-11"]
+
+
 def test_frozen_embeddings_stay(tmp_path, tiny_model):
     from transformers import AutoModel
 

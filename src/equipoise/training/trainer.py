@@ -1,5 +1,6 @@
 """The training loop: a `transformers.Trainer` that balances several losses."""
 
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 from transformers import PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
-from equipoise.balancing import Balancer
+from equipoise.balancing import Balancer, NonFiniteLoss
 from equipoise.config import TrainConfig
 from equipoise.errors import TrainingError
 from equipoise.modeling import MultiTaskModel, quiet_transformers
@@ -117,7 +118,7 @@ class MultiTaskTrainer(Trainer):
 
         Raises:
             TrainingError: a checkpoint cannot be written.
-            NonFiniteLoss: a task's loss is no finite number.
+            NonFiniteLoss: a task's loss, or a gradient, is no finite number.
         """
         try:
             with self.stop_on_signal.listening(), quiet_transformers():
@@ -174,6 +175,12 @@ class MultiTaskTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Pass figures on to the callbacks; `log.jsonl` keeps them, not the trainer's state, which would grow."""
         if "grad_norm" in logs:
+            if not math.isfinite(logs["grad_norm"]):
+                # Before this step's checkpoint is written: the last one is still good.
+                raise NonFiniteLoss(
+                    f"The gradient of step {self.state.global_step} is not finite. Lower the learning rate, or look "
+                    "for labels far out of range."
+                )
             present = {name: self._sums[name] / count for name, count in self._labels.items() if count}
             self.run_log.measured["losses"] = {name: float(value) for name, value in present.items()}
         self.control = self.callback_handler.on_log(self.args, self.state, self.control, logs)
