@@ -234,3 +234,16 @@ def test_plain_data_is_checked_the_same_way():
 def test_every_key_has_a_sentence():
     assert [key.path for key in list_keys() if not key.description.endswith(".")] == []
     assert "| `train.epochs` | `3.0` | Passes over the training rows" in keys_as_markdown()
+
+
+def test_paths_in_overrides_are_taken_from_the_working_folder(run_file, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    (here / "model").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    settings = ["output=runs/other", "sources.finance.train=train.csv", "sources.finance.limit.train=5", "model=model"]
+    config = load_config(run_file, settings)
+    assert config.output == here / "runs" / "other"
+    assert config.sources["finance"].train == here / "train.csv"
+    assert config.sources["finance"].dev == tmp_path / "fin" / "dev.jsonl"
+    assert config.model == str(here / "model")
+    assert load_config(run_file, ["model=minilm"]).model == "minilm"

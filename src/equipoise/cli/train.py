@@ -8,7 +8,11 @@ import typer
 RunFile = Annotated[Path, typer.Argument(help="The run file (YAML); `equipoise keys` lists what it may hold.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting that wins over the file, such as train.epochs=3."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting that wins over the file, such as train.epochs=3; paths start here.",
+    ),
 ]
 
 

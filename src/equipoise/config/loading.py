@@ -14,6 +14,7 @@ from equipoise.errors import UsageError, did_you_mean
 from .explaining import explain, name_type
 from .schema import RunConfig, SourceConfig
 
+_PATH_KEY = re.compile(r"output|sources\.[^.]+\.(path|train|dev|test)")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _MERGE = "tag:yaml.org,2002:merge"
 _TAKEN_NAMES = ("text", "pair", "given")
@@ -27,7 +28,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     Args:
         path: the run file (YAML).
         overrides: `key=value` settings that win over the file, with dots between levels
-            (`train.epochs=3`); values are YAML.
+            (`train.epochs=3`); values are YAML, and relative paths are taken from the working folder.
 
     Raises:
         UsageError: the file cannot be read, or a key or value is not what it should be; the message lists
@@ -129,7 +130,15 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
         # A copy: with YAML's aliases, the same section may stand in several places.
         section[parent] = dict(inner)
         section = section[parent]
-    section[last] = _parse_yaml(value, f"--set {override}")
+    section[last] = _from_here(key, _parse_yaml(value, f"--set {override}"))
+
+
+def _from_here(key: str, value: Any) -> Any:
+    """Take a path in an override from the folder one is in, as a shell's user expects."""
+    if not isinstance(value, str) or value.startswith(("~", "${")):
+        return value
+    names_folder = key == "model" and (value.startswith(".") or os.path.isdir(value))
+    return os.path.abspath(value) if names_folder or _PATH_KEY.fullmatch(key) else value
 
 
 def _expand_variables(value: Any, where: str, keys: tuple[str, ...]) -> Any:
