@@ -14,7 +14,7 @@ from equipoise.errors import UsageError
 
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file under a temporary name, then rename it."""
-    path = Path(path)
+    path = Path(path).resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
@@ -32,13 +32,16 @@ def check_writable(path: str | Path) -> None:
     """Make sure that a file can be written, before the work that fills it.
 
     Raises:
-        UsageError: its folder does not exist, or the path is a folder.
+        UsageError: its folder does not exist or cannot be written, or the path is no ordinary file.
     """
     path = Path(path)
-    if path.is_dir():
-        raise UsageError(f"{path}: found a folder, expected the name of a file to write.")
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "no ordinary file"
+        raise UsageError(f"{path}: found {what}, expected the name of a file to write.")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: found no folder {path.parent}; make it, or choose another file.")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path}: the folder {path.parent} cannot be written; choose another file.")
 
 
 @contextmanager
@@ -53,8 +56,13 @@ def replace_folder(folder: str | Path) -> Iterator[Path]:
         if folder.exists():
             outgoing = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
             os.replace(folder, outgoing / folder.name)
-            os.replace(temporary, folder)
-            shutil.rmtree(outgoing)
+            try:
+                os.replace(temporary, folder)
+            except OSError:
+                os.replace(outgoing / folder.name, folder)
+                raise
+            finally:
+                shutil.rmtree(outgoing)
         else:
             os.replace(temporary, folder)
     except BaseException:

@@ -141,6 +141,7 @@ def test_evaluate(equipoise, trained, tmp_path):
         (["predict", "{folder}/run", "text", "--task", "plarity"], 2, "Did you mean 'polarity'"),
         (["predict", "{folder}/run", "text"], 2, "reads a second text (column 'aspect')"),
         (["evaluate", "{folder}/run", "{run}", "--split", "tset"], 2, "Did you mean 'test'"),
+        (["train", "{run}", "--resume", "--overwrite"], 2, "exclude each other"),
         (["fetch", "minlm"], 2, "Did you mean 'minilm'"),
         (["tarin"], 2, "No such command 'tarin'"),
         (["train"], 2, "Missing argument"),
@@ -150,7 +151,7 @@ def test_mistakes_end_in_one_message(equipoise, trained, arguments, code, messag
     places = {"run": trained / "run.yaml", "folder": trained}
     before = sorted(trained.rglob("*"))
     if "{run}" in arguments and arguments[0] == "train":
-        arguments = [*arguments, "--set", "output=another"]
+        arguments = [*arguments, "--set", "output={folder}/another"]
     found, out, err = equipoise(*(argument.format(**places) for argument in arguments))
     text = re.sub(r"\s+", " ", out + err)
     assert found == code, text

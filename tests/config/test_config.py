@@ -121,6 +121,9 @@ def test_the_options_of_a_balancer_may_be_infinite(run_file):
 
 def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
     (tmp_path / "my-model").mkdir()
+    (tmp_path / "my-model" / "config.json").write_text("{}")
+    (tmp_path / "minilm").mkdir()
+    assert load_config(run_file).model == "minilm"
     assert load_config(run_file, ["model=my-model"]).model == str(tmp_path / "my-model")
     assert load_config(run_file, ["model=owner/name"]).model == "owner/name"
     assert load_config(run_file, ["model=" + "a" * 300]).model == "a" * 300  # too long for a folder's name
@@ -239,6 +242,7 @@ def test_every_key_has_a_sentence():
 def test_paths_in_overrides_are_taken_from_the_working_folder(run_file, tmp_path, monkeypatch):
     here = tmp_path / "here"
     (here / "model").mkdir(parents=True)
+    (here / "model" / "config.json").write_text("{}")
     monkeypatch.chdir(here)
     settings = ["output=runs/other", "sources.finance.train=train.csv", "sources.finance.limit.train=5", "model=model"]
     config = load_config(run_file, settings)
@@ -247,3 +251,5 @@ def test_paths_in_overrides_are_taken_from_the_working_folder(run_file, tmp_path
     assert config.sources["finance"].dev == tmp_path / "fin" / "dev.jsonl"
     assert config.model == str(here / "model")
     assert load_config(run_file, ["model=minilm"]).model == "minilm"
+    config = load_config(run_file, ["sources.finance={path: all.csv}"])
+    assert config.sources["finance"].path == here / "all.csv"

@@ -178,3 +178,20 @@ def test_a_full_disk_while_saving(model, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, handler)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_files_are_not_replaced(model, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ModelError, match="holds other files"):
+        model.save_pretrained(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    model.save_pretrained(tmp_path / "model")
+    model.save_pretrained(tmp_path / "model")
+
+
+def test_a_model_without_its_backbone_is_not_looked_for_elsewhere(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model.save_pretrained("m")
+    shutil.rmtree("m/backbone")
+    with pytest.raises(ModelError, match="m/backbone does not exist"):
+        MultiTaskModel.from_pretrained("m")

@@ -89,8 +89,8 @@ def test_a_run_folder_will_do(predictor, tmp_path):
 
 
 def test_a_column_with_the_name_of_a_task_is_kept_apart(predictor):
-    answer = predictor.predict([{"text": "fine", "score": 3, "id": 7}], tasks="score")[0]
-    assert answer["given"] == {"score": 3}
+    answer = predictor.predict([{"text": "fine", "score": 3, "id": 7, "given": "mine"}], tasks="score")[0]
+    assert answer["given"] == {"score": 3, "given": "mine"}
     assert answer["score"].keys() == {"score"}
     assert answer["id"] == 7
 
@@ -106,3 +106,9 @@ def test_damaged_weights_are_no_answer(tiny_model):
         next(model.task_module("score").parameters()).fill_(float("nan"))
     with pytest.raises(ModelError, match=r"task 'score': .* prediction .* is no number"):
         Predictor(model).predict("fine", tasks=["score"])
+
+
+def test_a_number_is_read_as_text(predictor):
+    rows = [{"text": 12, "aspect": 5}, {"text": "12", "aspect": "5"}]
+    one, other = flat(predictor.predict(rows))
+    assert one.tolist() == other.tolist()

@@ -159,20 +159,28 @@ def test_a_full_disk_leaves_the_checkpoint_before_intact(tmp_path, tiny_model, m
     assert_same(whole, tmp_path / "run")
 
 
-@pytest.mark.parametrize("damage", ["remove", "cut"])
-def test_a_damaged_checkpoint_is_named(tmp_path, tiny_model, monkeypatch, damage):
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("optimizer.pt", None, r"optimizer.pt: found no such file, expected \d+ bytes"),
+        ("optimizer.pt", 100, r"optimizer.pt: found 100 bytes, expected \d+ bytes"),
+        ("optimizer.pt", "zeros", "optimizer.pt: .*: the checkpoint is damaged"),
+        ("model.safetensors", "zeros", "model.safetensors: .*: the checkpoint is damaged"),
+        ("complete", 0, "complete: found no list of files"),
+    ],
+)
+def test_a_damaged_checkpoint_is_named(tmp_path, tiny_model, monkeypatch, file, content, message):
     run_file = write_run(tmp_path, tiny_model)
     stop_at(monkeypatch, 12)
     with pytest.raises(RuntimeError, match="struck"):
         train(run_file)
     monkeypatch.undo()
-    optimizer = tmp_path / "run" / "checkpoints" / "checkpoint-11" / "optimizer.pt"
-    content = optimizer.read_bytes()
-    optimizer.unlink()
-    if damage == "cut":
-        optimizer.write_bytes(content[:100])
-    found = "found 100 bytes" if damage == "cut" else "found no such file"
-    with pytest.raises(TrainingError, match=rf"optimizer.pt: {found}, expected {len(content)} bytes"):
+    path = tmp_path / "run" / "checkpoints" / "checkpoint-11" / file
+    whole = path.read_bytes()
+    path.unlink()
+    if content is not None:
+        path.write_bytes(bytes(len(whole)) if content == "zeros" else whole[:content])
+    with pytest.raises(TrainingError, match=message):
         train(run_file, resume=True)
 
 

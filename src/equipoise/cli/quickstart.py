@@ -1,6 +1,7 @@
 """`equipoise quickstart`."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -17,14 +18,15 @@ def quickstart(
     """
     from importlib.resources import files
 
+    from equipoise.config import load_config
     from equipoise.training import train
 
     from .train import show_run
 
-    run_file = files("equipoise.starter") / "quickstart.yaml"
-    run = train(Path(str(run_file)), [f"output={output.absolute()}"], resume=True)
+    config = load_config(str(files("equipoise.starter") / "quickstart.yaml"))
+    run = train(config.model_copy(update={"output": output.absolute()}), resume=True)
     show_run(run.folder)
-    here, command = os.path.relpath(output), os.path.relpath(Path(sys.argv[0]))
+    here, command = (shlex.quote(os.path.relpath(path)) for path in (output, sys.argv[0]))
     typer.echo(
         f"""
 What to try next

@@ -135,10 +135,17 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
 
 def _from_here(key: str, value: Any) -> Any:
     """Take a path in an override from the folder one is in, as a shell's user expects."""
+    if isinstance(value, dict):
+        return {name: _from_here(f"{key}.{name}", item) for name, item in value.items()}
     if not isinstance(value, str) or value.startswith(("~", "${")):
         return value
-    names_folder = key == "model" and (value.startswith(".") or os.path.isdir(value))
+    names_folder = key == "model" and _is_model_folder(value, Path())
     return os.path.abspath(value) if names_folder or _PATH_KEY.fullmatch(key) else value
+
+
+def _is_model_folder(model: str, folder: Path) -> bool:
+    """Whether `model` names a folder, not a starter or a hub id; a folder beside is one if it holds a model."""
+    return model.startswith((".", "~", "/")) or os.path.isfile(folder / model / "config.json")
 
 
 def _expand_variables(value: Any, where: str, keys: tuple[str, ...]) -> Any:
@@ -180,7 +187,7 @@ def _resolve_paths(config: RunConfig, folder: Path, where: str) -> RunConfig:
         )
 
     model = config.model
-    if model.startswith((".", "~", "/")) or os.path.isdir(folder / model):
+    if _is_model_folder(model, folder):
         model = str(resolve("model", Path(model)))
     return config.model_copy(
         update={

@@ -124,7 +124,7 @@ def _labels(rows: Rows, task: Task, problems: Problems) -> list[Any]:
 
 def _subsets(rows: Rows, column: str) -> list[str | None]:
     words = _words(_cells(rows, column, "one of the source's subsets"))
-    count = len(set(words))
+    count = len(set(words) - {None})
     if count > _SUBSET_VALUES:
         raise DataError(
             f"{rows.file}, column '{column}': found {count} different values, expected at most "

@@ -100,13 +100,18 @@ class MultiTaskModel(nn.Module):
         return {name: self.task_module(name).loss(outputs[name], targets[name]) for name in targets}
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write the model: JSON and safetensors only, complete or not at all.
+        """Write the model: JSON and safetensors only, complete or not at all; a model that lies there is replaced.
 
         The backbone and its tokenizer lie in `backbone/`, where `transformers.AutoModel` can read them.
 
         Raises:
-            ModelError: the folder cannot be written.
+            ModelError: the folder cannot be written, or holds something else than a model.
         """
+        folder = Path(folder)
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / _CONFIG).is_file():
+            raise ModelError(
+                f"{folder}: the folder holds other files, expected none or a model; choose another folder."
+            )
         try:
             with replace_folder(folder) as target, quiet_transformers():
                 self._write(target)
@@ -136,7 +141,7 @@ class MultiTaskModel(nn.Module):
                     f"{folder}: format_version is {version}, this Equipoise reads up to {FORMAT_VERSION}; upgrade it."
                 )
             tasks = {name: task_from_dict(task) for name, task in config["tasks"].items()}
-            backbone, tokenizer = load_backbone(str(folder / _BACKBONE))
+            backbone, tokenizer = load_backbone(str((folder / _BACKBONE).absolute()))
             model = cls(backbone, tokenizer, tasks, config["max_length"])
             model._task_modules.load_state_dict(load_file(folder / _MODULES))
         except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:

@@ -55,8 +55,8 @@ class Predictor:
 
         Returns:
             One dict a text: `{"text": …, "polarity": {"label": …, "probabilities": {…}}, "intensity": {"score": …}}`;
-            `"pair"` is there too where one was given. Rows keep their columns; those that have a task's name move
-            into `"given"`.
+            `"pair"` is there too where one was given for a text. Rows keep their columns; those that have a task's
+            name (or are called `given`) move into `"given"`.
 
         Raises:
             UsageError: a task does not exist, or reads a pair and none was given.
@@ -146,8 +146,9 @@ def _rows(texts: Any) -> list[Text]:
 
 def _echo(row: Text, pair: str | None, tasks: Collection[str]) -> dict[str, Any]:
     if isinstance(row, Mapping):
-        kept = {column: value for column, value in row.items() if column not in tasks}
-        given = {column: value for column, value in row.items() if column in tasks}
+        taken = {*tasks, "given"}
+        kept = {column: value for column, value in row.items() if column not in taken}
+        given = {column: value for column, value in row.items() if column in taken}
         return {**kept, "given": given} if given else kept
     return {"text": row} if pair is None else {"text": row, "pair": pair}
 
@@ -165,8 +166,7 @@ def _read(
             pair = row.get(pair_column)
     else:
         text = row
-    if isinstance(text, int | float) and not isinstance(text, bool) and text == text:
-        text = str(text)
+    text, pair = _as_text(text), _as_text(pair)
     if not isinstance(text, str) or not text.strip():
         found = "an empty text" if text is None or isinstance(text, str) else repr(text)
         raise DataError(f"row {number}: found {found}, expected a text; leave the row out.")
@@ -178,6 +178,12 @@ def _read(
             "(--pair), or rows that hold the column, or leave the task out."
         )
     return text, pair
+
+
+def _as_text(cell: Any) -> Any:
+    """Write a number as text, as training does."""
+    is_number = isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell
+    return str(cell) if is_number else cell
 
 
 def _describe(task: Task, prediction: Any) -> dict[str, Any]:

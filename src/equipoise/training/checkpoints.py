@@ -22,21 +22,40 @@ def latest_checkpoint(folder: Path) -> Path | None:
     """Return the newest complete checkpoint, or None.
 
     Raises:
-        TrainingError: one of its files is missing or has another size than it was written with.
+        TrainingError: the checkpoint is damaged.
     """
     complete = [path for path in _checkpoints(folder) if (path / _COMPLETE).exists()]
     if not complete:
         return None
     newest = max(complete, key=_step)
-    for name, size in json.loads((newest / _COMPLETE).read_text(encoding="utf-8")).items():
-        file = newest / name
+    check_checkpoint(newest)
+    return newest
+
+
+def check_checkpoint(checkpoint: Path) -> None:
+    """Make sure that a checkpoint is as it was written.
+
+    Raises:
+        TrainingError: a file is missing, or has another size than it was written with.
+    """
+    try:
+        sizes = json.loads((checkpoint / _COMPLETE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise damaged(checkpoint / _COMPLETE, "found no list of files") from None
+    for name, size in sizes.items():
+        file = checkpoint / name
         found = file.stat().st_size if file.exists() else None
         if found != size:
-            raise TrainingError(
-                f"{file}: found {'no such file' if found is None else f'{found} bytes'}, expected {size} bytes: the "
-                f"checkpoint is damaged. Remove {newest} to go on from an earlier one, or start anew with --overwrite."
-            )
-    return newest
+            what = "no such file" if found is None else f"{found} bytes"
+            raise damaged(file, f"found {what}, expected {size} bytes")
+
+
+def damaged(file: Path, finding: str) -> TrainingError:
+    """Return the error of a damaged checkpoint, with the way out."""
+    return TrainingError(
+        f"{file}: {finding}: the checkpoint is damaged. Start anew with --overwrite, or remove the folder {file.parent} "
+        "to go on from an earlier checkpoint, if there is one."
+    )
 
 
 def read_state(checkpoint: Path) -> TrainerState:

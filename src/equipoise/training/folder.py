@@ -50,7 +50,9 @@ def read_run(folder: str | Path) -> Run:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         return Run(folder, records, summary["run_score"]["test"])
     except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(f"{folder}: not a finished run, or a damaged one ({error}); train it again.") from None
+        raise TrainingError(
+            f"{folder}: not a finished run, or a damaged one ({error}); train it again with --overwrite."
+        ) from None
 
 
 def is_finished(folder: Path) -> bool:
@@ -110,8 +112,9 @@ def only_run_in(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
+        # In this order: a file unlinked after its release may already be another run's lock.
         (folder / ".lock").unlink(missing_ok=True)
+        lock.release()
 
 
 def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: bool) -> None:

@@ -14,13 +14,13 @@ from transformers import TrainerState, set_seed
 from equipoise.balancing import LabelStats, make_balancer
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Collator, MixedLengthSampler, Table, load_table, tokenise
-from equipoise.errors import TrainingError
+from equipoise.errors import TrainingError, UsageError
 from equipoise.evaluation import Record, run_score, score_model, score_split
 from equipoise.files import write_json
 from equipoise.modeling import MultiTaskModel, freeze_embeddings, load_backbone
 from equipoise.reporting import write_report
 
-from .checkpoints import checkpoint_at, has_ended, latest_checkpoint, read_state
+from .checkpoints import check_checkpoint, checkpoint_at, has_ended, latest_checkpoint, read_state
 from .description import describe_table
 from .folder import Run, check_inputs_apart, check_output, check_same, is_finished, only_run_in, open_folder, read_run
 from .trainer import MultiTaskTrainer, load_weights
@@ -50,6 +50,8 @@ def train(
         ModelError: the backbone cannot be loaded.
         TrainingError: training cannot start or go on.
     """
+    if resume and overwrite:
+        raise UsageError("--resume and --overwrite exclude each other; give one.")
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError(f"found {os.environ['WORLD_SIZE']} processes, expected one: training runs on one for now.")
@@ -72,11 +74,18 @@ def train(
     rows, notes = _tokenise(table, model)
 
     with only_run_in(folder):
+        # Again: another run may have ended here while this one was loading.
+        if resume and is_finished(folder):
+            check_same(config, folder)
+            return read_run(folder)
+        check_output(folder, resume, overwrite)
         open_folder(folder, config, {**describe_table(table), "notes": [*table.notes, *notes]}, resume)
         trainer = _make_trainer(config, table, rows, model)
         state = _fit(trainer, config, resume)
         best_step = state.best_global_step or state.global_step
-        load_weights(model, checkpoint_at(folder / "checkpoints", best_step))
+        best = checkpoint_at(folder / "checkpoints", best_step)
+        check_checkpoint(best)
+        load_weights(model, best)
         model.save_pretrained(folder / "model")
 
         # Dev has chosen the checkpoint; test is scored once.

@@ -4,6 +4,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import safetensors.torch
@@ -19,7 +20,7 @@ from equipoise.errors import TrainingError
 from equipoise.modeling import MultiTaskModel, quiet_transformers
 
 from .callbacks import BalancerHooks, Patience, RunLog, ScoreOnSchedule, ShowProgress, StopOnSignal
-from .checkpoints import checkpoint_at, mark_complete, remove_others
+from .checkpoints import checkpoint_at, damaged, mark_complete, remove_others
 
 _WEIGHTS, _BALANCER = "model.safetensors", "balancer.pt"
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
@@ -242,12 +243,27 @@ class MultiTaskTrainer(Trainer):
         torch.save(self.balancer.state_dict(), Path(output_dir) / _BALANCER)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None:
+        if checkpoint is None:
+            return
+        try:
+            super()._load_optimizer_and_scheduler(checkpoint)
             state = torch.load(Path(checkpoint) / _BALANCER, map_location="cpu", weights_only=True)
             self.balancer.load_state_dict(state)
+        except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
+            raise damaged(Path(checkpoint) / "optimizer.pt", _first_line(error)) from error
 
 
 def load_weights(model: MultiTaskModel, checkpoint: Path) -> None:
-    """Put a checkpoint's weights into a model."""
-    safetensors.torch.load_model(model, checkpoint / _WEIGHTS)
+    """Put a checkpoint's weights into a model.
+
+    Raises:
+        TrainingError: the checkpoint is damaged.
+    """
+    try:
+        safetensors.torch.load_model(model, checkpoint / _WEIGHTS)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise damaged(checkpoint / _WEIGHTS, _first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
