@@ -1,5 +1,6 @@
 """The way of the data: read, check, split, tokenise, sample."""
 
+from .checking import as_text
 from .collating import Collator
 from .loading import load_table
 from .reading import FORMATS, Rows, read_rows
@@ -14,6 +15,7 @@ __all__ = [
     "Rows",
     "SplitCounts",
     "Table",
+    "as_text",
     "load_table",
     "read_rows",
     "tokenise",

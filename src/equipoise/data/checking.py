@@ -95,14 +95,19 @@ def _texts(rows: Rows, column: str, task: Task, needed: Sequence[bool], problems
     reader = f"task '{task.name}'"
     texts: list[str] = []
     for index, cell in enumerate(_cells(rows, column, reader)):
-        if isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell:
-            cell = str(cell)
+        cell = as_text(cell)
         if not isinstance(cell, str) or not cell.strip():
             if needed[index]:
                 problems.add(rows.where(index), column, reader, f"found {show(cell)}, expected a text", _FIX_TEXTS)
             cell = ""
         texts.append(cell)
     return texts
+
+
+def as_text(cell: Any) -> Any:
+    """Write a number as text; other cells stay as they are."""
+    is_number = isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell
+    return str(cell) if is_number else cell
 
 
 def _labels(rows: Rows, task: Task, problems: Problems) -> list[Any]:

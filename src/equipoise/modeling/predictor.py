@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from datasets import Dataset
 
-from equipoise.data import tokenise
+from equipoise.data import as_text, tokenise
 from equipoise.errors import DataError, ModelError, UsageError, did_you_mean
 from equipoise.progress import progress
 from equipoise.tasks import Classification, Task
@@ -166,7 +166,8 @@ def _read(
             pair = row.get(pair_column)
     else:
         text = row
-    text, pair = _as_text(text), _as_text(pair)
+    # As training reads them.
+    text, pair = as_text(text), as_text(pair)
     if not isinstance(text, str) or not text.strip():
         found = "an empty text" if text is None or isinstance(text, str) else repr(text)
         raise DataError(f"row {number}: found {found}, expected a text; leave the row out.")
@@ -178,12 +179,6 @@ def _read(
             "(--pair), or rows that hold the column, or leave the task out."
         )
     return text, pair
-
-
-def _as_text(cell: Any) -> Any:
-    """Write a number as text, as training does."""
-    is_number = isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell
-    return str(cell) if is_number else cell
 
 
 def _describe(task: Task, prediction: Any) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from equipoise.errors import UsageError, did_you_mean
-from equipoise.starter._archive import unpack
-from equipoise.starter._catalogue import STARTERS, Starter
-from equipoise.starter._pip import download
+
+from ._archive import unpack
+from ._catalogue import STARTERS, Starter
+from ._pip import download
 
 # Written last: a folder that holds it with the right content was verified whole.
 _MARKER = "starter.json"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from equipoise.starter._catalogue import Starter
+from ._catalogue import Starter
 
 _LINES_SHOWN = 6
 

@@ -167,7 +167,6 @@ class ShowProgress(TrainerCallback):
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
-        self._loss = ""
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -56,10 +56,8 @@ def train(
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError(f"found {os.environ['WORLD_SIZE']} processes, expected one: training runs on one for now.")
     folder = config.output
-    if resume and is_finished(folder):
-        check_same(config, folder)
+    if _is_done(config, resume, overwrite):
         return read_run(folder)
-    check_output(folder, resume, overwrite)
     check_inputs_apart(config)
 
     # Whatever is wrong with the input is found before anything is written.
@@ -75,10 +73,8 @@ def train(
 
     with only_run_in(folder):
         # Again: another run may have ended here while this one was loading.
-        if resume and is_finished(folder):
-            check_same(config, folder)
+        if _is_done(config, resume, overwrite):
             return read_run(folder)
-        check_output(folder, resume, overwrite)
         open_folder(folder, config, {**describe_table(table), "notes": [*table.notes, *notes]}, resume)
         trainer = _make_trainer(config, table, rows, model)
         state = _fit(trainer, config, resume)
@@ -106,6 +102,15 @@ def train(
         write_report(folder)
         shutil.rmtree(folder / "checkpoints")
     return read_run(folder)
+
+
+def _is_done(config: RunConfig, resume: bool, overwrite: bool) -> bool:
+    """Whether the output folder holds this run, finished; refuse a folder that is not this run's to write."""
+    if resume and is_finished(config.output):
+        check_same(config, config.output)
+        return True
+    check_output(config.output, resume, overwrite)
+    return False
 
 
 def _tokenise(table: Table, model: MultiTaskModel) -> tuple[dict[str, Any], list[str]]:
