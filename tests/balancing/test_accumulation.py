@@ -37,7 +37,7 @@ def _step(balance, seed, cuts=(0, 3, 8)):
 def test_micro_batches_give_the_gramian_of_the_joined_batch(cuts):
     balance = DynamicAdaptiveLoss(list(HEADS))
     _step(balance, seed=0, cuts=cuts)
-    torch.testing.assert_close(balance.state_dict()["state.previous_gramian"], _gramian(_features(0)))
+    torch.testing.assert_close(balance.state_dict()["state.previous_gradients"], _gramian(_features(0)))
 
 
 def test_the_first_step_is_equal_weights_and_later_ones_follow_the_step_before():
@@ -68,12 +68,12 @@ def test_every_micro_batch_of_a_step_has_the_same_weights():
 def test_a_task_keeps_its_gradient_while_it_is_absent():
     balance = DynamicAdaptiveLoss(list(HEADS))
     _step(balance, seed=0)
-    before = balance.state_dict()["state.previous_gramian"]
+    before = balance.state_dict()["state.previous_gradients"]
     features = _features(1)
     balance({"a": _losses(features)["a"]}, features=features, counts={"a": 8, "b": 0})
     assert balance.weights == {"a": 1.0, "b": 0.0}
     balance.after_step()
-    after = balance.state_dict()["state.previous_gramian"]
+    after = balance.state_dict()["state.previous_gradients"]
     assert after[0, 0] == pytest.approx(_gramian(_features(1))[0, 0].item())
     assert after[1, 1] == before[1, 1]
     assert after[0, 1] == after[1, 0] == 0

@@ -14,7 +14,7 @@ from equipoise.errors import EquipoiseError
 class _ByLoss(Balancer):
     """Weigh a task by its loss, which makes the weights depend on every input."""
 
-    def compute_weights(self, losses, gramian, tasks):
+    def compute_weights(self, losses, gradients, tasks):
         return losses
 
 
@@ -97,7 +97,7 @@ def test_a_non_finite_gradient_names_its_task():
 
 def test_a_rule_that_returns_nonsense_is_answered():
     class Broken(Balancer):
-        def compute_weights(self, losses, gramian, tasks):
+        def compute_weights(self, losses, gradients, tasks):
             return losses / 0
 
     with pytest.raises(ValueError, match=r"Broken\.compute_weights returned"):
@@ -143,6 +143,6 @@ def test_a_bad_clip_is_answered(clip):
 
 def test_features_are_needed_only_by_rules_that_use_gradients():
     losses = {"a": torch.ones(2, requires_grad=True)}
-    with pytest.raises(ValueError, match="DynamicAdaptiveLoss needs gradients: pass `features=`"):
+    with pytest.raises(ValueError, match="This balancer needs gradients: pass `features=`"):
         DynamicAdaptiveLoss(["a"])(losses)
     assert DynamicAdaptiveLoss(["a"], task_weights=False)(losses).item() == 1.0

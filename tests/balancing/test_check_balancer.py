@@ -18,7 +18,7 @@ def test_every_form_of_dao_passes(options):
 
 
 class _ByLoss(Balancer):
-    def compute_weights(self, losses, gramian, tasks):
+    def compute_weights(self, losses, gradients, tasks):
         return losses
 
 
@@ -62,7 +62,7 @@ class _ForgetsEmptyEntries(_ByLoss):
 
 
 class _ByPosition(Balancer):
-    def compute_weights(self, losses, gramian, tasks):
+    def compute_weights(self, losses, gradients, tasks):
         return torch.arange(1.0, len(tasks) + 1).double()
 
 
@@ -77,13 +77,13 @@ class _HalfForOne(_ByLoss):
 class _StarvesWithoutGradient(DynamicAdaptiveLoss):
     """It gives a task without gradient no weight: a module that starts from zero would never learn."""
 
-    def _weigh(self, tasks, losses, products):
-        weights = super()._weigh(tasks, losses, products)
-        return {task: weights[task] if products[i, i] else 0.0 for i, task in enumerate(tasks)}
+    def _weigh(self, present, losses, squares, gradients):
+        weights = super()._weigh(present, losses, squares, gradients)
+        return {task: weights[task] for task, square in zip(self.tasks, squares, strict=True) if square}
 
 
 class _Random(Balancer):
-    def compute_weights(self, losses, gramian, tasks):
+    def compute_weights(self, losses, gradients, tasks):
         return losses * torch.rand(()) if len(tasks) == 1 else losses + losses.flip(0) * torch.rand(())
 
 
@@ -94,7 +94,7 @@ class _Forgetful(_ByLoss):
         super().__init__(tasks)
         self.average = {}
 
-    def compute_weights(self, losses, gramian, tasks):
+    def compute_weights(self, losses, gradients, tasks):
         for task, loss in zip(tasks, losses, strict=True):
             self.average[task] = 0.9 * self.average.get(task, loss) + 0.1 * loss
         return torch.stack([self.average[task] for task in tasks])

@@ -20,6 +20,7 @@ from .base import Balancer, NonFiniteLoss
 from .dao import DynamicAdaptiveLoss
 from .equal import EqualWeights
 from .example_weights import LabelStats, example_weight_table
+from .repeatable import Repeatable
 from .static import StaticWeights
 from .uncertainty import UncertaintyWeighting
 
@@ -30,6 +31,7 @@ __all__ = [
     "EqualWeights",
     "LabelStats",
     "NonFiniteLoss",
+    "Repeatable",
     "StaticWeights",
     "UncertaintyWeighting",
     "example_weight_table",

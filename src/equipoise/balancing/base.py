@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from equipoise.errors import TrainingError
 
+from .batch_losses import BatchLosses, gather_losses
 from .checks import check_entry, check_names, checked_clip
 from .clipping import bounded
-from .feature_gradients import feature_gradients, map_gradients, map_gramian
+from .collectives import sum_over_ranks, world_size
 from .step_memory import StepMemory
+from .task_gradients import Needs, TaskGradients
 
 DEFAULT_CLIP = (1e-4, 1e4)
 """Wide enough for losses of very different units: two tasks are brought to one level up to 20,000 : 1."""
@@ -33,44 +35,75 @@ class Balancer(nn.Module, ABC):
     none at the features is left out of it and has weight 1: it pulls at nothing shared, and its own module may
     still learn.
 
-    Gradients are those of a virtual linear map at the features (see `feature_gradients`, our design).
+    Gradients are those of a virtual linear map at the features (see `feature_gradients`, our design), unless
+    `where` says otherwise.
 
-    Under gradient accumulation (`counts` given) a rule sees the losses and the Gramian of the previous
+    Under gradient accumulation (`counts` given) a rule sees the losses and gradients of the previous
     optimiser step, since the current ones are known only after the last micro-batch; a task without an
     earlier gradient has weight 1.
+
+    In distributed training losses, label counts and gradients are summed over the processes (of `process_group`, by
+    default all), so that every process has the weights that one process would have on the joined batch; the scalar
+    is multiplied by the number of processes, over which `DistributedDataParallel` averages. All of them have to call
+    the balancer in every step, with the same arguments given, be it for no task.
 
     The state (`state_dict`) consists of tensors; a fresh balancer that loads it goes on bit for bit.
 
     Args:
         tasks: the tasks' names, or a mapping from name to kind (`"classification"`, `"regression"`, …).
         clip: the smallest and the largest weight; 1 lies between them.
+        where: where gradients are taken, for a rule that uses them: "map", "features" or "parameters"; see
+            `TaskGradients`.
     """
 
-    needs_gradients: bool = False
-    """Whether the rule needs the Gramian, and the caller has to pass `features`."""
+    needs: Needs = "losses"
+    """What the rule reads beside the losses: nothing ("losses"), or the task gradients in one of the forms of
+    `TaskGradients`: "gramian", "gradients" or "halves"."""
+    needs_next_losses: bool = False
+    """Whether `after_step` needs the batch's losses after the update."""
+    paper: str = ""
+    """Authors, year and arXiv id of the rule, or "our design"."""
+    process_group: Any = None
+    """The `torch.distributed` group to sum over; None means the default one, where there is one."""
 
-    def __init__(self, tasks: Mapping[str, str] | Sequence[str], *, clip: tuple[float, float] = DEFAULT_CLIP) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, str] | Sequence[str],
+        *,
+        clip: tuple[float, float] = DEFAULT_CLIP,
+        where: str = "map",
+    ) -> None:
         super().__init__()
         if isinstance(tasks, str) or not tasks or len(set(tasks)) < len(tasks):
             raise ValueError(f"`tasks` must be one or more different names, or name: kind pairs. Found {tasks!r}.")
         self.tasks = dict(tasks) if isinstance(tasks, Mapping) else dict.fromkeys(tasks, "")
         self.clip = checked_clip(clip)
+        self._gradients = TaskGradients(where, self.needs)
         self._memory = StepMemory(len(self.tasks))
         self._weights: dict[str, float] = {}
-        self._losses: dict[str, Tensor] = {}
+        self._losses: dict[str, float] = {}
 
     @abstractmethod
-    def compute_weights(self, losses: Tensor, gramian: Tensor | None, tasks: Sequence[str]) -> Tensor:
+    def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Compute the weights of P active tasks, up to a common factor.
 
         Args:
             losses: their losses, detached; float64 on the CPU, shape (P,).
-            gramian: inner products of their gradients, shape (P, P), likewise; `None` unless
-                `needs_gradients`.
+            gradients: what `needs` asks for: `None` ("losses"); the inner products of their gradients, float64 on
+                the CPU, shape (P, P) ("gramian", "halves"); or the gradients, shape (P, n) ("gradients").
             tasks: their names.
 
         Returns:
             Shape (P,), finite.
+        """
+
+    def learn(self, losses: Tensor, next_losses: Tensor | None, tasks: Sequence[str]) -> None:
+        """Learn from an optimiser step that was made; does nothing unless a rule needs it.
+
+        Args:
+            losses: the losses of the P tasks that were present, float64 on the CPU, shape (P,).
+            next_losses: the same batch's losses after the update, likewise; `None` unless `needs_next_losses`.
+            tasks: their names.
         """
 
     def weigh_examples(self, task: str, targets: Tensor) -> Tensor | None:
@@ -82,6 +115,7 @@ class Balancer(nn.Module, ABC):
         losses: Mapping[str, Tensor],
         *,
         features: Tensor | None = None,
+        parameters: Iterable[Tensor] | None = None,
         targets: Mapping[str, Tensor] | None = None,
         rows: Mapping[str, Tensor] | None = None,
         counts: Mapping[str, float] | None = None,
@@ -97,6 +131,8 @@ class Balancer(nn.Module, ABC):
                 the task is absent.
             features: the features h that all task modules read, shape (N, d) pooled or (N, S, d) tokens,
                 attached to the graph. Needed if `needs_gradients`, else ignored.
+            parameters: the parameters that the tasks share; needed, instead of `features`, where gradients are
+                taken at them.
             targets: per task the labels, shape (n_t,): scores, or class indices as integers. They are needed
                 for example weights only; a task without them has none.
             rows: per task which rows of `features` its entries belong to, shape (n_t,), integers. Autograd
@@ -114,22 +150,31 @@ class Balancer(nn.Module, ABC):
         check_names(self.tasks, losses=losses, targets=targets, rows=rows, counts=counts)
         if not losses:
             raise ValueError("`losses` is empty. Pass an entry, which may be an empty tensor, for at least one task.")
-        present = [task for task in self.tasks if task in losses and losses[task].numel() > 0]
-        for task in present:
+        here = [task for task in self.tasks if task in losses and losses[task].numel() > 0]
+        for task in here:
             check_entry(task, losses, targets=targets, rows=rows, counts=counts)
-        shares = {task: self._task_loss(task, losses[task], targets or {}, counts) for task in present}
+        weighted = {task: self._weighted_entry(task, losses[task], targets or {}) for task in here}
         if not self._learning:
-            return sum((share * (self._weights.get(task) or 1.0) for task, share in shares.items()), torch.tensor(0.0))
-        if not shares:
-            weights = {}
-        elif counts is None:
-            weights = self._weigh_batch(shares, features)
-        else:
-            weights = self._weigh_micro_batch(shares, features, [t for t in self.tasks if counts.get(t)])
+            shares = [
+                (self._weights.get(task) or 1.0)
+                * (entry.mean() if counts is None or entry.dim() == 0 else entry.sum() / counts[task])
+                for task, entry in weighted.items()
+            ]
+            return sum(shares, torch.tensor(0.0))
+        batch = gather_losses(self.tasks, losses, weighted, counts, self.process_group)
+        _check_finite("loss", batch.losses, self.tasks)
+        parts = {task: entry / batch.sizes[task] for task, entry in weighted.items()}
+        weights = self._weigh_step(batch, parts, features, parameters, accumulated=counts is not None)
         self._weights = dict.fromkeys(self.tasks, 0.0) | weights
-        self._losses = {task: losses[task].detach().mean() for task in present}
+        self._losses = batch.means
         untouched = [0.0 * entry.sum() for entry in losses.values() if entry.numel() == 0]
-        return sum([self._weights[task] * share for task, share in shares.items()] + untouched, torch.tensor(0.0))
+        scalar = sum([self._weights[task] * part.sum() for task, part in parts.items()] + untouched, torch.tensor(0.0))
+        return scalar * world_size(self.process_group)
+
+    @property
+    def needs_gradients(self) -> bool:
+        """Whether the rule uses gradients, so that the caller has to pass `features` (or `parameters`)."""
+        return self.needs != "losses"
 
     @property
     def _learning(self) -> bool:
@@ -144,68 +189,128 @@ class Balancer(nn.Module, ABC):
     @property
     def losses(self) -> dict[str, float]:
         """The last call's mean losses of the tasks present, without example weights, for logging."""
-        return {task: loss.item() for task, loss in self._losses.items()}
+        return dict(self._losses)
 
-    def after_step(self) -> None:
+    def after_step(self, recompute: Callable[[], Mapping[str, Tensor]] | None = None, *, skipped: bool = False) -> None:
         """Close an optimiser step: call it after every `optimizer.step()`.
 
-        Only gradient accumulation and balancers with learned parameters need it.
+        Only gradient accumulation and balancers that learn need it.
+
+        Args:
+            recompute: computes the same batch's losses after the update; see `Repeatable`. Only balancers with
+                `needs_next_losses` call it.
+            skipped: whether the optimiser made no step, as with a float16 overflow; nothing is learnt from it.
+
+        Raises:
+            ValueError: If the rule needs the losses after the update and `recompute` is missing.
+            NonFiniteLoss: If one of them is not finite.
         """
-        self._memory.close()
+        if self.needs_next_losses and recompute is None:
+            raise ValueError(
+                f"{type(self).__name__} compares the losses before and after the update: call "
+                "`after_step(recompute)`, which computes the same batch's losses again (see Repeatable)."
+            )
+        memory = self._memory
+        if skipped:
+            memory.reset()
+            return
+        seen = (~memory.losses.isnan()).nonzero().flatten()
+        if len(seen):
+            tasks = [list(self.tasks)[index] for index in seen]
+            following = self._following_losses(recompute)[seen] if self.needs_next_losses and recompute else None
+            self.learn(memory.losses[seen], following, tasks)
+        if memory.gradients is None:
+            memory.close()
+        else:
+            memory.close(*self._gradients.read(memory.gradients), pairwise=self._gradients.pairwise)
 
     def on_epoch_end(self) -> None:
         """Close an epoch; does nothing unless a rule needs it."""
 
-    def _task_loss(
-        self, task: str, entry: Tensor, targets: Mapping[str, Tensor], counts: Mapping[str, float] | None
-    ) -> Tensor:
-        """Compute L_t, with example weights, in float32 or better."""
+    def _weighted_entry(self, task: str, entry: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+        """Multiply a task's losses by their example weights, in float32 or better."""
         entry = entry.to(torch.promote_types(entry.dtype, torch.float32))
-        if entry.dim() == 0:
-            return entry
-        weights = self.weigh_examples(task, targets[task]) if task in targets else None
-        total = entry.sum() if weights is None else (entry * weights.to(entry)).sum()
-        return total / (len(entry) if counts is None else counts[task])
+        weights = self.weigh_examples(task, targets[task]) if task in targets and entry.dim() else None
+        return entry if weights is None else entry * weights.to(entry)
 
-    def _weigh_batch(self, shares: dict[str, Tensor], features: Tensor | None) -> dict[str, float]:
-        """Weigh the tasks by this batch."""
-        products = map_gramian(*self._differentiate(shares, features)) if self.needs_gradients else None
-        losses = _numbers(shares)
-        self._memory.reset()
-        self._memory.add(self._indices(shares), losses)
-        return self._weigh(list(shares), losses, products)
-
-    def _weigh_micro_batch(
-        self, shares: dict[str, Tensor], features: Tensor | None, tasks: list[str]
+    def _weigh_step(
+        self,
+        batch: BatchLosses,
+        parts: dict[str, Tensor],
+        features: Tensor | None,
+        parameters: Iterable[Tensor] | None,
+        *,
+        accumulated: bool,
     ) -> dict[str, float]:
-        """Weigh the tasks of an accumulated batch by the previous step, and add this part to the open one."""
-        gradients = map_gradients(*self._differentiate(shares, features)) if self.needs_gradients else None
-        self._memory.add(self._indices(shares), _numbers(shares), gradients)
-        indices = self._indices(tasks)
-        products = self._memory.previous_gramian[indices][:, indices] if self.needs_gradients else None
-        return self._weigh(tasks, self._memory.previous_losses[indices], products)
+        """Weigh the tasks by this batch, or those of an accumulated batch by the previous step."""
+        memory = self._memory
+        squares, gradients, measured = None, None, None
+        if self.needs_gradients and batch.seen.any():
+            losses = self._to_differentiate(parts)
+            if accumulated:
+                measured = sum_over_ranks(self._gradients.measure(losses, features, parameters), self.process_group)
+            elif world_size(self.process_group) == 1:
+                squares, gradients = self._gradients.read_batch(losses, features, parameters)
+            else:
+                measured = sum_over_ranks(self._gradients.measure(losses, features, parameters), self.process_group)
+                squares, gradients = self._gradients.read(measured)
+        if not accumulated:
+            memory.reset()
+            memory.add(batch.seen, batch.losses)
+            return self._weigh(batch.seen, batch.losses, squares, gradients)
+        memory.add(batch.seen, batch.losses, measured)
+        if memory.weights is None:
+            # The same for all micro-batches of the step.
+            squares = memory.previous_squares if self.needs_gradients else None
+            weights = self._weigh(batch.weighed, memory.previous_losses, squares, memory.previous_gradients)
+            memory.weights = torch.tensor([weights.get(task, 0.0) for task in self.tasks], dtype=torch.float64)
+        return dict(zip(self.tasks, memory.weights.tolist(), strict=True))
 
-    def _differentiate(self, shares: dict[str, Tensor], features: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the task gradients at the features, and the features."""
-        if features is None:
-            raise ValueError(f"{type(self).__name__} needs gradients: pass `features=`, which all task modules read.")
-        return feature_gradients(list(shares.values()), features), features
+    def _to_differentiate(self, parts: dict[str, Tensor]) -> list[Tensor | None]:
+        """Return the losses to differentiate: one a task, or one a half of a task's examples."""
+        if self.needs != "halves":
+            return [parts[task].sum() if task in parts else None for task in self.tasks]
+        halves: list[Tensor | None] = []
+        for task in self.tasks:
+            if task in parts and parts[task].dim() == 0:
+                raise ValueError(
+                    f"{type(self).__name__} halves the batch: losses['{task}'] must hold one loss per example, found a "
+                    "scalar."
+                )
+            halves += [2 * parts[task][half::2].sum() if task in parts else None for half in (0, 1)]
+        return halves
 
-    def _weigh(self, tasks: list[str], losses: Tensor, products: Tensor | None) -> dict[str, float]:
+    def _weigh(
+        self, present: Tensor, losses: Tensor, squares: Tensor | None, gradients: Tensor | None
+    ) -> dict[str, float]:
         """Ask the rule for the weights of the active tasks, and bring them into the contract's form."""
-        active = torch.arange(len(tasks))
-        if products is not None:
-            products = products.cpu()
-            _check_finite("gradient", products.diagonal(), tasks)
-            active = products.diagonal().nonzero().flatten()
-            products = products[active][:, active]
-        if len(active) == 0:
-            return dict.fromkeys(tasks, 1.0)
-        names = [tasks[i] for i in active]
-        raw = self.compute_weights(losses[active], products, names)
-        if raw.shape != losses[active].shape or not raw.isfinite().all():
-            raise ValueError(f"{type(self).__name__}.compute_weights returned {raw} for the tasks {names}.")
-        return dict.fromkeys(tasks, 1.0) | dict(zip(names, bounded(raw, *self.clip).tolist(), strict=True))
+        names = list(self.tasks)
+        active = present
+        if squares is not None:
+            _check_finite("gradient", squares, names)
+            active = present & (squares > 0)
+        weights = {name: 1.0 for name, there in zip(names, present.tolist(), strict=True) if there}
+        indices = active.nonzero().flatten()
+        if len(indices) == 0:
+            return weights
+        if gradients is not None:
+            gradients = gradients[indices.to(gradients.device)]
+            gradients = gradients[:, indices] if self._gradients.pairwise else gradients
+        chosen = [names[index] for index in indices]
+        raw = self.compute_weights(losses[indices], gradients, chosen)
+        if raw.shape != indices.shape or not raw.isfinite().all():
+            raise ValueError(f"{type(self).__name__}.compute_weights returned {raw} for the tasks {chosen}.")
+        return weights | dict(zip(chosen, bounded(raw, *self.clip).tolist(), strict=True))
+
+    def _following_losses(self, recompute: Callable[[], Mapping[str, Tensor]]) -> Tensor:
+        """Compute the losses after the update, float64 on the CPU, shape (T,)."""
+        with torch.no_grad():
+            losses = recompute()
+        check_names(self.tasks, losses=losses)
+        here = {task: losses[task] for task in self.tasks if task in losses and losses[task].numel() > 0}
+        batch = gather_losses(self.tasks, losses, here, None, self.process_group)
+        _check_finite("loss after the update", batch.losses, self.tasks)
+        return batch.losses
 
     def _indices(self, tasks: Iterable[str]) -> list[int]:
         order = list(self.tasks)
@@ -235,13 +340,6 @@ class Balancer(nn.Module, ABC):
         self._set_state(state)
         others = {key: value for key, value in state_dict.items() if not key.startswith(own)}
         super()._load_from_state_dict(others, prefix, *args)
-
-
-def _numbers(losses: Mapping[str, Tensor]) -> Tensor:
-    """Fetch the losses as float64 on the CPU, shape (P,)."""
-    numbers = torch.stack([loss.detach() for loss in losses.values()]).cpu().double()
-    _check_finite("loss", numbers, losses)
-    return numbers
 
 
 def _check_finite(what: str, numbers: Tensor, tasks: Iterable[str]) -> None:

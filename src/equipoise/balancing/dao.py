@@ -10,6 +10,7 @@ from equipoise.errors import did_you_mean
 from .base import DEFAULT_CLIP, Balancer
 from .checks import check_names, checked_number
 from .example_weights import OTHER_KINDS, WEIGHTED_KINDS, LabelStats, example_weight_table
+from .task_gradients import Needs
 
 _WINDOW = 10_000
 """How many of a task's last labels count where no statistics are given."""
@@ -53,6 +54,7 @@ class DynamicAdaptiveLoss(Balancer):
         limit: the largest example weight, at least 1, which is the mean.
         floor: in [0, 1]; a gradient norm counts as this share of the task's mean norm so far, or more.
         clip: the smallest and the largest task weight.
+        where: where gradients are taken: "map", "features" or "parameters".
 
     Raises:
         ValueError: If an option is outside its range, or names a task or a kind that does not exist.
@@ -68,7 +70,8 @@ class DynamicAdaptiveLoss(Balancer):
         {'score': 1.5, 'polarity': 0.5}
     """
 
-    needs_gradients = True
+    needs: Needs = "gramian"
+    paper = "arXiv 2408.11856; example weights and more than two tasks: our design"
 
     def __init__(
         self,
@@ -82,11 +85,12 @@ class DynamicAdaptiveLoss(Balancer):
         limit: float = 10.0,
         floor: float = 0.1,
         clip: tuple[float, float] = DEFAULT_CLIP,
+        where: str = "map",
     ) -> None:
-        super().__init__(tasks, clip=clip)
         if not isinstance(task_weights, bool):
             raise ValueError(f"`task_weights` must be true or false. Found {task_weights!r}.")
-        self.needs_gradients = task_weights
+        self.needs = "gramian" if task_weights else "losses"
+        super().__init__(tasks, clip=clip, where=where)
         for task, kind in self.tasks.items():
             if kind not in (*WEIGHTED_KINDS, *OTHER_KINDS):
                 raise ValueError(f"Task '{task}' has the unknown kind '{kind}'. {did_you_mean(kind, WEIGHTED_KINDS)}")
@@ -108,13 +112,12 @@ class DynamicAdaptiveLoss(Balancer):
         self._norms = torch.zeros(len(self.tasks), 2, dtype=torch.float64)
         """Per task the sum of its gradient norms, and how many they are."""
 
-    def compute_weights(self, losses: Tensor, gramian: Tensor | None, tasks: Sequence[str]) -> Tensor:
+    def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return 1 / max(|g_t|, floor · the task's usual |g_t|)."""
-        if gramian is None:
+        if gradients is None:
             return torch.ones_like(losses)
-        norms = gramian.diagonal().sqrt()
-        order = list(self.tasks)
-        rows = [order.index(task) for task in tasks]
+        norms = gradients.diagonal().sqrt()
+        rows = self._indices(tasks)
         self._norms = self._norms.clone()
         self._norms[rows] += torch.stack([norms, torch.ones_like(norms)], dim=1)
         usual = self._norms[rows, 0] / self._norms[rows, 1]

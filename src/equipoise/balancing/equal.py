@@ -31,9 +31,11 @@ class EqualWeights(Balancer):
         {'score': 1.0, 'polarity': 1.0}
     """
 
+    paper = "Kurin et al., 2022, arXiv 2201.04122"
+
     def __init__(self, tasks: Mapping[str, str] | Sequence[str]) -> None:
         super().__init__(tasks)
 
-    def compute_weights(self, losses: Tensor, gramian: Tensor | None, tasks: Sequence[str]) -> Tensor:
+    def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return ones."""
         return torch.ones_like(losses)

@@ -1,4 +1,4 @@
-"""Task gradients at a virtual linear map on the shared features (our design).
+"""Task gradients at a virtual linear map on the shared features (our design), at the features, or at parameters.
 
 Put a linear map with weight `I` and bias `0` between the backbone and the task modules. It changes nothing,
 but every task has a gradient with respect to it,
@@ -6,8 +6,8 @@ but every task has a gradient with respect to it,
     G_t = Σ_i δ_ti [h_i; 1]ᵀ,    δ_ti = ∂L_t/∂h_i,
 
 of one shape (d, d + 1) whatever the batch. So tasks that share no rows can be compared, and G_t is additive
-over micro-batches. Only the task modules are differentiated, never the backbone. Rows without gradient, such
-as padding tokens, add nothing.
+over micro-batches and processes. Only the task modules are differentiated, never the backbone. Rows without gradient,
+such as padding tokens, add nothing.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+# A power of two: it changes no digit in float32, and keeps small gradients alive where part of the graph is float16.
+_SCALE = 1024.0
 
-def feature_gradients(losses: Sequence[Tensor], features: Tensor) -> Tensor:
+
+def feature_gradients(losses: Sequence[Tensor | None], features: Tensor) -> Tensor:
     """Differentiate each task's loss with respect to the shared features.
 
     Args:
-        losses: T scalars.
+        losses: T scalars; None where there is none, which has gradient 0.
         features: the features h, shape (N, d) pooled or (N, S, d) tokens, attached to the graph.
 
     Returns:
@@ -35,13 +38,39 @@ def feature_gradients(losses: Sequence[Tensor], features: Tensor) -> Tensor:
             "`features` has no gradient. Pass the tensor that the task modules read, not a detached copy, "
             "and let something before it be trained."
         )
-    deltas = [
-        torch.autograd.grad(loss, features, retain_graph=True, allow_unused=True)[0] if loss.requires_grad else None
-        for loss in losses
-    ]
-    if all(delta is None for delta in deltas):
+    deltas = [_differentiate(loss, [features]) for loss in losses]
+    if any(loss is not None for loss in losses) and all(delta is None for delta in deltas):
         raise ValueError("No loss depends on `features`. Pass the very tensor that the task modules read.")
-    return torch.stack([_rows(torch.zeros_like(features) if delta is None else delta) for delta in deltas])
+    nothing = torch.zeros_like(_rows(features))
+    return torch.stack([nothing if delta is None else _rows(delta[0]) for delta in deltas])
+
+
+def parameter_gradients(losses: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> Tensor:
+    """Differentiate each task's loss with respect to shared parameters: one backward pass a task.
+
+    Args:
+        losses: T scalars; None where there is none, which has gradient 0.
+        parameters: the shared parameters; those that are frozen are left out.
+
+    Returns:
+        Shape (T, n), n the number of values in all parameters, in float32 or better. The graph is kept.
+
+    Raises:
+        ValueError: If no loss depends on the parameters.
+    """
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    if not trained:
+        raise ValueError("`parameters` holds no parameter that is trained. Pass those that the tasks share.")
+    found = [_differentiate(loss, trained) for loss in losses]
+    if any(loss is not None for loss in losses) and all(gradients is None for gradients in found):
+        raise ValueError("No loss depends on `parameters`. Pass those of the part that the tasks share.")
+    like = torch.cat([_wide(parameter).flatten() for parameter in trained])
+    return torch.stack(
+        [
+            torch.zeros_like(like) if gradients is None else torch.cat([gradient.flatten() for gradient in gradients])
+            for gradients in found
+        ]
+    )
 
 
 @torch.no_grad()
@@ -61,10 +90,15 @@ def map_gradients(deltas: Tensor, features: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def gramian(gradients: Tensor) -> Tensor:
-    """Compute the Gramian of gradients, shape (T, T) in float64, from G of shape (T, …)."""
+def gramian(gradients: Tensor, others: Tensor | None = None) -> Tensor:
+    """Compute the inner products of gradients, shape (T, T) in float64, from G of shape (T, …).
+
+    Args:
+        gradients: G.
+        others: gradients of the same shape to multiply G's with; G itself if not given.
+    """
     flat = _double(gradients.flatten(1))
-    return flat @ flat.T
+    return flat @ (flat if others is None else _double(others.flatten(1))).T
 
 
 @torch.no_grad()
@@ -89,10 +123,31 @@ def map_gramian(deltas: Tensor, features: Tensor) -> Tensor:
     return torch.einsum("tisj,ij->ts", products, rows @ rows.T + 1)
 
 
+def _differentiate(loss: Tensor | None, inputs: Sequence[Tensor]) -> list[Tensor] | None:
+    """Return a loss's gradients in float32 or better; None if it depends on none of the inputs."""
+    if loss is None or not loss.requires_grad:
+        return None
+    for scale in (_SCALE, 1.0):
+        raw = torch.autograd.grad(loss * scale, inputs, retain_graph=True, allow_unused=True)
+        if all(gradient is None for gradient in raw):
+            return None
+        gradients = [
+            torch.zeros_like(_wide(one)) if gradient is None else _wide(gradient) / scale
+            for one, gradient in zip(inputs, raw, strict=True)
+        ]
+        if all(bool(gradient.isfinite().all()) for gradient in gradients):
+            break
+    return gradients
+
+
 def _rows(tensor: Tensor) -> Tensor:
     """View (N, d) or (N, S, d) as rows, in float32 or better."""
-    rows = tensor.detach().flatten(0, -2)
-    return rows.to(torch.promote_types(rows.dtype, torch.float32))
+    return _wide(tensor).flatten(0, -2)
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """Detach, and convert to float32 or better."""
+    return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def _double(tensor: Tensor) -> Tensor:

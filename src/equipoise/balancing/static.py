@@ -35,6 +35,8 @@ class StaticWeights(Balancer):
         {'score': 1.5, 'polarity': 0.5}
     """
 
+    paper = "numbers of your own"
+
     def __init__(self, tasks: Mapping[str, str] | Sequence[str], *, weights: Mapping[str, float]) -> None:
         super().__init__(tasks, clip=(0.0, math.inf))
         if not isinstance(weights, Mapping):
@@ -50,6 +52,6 @@ class StaticWeights(Balancer):
             for task in self.tasks
         }
 
-    def compute_weights(self, losses: Tensor, gramian: Tensor | None, tasks: Sequence[str]) -> Tensor:
+    def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return α."""
         return losses.new_tensor([self._alpha[task] for task in tasks])

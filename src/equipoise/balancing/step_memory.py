@@ -1,11 +1,7 @@
 """What a balancer remembers of optimiser steps: the open one, and the last known of each task."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
-
-from .feature_gradients import gramian
 
 
 class StepMemory:
@@ -16,38 +12,56 @@ class StepMemory:
     """
 
     def __init__(self, size: int) -> None:
+        self.count = torch.zeros((), dtype=torch.int64)
+        """How many steps have been opened."""
         self.losses = torch.full((size,), torch.nan, dtype=torch.float64)
         """Losses of the open step, shape (T,); NaN for tasks it has not seen."""
         self.gradients: Tensor | None = None
-        """Gradients of the open step, shape (T, d, d + 1)."""
+        """What is summed up of the open step's gradients, shape (T, …)."""
+        self.weights: Tensor | None = None
+        """The open step's task weights, shape (T,), where it has several micro-batches."""
         self.previous_losses = torch.ones(size, dtype=torch.float64)
         """Each task's last known loss, shape (T,); 1 before there is one."""
-        self.previous_gramian = torch.zeros(size, size, dtype=torch.float64)
-        """Gramian of each task's last known gradient, shape (T, T); 0 before there is one."""
+        self.previous_squares = torch.zeros(size, dtype=torch.float64)
+        """Squared norm of each task's last known gradient, shape (T,); 0 before there is one."""
+        self.previous_gradients: Tensor | None = None
+        """What rules read of each task's last known gradient, shape (T, T) or (T, n)."""
 
-    def add(self, tasks: Sequence[int], losses: Tensor, gradients: Tensor | None = None) -> None:
-        """Add some tasks' losses, shape (P,), and gradients, shape (P, d, d + 1), to the open step."""
-        self.losses[tasks] = self.losses[tasks].nan_to_num(0.0) + losses
+    @property
+    def is_open(self) -> bool:
+        """Whether the open step has seen any task."""
+        return not bool(self.losses.isnan().all())
+
+    def add(self, seen: Tensor, losses: Tensor, gradients: Tensor | None = None) -> None:
+        """Add the losses, shape (T,), and gradients, shape (T, …), of the tasks seen, shape (T,), to the open step."""
+        if not self.is_open:
+            self.count = self.count + 1
+        self.losses = torch.where(seen, self.losses.nan_to_num(0.0) + losses, self.losses)
         if gradients is not None:
-            if self.gradients is None:
-                self.gradients = gradients.new_zeros(len(self.losses), *gradients.shape[1:])
-            self.gradients = self.gradients.to(gradients)
-            self.gradients[tasks] += gradients
+            self.gradients = gradients if self.gradients is None else self.gradients.to(gradients) + gradients
 
     def reset(self) -> None:
         """Forget the open step."""
         self.losses = torch.full_like(self.losses, torch.nan)
         self.gradients = None
+        self.weights = None
 
-    def close(self) -> None:
-        """Make the open step the previous one; tasks it has not seen keep what is known of them."""
+    def close(self, squares: Tensor | None = None, gradients: Tensor | None = None, *, pairwise: bool = False) -> None:
+        """Make the open step the previous one; tasks it has not seen keep what is known of them.
+
+        Args:
+            squares: squared norms of its gradients, shape (T,).
+            gradients: what rules read of its gradients, shape (T, T) or (T, n).
+            pairwise: whether these are products of every two tasks' gradients.
+        """
         seen = ~self.losses.isnan()
         self.previous_losses = self.losses.where(seen, self.previous_losses)
-        if self.gradients is not None:
-            # Products of gradients of different steps are taken as 0: so the matrix stays positive
-            # semi-definite.
-            kept = torch.outer(~seen, ~seen)
-            self.previous_gramian = self.previous_gramian.where(kept, gramian(self.gradients).cpu())
+        if squares is not None and gradients is not None:
+            before = torch.zeros_like(gradients) if self.previous_gradients is None else self.previous_gradients
+            # Products of gradients of different steps are taken as 0: so a Gramian stays positive semi-definite.
+            kept = torch.outer(~seen, ~seen) if pairwise else (~seen)[:, None]
+            self.previous_gradients = torch.where(kept.to(gradients.device), before.to(gradients), gradients)
+            self.previous_squares = squares.where(seen, self.previous_squares)
         self.reset()
 
     def state(self) -> dict[str, Tensor]:

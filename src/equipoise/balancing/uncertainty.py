@@ -45,6 +45,8 @@ class UncertaintyWeighting(Balancer):
         {'score': 0.4, 'polarity': 1.6}
     """
 
+    paper = "Kendall, Gal and Cipolla, 2018, arXiv 1705.07115"
+
     def __init__(
         self,
         tasks: Mapping[str, str] | Sequence[str],
@@ -58,24 +60,20 @@ class UncertaintyWeighting(Balancer):
         self.scalarizers = nn.ModuleList(UW(1) for _ in self.tasks)
         self._adam = torch.optim.Adam(self.scalarizers.parameters(), lr=lr)
 
-    def compute_weights(self, losses: Tensor, gramian: Tensor | None, tasks: Sequence[str]) -> Tensor:
+    def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return the derivative of the objective at the losses."""
         with torch.enable_grad():
             values = losses.clone().requires_grad_()
             (derivative,) = torch.autograd.grad(self._objective(self._indices(tasks), values), values)
         return derivative
 
-    def after_step(self) -> None:
-        """Close an optimiser step, and learn the uncertainties from its losses."""
-        losses = self._memory.losses
-        present = (~losses.isnan()).nonzero().flatten().tolist()
-        if present:
-            self._adam.zero_grad()
-            with torch.enable_grad():
-                self._objective(present, losses[present]).backward()
-            self._adam.step()
-            self._adam.zero_grad()
-        super().after_step()
+    def learn(self, losses: Tensor, next_losses: Tensor | None, tasks: Sequence[str]) -> None:
+        """Learn the uncertainties from a step's losses."""
+        self._adam.zero_grad()
+        with torch.enable_grad():
+            self._objective(self._indices(tasks), losses).backward()
+        self._adam.step()
+        self._adam.zero_grad()
 
     def _objective(self, indices: Sequence[int], losses: Tensor) -> Tensor:
         """Compute the objective of some tasks, shape (1,)."""
