@@ -32,7 +32,7 @@ def run_file(tmp_path):
 
 def test_paths_are_relative_to_the_run_file(run_file, tmp_path):
     config = load_config(run_file)
-    assert config.sources["finance"].train == tmp_path / "fin/train.jsonl"
+    assert config.sources["finance"].train == (tmp_path / "fin/train.jsonl",)
     assert config.output == tmp_path / "runs/finance"
     assert config.model == "minilm"
 
@@ -42,7 +42,8 @@ def test_numbers_that_yaml_takes_for_text_are_numbers(run_file):
 
 
 def test_what_is_written_reads_back_the_same_from_anywhere(run_file, tmp_path):
-    config = load_config(run_file, ["balance.clip=[0.1, 10]"])
+    config = load_config(run_file, ["balance.clip=[0.1, 10]", "sources.finance.dev=[a.csv, b.csv]"])
+    assert f"    train: {tmp_path / 'fin/train.jsonl'}\n    dev:\n    - {Path.cwd() / 'a.csv'}\n" in dump_config(config)
     copy = tmp_path / "elsewhere" / "config.yaml"
     copy.parent.mkdir()
     copy.write_text(dump_config(config))
@@ -61,7 +62,9 @@ def test_overrides_win(run_file):
 def test_environment_variables_are_filled_in(run_file, monkeypatch):
     monkeypatch.setenv("SOME_DATA", "/data")
     config = load_config(run_file, ["sources.finance.train=${SOME_DATA}/train.jsonl"])
-    assert config.sources["finance"].train == Path("/data/train.jsonl")
+    assert config.sources["finance"].train == (Path("/data/train.jsonl"),)
+    config = load_config(run_file, ['sources.finance.train=["${SOME_DATA}/a.jsonl", b.jsonl]'])
+    assert config.sources["finance"].train == (Path("/data/a.jsonl"), Path.cwd() / "b.jsonl")
     monkeypatch.delenv("SOME_DATA")
     with pytest.raises(UsageError, match="SOME_DATA is not set"):
         load_config(run_file, ["sources.finance.train=${SOME_DATA}/train.jsonl"])
@@ -176,6 +179,11 @@ def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
             "sources.finance.train: found '~no-such-user/a.csv', but the home",
         ),
         ('sources.finance.train="a\\0b"', "sources.finance.train: found a path with a null character"),
+        ("sources.finance.train=3", "sources.finance.train: found 3, expected a path or a list of paths"),
+        ("sources.finance.train=[a.csv, 3]", "sources.finance.train: found 3, expected a path or a list of paths"),
+        ("sources.finance.train=[]", "sources.finance.train: found an empty list, expected one path or more"),
+        ("sources.finance.train=[a.csv, b.csv, ./a.csv]", "a.csv' twice, expected different paths; remove one"),
+        ("tasks.intensity.auxiliary=maybe", "tasks.intensity.auxiliary: found 'maybe', expected true or false"),
         ("sources.finance.path=x.csv", "found path and train, expected exactly one of"),
         ("sources.finance.split=[0.5, 0.1, 0.1]", "expected three shares that add up to 1"),
         ("train.warmup=1", "train.warmup: found 1, expected less than 1"),
@@ -247,9 +255,23 @@ def test_paths_in_overrides_are_taken_from_the_working_folder(run_file, tmp_path
     settings = ["output=runs/other", "sources.finance.train=train.csv", "sources.finance.limit.train=5", "model=model"]
     config = load_config(run_file, settings)
     assert config.output == here / "runs" / "other"
-    assert config.sources["finance"].train == here / "train.csv"
-    assert config.sources["finance"].dev == tmp_path / "fin" / "dev.jsonl"
+    assert config.sources["finance"].train == (here / "train.csv",)
+    assert config.sources["finance"].dev == (tmp_path / "fin" / "dev.jsonl",)
     assert config.model == str(here / "model")
     assert load_config(run_file, ["model=minilm"]).model == "minilm"
     config = load_config(run_file, ["sources.finance={path: all.csv}"])
-    assert config.sources["finance"].path == here / "all.csv"
+    assert config.sources["finance"].path == (here / "all.csv",)
+    config = load_config(run_file, ["sources.finance={path: [all.csv, ~/more.csv]}"])
+    assert config.sources["finance"].path == (here / "all.csv", Path.home() / "more.csv")
+
+
+def test_lists_of_paths_are_relative_to_the_run_file(run_file, tmp_path):
+    run_file.write_text(RUN.replace("train: fin/train.jsonl", "train: [fin/train.jsonl, more/train.jsonl]"))
+    expected = (tmp_path / "fin" / "train.jsonl", tmp_path / "more" / "train.jsonl")
+    assert load_config(run_file).sources["finance"].train == expected
+
+
+def test_a_run_of_auxiliary_tasks_alone(run_file):
+    assert load_config(run_file, ["tasks.polarity.auxiliary=true"]).open_tasks()["polarity"].auxiliary
+    with pytest.raises(UsageError, match="tasks: found auxiliary tasks only, expected one or more to score"):
+        load_config(run_file, ["tasks.polarity.auxiliary=true", "tasks.intensity.auxiliary=true"])

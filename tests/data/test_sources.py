@@ -16,7 +16,7 @@ def test_a_folder_gives_its_splits(write, dev):
     write(f"d/{dev}.csv", "text\nb\n")
     folder = write("d/README.md", "").parent
     rows = read_source(SourceConfig(path=folder))
-    assert {split: part.columns["text"] for split, part in rows.items()} == {"train": ["a"], "dev": ["b"]}
+    assert {split: part.columns["text"] for split, (part,) in rows.items()} == {"train": ["a"], "dev": ["b"]}
 
 
 def test_a_folder_without_train(write):
@@ -30,6 +30,20 @@ def test_a_folder_with_two_files_for_a_split(write):
     folder = write("d/train.tsv", "text\nb\n").parent
     with pytest.raises(DataError, match=r"found train.csv and train.tsv, expected one file for train"):
         read_source(SourceConfig(path=folder))
+
+
+def test_folders_that_do_not_go_together(write, tmp_path):
+    one = write("one/train.csv", "text\nb\n").parent
+    write("one/dev.csv", "text\nb\n")
+    two = write("two/train.csv", "text\nc\n").parent
+    with pytest.raises(DataError, match=rf"{two}: found no dev file, but {one} beside it has one; expected all"):
+        read_source(SourceConfig(path=[one, two]))
+    assert [rows.file for rows in read_source(SourceConfig(path=[one, two]), ["train"])["train"]] == [
+        str(one / "train.csv"),
+        str(two / "train.csv"),
+    ]
+    with pytest.raises(DataError, match=rf"{one / 'dev.csv'}: found no folder, but {two} beside it is one"):
+        read_source(SourceConfig(path=[one / "dev.csv", two]))
 
 
 def test_a_folder_that_the_system_refuses(tmp_path, monkeypatch):
@@ -60,8 +74,10 @@ def test_a_hub_set(monkeypatch):
     found = read_source(SourceConfig(hub="org/set", hub_config="en"))
     assert asked == [("org/set", "en")]
     assert list(found) == ["train", "dev"]
-    assert found["dev"].columns == {"text": ["x", "y"], "label": ["pos", None]}
-    assert found["dev"].where(0) == "hub set 'org/set', split 'validation', row 1"
+    (dev,) = found["dev"]
+    assert dev.columns == {"text": ["x", "y"], "label": ["pos", None]}
+    assert dev.where(0) == "hub set 'org/set', split 'validation', row 1"
+    assert list(read_source(SourceConfig(hub="org/set"), ["train"])) == ["train"]
 
 
 def test_a_hub_set_without_train(monkeypatch):

@@ -118,6 +118,7 @@ def test_run_score_is_the_mean_of_primary_metrics_clipped_at_zero(intensity, pol
     half = score(intensity, [0.0, 2.0, 1.0], [0.0, 1.0, 2.0], subsets=domain)
     assert run_score(good + reversed_, tasks) == 0.5
     assert run_score(good + half, tasks) == pytest.approx(0.75)
+    assert run_score(good, tasks | {"intensity": intensity.replace(auxiliary=True)}) == 1.0
 
 
 def test_run_score_refuses_missing_and_mixed_records(intensity, polarity):

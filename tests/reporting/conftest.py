@@ -11,7 +11,9 @@ from equipoise.evaluation import majority, run_score, score_task
 KINDS = ("regression", "classification")
 
 
-def make_run(path, names, *, classes=("negative", "neutral", "positive"), n_steps=60, notes=(), absent=()):
+def make_run(
+    path, names, *, classes=("negative", "neutral", "positive"), n_steps=60, notes=(), absent=(), auxiliary=()
+):
     """Write a run folder with made-up numbers; tasks in `absent` are in every third batch only."""
     path.mkdir(parents=True)
     tasks = {}
@@ -19,6 +21,8 @@ def make_run(path, names, *, classes=("negative", "neutral", "positive"), n_step
         tasks[name] = {"source": "posts", "kind": KINDS[i % 2], "label": f"label_{i}"}
         if i % 2:
             tasks[name]["classes"] = list(classes)
+        if name in auxiliary:
+            tasks[name]["auxiliary"] = True
     config = {"sources": {"posts": {"path": "posts.csv", "subsets": ["domain"]}}, "tasks": tasks, "output": "."}
     (path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
@@ -27,6 +31,8 @@ def make_run(path, names, *, classes=("negative", "neutral", "positive"), n_step
     records = []
     domain = np.array(["tweets", "films", "products"])[generator.integers(3, size=90)]
     for task in resolved.values():
+        if task.auxiliary:
+            continue
         if task.kind == "regression":
             gold = generator.normal(size=90)
             predictions = gold + generator.normal(size=90)
@@ -59,16 +65,22 @@ def make_run(path, names, *, classes=("negative", "neutral", "positive"), n_step
                 dev = {
                     f"{name}/{task.metric}": 0.7 - 0.4 * math.exp(-3 * step / n_steps) + 0.02 * i
                     for i, (name, task) in enumerate(resolved.items())
+                    if not task.auxiliary
                 }
                 dev["run_score"] = sum(dev.values()) / len(dev)
                 log.write(json.dumps({"step": step, "dev": dev}) + "\n")
 
     sizes = {"train": 12345, "dev": 120, "test": 90}
     per_class = {split: {label: n // len(classes) for label in classes} for split, n in sizes.items()}
+    nothing = {split: dict.fromkeys(classes, 0) for split in ("dev", "test")}
     data = {
         "rows": sizes,
-        "labels": dict.fromkeys(names, sizes),
-        "classes": {name: per_class for name, task in resolved.items() if task.kind == "classification"},
+        "labels": {name: {**sizes, "dev": 0, "test": 0} if name in auxiliary else sizes for name in names},
+        "classes": {
+            name: per_class | (nothing if task.auxiliary else {})
+            for name, task in resolved.items()
+            if task.kind == "classification"
+        },
         "notes": list(notes),
     }
     (path / "data.json").write_text(json.dumps(data))

@@ -157,6 +157,28 @@ def test_tasks_that_are_absent_from_some_or_all_steps(make):
     assert float(re.search(r"sometimes (\d\.\d+)", weights).group(1)) > 0.4
 
 
+@pytest.mark.parametrize("scored", [["intensity"], ["intensity", "irony"]])
+def test_auxiliary_tasks_stand_in_data_and_curves_and_in_no_table_of_scores(make, scored):
+    html, page = report(make([*scored, "helper", "topic"], auxiliary=["helper", "topic"]))
+    results, training, data = re.findall(r"<section.*?</section>", html, re.S)[:3]
+    assert "helper" not in results
+    assert "topic" not in results
+    assert f"for {len(scored)} sentiment task{'s' * (len(scored) > 1)} and 2 auxiliary tasks on posts" in page.text
+    assert data.count("auxiliary: not scored") == 2
+    dev, losses, weights = page.labels
+    assert "helper" not in dev
+    assert ("with it" in dev) == (len(scored) > 1)
+    assert "helper from" in losses
+    assert "topic" in weights
+    assert "Auxiliary: helper, topic." in training
+    rows = {
+        row.split("<")[0].strip(): re.findall(r'<td class="number[^>]*>([^<]*)', row)
+        for row in data.split('<th scope="rowgroup">')[1:]
+    }
+    assert rows["helper"] == ["12,345", "–", "–"]
+    assert rows["intensity"] == ["12,345", "120", "90"]
+
+
 def test_a_log_with_a_broken_last_line_a_repeated_step_and_a_loss_that_is_nan(make):
     folder = make(["intensity"], n_steps=5)
     lines = [{"step": step, "losses": {"intensity": loss}} for step, loss in ((1, 9.0), (2, 8.0), (3, float("nan")))]

@@ -34,6 +34,7 @@ def test_a_run_leaves_what_the_readme_says(finished):
         "log.jsonl",
         "metrics.json",
         "model",
+        "predictions.npz",
         "report.html",
         "summary.json",
     }

@@ -78,6 +78,11 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
             raise UsageError(f"{where}: tasks.{name}.source: '{task.source}' is not a source. {hint}")
     if not config.tasks:
         raise UsageError(f"{where}: tasks: found none, expected one or more.")
+    if all(task.auxiliary for task in config.tasks.values()):
+        raise UsageError(
+            f"{where}: tasks: found auxiliary tasks only, expected one or more to score; remove 'auxiliary' from "
+            "the tasks that count."
+        )
     return _resolve_paths(config, Path(folder), where)
 
 
@@ -137,6 +142,8 @@ def _from_here(key: str, value: Any) -> Any:
     """Take a path in an override from the folder one is in, as a shell's user expects."""
     if isinstance(value, dict):
         return {name: _from_here(f"{key}.{name}", item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_from_here(key, item) for item in value]
     if not isinstance(value, str) or value.startswith(("~", "${")):
         return value
     names_folder = key == "model" and _is_model_folder(value, Path())
@@ -181,10 +188,16 @@ def _resolve_paths(config: RunConfig, folder: Path, where: str) -> RunConfig:
             ) from None
 
     def resolve_source(name: str, source: SourceConfig) -> SourceConfig:
-        paths = {key: getattr(source, key) for key in ("path", "train", "dev", "test")}
         return source.model_copy(
-            update={key: resolve(f"sources.{name}.{key}", path) for key, path in paths.items() if path is not None}
+            update={key: resolve_all(f"sources.{name}.{key}", paths) for key, paths in source.paths().items()}
         )
+
+    def resolve_all(key: str, paths: Sequence[Path]) -> tuple[Path, ...]:
+        resolved = [resolve(key, path) for path in paths]
+        for number, path in enumerate(resolved):
+            if os.path.realpath(path) in map(os.path.realpath, resolved[:number]):
+                raise UsageError(f"{where}: {key}: found '{path}' twice, expected different paths; remove one.")
+        return tuple(resolved)
 
     model = config.model
     if _is_model_folder(model, folder):

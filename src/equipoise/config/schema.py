@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationError,
     ValidatorFunctionWrapHandler,
     field_validator,
@@ -26,6 +27,26 @@ Name = Annotated[str, Field(pattern=r"^[\w-]+$")]
 NumberOrText = Annotated[str, Field(coerce_numbers_to_str=True)]
 EMPTY_IS_DEFAULT = BeforeValidator(lambda value: {} if value is None else value)
 """A section whose keys are all left out, or commented out, is null in YAML."""
+
+
+def _list_paths(value: Any) -> Any:
+    if value is None:
+        return None
+    paths = value if isinstance(value, list | tuple) else [value]
+    if not paths:
+        raise ValueError("found an empty list, expected one path or more")
+    for path in paths:
+        if not isinstance(path, str | Path):
+            raise ValueError(f"found {path!r}, expected a path or a list of paths")
+    return paths
+
+
+Paths = Annotated[
+    tuple[Path, ...] | None,
+    BeforeValidator(_list_paths),
+    PlainSerializer(lambda paths: paths[0] if paths and len(paths) == 1 else paths),
+]
+"""One path or several; one alone is written without a list."""
 
 
 class Section(BaseModel):
@@ -45,14 +66,14 @@ class LimitConfig(Section):
 class SourceConfig(Section):
     """Rows from files, a folder, a hub data set or the starter corpus."""
 
-    path: Path | None = Field(
+    path: Paths = Field(
         None,
         description="A file (CSV, TSV, JSON, JSONL, Parquet) to split automatically, or a folder that holds "
-        "train, dev and test files.",
+        "train, dev and test files; or a list of files, or of folders, that are joined.",
     )
-    train: Path | None = Field(None, description="File of the training split.")
-    dev: Path | None = Field(None, description="File of the dev split; taken from train when not given.")
-    test: Path | None = Field(None, description="File of the test split; taken from train when not given.")
+    train: Paths = Field(None, description="File, or list of files, of the training split.")
+    dev: Paths = Field(None, description="File, or list of files, of the dev split; taken from train when not given.")
+    test: Paths = Field(None, description="File, or list of files, of the test split; taken from train when not given.")
     hub: str | None = Field(None, description="Hugging Face hub id of a data set (needs the network once).")
     hub_config: str | None = Field(None, description="Configuration name of the hub data set.")
     starter: str | None = Field(None, description="Name of a starter corpus (`equipoise fetch` lists them).")
@@ -82,6 +103,11 @@ class SourceConfig(Section):
         if abs(sum(self.split) - 1) > 1e-6 or self.split[0] == 0:
             raise ValueError(f"'split' is {list(self.split)}, expected three shares that add up to 1, train above 0")
         return self
+
+    def paths(self) -> dict[str, tuple[Path, ...]]:
+        """The files and folders it names, by key ("path", "train", "dev", "test"); a key without any is left out."""
+        given = {"path": self.path, "train": self.train, "dev": self.dev, "test": self.test}
+        return {key: paths for key, paths in given.items() if paths is not None}
 
 
 class FromScoreConfig(Section):
@@ -140,6 +166,7 @@ class TaskConfig(Section):
         None,
         description="Primary metric: `macro_f1` (default) or `accuracy`; `pearson` (default) or `spearman`.",
     )
+    auxiliary: bool = Field(False, description="Trained to help the others, never scored; needs labels in train only.")
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
@@ -166,21 +193,18 @@ class TaskConfig(Section):
     def open_task(self, name: str) -> Task:
         """Return the task, its label space still to be found on the training split."""
         metric = self.metric or PRIMARY_METRICS[self.kind][0]
+        common = (name, self.source, self.text, self.pair, self.label, metric)
         if self.kind == "regression":
-            return Regression(name, self.source, self.text, self.pair, self.label, metric, self.range)
+            return Regression(*common, self.range, auxiliary=self.auxiliary)
         if self.from_score is None:
-            return Classification(name, self.source, self.text, self.pair, self.label, metric, self.classes or ())
+            return Classification(*common, self.classes or (), auxiliary=self.auxiliary)
         cuts = self.from_score.thresholds
         return Classification(
-            name,
-            self.source,
-            self.text,
-            self.pair,
-            self.label,
-            metric,
+            *common,
             self.from_score.classes,
             from_score=True,
             thresholds=() if cuts == "auto" else cuts,
+            auxiliary=self.auxiliary,
         )
 
 

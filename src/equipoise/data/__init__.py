@@ -3,7 +3,8 @@
 from .checking import as_text
 from .collating import Collator
 from .loading import load_table
-from .reading import FORMATS, Rows, read_rows
+from .reading import FORMATS, read_rows
+from .rows import Rows
 from .sampling import MixedLengthSampler
 from .table import SplitCounts, Table
 from .tokenising import tokenise

@@ -8,7 +8,7 @@ from equipoise.config import SourceConfig
 from equipoise.errors import DataError, did_you_mean
 from equipoise.tasks import LabelError, Task, show
 
-from .reading import Rows
+from .rows import Rows
 from .splitting import normalise
 
 _SHOWN = 5

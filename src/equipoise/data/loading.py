@@ -1,6 +1,7 @@
 """From the run file to the table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from equipoise.config import RunConfig, SourceConfig
 from equipoise.errors import DataError, UsageError, did_you_mean
@@ -8,7 +9,7 @@ from equipoise.tasks import LabelError, Task, View, quote
 
 from .checking import Problems, check_rows
 from .merging import count_repeats, labelled, merge_repeats
-from .reading import Rows
+from .rows import Rows, join_rows
 from .sources import SPLITS, read_source
 from .splitting import choose, separate, split_rows
 from .table import Table, join_views
@@ -39,17 +40,16 @@ def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> T
     separate(sources, notes)
     for name, splits in sources.items():
         for split, limit in config.sources[name].limit:
-            rows = splits[split]
-            if limit is not None and limit < len(rows):
+            if limit is not None and split in splits and limit < len(rows := splits[split]):
                 splits[split] = choose(rows, limit)
                 notes.append(f"Source '{name}', {split}: {limit} of {len(rows)} rows are used (limit).")
-    parts = {split: _view_rows(split, sources, tasks, notes) for split in SPLITS}
+    parts = {split: _view_rows(split, sources, _readers(tasks.values(), split), notes) for split in SPLITS}
     if fitted is None:
         tasks = {name: _fit(task, parts["train"][task.view]) for name, task in tasks.items()}
     subsets = dict.fromkeys(column for name in sources for column in config.sources[name].subsets)
     problems = Problems()
-    for views in parts.values():
-        for task in tasks.values():
+    for split, views in parts.items():
+        for task in _readers(tasks.values(), split):
             _encode(views[task.view], task, problems)
     problems.stop()
     splits = {split: join_views(views, tasks, list(subsets)) for split, views in parts.items()}
@@ -64,36 +64,41 @@ def _adopt(fitted: dict[str, Task], tasks: dict[str, Task]) -> dict[str, Task]:
         known = fitted[name]
         if known.kind != task.kind:
             raise UsageError(f"tasks.{name}: found kind {task.kind}, expected {known.kind} as in the model.")
-        adopted[name] = known.replace(source=task.source, text=task.text, pair=task.pair, label=task.label)
+        adopted[name] = known.replace(
+            source=task.source, text=task.text, pair=task.pair, label=task.label, auxiliary=task.auxiliary
+        )
     return adopted
 
 
+def _readers(tasks: Iterable[Task], split: str) -> list[Task]:
+    """The tasks that have labels in a split: auxiliary ones have them in train only."""
+    return [task for task in tasks if split == "train" or not task.auxiliary]
+
+
 def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: list[str]) -> dict[str, Rows]:
-    """Read a source's rows that have a label, checked and in three splits."""
-    given: dict[str, Rows] = {}
+    """Read a source's rows that have a label, checked and in its splits: train alone if no task of it is scored."""
+    scored = _readers(tasks, "test")
     problems = Problems()
-    raw = read_source(source)
-    missing = [split for split in SPLITS if split not in raw]
+    raw = read_source(source, SPLITS if scored else ("train",))
+    missing = [split for split in SPLITS if split not in raw] if scored else []
     for split, share in zip(SPLITS, source.split, strict=True):
         if split in missing and share == 0:
             raise UsageError(
                 f"sources.{name}.split: found {list(source.split)}, which leaves nothing for {split}, and {split} has "
                 "no file of its own. Give it a share above 0, or a file."
             )
-    for split, rows in raw.items():
-        given[split] = check_rows(rows, source, tasks, problems)
+    checked = {
+        split: [check_rows(rows, source, _readers(tasks, split), problems) for rows in files]
+        for split, files in raw.items()
+    }
     problems.stop()
-    for split, rows in given.items():
-        kept = labelled(rows, tasks)
-        if not kept:
-            columns = ", ".join(f"'{column}'" for column in dict.fromkeys(task.label for task in tasks))
-            raise DataError(
-                f"{rows.file}: found no label in column {columns} on any of {len(rows)} rows, "
-                "expected one or more. Correct the column name in the run file, or fill the column."
-            )
-        if len(kept) < len(rows):
-            notes.append(f"{rows.file}: rows left out because they have no label: {len(rows) - len(kept)}.")
-        given[split] = kept
+    given = {
+        split: join_rows([_with_label(rows, _readers(tasks, split), notes) for rows in files])
+        for split, files in checked.items()
+    }
+    if not scored:
+        notes.append(f"Source '{name}' is read by auxiliary tasks only: all rows are for train: {len(given['train'])}.")
+        return given
     texts = sorted({task.text for task in tasks})
     if missing and source.group is None and len(texts) > 1:
         raise UsageError(
@@ -102,6 +107,8 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
         )
     train = given["train"]
     splits = split_rows(given, source.split)
+    for split in missing:
+        splits[split] = _without_auxiliary(splits[split], tasks, f"Source '{name}', {split}", notes)
     for split in (*missing, "train"):
         if not splits[split]:
             raise DataError(
@@ -116,13 +123,37 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
     return splits
 
 
+def _with_label(rows: Rows, tasks: Sequence[Task], notes: list[str]) -> Rows:
+    """Return a file's rows that have a label."""
+    kept = labelled(rows, tasks)
+    if not kept:
+        columns = ", ".join(f"'{column}'" for column in dict.fromkeys(task.label for task in tasks))
+        raise DataError(
+            f"{rows.file}: found no label in column {columns} on any of {len(rows)} rows, "
+            "expected one or more. Correct the column name in the run file, or fill the column."
+        )
+    if len(kept) < len(rows):
+        notes.append(f"{rows.file}: rows left out because they have no label: {len(rows) - len(kept)}.")
+    return kept
+
+
+def _without_auxiliary(rows: Rows, tasks: Sequence[Task], where: str, notes: list[str]) -> Rows:
+    """Take the labels of auxiliary tasks out of rows that were split off train."""
+    kept = labelled(rows, _readers(tasks, "test"))
+    if len(kept) < len(rows):
+        left_out = len(rows) - len(kept)
+        notes.append(f"{where}: rows left out because auxiliary tasks alone have a label on them: {left_out}.")
+    hidden = {f"label:{task.name}" for task in tasks if task.auxiliary}
+    return replace(kept, columns={name: cells for name, cells in kept.columns.items() if name not in hidden})
+
+
 def _view_rows(
-    split: str, sources: dict[str, dict[str, Rows]], tasks: dict[str, Task], notes: list[str]
+    split: str, sources: dict[str, dict[str, Rows]], tasks: Sequence[Task], notes: list[str]
 ) -> dict[View, Rows]:
     """Return each view's labelled rows, those of train without repeats."""
     views: dict[View, Rows] = {}
-    for view in dict.fromkeys(task.view for task in tasks.values()):
-        readers = [task for task in tasks.values() if task.view == view]
+    for view in dict.fromkeys(task.view for task in tasks):
+        readers = [task for task in tasks if task.view == view]
         rows = labelled(sources[view.source][split], readers)
         where = f"Source '{view.source}', {split}"
         if split == "train":

@@ -7,7 +7,7 @@ from typing import Any
 
 from equipoise.tasks import Classification, Task, View
 
-from .reading import Rows
+from .rows import Rows
 
 
 def merge_repeats(rows: Rows, view: View, tasks: Sequence[Task]) -> tuple[Rows, list[str]]:

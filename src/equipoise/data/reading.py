@@ -1,4 +1,4 @@
-"""Reading files into raw rows that remember where they stand.
+"""Reading files into raw rows.
 
 CSV and JSON go through the standard library and not through `datasets`: nothing guesses types (the label
 "NA" stays text, "007" keeps its zeros, a column may mix numbers and text), every message can name its line,
@@ -11,7 +11,6 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +19,10 @@ import pyarrow.parquet
 
 from equipoise.errors import DataError, did_you_mean
 
+from .rows import Rows
+
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _LONGEST_CELL = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of one file, column by column.
-
-    Args:
-        file: what messages call the file.
-        numbers: where each row stands in the file, from 1.
-        columns: the cells of each column, None where a row has none.
-        unit: what `numbers` count: "line" (CSV, TSV, JSONL) or "row" (the others).
-    """
-
-    file: str
-    numbers: Sequence[int]
-    columns: dict[str, list[Any]]
-    unit: str = "row"
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def where(self, index: int) -> str:
-        """Name the file and the place of a row in it."""
-        return f"{self.file}, {self.unit} {self.numbers[index]}"
-
-    def take(self, indices: Sequence[int]) -> "Rows":
-        """Return some of the rows, in the order of `indices`."""
-        columns = {name: [cells[i] for i in indices] for name, cells in self.columns.items()}
-        return Rows(self.file, [self.numbers[i] for i in indices], columns, self.unit)
 
 
 def read_rows(path: Path) -> Rows:

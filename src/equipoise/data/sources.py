@@ -1,6 +1,7 @@
 """From a source of the run file to raw rows by split."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from equipoise import starter
 from equipoise.config import SourceConfig
 from equipoise.errors import DataError, UsageError, did_you_mean
 
-from .reading import FORMATS, Rows, from_arrow, read_rows
+from .reading import FORMATS, from_arrow, read_rows
+from .rows import Rows
 
 SPLITS = ("train", "dev", "test")
 """The splits, in order."""
@@ -25,27 +27,51 @@ _SPLIT_NAMES = {
 }
 
 
-def read_source(source: SourceConfig) -> dict[str, Rows]:
-    """Read the splits that a source gives: "train" always, "dev" and "test" where it has them.
+def read_source(source: SourceConfig, splits: Sequence[str] = SPLITS) -> dict[str, list[Rows]]:
+    """Read the splits that a source gives, file by file: "train" always, "dev" and "test" where it has them.
 
     Only a hub set uses the network.
+
+    Args:
+        source: the source.
+        splits: the splits to read; a file that is to be split counts as "train".
 
     Raises:
         DataError: something is missing or cannot be read.
         UsageError: there is no such starter corpus.
     """
     if source.hub is not None:
-        return _read_hub(source.hub, source.hub_config)
-    return {split: read_rows(path) for split, path in _files(source).items()}
+        return _read_hub(source.hub, source.hub_config, splits)
+    return {split: [read_rows(path) for path in paths] for split, paths in _files(source, splits).items()}
 
 
-def _files(source: SourceConfig) -> dict[str, Path]:
+def _files(source: SourceConfig, splits: Sequence[str]) -> dict[str, Sequence[Path]]:
     if source.starter is not None:
-        return {"train": _starter_corpus(source.starter)}
-    if source.path is not None:
-        return _folder_files(source.path) if os.path.isdir(source.path) else {"train": source.path}
-    given = {"train": source.train, "dev": source.dev, "test": source.test}
-    return {split: path for split, path in given.items() if path is not None}
+        return {"train": [_starter_corpus(source.starter)]}
+    paths = source.paths()
+    if "path" not in paths:
+        return {split: paths[split] for split in splits if split in paths}
+    folders = [path for path in paths["path"] if os.path.isdir(path)]
+    if not folders:
+        return {"train": paths["path"]}
+    return _join_folders(folders, [path for path in paths["path"] if path not in folders], splits)
+
+
+def _join_folders(folders: Sequence[Path], others: Sequence[Path], splits: Sequence[str]) -> dict[str, Sequence[Path]]:
+    if others:
+        raise DataError(
+            f"{others[0]}: found no folder, but {folders[0]} beside it is one; expected a list of files only, or of "
+            "folders only. Name the files in the run file (train, dev, test)."
+        )
+    found = [_folder_files(folder) for folder in folders]
+    for split in splits:
+        has = [split in files for files in found]
+        if any(has) and not all(has):
+            raise DataError(
+                f"{folders[has.index(False)]}: found no {split} file, but {folders[has.index(True)]} beside it has "
+                "one; expected all of them to have one, or none. Name the files in the run file (train, dev, test)."
+            )
+    return {split: [files[split] for files in found] for split in splits if split in found[0]}
 
 
 def _starter_corpus(name: str) -> Path:
@@ -80,7 +106,7 @@ def _folder_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _read_hub(name: str, config: str | None) -> dict[str, Rows]:
+def _read_hub(name: str, config: str | None, splits: Sequence[str]) -> dict[str, list[Rows]]:
     try:
         loaded = datasets.load_dataset(name, config)
     except Exception as error:  # many kinds: no network, no such set, no rights, a broken file
@@ -89,11 +115,11 @@ def _read_hub(name: str, config: str | None) -> dict[str, Rows]:
             f"hub set '{name}': cannot be loaded ({reason}). The first use needs the network; "
             "check the id and hub_config, or give files (train, dev, test)."
         ) from None
-    rows: dict[str, Rows] = {}
+    rows: dict[str, list[Rows]] = {}
     for key, dataset in loaded.items():
         split = _SPLIT_NAMES.get(str(key))
-        if split is not None and split not in rows:
-            rows[split] = _hub_rows(dataset, f"hub set '{name}', split '{key}'")
+        if split is not None and split in splits and split not in rows:
+            rows[split] = [_hub_rows(dataset, f"hub set '{name}', split '{key}'")]
     if "train" not in rows:
         raise DataError(
             f"hub set '{name}': found the splits {', '.join(map(str, loaded))}, expected one named train. "

@@ -6,7 +6,7 @@ from typing import Any
 
 from equipoise.errors import DataError
 
-from .reading import Rows
+from .rows import Rows
 
 
 def normalise(text: str) -> str:
@@ -51,7 +51,7 @@ def separate(sources: dict[str, dict[str, Rows]], notes: list[str]) -> None:
     The same goes for the rows whose group stands in a later split of their own source.
 
     Args:
-        sources: rows by source and split, changed in place.
+        sources: rows by source and split, changed in place; a source may have no dev and test.
         notes: how many rows were dropped is added here.
 
     Raises:
@@ -60,8 +60,11 @@ def separate(sources: dict[str, dict[str, Rows]], notes: list[str]) -> None:
     foreign: set[Any] = set()
     for split, after, later in (("dev", "test", "test"), ("train", "dev", "dev or test")):
         for name, splits in sources.items():
-            foreign.update(key for keys in _keys(name, splits[after]) for key in keys)
+            if after in splits:
+                foreign.update(key for keys in _keys(name, splits[after]) for key in keys)
         for name, splits in sources.items():
+            if split not in splits:
+                continue
             rows = splits[split]
             kept = [i for i, keys in enumerate(_keys(name, rows)) if foreign.isdisjoint(keys)]
             if not kept:

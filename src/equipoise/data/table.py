@@ -9,7 +9,7 @@ import numpy as np
 
 from equipoise.tasks import Regression, Task, View
 
-from .reading import Rows
+from .rows import Rows
 
 
 class SplitCounts(TypedDict):
@@ -35,6 +35,11 @@ class Table:
     tasks: dict[str, Task]
     splits: dict[str, datasets.Dataset]
     notes: list[str]
+
+    @property
+    def scored(self) -> dict[str, Task]:
+        """The tasks that are not auxiliary; they alone have labels in dev and test."""
+        return {name: task for name, task in self.tasks.items() if not task.auxiliary}
 
     def labels(self, task: str, split: str) -> np.ndarray:
         """Return a task's labels in row order, shape (labelled rows,), float64 or int64."""
@@ -80,7 +85,7 @@ def join_views(views: dict[View, Rows], tasks: dict[str, Task], subsets: Sequenc
             f"label:{name}",
             "float64" if isinstance(task, Regression) else "int64",
             [
-                rows.columns[f"label:{name}"] if view == task.view else [None] * len(rows)
+                rows.columns.get(f"label:{name}", [None] * len(rows)) if view == task.view else [None] * len(rows)
                 for view, rows in views.items()
             ],
         )

@@ -25,19 +25,19 @@ class Record(TypedDict):
 
 
 def run_score(records: Iterable[Record], tasks: Mapping[str, Task]) -> float:
-    """Return the run score: the mean over tasks of max(0, primary metric) on all rows (our design).
+    """Return the run score: the mean over scored tasks of max(0, primary metric) on all rows (our design).
 
     Args:
         records: records of one model on one split, as `score_task` returns them.
-        tasks: the tasks by name; each has its primary metric among the records.
+        tasks: the tasks by name; each that is not auxiliary has its primary metric among the records.
 
     Raises:
         ValueError: a task's primary metric is missing, or stands there twice.
     """
-    found: dict[str, list[float]] = {name: [] for name in tasks}
+    found: dict[str, list[float]] = {name: [] for name, task in tasks.items() if not task.auxiliary}
     for record in records:
         name = record["task"]
-        if record["subset"] == "all" and name in tasks and record["metric"] == tasks[name].metric:
+        if record["subset"] == "all" and name in found and record["metric"] == tasks[name].metric:
             found[name].append(record["value"])
     for name, values in found.items():
         if len(values) != 1:

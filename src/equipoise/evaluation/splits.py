@@ -18,38 +18,57 @@ from .records import Record
 from .scoring import score_task
 
 Predictions = Mapping[str, npt.NDArray[np.float64]]
+"""Predictions by task: probabilities, shape (n, classes), or scores in the user's units, shape (n,)."""
 
 
-def score_model(
-    model: MultiTaskModel,
-    table: Table,
-    rows: Any,
-    split: str,
-    *,
-    batch_size: int,
-    bootstrap: int = 0,
-    seed: int = 0,
-    label: str | None = None,
-) -> list[Record]:
-    """Score a model on a split.
+def predict_split(
+    model: MultiTaskModel, table: Table, rows: Any, split: str, *, batch_size: int, label: str | None = None
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Predict for a split, for every task that is not auxiliary.
 
     Args:
         model: the model.
-        table: the table the labels and subsets come from.
+        table: the table the split belongs to.
         rows: the split's rows, tokenised.
         split: the split's name.
         batch_size: rows in a batch.
-        bootstrap: resamples behind the intervals; 0 leaves intervals and subsets out.
-        seed: seed of the resamples.
         label: what the progress bar says; None shows no bar.
 
     Returns:
-        The records of model "run".
+        For each task the predictions in the order of `table.rows(task, split)`: probabilities, shape
+        (n, classes), or scores in the user's units, shape (n,).
     """
-    wanted = {name: table.rows(name, split) for name in table.tasks}
+    wanted = {name: table.rows(name, split) for name in table.scored}
     with progress(label, len(rows), "row") as bar:
-        predictions = infer(model, rows, wanted, batch_size, bar)
-    return _score(predictions, "run", table, split, bootstrap, seed)
+        return infer(model, rows, wanted, batch_size, bar)
+
+
+def score_predictions(
+    predictions: Predictions, table: Table, split: str, *, model: str = "run", bootstrap: int = 0, seed: int = 0
+) -> list[Record]:
+    """Score predictions on a split.
+
+    Args:
+        predictions: as `predict_split` returns them.
+        table: the table the labels and subsets come from.
+        split: the split's name.
+        model: "run" or a baseline's name, for the records.
+        bootstrap: resamples behind the intervals; 0 leaves intervals and subsets out.
+        seed: seed of the resamples.
+    """
+    records: list[Record] = []
+    for name, values in predictions.items():
+        records += score_task(
+            table.tasks[name],
+            values,
+            table.labels(name, split),
+            split=split,
+            model=model,
+            subsets=_subsets(table, name, split) if bootstrap else None,
+            bootstrap=bootstrap,
+            seed=seed,
+        )
+    return records
 
 
 def score_baselines(
@@ -67,7 +86,7 @@ def score_baselines(
     records: list[Record] = []
     for rival in names:
         predictions = {}
-        for name, task in table.tasks.items():
+        for name, task in table.scored.items():
             labels = table.labels(name, "train")
             if rival == "majority":
                 predictions[name] = majority(task, labels, len(table.rows(name, split)))
@@ -75,7 +94,7 @@ def score_baselines(
                 found = vader(task, _texts(table, name, split), _texts(table, name, "train"), labels)
                 if found is not None:
                     predictions[name] = found
-        records += _score(predictions, rival, table, split, bootstrap, seed)
+        records += score_predictions(predictions, table, split, model=rival, bootstrap=bootstrap, seed=seed)
     return records
 
 
@@ -88,7 +107,8 @@ def evaluate(
 ) -> list[Record]:
     """Score a trained model on the data of a run file.
 
-    The label spaces are the model's own: a class the model does not know is an error.
+    The label spaces are the model's own: a class the model does not know is an error. Tasks that the run file
+    calls auxiliary are not scored.
 
     Args:
         model: a loaded model, or the folder of one (or of its run).
@@ -108,39 +128,23 @@ def evaluate(
     if split not in table.splits:
         raise UsageError(f"split: '{split}' does not exist. {did_you_mean(split, table.splits)}")
     rows, _ = tokenise(table.splits[split], predictor.model.tokenizer, predictor.model.max_length)
-    return score_split(predictor.model, table, rows, split, config)
+    size = config.train.eval_batch_size
+    predictions = predict_split(predictor.model, table, rows, split, batch_size=size, label=f"Scoring {split}")
+    return score_split(predictions, table, split, config)
 
 
-def score_split(model: MultiTaskModel, table: Table, rows: Any, split: str, config: RunConfig) -> list[Record]:
-    """Score a model and the run's baselines on a split, with intervals and subsets.
+def score_split(predictions: Predictions, table: Table, split: str, config: RunConfig) -> list[Record]:
+    """Score a model's predictions and the run's baselines on a split, with intervals and subsets.
 
     Args:
-        model: the model.
+        predictions: as `predict_split` returns them.
         table: the table the labels and subsets come from.
-        rows: the split's rows, tokenised.
         split: the split's name.
-        config: the run file: baselines, resamples, seed, batch size.
+        config: the run file: baselines, resamples, seed.
     """
-    resampling = {"bootstrap": config.evaluation.bootstrap, "seed": config.train.seed}
-    size = config.train.eval_batch_size
-    records = score_model(model, table, rows, split, batch_size=size, label=f"Scoring {split}", **resampling)
-    return records + score_baselines(config.evaluation.baselines, table, split, **resampling)
-
-
-def _score(predictions: Predictions, model: str, table: Table, split: str, bootstrap: int, seed: int) -> list[Record]:
-    records: list[Record] = []
-    for name, values in predictions.items():
-        records += score_task(
-            table.tasks[name],
-            values,
-            table.labels(name, split),
-            split=split,
-            model=model,
-            subsets=_subsets(table, name, split) if bootstrap else None,
-            bootstrap=bootstrap,
-            seed=seed,
-        )
-    return records
+    resamples, seed = config.evaluation.bootstrap, config.train.seed
+    records = score_predictions(predictions, table, split, bootstrap=resamples, seed=seed)
+    return records + score_baselines(config.evaluation.baselines, table, split, bootstrap=resamples, seed=seed)
 
 
 def _texts(table: Table, task: str, split: str) -> list[str]:

@@ -49,7 +49,7 @@ class Predictor:
         Args:
             texts: one text or several; or rows (dicts, or a pandas DataFrame) that hold the columns the tasks read.
             pair: second text (a target, an aspect) for the tasks that read one: one for all texts, or one each.
-            tasks: names of the tasks to answer for; all by default.
+            tasks: names of the tasks to answer for; by default all but the auxiliary ones.
             batch_size: texts in a batch; it does not change the answers beyond 1e-5.
             show_progress: show how far it is on standard error.
 
@@ -86,7 +86,7 @@ class Predictor:
 
     def _choose(self, names: Sequence[str] | None) -> dict[str, Task]:
         if names is None:
-            return self.tasks
+            return {name: task for name, task in self.tasks.items() if not task.auxiliary}
         for name in names:
             if name not in self.tasks:
                 raise UsageError(f"task '{name}' is not in the model. {did_you_mean(name, self.tasks)}")

@@ -20,8 +20,8 @@ from .svg import INK, MUTED, PAGE, RULE, SERIES, to_svg
 Floats = npt.NDArray[np.float64]
 
 # Figures are laid out in the page's pixels: at full width, text is as large as the page's small print.
-_WIDTH = 880
-_STYLE: Any = {
+WIDTH = 880
+STYLE: Any = {
     "figure.dpi": 72,
     "font.size": 12.5,
     "text.color": INK,
@@ -67,15 +67,16 @@ def plot_dev(dev: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task], kept: 
     score = _curve(dev, lambda line: line["dev"].get("run_score"))
     if len(score.steps) == 0:
         return None
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         ends = []
-        figure, axes = _figure(340, right=_key_width([*tasks, "run score"]))
-        if len(tasks) > 1:
+        scored = [name for name, task in tasks.items() if not task.auxiliary]
+        figure, axes = _figure(340, right=_key_width([*scored, "run score"]))
+        if len(scored) > 1:
             for i, (name, task) in enumerate(tasks.items()):
                 curve = _curve(dev, lambda line, key=f"{name}/{task.metric}": line["dev"].get(key))  # type: ignore[misc]
                 if len(curve.steps):
-                    axes.plot(*curve, linewidth=1.4, marker="o", markersize=3, **_look(i))
-                    ends.append(_End(float(curve.values[-1]), name, _look(i)))
+                    axes.plot(*curve, linewidth=1.4, marker="o", markersize=3, **line_style(i))
+                    ends.append(_End(float(curve.values[-1]), name, line_style(i)))
         axes.plot(*score, color=INK, linewidth=2.6, marker="o", markersize=5)
         ends.append(_End(float(score.values[-1]), "run score", {"color": INK}))
         if kept is not None and kept in score.steps:
@@ -84,7 +85,7 @@ def plot_dev(dev: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task], kept: 
             axes.plot([kept], [value], "o", markersize=5, color=INK)
         axes.set_xlim(0, score.steps[-1] * 1.02)
         _label_ends(axes, ends)
-        return to_svg(figure, "dev", _describe_dev(score, kept, tasks))
+        return to_svg(figure, "dev", _describe_dev(score, kept, {name: tasks[name] for name in scored}))
 
 
 def plot_losses(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -> Markup | None:
@@ -98,13 +99,13 @@ def plot_losses(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -
         return None
     columns = len(curves) if len(curves) <= 3 else (2 if len(curves) == 4 else 3)
     rows = math.ceil(len(curves) / columns)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         height = 300 if columns == 1 else 225
-        figure = Figure(figsize=(_WIDTH / 72, rows * height / 72))
+        figure = Figure(figsize=(WIDTH / 72, rows * height / 72))
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
         figure.subplots_adjust(
-            left=44 / _WIDTH,
-            right=1 - 16 / _WIDTH,
+            left=44 / WIDTH,
+            right=1 - 16 / WIDTH,
             top=1 - 30 / (rows * height),
             bottom=44 / (rows * height),
             wspace=0.22,
@@ -114,9 +115,9 @@ def plot_losses(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -
             axes.set_visible(False)
         order = {name: i for i, name in enumerate(tasks)}
         for i, (axes, (name, curve)) in enumerate(zip(grid.flat, curves.items(), strict=False)):
-            colour = _look(order[name])["color"]
+            colour = line_style(order[name])["color"]
             _plot_noisy(axes, curve, color=colour)
-            axes.set_title(_short(name), loc="left", fontsize=13, fontweight="bold", parse_math=False)
+            axes.set_title(short(name), loc="left", fontsize=13, fontweight="bold", parse_math=False)
             _set_axis(axes)
             axes.tick_params(labelbottom=i + columns >= len(curves))
             axes.set_xlabel("step" if i + columns >= len(curves) else "")
@@ -134,15 +135,15 @@ def plot_weights(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) 
     }
     if len(tasks) < 2 or not any(len(curve.steps) for curve in curves.values()):
         return None
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure, axes = _figure(300 + 12 * max(0, len(tasks) - 5), right=_key_width(list(tasks)))
         axes.set_ylim(0.75, 1.25)
         axes.axhline(1, color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
         ends = []
         for i, (name, curve) in enumerate(curves.items()):
             if len(curve.steps):
-                _plot_noisy(axes, curve, faint=0.3 if len(curves) <= 3 else 0.0, **_look(i))
-                ends.append(_End(float(_smooth(curve)[-1]), name, _look(i)))
+                _plot_noisy(axes, curve, faint=0.3 if len(curves) <= 3 else 0.0, **line_style(i))
+                ends.append(_End(float(_smooth(curve)[-1]), name, line_style(i)))
         axes.set_xlim(0, max(curve.steps[-1] for curve in curves.values() if len(curve.steps)))
         _label_ends(axes, ends)
         last = ", ".join(f"{end.name} {end.value:.2f}" for end in ends)
@@ -150,9 +151,9 @@ def plot_weights(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) 
 
 
 def _figure(height: int, right: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(_WIDTH / 72, height / 72))
+    figure = Figure(figsize=(WIDTH / 72, height / 72))
     axes = figure.subplots()
-    figure.subplots_adjust(left=44 / _WIDTH, right=1 - right / _WIDTH, top=1 - 12 / height, bottom=44 / height)
+    figure.subplots_adjust(left=44 / WIDTH, right=1 - right / WIDTH, top=1 - 12 / height, bottom=44 / height)
     axes.set_xlabel("step")
     _set_axis(axes)
     return figure, axes
@@ -165,7 +166,7 @@ def _set_axis(axes: Axes) -> None:
     axes.set_xlim(left=0)
 
 
-def _look(i: int) -> dict[str, Any]:
+def line_style(i: int) -> dict[str, Any]:
     """Colour and line style of task i: no two of 15 tasks share both."""
     return {"color": SERIES[i % len(SERIES)], "linestyle": _DASHES[i // len(SERIES) % len(_DASHES)]}
 
@@ -232,7 +233,7 @@ def _label_ends(axes: Axes, ends: Sequence[_End]) -> None:
         axes.text(
             1 + 39 / width,
             place,
-            _short(name),
+            short(name),
             transform=axes.transAxes,
             va="center",
             fontweight="bold" if strong else "normal",
@@ -260,12 +261,13 @@ def _top(group: Sequence[float], gap: float) -> float:
     return _bottom(group, gap) + gap * (len(group) - 1)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """Cut a name that is too long for a figure."""
     return name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…"
 
 
 def _key_width(names: Sequence[str]) -> float:
-    return 45 + 8.2 * max(len(_short(name)) for name in names)
+    return 45 + 8.2 * max(len(short(name)) for name in names)
 
 
 def _describe_dev(score: Curve, kept: int | None, tasks: Mapping[str, Task]) -> str:

@@ -41,6 +41,11 @@ class RunFolder:
         """The tasks as the run file states them."""
         return self.config.open_tasks()
 
+    @property
+    def auxiliary(self) -> list[str]:
+        """The names of the tasks that are trained and not scored."""
+        return [name for name, task in self.config.tasks.items() if task.auxiliary]
+
     @classmethod
     def read(cls, path: Path) -> "RunFolder":
         """Read a run folder.

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from equipoise.evaluation import METRICS
 from equipoise.files import write_text
 from equipoise.progress import format_seconds
@@ -13,6 +11,7 @@ from equipoise.tasks import Task
 
 from .figures import plot_dev, plot_losses, plot_weights
 from .folder import RunFolder
+from .pages import make_environment, thousands
 from .tables import arrange, main_split, subset_columns
 
 
@@ -40,32 +39,28 @@ def write_report(run_dir: str | Path) -> Path:
 
 
 def _render(run: RunFolder) -> str:
-    environment = Environment(
-        loader=PackageLoader("equipoise.reporting", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["thousands"] = _thousands
     tasks = run.tasks
     split = main_split(run.records)
-    return environment.get_template("report.html.j2").render(
-        run=run,
-        tasks=tasks,
-        about={name: _describe(task) for name, task in tasks.items()},
-        metric_labels={name: METRICS[task.metric].label for name, task in tasks.items()},
-        split=split,
-        results=arrange(run.records, tasks, split=split),
-        subsets={
-            column: arrange(run.records, tasks, split=split, column=column)
-            for column in subset_columns(run.records, split)
-        },
-        key_figures=_key_figures(run),
-        setup=_setup(run),
-        dev_figure=plot_dev(run.dev, tasks, run.summary.get("best_step")),
-        loss_figure=plot_losses(run.steps, tasks),
-        weight_figure=plot_weights(run.steps, tasks),
+    return (
+        make_environment()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            tasks=tasks,
+            about={name: _describe(task) for name, task in tasks.items()},
+            metric_labels={name: METRICS[task.metric].label for name, task in tasks.items()},
+            split=split,
+            results=arrange(run.records, tasks, split=split),
+            subsets={
+                column: arrange(run.records, tasks, split=split, column=column)
+                for column in subset_columns(run.records, split)
+            },
+            key_figures=_key_figures(run),
+            setup=_setup(run),
+            dev_figure=plot_dev(run.dev, tasks, run.summary.get("best_step")),
+            loss_figure=plot_losses(run.steps, tasks),
+            weight_figure=plot_weights(run.steps, tasks),
+        )
     )
 
 
@@ -73,9 +68,9 @@ def _key_figures(run: RunFolder) -> dict[str, str]:
     scores = run.summary.get("run_score", {})
     figures = {f"run score on {split}": f"{scores[split]:.3f}" for split in ("test", "dev") if split in scores}
     if "train" in run.data.get("rows", {}):
-        figures["training rows"] = _thousands(run.data["rows"]["train"])
+        figures["training rows"] = thousands(run.data["rows"]["train"])
     if "steps" in run.summary:
-        figures["steps"] = _thousands(run.summary["steps"])
+        figures["steps"] = thousands(run.summary["steps"])
     if "seconds" in run.summary:
         figures["training time"] = format_seconds(run.summary["seconds"])
     return figures
@@ -86,7 +81,7 @@ def _setup(run: RunFolder) -> dict[str, str]:
     options = ", ".join(f"{key} = {value}" for key, value in config.balance.options.items())
     setup = {"Backbone": config.model}
     if "parameters" in run.summary:
-        setup["Parameters"] = _thousands(run.summary["parameters"])
+        setup["Parameters"] = thousands(run.summary["parameters"])
     setup["Balancer"] = config.balance.name + (f" ({options})" if options else "")
     setup["Training"] = (
         f"{_length(run)}, "
@@ -96,7 +91,7 @@ def _setup(run: RunFolder) -> dict[str, str]:
     modules = "" if train.head_learning_rate is None else f", {train.head_learning_rate:g} for task modules"
     setup["Learning rate"] = f"{train.learning_rate:g}{modules}, {train.schedule} schedule"
     if "best_step" in run.summary:
-        setup["Kept checkpoint"] = f"step {_thousands(run.summary['best_step'])}, by run score on dev"
+        setup["Kept checkpoint"] = f"step {thousands(run.summary['best_step'])}, by run score on dev"
     setup["Seed"] = str(train.seed)
     if "versions" in run.summary:
         setup["Versions"] = ", ".join(f"{name} {version}" for name, version in run.summary["versions"].items())
@@ -115,12 +110,8 @@ def _describe(task: Task) -> Mapping[str, Any]:
     return {"kind": kind, "reads": reads, "label": task.label, "source": task.source}
 
 
-def _thousands(number: int | None) -> str:
-    return "–" if number is None else f"{number:,}"
-
-
 def _length(run: RunFolder) -> str:
     train = run.config.train
     if train.max_steps is not None:
-        return f"at most {_thousands(train.max_steps)} steps"
+        return f"at most {thousands(train.max_steps)} steps"
     return f"{train.epochs:g} {'epoch' if train.epochs == 1 else 'epochs'}"

@@ -102,15 +102,15 @@ def _row(task: Task, subset: str, metric: str, found: Sequence[Record | None]) -
     values = [record["value"] for record in records]
     better = METRICS[metric].higher_is_better
     best = max(values) if better else min(values)
-    digits = _digits(max(map(abs, values)))
+    digits = digits_for(max(map(abs, values)))
 
     def cell(record: Record | None) -> Cell | None:
         if record is None:
             return None
         low, high = record["low"], record["high"]
-        interval = "" if low is None or high is None else f"[{_number(low, digits)}, {_number(high, digits)}]"
+        interval = "" if low is None or high is None else f"[{write_number(low, digits)}, {write_number(high, digits)}]"
         is_best = len(values) > 1 and math.isclose(record["value"], best)
-        return Cell(_number(record["value"], digits), interval, is_best)
+        return Cell(write_number(record["value"], digits), interval, is_best)
 
     return Row(
         task=task.name,
@@ -123,12 +123,13 @@ def _row(task: Task, subset: str, metric: str, found: Sequence[Record | None]) -
     )
 
 
-def _digits(largest: float) -> int:
+def digits_for(largest: float) -> int:
     """Decimals that show a row's values to about three digits."""
     if largest < 0.05:
         return 3 if largest == 0 else min(8, 2 - math.floor(math.log10(largest)))
     return next((digits for bound, digits in ((10, 3), (100, 2), (1000, 1)) if largest < bound), 0)
 
 
-def _number(value: float, digits: int) -> str:
+def write_number(value: float, digits: int) -> str:
+    """Write a number with a true minus sign."""
     return f"{value:,.{digits}f}".replace("-", "−")

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -37,6 +37,7 @@ class Task(ABC):
         pair: column of the second text (a target, an aspect), or None.
         label: column of the label.
         metric: the primary metric.
+        auxiliary: it is trained to help the others, and never scored.
     """
 
     kind: ClassVar[str]
@@ -49,6 +50,7 @@ class Task(ABC):
     pair: str | None
     label: str
     metric: str
+    auxiliary: bool = field(default=False, kw_only=True)
 
     @property
     def view(self) -> View:

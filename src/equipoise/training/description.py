@@ -10,7 +10,7 @@ from equipoise.tasks import Classification
 
 
 def describe_table(table: Table) -> dict[str, Any]:
-    """What was trained on: rows a split, labels a task and split, and how many of each class."""
+    """What was trained on: rows a split, labels a task and split, auxiliary tasks, and how many of each class."""
     classes = {}
     for name, task in table.tasks.items():
         if isinstance(task, Classification):
@@ -28,6 +28,7 @@ def describe_table(table: Table) -> dict[str, Any]:
     return {
         "rows": {split: count["rows"] for split, count in counts.items()},
         "labels": {name: {split: count["labels"][name] for split, count in counts.items()} for name in table.tasks},
+        "auxiliary": [name for name, task in table.tasks.items() if task.auxiliary],
         "classes": classes,
         "fingerprint": _fingerprint(table),
     }

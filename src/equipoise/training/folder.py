@@ -1,21 +1,34 @@
 """A run's folder: what it holds, whose it is, and that nothing else is touched."""
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from equipoise.config import RunConfig, dump_config, load_config
+from equipoise.data import Table
 from equipoise.errors import TrainingError
-from equipoise.evaluation import Record
+from equipoise.evaluation import Predictions, Record
 from equipoise.files import write_json, write_text
 
 _RUN_FILES = frozenset(
-    ["config.yaml", "data.json", "log.jsonl", "metrics.json", "summary.json", "report.html", "model", "checkpoints"]
+    [
+        "config.yaml",
+        "data.json",
+        "log.jsonl",
+        "metrics.json",
+        "predictions.npz",
+        "summary.json",
+        "report.html",
+        "model",
+        "checkpoints",
+    ]
 )
 """All that a run writes into its folder."""
 HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
@@ -81,11 +94,10 @@ def check_output(folder: Path, resume: bool, overwrite: bool) -> None:
 
 def check_inputs_apart(config: RunConfig) -> None:
     """Refuse an output folder that holds what the run reads."""
-    inputs = {"model": Path(config.model)} if Path(config.model).is_absolute() else {}
+    inputs = [("model", Path(config.model))] if Path(config.model).is_absolute() else []
     for name, source in config.sources.items():
-        files = {"path": source.path, "train": source.train, "dev": source.dev, "test": source.test}
-        inputs |= {f"sources.{name}.{key}": path for key, path in files.items() if path is not None}
-    for key, path in inputs.items():
+        inputs += [(f"sources.{name}.{key}", path) for key, paths in source.paths().items() for path in paths]
+    for key, path in inputs:
         if path.resolve().is_relative_to(config.output.resolve()):
             raise TrainingError(f"{config.output}: the output folder holds the input {key}; choose another `output`.")
 
@@ -138,6 +150,27 @@ def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: b
                 "put the files back, or start anew with --overwrite or another `output`."
             )
     write_json(folder / "data.json", data)
+
+
+def write_predictions(folder: Path, predictions: Mapping[str, Predictions], table: Table) -> None:
+    """Write `predictions.npz`: arrays "SPLIT/TASK" as `predict_split` returns them, and "SPLIT/TASK/gold" beside.
+
+    Args:
+        folder: the run's folder.
+        predictions: for each split its predictions by task.
+        table: the table the gold labels come from.
+    """
+    arrays: dict[str, Any] = {}
+    for split, found in predictions.items():
+        for name, values in found.items():
+            arrays |= {f"{split}/{name}": values, f"{split}/{name}/gold": table.labels(name, split)}
+    temporary = folder / f".predictions.{os.getpid()}.tmp"
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(temporary, folder / "predictions.npz")
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def check_same(config: RunConfig, folder: Path) -> None:

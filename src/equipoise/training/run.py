@@ -2,10 +2,13 @@
 
 import json
 import os
+import resource
 import shutil
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -15,14 +18,24 @@ from equipoise.balancing import LabelStats, make_balancer
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Collator, MixedLengthSampler, Table, load_table, tokenise
 from equipoise.errors import TrainingError, UsageError
-from equipoise.evaluation import Record, run_score, score_model, score_split
+from equipoise.evaluation import Predictions, Record, predict_split, run_score, score_predictions, score_split
 from equipoise.files import write_json
 from equipoise.modeling import MultiTaskModel, freeze_embeddings, load_backbone
 from equipoise.reporting import write_report
 
 from .checkpoints import check_checkpoint, checkpoint_at, has_ended, latest_checkpoint, read_state
 from .description import describe_table
-from .folder import Run, check_inputs_apart, check_output, check_same, is_finished, only_run_in, open_folder, read_run
+from .folder import (
+    Run,
+    check_inputs_apart,
+    check_output,
+    check_same,
+    is_finished,
+    only_run_in,
+    open_folder,
+    read_run,
+    write_predictions,
+)
 from .trainer import MultiTaskTrainer, load_weights
 
 
@@ -35,8 +48,8 @@ def train(
 ) -> Run:
     """Train one model for all tasks of a run file, evaluate it and write the report.
 
-    The run's folder then holds `config.yaml`, `log.jsonl`, `data.json`, `metrics.json`, `summary.json`, `model/` and
-    `report.html`, which is written last.
+    The run's folder then holds `config.yaml`, `log.jsonl`, `data.json`, `metrics.json`, `predictions.npz`,
+    `summary.json`, `model/` and `report.html`, which is written last.
 
     Args:
         run_file: path of the run file, or a checked configuration.
@@ -85,17 +98,22 @@ def train(
         model.save_pretrained(folder / "model")
 
         # Dev has chosen the checkpoint; test is scored once.
+        predictions = {split: _predict(model, table, rows, split, config, show=True) for split in ("dev", "test")}
+        write_predictions(folder, predictions, table)
         records = [
-            record for split in ("dev", "test") for record in score_split(model, table, rows[split], split, config)
+            record for split, found in predictions.items() for record in score_split(found, table, split, config)
         ]
         write_json(folder / "metrics.json", records)
+        seconds = _step_seconds(folder)
         summary = {
             "status": "finished",
             "steps": state.global_step,
             "best_step": best_step,
             "run_score": {split: run_score(_of_run(records, split), table.tasks) for split in ("dev", "test")},
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "seconds": _training_seconds(folder),
+            "seconds": round(sum(seconds), 1),
+            "seconds_per_step": round(median(seconds), 4),
+            "peak_memory_mb": _peak_memory_mb(),
             "versions": {name: version(name) for name in ("equipoise", "torch", "transformers")},
         }
         write_json(folder / "summary.json", summary)
@@ -122,10 +140,24 @@ def _tokenise(table: Table, model: MultiTaskModel) -> tuple[dict[str, Any], list
     return rows, notes
 
 
-def _training_seconds(folder: Path) -> float:
-    """The time of all steps, also those before the run was resumed."""
+def _predict(
+    model: MultiTaskModel, table: Table, rows: dict[str, Any], split: str, config: RunConfig, *, show: bool = False
+) -> Predictions:
+    size = config.train.eval_batch_size
+    return predict_split(model, table, rows[split], split, batch_size=size, label=f"Scoring {split}" if show else None)
+
+
+def _step_seconds(folder: Path) -> list[float]:
+    """The time of every step, also of those before the run was resumed."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    return round(sum(line.get("seconds", 0.0) for line in lines), 1)
+    return [line["seconds"] for line in lines if "seconds" in line]
+
+
+def _peak_memory_mb() -> float:
+    """The most memory this process has held, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Counted in KB, but on macOS in bytes.
+    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
 
 
 def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> MultiTaskTrainer:
@@ -139,7 +171,7 @@ def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: 
     )
 
     def score_dev() -> dict[str, float]:
-        records = score_model(model, table, rows["dev"], "dev", batch_size=settings.eval_batch_size)
+        records = score_predictions(_predict(model, table, rows, "dev", config), table, "dev")
         primary = {
             f"{record['task']}/{record['metric']}": record["value"]
             for record in records

@@ -1,0 +1,58 @@
+"""Rows that remember where they stand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class Origin(NamedTuple):
+    """The file a row comes from, and what its number counts there."""
+
+    file: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one file, or of several that are joined, column by column.
+
+    Args:
+        file: what messages call the file, or the files.
+        numbers: where each row stands in its file, from 1.
+        columns: the cells of each column, None where a row has none.
+        unit: what `numbers` count: "line" (CSV, TSV, JSONL) or "row" (the others).
+        origins: of several files, the one each row comes from.
+    """
+
+    file: str
+    numbers: Sequence[int]
+    columns: dict[str, list[Any]]
+    unit: str = "row"
+    origins: Sequence[Origin] | None = None
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def where(self, index: int) -> str:
+        """Name the file and the place of a row in it."""
+        file, unit = (self.file, self.unit) if self.origins is None else self.origins[index]
+        return f"{file}, {unit} {self.numbers[index]}"
+
+    def take(self, indices: Sequence[int]) -> "Rows":
+        """Return some of the rows, in the order of `indices`."""
+        columns = {name: [cells[i] for i in indices] for name, cells in self.columns.items()}
+        origins = None if self.origins is None else [self.origins[i] for i in indices]
+        return Rows(self.file, [self.numbers[i] for i in indices], columns, self.unit, origins)
+
+
+def join_rows(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of files that have the same columns, one after the other; each keeps its file and number."""
+    if len(parts) == 1:
+        return parts[0]
+    more = f" and {len(parts) - 2} more" if len(parts) > 2 else ""
+    return Rows(
+        (", " if more else " and ").join(part.file for part in parts[:2]) + more,
+        [number for part in parts for number in part.numbers],
+        {name: [cell for part in parts for cell in part.columns[name]] for name in parts[0].columns},
+        origins=[origin for part in parts for origin in [Origin(part.file, part.unit)] * len(part)],
+    )

@@ -1,0 +1,128 @@
+"""The page of a comparison, and its table for the terminal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import rich.table
+import yaml
+from rich import box
+from rich.text import Text as RichText
+
+from equipoise.evaluation import METRICS
+from equipoise.files import write_text
+from equipoise.progress import format_seconds
+
+from .compare_figures import plot_metrics, plot_trajectories
+from .compare_tables import (
+    Text,
+    against_columns,
+    cost_columns,
+    metric_columns,
+    overview_columns,
+    part_columns,
+)
+from .pages import make_environment
+
+
+def write_comparison(folder: str | Path, results: Mapping[str, Any]) -> Path:
+    """Write `compare.html` into a comparison's folder: one page that needs neither network nor scripts.
+
+    Args:
+        folder: the folder.
+        results: the table as data, as in `compare.json`.
+
+    Returns:
+        The path of the page.
+    """
+    tasks, rows = results["tasks"], results["rows"]
+    page = (
+        make_environment()
+        .get_template("compare.html.j2")
+        .render(
+            results=results,
+            rows=rows,
+            overview=[*overview_columns(results), *cost_columns(results)],
+            tables={
+                name: [*metric_columns(name, about, rows), *against_columns(name, about, results)]
+                for name, about in tasks.items()
+            },
+            parts={name: part_columns(name, about, rows) for name, about in tasks.items()},
+            labels={name: METRICS[about["metric"]].label for name, about in tasks.items()},
+            metric_figure=plot_metrics(tasks, rows),
+            weight_figure=plot_trajectories(rows),
+            key_figures=_key_figures(results),
+            chosen=_chosen(results),
+            run_files={
+                name: yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+                for name, data in results["run_files"].items()
+            },
+        )
+    )
+    path = Path(folder) / "compare.html"
+    write_text(path, page)
+    return path
+
+
+def comparison_table(results: Mapping[str, Any]) -> rich.table.Table:
+    """Return the rows with what sums them up and each task's primary metric, for the terminal."""
+    tasks, rows = results["tasks"], results["rows"]
+    seeds = f"{results['seeds']} seed{'s' if results['seeds'] > 1 else ''}"
+    table = rich.table.Table(
+        title=f"Results on test, means over {seeds}, with 95 % intervals",
+        title_justify="left",
+        title_style="bold",
+        caption="Δm: mean relative gain over single-task; * differs from single-task (p < 0.05 after Holm); bold: best",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("row", overflow="fold")
+    columns = overview_columns(results)[:4] + [
+        column._replace(head=f"{name}\n{column.head}")
+        for name, about in tasks.items()
+        for column in metric_columns(name, about, rows)
+        if column.primary
+    ]
+    columns.append(cost_columns(results)[0])
+    differs = {(test["row"], test["task"]) for test in results["tests"].get("single-task", ()) if test["p_holm"] < 0.05}
+    for column in columns:
+        table.add_column(RichText(column.head), justify="right", overflow="fold")
+    for number, row in enumerate(rows):
+        marks = [" *" if (row["name"], column.head.split("\n")[0]) in differs else "" for column in columns]
+        cells = [_rich(column.cells[number], mark) for column, mark in zip(columns, marks, strict=True)]
+        table.add_row(RichText(row["name"]), *cells)
+    return table
+
+
+def _rich(cell: Text | None, mark: str) -> RichText:
+    if cell is None:
+        return RichText("–", style="dim")
+    text = RichText(cell.value + mark, style="bold" if cell.best else "")
+    if cell.interval:
+        text.append("\n" + cell.interval.replace(", ", ","), style="not bold dim")
+    return text
+
+
+def _key_figures(results: Mapping[str, Any]) -> dict[str, str]:
+    trained = sum(row["seconds"] for row in results["rows"])
+    figures = {"rows": str(len(results["rows"])), "seeds": str(results["seeds"])}
+    figures["training time"] = format_seconds(trained)
+    if results["failed"]:
+        figures["failed trainings"] = str(len(results["failed"]))
+    return figures
+
+
+def _chosen(results: Mapping[str, Any]) -> dict[str, str]:
+    """What was chosen on dev, in words."""
+    chosen = {}
+    for row in results["rows"]:
+        if row["weights"]:
+            weights = ", ".join(f"{task} {weight:g}" for task, weight in row["weights"].items())
+            chosen["Static weights"] = (
+                f"{weights}: the best on dev of {results['trials']}, each at a quarter of the budget"
+            )
+        if row["epochs"]:
+            epochs = ", ".join(f"{task} {'–' if n is None else format(n, 'g')}" for task, n in row["epochs"].items())
+            chosen["Epochs of single tasks"] = epochs
+    return chosen

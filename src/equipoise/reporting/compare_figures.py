@@ -1,0 +1,136 @@
+"""The comparison's figures: every row's primary metrics, and the course of its task weights."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+from equipoise.evaluation import METRICS
+
+from .figures import STYLE, WIDTH, line_style, short
+from .svg import INK, MUTED, SERIES, to_svg
+
+_ROW, _TOP, _BOTTOM, _GAP = 24, 34, 40, 30
+_NAMES = 190
+_CHARACTERS = 24
+_SAMPLE, _LETTER = 48, 7.4
+
+
+def plot_metrics(tasks: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """Plot the primary metric of each task on test: a panel a task, a line a row, mean and 95 % interval."""
+    rows = [row for row in rows if row["seeds"]]
+    if not rows:
+        return None
+    columns = min(2, len(tasks))
+    lines = math.ceil(len(tasks) / columns)
+    panel = _ROW * len(rows)
+    height = lines * (panel + _TOP + _BOTTOM)
+    with mpl.rc_context({**STYLE, "axes.grid.axis": "x"}):
+        figure = Figure(figsize=(WIDTH / 72, height / 72))
+        width = (WIDTH - _NAMES - _GAP * columns) / columns
+        said = []
+        for i, (name, task) in enumerate(tasks.items()):
+            line, column = divmod(i, columns)
+            left = _NAMES + column * (width + _GAP)
+            bottom = height - (line + 1) * (panel + _TOP + _BOTTOM) + _BOTTOM
+            axes = figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, panel / height))
+            better = METRICS[task["metric"]].higher_is_better
+            cells = [row["metrics"]["test"][name][task["metric"]] for row in rows]
+            best = (max if better else min)(cell["value"] for cell in cells)
+            for y, cell in enumerate(cells):
+                if cell["low"] is not None:
+                    axes.plot([cell["low"], cell["high"]], [y, y], color=SERIES[0], linewidth=2, solid_capstyle="butt")
+                axes.plot([cell["value"]], [y], "D" if cell["value"] == best else "o", color=SERIES[0], markersize=7)
+            reference = cells[0]["value"]
+            axes.axvline(reference, color=MUTED, linewidth=1, linestyle=(0, (2, 2)), zorder=0.9)
+            axes.set_ylim(len(rows) - 0.5, -0.5)
+            names = [short_row(row["name"]) for row in rows] if column == 0 else [""] * len(rows)
+            axes.set_yticks(range(len(rows)), names, color=INK, parse_math=False)
+            axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+            axes.set_title(short(name), loc="left", fontsize=13, fontweight="bold", parse_math=False)
+            axes.set_xlabel(METRICS[task["metric"]].label)
+            said.append(
+                f"{name}: " + ", ".join(f"{row['name']} {c['value']:.3f}" for row, c in zip(rows, cells, strict=True))
+            )
+        return to_svg(figure, "metrics", "Primary metric of every row on test. " + "; ".join(said) + ".")
+
+
+def plot_trajectories(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """Plot the task weights of every row over the steps, a panel a row; rows that keep them equal are left out."""
+    rows = [row for row in rows if _moves(row["trajectory"])]
+    if not rows:
+        return None
+    tasks = list(dict.fromkeys(task for row in rows for task in row["trajectory"]))
+    columns = min(3, len(rows))
+    lines = math.ceil(len(rows) / columns)
+    keys = _break_keys(tasks)
+    key_height = 22 * len(keys) + 10
+    height = lines * 200 + key_height + 20
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH / 72, height / 72))
+        grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
+        figure.subplots_adjust(
+            left=40 / WIDTH,
+            right=1 - 12 / WIDTH,
+            top=1 - (key_height + 28) / height,
+            bottom=44 / height,
+            wspace=0.1,
+            hspace=0.42,
+        )
+        for axes in grid.flat[len(rows) :]:
+            axes.set_visible(False)
+        for i, (axes, row) in enumerate(zip(grid.flat, rows, strict=False)):
+            axes.axhline(1, color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
+            for task, course in row["trajectory"].items():
+                axes.plot(course["steps"], course["weights"], linewidth=2, **line_style(tasks.index(task)))
+            axes.set_title(short_row(row["name"]), loc="left", fontsize=13, fontweight="bold", parse_math=False)
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            axes.set_xlim(left=0)
+            axes.set_xlabel("step" if i + columns >= len(rows) else "")
+        grid.flat[0].set_ylim(bottom=0)
+        grid.flat[0].yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        for line, names in enumerate(keys):
+            left = 40.0
+            y = 1 - (14 + 22 * line) / height
+            for name in names:
+                sample = [left / WIDTH, (left + 26) / WIDTH]
+                figure.add_artist(Line2D(sample, [y, y], linewidth=2, **line_style(tasks.index(name))))
+                figure.text((left + 33) / WIDTH, y, short(name), va="center", parse_math=False)
+                left += _key_width(name)
+        last = "; ".join(
+            f"{row['name']}: " + ", ".join(f"{task} {c['weights'][-1]:.2f}" for task, c in row["trajectory"].items())
+            for row in rows
+        )
+        return to_svg(figure, "weights", f"Line charts of the task weights over the steps; at the end {last}.")
+
+
+def short_row(name: str) -> str:
+    """Cut a row's name that is too long for a figure."""
+    return name if len(name) <= _CHARACTERS else name[: _CHARACTERS - 1] + "…"
+
+
+def _moves(trajectory: Mapping[str, Any]) -> bool:
+    return any(abs(weight - 1) > 1e-3 for course in trajectory.values() for weight in course["weights"])
+
+
+def _key_width(name: str) -> float:
+    return _SAMPLE + _LETTER * len(short(name)) + 14
+
+
+def _break_keys(tasks: Sequence[str]) -> list[list[str]]:
+    """Break the key into lines that fit the figure."""
+    lines: list[list[str]] = [[]]
+    width = 0.0
+    for task in tasks:
+        if lines[-1] and width + _key_width(task) > WIDTH - 50:
+            lines.append([])
+            width = 0.0
+        lines[-1].append(task)
+        width += _key_width(task)
+    return lines

@@ -1,0 +1,141 @@
+"""A comparison's numbers, written out for the page and the terminal alike."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from equipoise.evaluation import METRICS
+
+from .tables import digits_for, write_number
+
+
+class Text(NamedTuple):
+    """A cell written out: a value, what stands under it, whether it is the best of its column."""
+
+    value: str
+    interval: str = ""
+    best: bool = False
+
+
+class Column(NamedTuple):
+    """A column: its head, whether lower is better, whether it is the task's primary metric, a cell a row."""
+
+    head: str
+    lower_is_better: bool
+    primary: bool
+    cells: list[Text | None]
+
+
+def metric_columns(task: str, about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Return a column for each metric of a task on test."""
+    columns = []
+    for metric in about["metrics"]:
+        cells = [row["metrics"]["test"].get(task, {}).get(metric) for row in rows]
+        better = METRICS[metric].higher_is_better
+        columns.append(
+            Column(METRICS[metric].label, not better, metric == about["metric"], write_estimates(cells, better))
+        )
+    return columns
+
+
+def against_columns(task: str, about: Mapping[str, Any], results: Mapping[str, Any]) -> list[Column]:
+    """Return, for each reference row, a column of the loss against it and one of corrected p-values."""
+    regression = about["kind"] == "regression"
+    columns = []
+    for reference, tests in results["tests"].items():
+        found = {test["row"]: test for test in tests if test["task"] == task}
+        key = "ratio" if regression else "difference"
+        loss: list[Text | None] = []
+        p_values: list[Text | None] = []
+        for row in results["rows"]:
+            test = found.get(row["name"])
+            loss.append(_against(test[key], regression) if test and test[key] else None)
+            p_values.append(Text(_p(test["p_holm"]), f"alone {_p(test['p'])}", test["p_holm"] < 0.05) if test else None)
+        head = f"MSE ÷ {reference}" if regression else f"errors − {reference}, points"
+        columns += [Column(head, True, False, loss), Column(f"p, {reference}", True, False, p_values)]
+    return columns
+
+
+def part_columns(task: str, about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Return a column for each region of a score (MSE), or two for each class (recall, F1)."""
+    columns = []
+    for number, part in enumerate(about["parts"]):
+        for measure in ("mse",) if about["kind"] == "regression" else ("recall", "f1"):
+            values = [row["parts"][task][number][measure] if task in row["parts"] else None for row in rows]
+            cells = write_estimates([None if v is None else {"value": v} for v in values], measure != "mse")
+            head = part["name"] if measure == "mse" else f"{part['name']}: {'F1' if measure == 'f1' else measure}"
+            columns.append(Column(head, measure == "mse", False, cells))
+    return columns
+
+
+def overview_columns(results: Mapping[str, Any]) -> list[Column]:
+    """Return the columns that sum a row up over all tasks."""
+    rows = results["rows"]
+
+    def estimates(head: str, pick: Any, lower: bool = False, digits: int | None = None) -> Column:
+        return Column(head, lower, False, write_estimates([pick(row) for row in rows], not lower, digits))
+
+    def plain(head: str, key: str, digits: int, lower: bool = False) -> Column:
+        return estimates(head, lambda row: None if row[key] is None else {"value": row[key]}, lower, digits)
+
+    return [
+        estimates("Δm %", lambda row: row["delta_m"], digits=2),
+        plain("mean rank", "mean_rank", 2, lower=True),
+        plain("wins", "wins", 0),
+        estimates("run score, test", lambda row: row["run_score"]["test"]),
+        estimates("run score, dev", lambda row: row["run_score"]["dev"]),
+    ]
+
+
+def cost_columns(results: Mapping[str, Any]) -> list[Column]:
+    """Return the columns of time and memory; no cell is the best."""
+
+    def column(head: str, write: Any) -> Column:
+        return Column(head, True, False, [write(row) if row["seeds"] else None for row in results["rows"]])
+
+    return [
+        column(
+            "seconds a step",
+            lambda row: Text(f"{row['seconds_per_step']:.3g}", _times(row["relative_step_time"])),
+        ),
+        column("peak memory, MB", lambda row: Text(f"{row['peak_memory_mb']:,.0f}", _times(row["relative_memory"]))),
+        column(
+            "total seconds",
+            lambda row: Text(
+                f"{row['seconds']:,.0f}", f"{row['seconds_choosing']:,.0f} to choose" if row["seconds_choosing"] else ""
+            ),
+        ),
+    ]
+
+
+def write_estimates(
+    cells: Sequence[Mapping[str, Any] | None], higher_is_better: bool, digits: int | None = None
+) -> list[Text | None]:
+    """Write values with their intervals, the best of them marked."""
+    values = [cell["value"] for cell in cells if cell is not None]
+    if not values:
+        return [None] * len(cells)
+    if digits is None:
+        digits = digits_for(max(map(abs, values)))
+    best = max(values) if higher_is_better else min(values)
+
+    def write(cell: Mapping[str, Any]) -> Text:
+        low, high = cell.get("low"), cell.get("high")
+        interval = "" if low is None or high is None else f"[{write_number(low, digits)}, {write_number(high, digits)}]"
+        is_best = len(values) > 1 and min(values) < max(values) and cell["value"] == best
+        return Text(write_number(cell["value"], digits), interval, is_best)
+
+    return [None if cell is None else write(cell) for cell in cells]
+
+
+def _against(estimate: Mapping[str, float], ratio: bool) -> Text:
+    scale, digits = (1, 3) if ratio else (100, 2)
+    value, low, high = (write_number(scale * estimate[key], digits) for key in ("value", "low", "high"))
+    return Text(value, f"[{low}, {high}]")
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f} × equal"

@@ -1,0 +1,264 @@
+"""Several losses for any `transformers.Trainer`: balanced, logged, and kept in its checkpoints."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from transformers import TrainerCallback
+
+from equipoise.balancing import Balancer, NonFiniteLoss, Repeatable
+from equipoise.errors import TrainingError
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+else:
+    Trainer = object
+
+_BALANCER = "balancer.pt"
+
+
+@dataclass(frozen=True)
+class TaskLosses:
+    """The losses of one batch, as a balancer takes them.
+
+    Args:
+        losses: per task the losses of its labelled examples, shape (n_t,), or one scalar. A task without labels in
+            the batch has an empty entry, which distributed training needs to reach its module.
+        targets: per task the labels, shape (n_t,); for example weights.
+        rows: per task which rows of the features its entries belong to, shape (n_t,); checked only.
+        features: the features, where the trainer's `features` does not name a module that returns them.
+        parameters: the shared parameters, for a balancer that takes gradients there.
+        outputs: the model's outputs, handed to `compute_metrics` in evaluation.
+    """
+
+    losses: Mapping[str, Tensor]
+    targets: Mapping[str, Tensor] | None = None
+    rows: Mapping[str, Tensor] | None = None
+    features: Tensor | None = None
+    parameters: Iterable[Tensor] | None = None
+    outputs: Any = None
+
+
+class BalancedTrainerMixin(Trainer):
+    """Let a `transformers.Trainer` train on several losses.
+
+    Put it before `Trainer` and implement `compute_task_losses`; with gradient accumulation also `count_labels`.
+    Every log holds the task losses ("loss/TASK", means over the labels since the last log) and task weights
+    ("weight/TASK", means over the steps that had the task). The balancer's state is in every checkpoint, as
+    `balancer.pt`, and comes back with `resume_from_checkpoint`. Accumulation, distributed training, mixed precision
+    (a step that the gradient scaler skips teaches the balancer nothing) and balancers that look at the losses after
+    the update need nothing more.
+
+    Args:
+        args: those of `transformers.Trainer`.
+        balancer: turns the task losses into one.
+        features: name of the model's submodule whose output all task modules read, such as "pooler"; an output with
+            several parts counts by its first. It is captured inside the model, so it is right also where the model's
+            outputs are copied on their way (distributed training, mixed precision). Balancers that use no gradients
+            need none.
+        kwargs: those of `transformers.Trainer`.
+
+    Example:
+        >>> from transformers import Trainer
+        >>> class MyTrainer(BalancedTrainerMixin, Trainer):
+        ...     def compute_task_losses(self, model, inputs):
+        ...         scores, logits = model(inputs["x"])
+        ...         return TaskLosses(
+        ...             {
+        ...                 "score": (scores - inputs["score"]).square(),
+        ...                 "polarity": nn.functional.cross_entropy(logits, inputs["polarity"], reduction="none"),
+        ...             }
+        ...         )
+    """
+
+    def __init__(self, *args: Any, balancer: Balancer, features: str | None = None, **kwargs: Any) -> None:
+        self.balancer = balancer
+        self._feature_module = features
+        self._captured: _Captured | None = None
+        self._counts: dict[str, int] | None = None
+        self._forwards: list[Callable[[], TaskLosses]] = []
+        # By task: sum of its losses and number of its labels; sum of its weights and number of its steps.
+        self._losses = {task: [0.0, 0] for task in balancer.tasks}
+        self._weights = {task: [0.0, 0] for task in balancer.tasks}
+        super().__init__(*args, **kwargs)
+        # torch's DataParallel would split the batch out of the balancer's sight; several devices need a launcher.
+        self.args._n_gpu = min(1, self.args.n_gpu)
+        self._train_batch_size = self.args.train_batch_size
+        # The losses are divided by the label counts of the whole accumulated batch: nothing is left to divide.
+        self.loss_is_scaled_for_ga = True
+        self.balancer.to(self.args.device)
+        self.add_callback(_CloseSteps(self))
+
+    @abstractmethod
+    def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
+        """Compute the task losses of a batch.
+
+        Args:
+            model: the model to call: ours, or what distributed training wrapped around it.
+            inputs: a batch, on the device.
+        """
+
+    def count_labels(self, inputs: dict[str, Any]) -> Mapping[str, int]:
+        """Count each task's labels in a batch; needed with gradient accumulation only."""
+        raise NotImplementedError(
+            f"With gradient accumulation a task's loss is divided by its labels in all micro-batches: implement "
+            f"`{type(self).__name__}.count_labels(inputs)`, which returns each task's number of labels in a batch."
+        )
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """Balance the task losses of a batch."""
+        self._capture_features()
+
+        def forward() -> TaskLosses:
+            return self.compute_task_losses(model, dict(inputs))
+
+        learning = torch.is_grad_enabled()
+        if learning and self.balancer.needs_next_losses:
+            forward = Repeatable(forward)
+            self._forwards.append(forward)
+        found = forward()
+        captured = self._captured.take() if self._captured else None
+        loss = self.balancer(
+            found.losses,
+            features=captured if found.features is None else found.features,
+            parameters=found.parameters,
+            targets=found.targets,
+            rows=found.rows,
+            counts=self._counts if learning else None,
+        )
+        if learning:
+            for task, entry in found.losses.items():
+                self._losses[task][0] += entry.detach().sum().item()
+                self._losses[task][1] += entry.numel()
+        return (loss, found.outputs or {}) if return_outputs else loss
+
+    def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple:
+        """Collect the batches of one step, and count each task's labels in them."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if self.args.gradient_accumulation_steps > 1:
+            counts = [self.count_labels(batch) for batch in batches]
+            self._counts = {task: sum(int(count.get(task, 0)) for count in counts) for task in self.balancer.tasks}
+        return batches, items
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log figures; a training step's with the task losses and task weights.
+
+        Raises:
+            NonFiniteLoss: the gradient is not finite, and no gradient scaler has skipped the step.
+        """
+        if "grad_norm" in logs:
+            if not math.isfinite(logs["grad_norm"]) and not self.accelerator.optimizer_step_was_skipped:
+                # Before this step's checkpoint is written: the last one is still good.
+                raise NonFiniteLoss(
+                    f"The gradient of step {self.state.global_step} is not finite. Lower the learning rate, or look "
+                    "for labels far out of range."
+                )
+            logs |= self._take_figures()
+        super().log(logs, start_time)
+
+    def close_step(self) -> None:
+        """Tell the balancer of an optimiser step; called after each."""
+        skipped = self.accelerator.optimizer_step_was_skipped
+        self.balancer.after_step(self._compute_again if self._forwards else None, skipped=skipped)
+        self._forwards.clear()
+        for task, weight in self.balancer.weights.items():
+            if weight:
+                self._weights[task][0] += weight
+                self._weights[task][1] += 1
+
+    def _compute_again(self) -> dict[str, Tensor]:
+        """Compute the losses of all micro-batches of the step again."""
+        parts: dict[str, list[Tensor]] = {}
+        for forward in self._forwards:
+            for task, entry in forward().losses.items():
+                parts.setdefault(task, []).append(entry)
+        if self._captured:
+            self._captured.take()
+        return {
+            task: sum(entries, torch.zeros(())) if entries[0].dim() == 0 else torch.cat(entries)
+            for task, entries in parts.items()
+        }
+
+    def _take_figures(self) -> dict[str, float]:
+        """Return the mean losses and weights since the last time."""
+        sums = self._sum_over_processes([figure for pair in self._losses.values() for figure in pair])
+        figures = {}
+        for index, task in enumerate(self._losses):
+            if sums[2 * index + 1]:
+                figures[f"loss/{task}"] = sums[2 * index] / sums[2 * index + 1]
+        figures |= {f"weight/{task}": total / steps for task, (total, steps) in self._weights.items() if steps}
+        for kept in (self._losses, self._weights):
+            kept.update({task: [0.0, 0] for task in kept})
+        return figures
+
+    def _sum_over_processes(self, numbers: list[float]) -> list[float]:
+        if self.args.world_size == 1:
+            return numbers
+        return self.accelerator.reduce(torch.tensor(numbers, device=self.args.device, dtype=torch.float64)).tolist()
+
+    def _capture_features(self) -> None:
+        if self._feature_module is None:
+            return
+        module = self.accelerator.unwrap_model(self.model).get_submodule(self._feature_module)
+        if self._captured is None or self._captured.module is not module:
+            self._captured = _Captured(module)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        super()._save_optimizer_and_scheduler(output_dir)
+        if self.args.should_save:
+            torch.save(self.balancer.state_dict(), Path(output_dir) / _BALANCER)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None:
+            return
+        file = Path(checkpoint) / _BALANCER
+        if not file.is_file():
+            raise TrainingError(
+                f"{file}: no such file: the checkpoint was written without a balancer. Start anew, or copy one there."
+            )
+        self.balancer.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+
+
+class _CloseSteps(TrainerCallback):
+    """Tells the balancer of optimiser steps and epochs."""
+
+    def __init__(self, trainer: BalancedTrainerMixin) -> None:
+        self._trainer = trainer
+
+    def on_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Let the balancer close the step."""
+        self._trainer.close_step()
+
+    def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
+        """Let the balancer close the epoch."""
+        self._trainer.balancer.on_epoch_end()
+
+
+class _Captured:
+    """Keeps the last output of a module, as long as nobody has taken it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self._output: Any = None
+        module.register_forward_hook(self)
+
+    def __call__(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        if torch.is_grad_enabled():
+            self._output = output
+
+    def take(self) -> Tensor | None:
+        """Return the output, or its first part, and forget it."""
+        output, self._output = self._output, None
+        return output if output is None or isinstance(output, Tensor) else output[0]
