@@ -1,10 +1,13 @@
 import pytest
 import torch
 
-from equipoise.balancing import BALANCERS, Balancer, DynamicAdaptiveLoss
+from equipoise.balancing import BALANCERS, Balancer, DynamicAdaptiveLoss, NonFiniteLoss, UncertaintyWeighting
 from equipoise.testing import check_balancer
 
-NEEDED = {"static": lambda tasks: {"weights": {task: len(task) for task in tasks}}}
+NEEDED = {
+    "static": lambda tasks: {"weights": {task: len(task) for task in tasks}},
+    "nash_mtl": lambda tasks: {"optim_niter": 1},  # it is slow
+}
 
 
 @pytest.mark.parametrize("name", BALANCERS)
@@ -12,7 +15,9 @@ def test_every_balancer_passes(name):
     check_balancer(lambda tasks: BALANCERS[name](tasks, **NEEDED.get(name, lambda _: {})(tasks)))
 
 
-@pytest.mark.parametrize("options", [{"task_weights": False}, {"example_weights": False}, {"clip": (0.5, 2.0)}])
+@pytest.mark.parametrize(
+    "options", [{"task_weights": False}, {"example_weights": False}, {"clip": (0.5, 2.0)}, {"where": "parameters"}]
+)
 def test_every_form_of_dao_passes(options):
     check_balancer(lambda tasks: DynamicAdaptiveLoss(tasks, **options))
 
@@ -100,6 +105,142 @@ class _Forgetful(_ByLoss):
         return torch.stack([self.average[task] for task in tasks])
 
 
+class _RandomByPosition(Balancer):
+    """Its draws are its own, but the first tasks draw more."""
+
+    random = True
+
+    def __init__(self, tasks):
+        super().__init__(tasks)
+        self.calls = torch.tensor(0)
+
+    def compute_weights(self, losses, gradients, tasks):
+        self.calls = self.calls + 1
+        draws = torch.rand(len(tasks), generator=torch.Generator().manual_seed(int(self.calls)), dtype=torch.float64)
+        return draws + torch.arange(len(tasks)) / 2
+
+    def _get_state(self):
+        return super()._get_state() | {"calls": self.calls}
+
+    def _set_state(self, state):
+        super()._set_state(state)
+        self.calls = state["calls"]
+
+
+class _Drawing(_ByLoss):
+    """It draws from the global random state, for nothing."""
+
+    def compute_weights(self, losses, gradients, tasks):
+        torch.rand(())
+        return losses
+
+
+class _SaysItCompensates(_ByLoss):
+    rescaling = "compensates"
+
+
+class _SaysItIgnores(_ByLoss):
+    rescaling = "ignores"
+
+
+class _SaysAnythingElse(_ByLoss):
+    rescaling = "never"
+
+
+class _ByCall(_ByLoss):
+    """Weights change from micro-batch to micro-batch."""
+
+    def _weigh_step(self, *batch, **options):
+        self._memory.weights = None
+        return super()._weigh_step(*batch, **options)
+
+    def compute_weights(self, losses, gradients, tasks):
+        return self._memory.losses[self._indices(tasks)].nan_to_num(1.0)
+
+
+class _IgnoresCounts(_ByLoss):
+    """Every micro-batch counts as though it were a whole one."""
+
+    def forward(self, losses, **inputs):
+        scalar = super().forward(losses, **inputs)
+        return 2 * scalar if inputs.get("counts") else scalar
+
+
+class _ForgetsTheOpenStep(_ByLoss):
+    """The weights of the open step are not in its state, and asked for again they are others."""
+
+    def __init__(self, tasks):
+        super().__init__(tasks)
+        self.calls = torch.tensor(0)
+
+    def compute_weights(self, losses, gradients, tasks):
+        self.calls = self.calls + 1
+        return losses ** (1 + self.calls % 2)
+
+    def _get_state(self):
+        state = super()._get_state() | {"calls": self.calls}
+        return {name: value for name, value in state.items() if name != "weights"}
+
+    def _set_state(self, state):
+        super()._set_state(state)
+        self.calls = state["calls"]
+
+
+class _LearnsFromSkippedSteps(UncertaintyWeighting):
+    def after_step(self, recompute=None, *, skipped=False):
+        super().after_step(recompute)
+
+
+class _TakesNaN(_ByLoss):
+    def forward(self, losses, **inputs):
+        return super().forward({task: loss.nan_to_num() for task, loss in losses.items()}, **inputs)
+
+
+class _NamesNobody(_ByLoss):
+    def forward(self, losses, **inputs):
+        try:
+            return super().forward(losses, **inputs)
+        except NonFiniteLoss:
+            raise NonFiniteLoss("A loss is not finite.") from None
+
+
+class _PoisonedByNaN(_ByLoss):
+    """It counts a loss in before it is looked at."""
+
+    total = 0.0
+
+    def forward(self, losses, **inputs):
+        self.total = self.total + sum(loss.detach().mean() for loss in losses.values() if loss.numel()) * 0
+        return super().forward(losses, **inputs)
+
+    def compute_weights(self, losses, gradients, tasks):
+        return losses + self.total
+
+
+class _BlindToOtherRanks(_ByLoss):
+    """Every process goes by its own losses."""
+
+    def forward(self, losses, **inputs):
+        self.own = {task: loss.detach().mean().double() for task, loss in losses.items()}
+        return super().forward(losses, **inputs)
+
+    def compute_weights(self, losses, gradients, tasks):
+        return torch.stack([self.own[task].nan_to_num(1.0) for task in tasks])
+
+
+class _ByRankCount(_ByLoss):
+    """All processes agree, on other weights than one process alone."""
+
+    def compute_weights(self, losses, gradients, tasks):
+        return losses if self.process_group is None else losses.square()
+
+
+class _ForgetsTheWorldSize(_ByLoss):
+    def forward(self, losses, **inputs):
+        scalar = super().forward(losses, **inputs)
+        return scalar if self.process_group is None else scalar / self.process_group.size()
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
@@ -113,7 +254,22 @@ class _Forgetful(_ByLoss):
         (_HalfForOne, "only task present has weight 0.5"),
         (_StarvesWithoutGradient, "sum to 2, not to 3"),
         (_Random, "order|differ"),
+        (_RandomByPosition, "depend on the order of the tasks: over 100 draws"),
+        (_Drawing, "global random state"),
         (_Forgetful, "goes on differently"),
+        (_SaysItCompensates, "by its `rescaling`, compensates"),
+        (_SaysItIgnores, "by its `rescaling`, ignores"),
+        (_SaysAnythingElse, "`rescaling` is 'never'"),
+        (_ByCall, "micro-batches of one step have different weights"),
+        (_IgnoresCounts, "micro-batches do not add up"),
+        (_ForgetsTheOpenStep, "goes on differently"),
+        (_LearnsFromSkippedSteps, "the optimiser skipped"),
+        (_TakesNaN, "raises no NonFiniteLoss"),
+        (_NamesNobody, "does not name 'score'"),
+        (_PoisonedByNaN, "the next step fails"),
+        (_BlindToOtherRanks, "Two ranks have different weights"),
+        (_ByRankCount, "other weights than one process"),
+        (_ForgetsTheWorldSize, "multiplied by the number of processes"),
     ],
 )
 def test_a_broken_balancer_is_caught(broken, message):

@@ -21,8 +21,9 @@ def test_options_may_be_left_out(name):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("doa", {}, "no balancer 'doa'. Did you mean 'dao'"),
-        ("nash", {}, "There is: 'dao', 'equal', 'static', 'uncertainty'"),
+        ("daoo", {}, "no balancer 'daoo'. Did you mean 'dao'"),
+        ("nash", {}, "Did you mean 'nash_mtl'"),
+        ("zzz", {}, "no balancer 'zzz'. There is: 'aligned_mtl', 'cagrad', .* and . more"),
         (
             "dao",
             {"betta": 1},

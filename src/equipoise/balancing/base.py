@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,8 @@ from .clipping import bounded
 from .collectives import sum_over_ranks, world_size
 from .step_memory import StepMemory
 from .task_gradients import Needs, TaskGradients
+
+Rescaling = Literal["compensates", "ignores"]
 
 DEFAULT_CLIP = (1e-4, 1e4)
 """Wide enough for losses of very different units: two tasks are brought to one level up to 20,000 : 1."""
@@ -61,6 +63,11 @@ class Balancer(nn.Module, ABC):
     `TaskGradients`: "gramian", "gradients" or "halves"."""
     needs_next_losses: bool = False
     """Whether `after_step` needs the batch's losses after the update."""
+    rescaling: Rescaling | None = None
+    """What the rule does where one task's loss is c times larger, clipping aside: "compensates": its weight relative to
+    the others is 1/c times as large; "ignores": weights do not change; `None`: no promise."""
+    random: bool = False
+    """Whether weights are drawn at random, from a generator of the rule's own that is part of its state."""
     paper: str = ""
     """Authors, year and arXiv id of the rule, or "our design"."""
     process_group: Any = None

@@ -28,6 +28,48 @@ def checked_number(name: str, value: Any, valid: Callable[[float], bool], expect
     return float(value)
 
 
+def checked_whole(name: str, value: Any, least: int) -> int:
+    """Return an option's value as an int.
+
+    Args:
+        name: the option, for the message.
+        value: what was given.
+        least: the smallest value.
+
+    Raises:
+        ValueError: If it is no whole number, or too small.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"`{name}` must be a whole number, at least {least}. Found {value!r}.")
+    return value
+
+
+def checked_numbers(
+    name: str, values: Any, tasks: Mapping[str, Any], default: float, valid: Callable[[float], bool], expected: str
+) -> Tensor:
+    """Return an option that maps tasks to numbers as a tensor, shape (T,), float64.
+
+    Args:
+        name: the option, for the message.
+        values: what was given: a mapping from task to number, or None.
+        tasks: all tasks.
+        default: the number of a task that is not in the mapping.
+        valid: whether a finite number is in range.
+        expected: the range in words, for the message.
+
+    Raises:
+        ValueError: If it is no mapping, names an unknown task, or a number is out of range.
+    """
+    if values is not None and not isinstance(values, Mapping):
+        raise ValueError(f"`{name}` must map tasks to numbers. Found {values!r}.")
+    values = values or {}
+    check_names(tasks, **{name: values})
+    return torch.tensor(
+        [checked_number(f"{name}['{task}']", values.get(task, default), valid, expected) for task in tasks],
+        dtype=torch.float64,
+    )
+
+
 def checked_clip(clip: Any) -> tuple[float, float]:
     """Return the smallest and the largest weight.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from equipoise.errors import did_you_mean
 
-from .base import DEFAULT_CLIP, Balancer
+from .base import DEFAULT_CLIP, Balancer, Rescaling
 from .checks import check_names, checked_number
 from .example_weights import OTHER_KINDS, WEIGHTED_KINDS, LabelStats, example_weight_table
 from .task_gradients import Needs
@@ -71,6 +71,7 @@ class DynamicAdaptiveLoss(Balancer):
     """
 
     needs: Needs = "gramian"
+    rescaling: Rescaling | None = "compensates"
     paper = "arXiv 2408.11856; example weights and more than two tasks: our design"
 
     def __init__(
@@ -90,6 +91,7 @@ class DynamicAdaptiveLoss(Balancer):
         if not isinstance(task_weights, bool):
             raise ValueError(f"`task_weights` must be true or false. Found {task_weights!r}.")
         self.needs = "gramian" if task_weights else "losses"
+        self.rescaling = "compensates" if task_weights else "ignores"
         super().__init__(tasks, clip=clip, where=where)
         for task, kind in self.tasks.items():
             if kind not in (*WEIGHTED_KINDS, *OTHER_KINDS):

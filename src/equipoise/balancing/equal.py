@@ -31,6 +31,7 @@ class EqualWeights(Balancer):
         {'score': 1.0, 'polarity': 1.0}
     """
 
+    rescaling = "ignores"
     paper = "Kurin et al., 2022, arXiv 2201.04122"
 
     def __init__(self, tasks: Mapping[str, str] | Sequence[str]) -> None:

@@ -1,19 +1,22 @@
 """The same forward pass twice, dropout included."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
+Result = TypeVar("Result")
 
-class Repeatable:
+
+class Repeatable(Generic[Result]):
     """Losses that can be computed again, with the random state of the first time.
 
     A rule that looks at the losses after the update (FAMO) compares them with those before it. They must differ by
     the update alone, not by another dropout mask.
 
     Args:
-        compute: makes the task losses of a batch.
+        compute: makes the task losses of a batch, or what holds them.
 
     Example:
         >>> import torch
@@ -23,12 +26,12 @@ class Repeatable:
         True
     """
 
-    def __init__(self, compute: Callable[[], Mapping[str, Tensor]]) -> None:
+    def __init__(self, compute: Callable[[], Result]) -> None:
         self._compute = compute
         self._cpu: Tensor | None = None
         self._devices: list[Tensor] = []
 
-    def __call__(self) -> Mapping[str, Tensor]:
+    def __call__(self) -> Result:
         """Compute the losses; from the second time on with the first time's random state, which is then undone."""
         if self._cpu is None:
             self._cpu = torch.get_rng_state()

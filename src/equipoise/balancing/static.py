@@ -35,6 +35,7 @@ class StaticWeights(Balancer):
         {'score': 1.5, 'polarity': 0.5}
     """
 
+    rescaling = "ignores"
     paper = "numbers of your own"
 
     def __init__(self, tasks: Mapping[str, str] | Sequence[str], *, weights: Mapping[str, float]) -> None:

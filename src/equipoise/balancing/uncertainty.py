@@ -1,17 +1,11 @@
 """Uncertainty weighting: every task's weight is learned with it."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-
-import torch
-from torch import Tensor, nn
 from torchjd.scalarization import UW
 
-from .base import DEFAULT_CLIP, Balancer
-from .checks import checked_number
+from .learned_scalarizer import LearnedScalarizer
 
 
-class UncertaintyWeighting(Balancer):
+class UncertaintyWeighting(LearnedScalarizer):
     r"""Weigh each task by its learned uncertainty (Kendall et al., 2018, arXiv 1705.07115).
 
     The log-variances s_t are learned by Adam on the objective (TorchJD's `UW`)
@@ -46,56 +40,4 @@ class UncertaintyWeighting(Balancer):
     """
 
     paper = "Kendall, Gal and Cipolla, 2018, arXiv 1705.07115"
-
-    def __init__(
-        self,
-        tasks: Mapping[str, str] | Sequence[str],
-        *,
-        lr: float = 0.025,
-        clip: tuple[float, float] = DEFAULT_CLIP,
-    ) -> None:
-        super().__init__(tasks, clip=clip)
-        lr = checked_number("lr", lr, lambda value: value > 0, "a positive number")
-        # One scalarizer a task: Adam skips an absent task's parameter only if it has no gradient at all.
-        self.scalarizers = nn.ModuleList(UW(1) for _ in self.tasks)
-        self._adam = torch.optim.Adam(self.scalarizers.parameters(), lr=lr)
-
-    def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
-        """Return the derivative of the objective at the losses."""
-        with torch.enable_grad():
-            values = losses.clone().requires_grad_()
-            (derivative,) = torch.autograd.grad(self._objective(self._indices(tasks), values), values)
-        return derivative
-
-    def learn(self, losses: Tensor, next_losses: Tensor | None, tasks: Sequence[str]) -> None:
-        """Learn the uncertainties from a step's losses."""
-        self._adam.zero_grad()
-        with torch.enable_grad():
-            self._objective(self._indices(tasks), losses).backward()
-        self._adam.step()
-        self._adam.zero_grad()
-
-    def _objective(self, indices: Sequence[int], losses: Tensor) -> Tensor:
-        """Compute the objective of some tasks, shape (1,)."""
-        terms = []
-        for index, loss in zip(indices, losses.split(1), strict=True):
-            scalarizer = self.scalarizers[index]
-            terms.append(scalarizer(loss.to(scalarizer.log_var)))
-        return torch.stack(terms).sum()
-
-    def _get_state(self) -> dict[str, Tensor]:
-        adam = {
-            f"adam.{index}.{name}": value
-            for index, parameter_state in self._adam.state_dict()["state"].items()
-            for name, value in parameter_state.items()
-        }
-        return super()._get_state() | adam
-
-    def _set_state(self, state: dict[str, Tensor]) -> None:
-        super()._set_state(state)
-        adam = self._adam.state_dict() | {"state": defaultdict(dict)}
-        for key, value in state.items():
-            if key.startswith("adam."):
-                _, index, name = key.split(".")
-                adam["state"][int(index)][name] = value
-        self._adam.load_state_dict(adam)
+    scalarizer = UW

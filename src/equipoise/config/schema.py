@@ -217,9 +217,7 @@ class BalanceConfig(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, ser_json_inf_nan="constants")
 
-    name: str = Field(
-        "dao", description="Balancer: `dao`, `equal`, `static`, `uncertainty`; its options stand beside it."
-    )
+    name: str = Field("dao", description="Balancer, see `equipoise balancers`; its options stand beside it.")
 
     @property
     def options(self) -> dict[str, Any]:

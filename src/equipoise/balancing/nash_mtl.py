@@ -1,0 +1,90 @@
+"""Nash-MTL: the update is the Nash solution of a bargaining game between the tasks."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torchjd.aggregation import NashMTL as _TorchJDNashMTL
+
+from .base import DEFAULT_CLIP
+from .checks import checked_whole
+from .torchjd_weighting import WeightingRule
+
+
+class NashMTL(WeightingRule):
+    r"""Give every task the progress it would bargain for (Navon et al., 2022, arXiv 2202.01017).
+
+    The weights solve
+
+        K w = 1 / w    (by component),
+
+    K the inner products of the gradients; by a sequence of convex problems from the last step's solution (TorchJD's
+    `NashMTL`, by cvxpy, which gets K^½ for the gradients).
+
+    Deviations from the paper: the weights are scaled to sum to the number of tasks present, so that its bound on the
+    norm of the update does not matter. Solutions are kept by task, also while a task is absent.
+
+    Inputs: `features`, or what `where` asks for. Solving takes some 0.1 to 1 second on a CPU: see
+    `update_weights_every`. Needs cvxpy and ecos: `pip install "equipoise[balancers]"`.
+
+    Relations: `FairGrad` with α = 1 solves the same equation, by another algorithm.
+
+    Args:
+        tasks: the tasks' names, or a mapping from name to kind.
+        update_weights_every: new weights are computed in every n-th step; in between the last ones stay.
+        optim_niter: the largest number of convex problems to solve for it.
+        clip: the smallest and the largest weight.
+        where: where gradients are taken: "map", "features" or "parameters".
+
+    Raises:
+        UsageError: If cvxpy or ecos is not installed.
+
+    Example:
+        >>> import torch
+        >>> from equipoise.balancing import NashMTL
+        >>> h = torch.tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)
+        >>> balance = NashMTL(["score", "polarity"])
+        >>> loss = balance({"score": h[:, 0], "polarity": 3.0 * h[:, 1]}, features=h)
+        >>> {task: round(weight, 2) for task, weight in balance.weights.items()}
+        {'score': 1.5, 'polarity': 0.5}
+    """
+
+    paper = "Navon et al., 2022, arXiv 2202.01017"
+    packages = ("cvxpy", "ecos")
+    # The size of K decides how its steps go, which TorchJD normalises in part only.
+    scale_free = False
+
+    def __init__(
+        self,
+        tasks: Mapping[str, str] | Sequence[str],
+        *,
+        update_weights_every: int = 1,
+        optim_niter: int = 20,
+        clip: tuple[float, float] = DEFAULT_CLIP,
+        where: str = "map",
+    ) -> None:
+        super().__init__(tasks, clip=clip, where=where)
+        self._every = checked_whole("update_weights_every", update_weights_every, 1)
+        self._iterations = checked_whole("optim_niter", optim_niter, 1)
+        self._kept = {
+            "solution": torch.ones(len(self.tasks), dtype=torch.float64),
+            "asked": torch.zeros((), dtype=torch.int64),
+        }
+
+    def _ask(self, products: Tensor, rows: list[int]) -> Tensor:
+        solution = self._kept["solution"][rows]
+        # A single task gets what it wants, and cvxpy nothing to do.
+        if self._kept["asked"] % self._every == 0 and len(rows) > 1:
+            solver = _TorchJDNashMTL(len(rows), max_norm=0.0, optim_niter=self._iterations).weighting
+            solver.prvs_alpha = solution.numpy()
+            values, vectors = torch.linalg.eigh(products)
+            with warnings.catch_warnings():
+                # The problem is none that cvxpy could compile once for all steps, which it mentions in each.
+                warnings.simplefilter("ignore", UserWarning)
+                found = solver(vectors * values.clamp(min=0).sqrt())
+            if found.isfinite().all() and (found > 0).all():
+                solution = found
+        self._kept["asked"] += 1
+        self._kept["solution"][rows] = solution
+        return solution
