@@ -1,110 +1,408 @@
-"""What the dynamic adaptive loss adds to a training step.
+"""What balancing adds to a training step, in time and in memory.
 
-The model has the shape of MiniLM (22M parameters, random weights) and three tasks on its mean-pooled features. One
-process trains it, taking turns between two ways to one scalar from the same losses: their plain sum, and
-`DynamicAdaptiveLoss` with all it does. A step is forward, scalar, backward, AdamW step.
+Every balancer, TorchJD's `mtl_backward` and LibMTL train one model in turns, in one process: MiniLM (the starter) and a
+random Llama of 4 layers, mean-pooled, with 2, 4 and 8 linear task modules. A step is forward, scalar, backward and
+AdamW step on a batch of 32 × 32 tokens that all tasks label. It is compared with that of the plain sum of the tasks'
+mean losses.
 
-    python benchmarks/step_cost.py [--quick]
+    python benchmarks/step_cost.py [--quick] [--models minilm llama] [--tasks 2 4 8] [--seconds 90]
+
+- ratio: the median over turns of a step's time, divided by that of the plain sum in the same turn, with a 95 %
+  bootstrap interval over turns. Every turn has a random order, in which the plain sum stands several times.
+- rule ms: how much longer than the plain sum it takes to make the scalar of the losses, where there is one: all that
+  balancing computes between forward and backward. It varies far less than a whole step; `1 + rule` is the ratio that
+  it alone would make.
+- memory: the peak of the process's resident memory in a step, divided by that of the plain sum. It is taken in a
+  process of its own, in which freed blocks go back to the system at once, and whose peak is reset before each (Linux).
+  On a GPU it is the peak of what PyTorch has allocated.
+
+A goal is missed if the interval lies above it, or `1 + rule` does. Rules with a goal of their own are measured in every
+turn, other balancers in every third; those that read the losses alone share a row too. Ways that differentiate all
+parameters are measured in every tenth turn. LibMTL is no dependency: `pip install --no-deps LibMTL==1.1.5` adds its
+rows.
 """
 
 import argparse
+import ctypes
+import gc
+import importlib.util
 import json
+import os
+import random
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
+import torchjd.aggregation
 from torch import Tensor, nn
-from transformers import AutoModel, BertConfig
+from torchjd.autojac import jac_to_grad, mtl_backward
+from transformers import AutoModel, BertConfig, LlamaConfig, logging
 
-from equipoise.balancing import DynamicAdaptiveLoss
+from equipoise.balancing import BALANCERS, Repeatable, make_balancer
+from equipoise.errors import EquipoiseError
+from equipoise.starter import fetch
 
-ROWS, TOKENS, WIDTH, GOAL = 32, 32, 384, 1.10
-KINDS = {"intensity": "regression", "disagreement": "regression", "polarity": "classification"}
+ROWS, TOKENS, VOCABULARY = 32, 32, 30522
+PLAIN = "plain sum"
+GOALS = {name: {2: 1.05, 8: 1.15} for name in ("dao", "imtl_g", "pcgrad", "upgrad", "mgda")}
+LOSS_ONLY, LOSS_ONLY_GOAL = "all by losses alone", 1.01
+AGGREGATORS = {"torchjd upgrad": "UPGrad", "torchjd pcgrad": "PCGrad"}
+LIBMTL = {"libmtl imtl": "IMTL", "libmtl mgda": "MGDA", "libmtl pcgrad": "PCGrad"}
+AT_PARAMETERS = {"pcgrad at parameters": "pcgrad", "upgrad at parameters": "upgrad"}
+QUICK = (*GOALS, "uncertainty", "upgrad at parameters", "torchjd upgrad", "libmtl pcgrad")
+
+Losses = Mapping[str, Tensor]
+Way = Callable[[], float]
+"""Makes the gradients of a batch and steps; returns the seconds from the losses to the scalar, NaN without one."""
 
 
-class Model(nn.Module):
-    """MiniLM's shape, mean pooling, one linear task module a task."""
+def load_backbone(name: str) -> nn.Module:
+    """Return a backbone; "tiny" is for trying this script out."""
+    if name == "minilm":
+        logging.set_verbosity_error()
+        return AutoModel.from_pretrained(fetch("minilm"), add_pooling_layer=False)
+    if name == "llama":
+        shape = {"hidden_size": 384, "num_hidden_layers": 4, "num_attention_heads": 6, "intermediate_size": 1024}
+        return AutoModel.from_config(LlamaConfig(vocab_size=VOCABULARY, **shape))
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    return AutoModel.from_config(BertConfig(vocab_size=VOCABULARY, **shape), add_pooling_layer=False)
 
-    def __init__(self) -> None:
+
+def synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+class Bench(nn.Module):
+    """A backbone, mean pooling, one linear task module a task, and its optimizer: scores and classes in turns."""
+
+    def __init__(self, model: str, count: int) -> None:
         super().__init__()
-        shape = {"hidden_size": WIDTH, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
-        self.backbone = AutoModel.from_config(BertConfig(vocab_size=30522, **shape), add_pooling_layer=False)
-        self.modules_ = nn.ModuleDict({task: nn.Linear(WIDTH, 3 if task == "polarity" else 1) for task in KINDS})
+        torch.manual_seed(0)
+        self.where = "cuda" if torch.cuda.is_available() else "cpu"
+        self.kinds = {f"task {i}": ("regression", "classification")[i % 2] for i in range(count)}
+        self.backbone = load_backbone(model).train().to(self.where)
+        width = self.backbone.config.hidden_size
+        self.task_modules = nn.ModuleList(
+            nn.Linear(width, 1 if kind == "regression" else 3) for kind in self.kinds.values()
+        ).to(self.where)
+        self.optimizer = torch.optim.AdamW(self.parameters(), lr=1e-5)
+        self.new_batch()
 
-    def forward(self, tokens: Tensor, targets: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the pooled features and the per-example losses."""
-        features = self.backbone(tokens).last_hidden_state.mean(1)
-        outputs = {task: module(features) for task, module in self.modules_.items()}
+    def new_batch(self) -> None:
+        """Draw tokens and labels."""
+        self.batch = torch.randint(VOCABULARY, (ROWS, TOKENS), device=self.where)
+        self.targets = {
+            task: torch.randn(ROWS, device=self.where)
+            if kind == "regression"
+            else torch.randint(3, (ROWS,), device=self.where)
+            for task, kind in self.kinds.items()
+        }
+
+    def read(self) -> tuple[Tensor, Losses]:
+        """Return the pooled features and every task's losses by example."""
+        features = self.backbone(self.batch).last_hidden_state.mean(1)
+        outputs = {task: module(features) for task, module in zip(self.kinds, self.task_modules, strict=True)}
         return features, {
-            task: nn.functional.cross_entropy(output, targets[task], reduction="none")
-            if KINDS[task] == "classification"
-            else (output.squeeze(1) - targets[task]).square()
+            task: (output.squeeze(1) - self.targets[task]).square()
+            if self.kinds[task] == "regression"
+            else nn.functional.cross_entropy(output, self.targets[task], reduction="none")
             for task, output in outputs.items()
         }
 
+    def plain(self) -> Way:
+        """The sum of the mean losses."""
 
-def measure(seconds: float) -> dict[str, list[float]]:
-    """Take steps in turns, changing who goes first, until the time is up; return their times in seconds."""
-    torch.manual_seed(0)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = Model().to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
-    balance = DynamicAdaptiveLoss(KINDS)
-    scalars: dict[str, Callable[[Tensor, dict[str, Tensor], dict[str, Tensor]], Tensor]] = {
-        "equal": lambda features, losses, targets: sum(loss.mean() for loss in losses.values()),
-        "dao": lambda features, losses, targets: balance(losses, features=features, targets=targets),
-    }
+        def step() -> float:
+            _, losses = self.read()
+            return self.descend(lambda: sum(loss.mean() for loss in losses.values()))
 
-    def step(name: str) -> float:
-        tokens = torch.randint(30522, (ROWS, TOKENS), device=device)
-        scores = {task: torch.randn(ROWS, device=device) for task in ("intensity", "disagreement")}
-        targets = {**scores, "polarity": torch.randint(3, (ROWS,), device=device)}
-        if device == "cuda":
-            torch.cuda.synchronize()
+        return step
+
+    def ours(self, name: str, **options: Any) -> Way:
+        """One of our balancers; `options` are its own."""
+        if name == "static":
+            options["weights"] = dict.fromkeys(self.kinds, 1.0)
+        balance = make_balancer(name, self.kinds, options)
+        shared = list(self.backbone.parameters())
+
+        def step() -> float:
+            features, losses = None, {}
+
+            def compute() -> Losses:
+                nonlocal features
+                features, losses = self.read()
+                return losses
+
+            again = Repeatable(compute) if balance.needs_next_losses else compute
+            losses = again()
+            read = {"features": features, "targets": self.targets, "parameters": shared}
+            seconds = self.descend(lambda: balance(losses, **read))
+            balance.after_step(again)
+            return seconds
+
+        return step
+
+    def descend(self, scalar: Callable[[], Tensor]) -> float:
+        """Step along a scalar; return the seconds that it took to make it."""
+        synchronize()
         start = time.perf_counter()
-        features, losses = model(tokens, targets)
-        scalar = scalars[name](features, losses, targets)
-        optimizer.zero_grad()
-        scalar.backward()
-        optimizer.step()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - start
+        made = scalar()
+        synchronize()
+        seconds = time.perf_counter() - start
+        made.backward()
+        self.optimizer.step()
+        return seconds
 
-    for name in scalars:
-        step(name)
-    times: dict[str, list[float]] = {name: [] for name in scalars}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        order = list(scalars) if len(times["dao"]) % 2 else list(reversed(scalars))
-        for name in order:
-            times[name].append(step(name))
-    return times
+    def torchjd(self, aggregator: str) -> Way:
+        """TorchJD's Jacobian of all tasks by all shared parameters, aggregated."""
+        aggregate = getattr(torchjd.aggregation, aggregator)()
+
+        def step() -> float:
+            features, losses = self.read()
+            mtl_backward([loss.mean() for loss in losses.values()], features=features)
+            jac_to_grad(list(self.backbone.parameters()), aggregate)
+            self.optimizer.step()
+            return float("nan")
+
+        return step
+
+    def libmtl(self, weighting: str) -> Way:
+        """LibMTL's own class, told what its trainer would tell it."""
+        rule = getattr(load_libmtl(), weighting)()
+        rule.task_num, rule.device, rule.rep_grad = len(self.kinds), self.where, False
+        rule.get_share_params = self.backbone.parameters
+        # It counts on gradients that are set to zero, as PyTorch did when it was written.
+        rule.zero_grad_share_params = lambda: self.backbone.zero_grad(set_to_none=False)
+        rule.init_param()
+
+        def step() -> float:
+            _, losses = self.read()
+            rule.backward(torch.stack([loss.mean() for loss in losses.values()]), mgda_gn="none")
+            self.optimizer.step()
+            return float("nan")
+
+        return step
 
 
-def ratio_interval(times: dict[str, list[float]], draws: int = 2000) -> tuple[float, float, float]:
-    """Return the median over turns of the ratio of times, and its 95 % interval by bootstrap over turns."""
-    ratios = np.array(times["dao"]) / np.array(times["equal"])
-    turns = np.random.default_rng(0).integers(len(ratios), size=(draws, len(ratios)))
-    low, high = np.quantile(np.median(ratios[turns], axis=1), [0.025, 0.975])
-    return float(np.median(ratios)), float(low), float(high)
+def load_libmtl() -> ModuleType:
+    """Import LibMTL's weightings without its `__init__`, which needs a torchvision of 2021."""
+    if "LibMTL" not in sys.modules:
+        found = importlib.util.find_spec("LibMTL")
+        if found is None:
+            raise ModuleNotFoundError("not installed")
+        package = ModuleType("LibMTL")
+        package.__path__ = list(found.submodule_search_locations)
+        sys.modules["LibMTL"] = package
+    return importlib.import_module("LibMTL.weighting")
 
 
-def main() -> None:
+def is_loss_only(name: str) -> bool:
+    """Whether a balancer reads the losses of one forward pass and nothing else."""
+    rule = BALANCERS.get(name)
+    return rule is not None and rule.needs == "losses" and not rule.needs_next_losses
+
+
+def goal(name: str, count: int) -> float | None:
+    return LOSS_ONLY_GOAL if name == LOSS_ONLY or is_loss_only(name) else GOALS.get(name, {}).get(count)
+
+
+def every(name: str) -> int:
+    """In every which turn something is measured."""
+    if name in (*GOALS, LOSS_ONLY):
+        return 1
+    return 3 if name in BALANCERS else 10
+
+
+def make_ways(bench: Bench, quick: bool) -> Iterator[tuple[str, Way | str]]:
+    """Yield every way by its name, made when it is asked for; instead of it, why it cannot be measured."""
+    makers: dict[str, Callable[[], Way]] = {PLAIN: bench.plain}
+    makers |= {name: partial(bench.ours, name) for name in sorted(BALANCERS)}
+    makers |= {name: partial(bench.ours, rule, where="parameters") for name, rule in AT_PARAMETERS.items()}
+    makers |= {name: partial(bench.torchjd, aggregator) for name, aggregator in AGGREGATORS.items()}
+    makers |= {name: partial(bench.libmtl, weighting) for name, weighting in LIBMTL.items()}
+    for name, maker in makers.items():
+        if not quick or name in (PLAIN, *QUICK):
+            try:
+                yield name, maker()
+            except (EquipoiseError, ModuleNotFoundError) as error:
+                yield name, str(error)
+
+
+def warm_up(bench: Bench, quick: bool) -> None:
+    """Import what is imported late, with a tiny model, and let the optimizer make its state."""
+    tiny = Bench("tiny", 2)
+    for _, way in make_ways(tiny, quick):
+        if not isinstance(way, str):
+            take(tiny, way)
+    take(bench, bench.plain())
+
+
+def take(bench: Bench, way: Way) -> tuple[float, float]:
+    """Take one step on a new batch; return its seconds, and those of making the scalar."""
+    bench.new_batch()
+    bench.optimizer.zero_grad()
+    synchronize()
+    start = time.perf_counter()
+    scalar = way()
+    synchronize()
+    return time.perf_counter() - start, scalar
+
+
+def measure_times(bench: Bench, ways: Mapping[str, Way], seconds: float) -> dict[str, list[tuple[float, float]]]:
+    """Take turns until the time is up, one at least; return by name the ratios to the plain sum, and its rule ms."""
+    order = random.Random(0)
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    end, turn = time.perf_counter() + seconds, 0
+    while turn == 0 or time.perf_counter() < end:
+        due = [name for name in ways if name != PLAIN and turn % every(name) == 0]
+        order.shuffle(due)
+        taken: dict[str, list[tuple[float, float]]] = {PLAIN: []}
+        for name in with_plain(due):
+            taken.setdefault(name, []).append(take(bench, ways[name]))
+        whole, scalar = np.median(taken.pop(PLAIN), axis=0)
+        found[PLAIN].append((whole, scalar))
+        for name, ((total, rule),) in taken.items():
+            found[name].append((total / whole, 1000 * (rule - scalar)))
+        turn += 1
+    return found
+
+
+def with_plain(names: list[str], distance: int = 5) -> Iterator[str]:
+    """Put the plain sum before the first, after the last, and after every few."""
+    for start in range(0, len(names), distance):
+        yield PLAIN
+        yield from names[start : start + distance]
+    yield PLAIN
+
+
+def interval(values: np.ndarray, draws: int = 2000) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of a median."""
+    turns = np.random.default_rng(0).integers(len(values), size=(draws, len(values)))
+    low, high = np.quantile(np.median(values[turns], axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def measure_memory(bench: Bench, quick: bool) -> dict[str, float]:
+    """Return by name the peak memory of a step in MiB."""
+    peaks = {}
+    for name, way in make_ways(bench, quick):
+        if not isinstance(way, str):
+            peaks[name] = peak_memory(partial(take, bench, way))
+    return peaks
+
+
+def peak_memory(action: Callable[[], Any]) -> float:
+    """Return the peak memory during an action in MiB, NaN where the system does not tell."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        action()
+        return torch.cuda.max_memory_allocated() / 2**20
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+    except (OSError, AttributeError):
+        return float("nan")
+    action()
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def ask_for_memory(model: str, count: int, quick: bool) -> dict[str, float]:
+    """Measure memory in a process of its own, in which freed blocks of memory are given back."""
+    command = [sys.executable, __file__, "--memory-only", "--models", model, "--tasks", str(count)]
+    settings = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
+    done = subprocess.run(command + ["--quick"] * quick, env=settings, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def report(model: str, count: int, seconds: float, quick: bool) -> dict[str, dict[str, Any]]:
+    """Measure one model with one number of tasks, print the table, and return it."""
+    bench = Bench(model, count)
+    warm_up(bench, quick)
+    made = dict(make_ways(bench, quick))
+    found = measure_times(bench, {name: way for name, way in made.items() if not isinstance(way, str)}, seconds)
+    found[LOSS_ONLY] = [pair for name in found if is_loss_only(name) for pair in found[name]]
+    memory = ask_for_memory(model, count, quick)
+    base = 1000 * np.median([whole for whole, _ in found.pop(PLAIN)])
+    print(f"\n{model}, {count} tasks; a step of the plain sum: {base:.1f} ms, {memory[PLAIN]:.0f} MiB\n")
+    print(
+        f"{'':22}{'ratio':>8}   {'95 % interval':16}{'steps':>6}{'goal':>7}{'rule ms':>9}{'1 + rule':>10}{'memory':>8}"
+    )
+    rows: dict[str, dict[str, Any]] = {}
+    for name in sorted(found, key=lambda name: (every(name), name)):
+        ratios, rule = np.array(found[name]).T
+        low, high = interval(ratios)
+        rows[name] = {
+            "ratio": float(np.median(ratios)),
+            "low": low,
+            "high": high,
+            "steps": len(ratios),
+            "goal": None if model == "tiny" else goal(name, count),
+            "rule_ms": number(np.median(rule)),
+            "1 + rule": number(1 + np.median(rule) / base),
+            "memory": number(memory.get(name, float("nan")) / memory[PLAIN]),
+        }
+        row = {key: "–" if value is None else f"{value:.3f}" for key, value in rows[name].items()}
+        print(
+            f"{name:22}{row['ratio']:>8}   {row['low']} to {row['high']:7}{len(ratios):6}{row['goal']:>7}"
+            f"{row['rule_ms']:>9}{row['1 + rule']:>10}{row['memory']:>8}"
+        )
+    for name, way in made.items():
+        if isinstance(way, str):
+            print(f"{name:22}{way}")
+    plain = {"ms": float(base), "mib": number(memory[PLAIN])}
+    return {name: rounded(row) for name, row in (rows | {PLAIN: plain}).items()}
+
+
+def number(value: float) -> float | None:
+    """Return a number as JSON has it, None for NaN."""
+    return None if np.isnan(value) else float(value)
+
+
+def rounded(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+
+
+def is_missed(row: dict[str, Any]) -> bool:
+    return row.get("goal") is not None and max(row["low"], row["1 + rule"]) > row["goal"]
+
+
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="at most a minute")
-    seconds = 30 if parser.parse_args().quick else 240
-    times = measure(seconds)
-    ratio, low, high = ratio_interval(times)
-    medians = {name: 1000 * float(np.median(values)) for name, values in times.items()}
-    print("MiniLM, 3 tasks, batch 32 × 32 tokens, full training step\n")
-    print(f"{'':8}{'median ms':>10}{'ratio':>8}   95 % interval")
-    print(f"{'equal':8}{medians['equal']:10.1f}{1:8.3f}")
-    print(f"{'dao':8}{medians['dao']:10.1f}{ratio:8.3f}   {low:.3f} to {high:.3f}  (goal: at most {GOAL:.2f})\n")
-    result = {"benchmark": "step_cost", "ratio": round(ratio, 4), "low": round(low, 4), "high": round(high, 4)}
-    setting = {"turns": len(times["dao"]), "threads": torch.get_num_threads(), "torch": torch.__version__}
-    print(json.dumps(result | {"goal": GOAL, "ms": {k: round(v, 2) for k, v in medians.items()}} | setting))
+    parser.add_argument("--quick", action="store_true", help="Llama, 8 tasks, some rows: a minute")
+    parser.add_argument("--models", nargs="+", choices=["minilm", "llama", "tiny"], default=["minilm", "llama"])
+    parser.add_argument("--tasks", nargs="+", type=int, default=[2, 4, 8], help="how many")
+    parser.add_argument("--seconds", type=float, default=90, help="of turns, for each model and number of tasks")
+    parser.add_argument("--memory-only", action="store_true", help=argparse.SUPPRESS)
+    chosen = parser.parse_args(arguments)
+    if chosen.memory_only:
+        bench = Bench(chosen.models[0], chosen.tasks[0])
+        warm_up(bench, chosen.quick)
+        print(json.dumps(measure_memory(bench, chosen.quick)))
+        return
+    models, counts, seconds = chosen.models, chosen.tasks, chosen.seconds
+    if chosen.quick and models == parser.get_default("models"):
+        models, counts, seconds = ["llama"], [8], 12
+    results = {model: {str(count): report(model, count, seconds, chosen.quick) for count in counts} for model in models}
+    missed = [
+        f"{name}, {count} tasks, {model}"
+        for model, by_count in results.items()
+        for count, rows in by_count.items()
+        for name, row in rows.items()
+        if is_missed(row)
+    ]
+    setting = {"device": "cuda" if torch.cuda.is_available() else "cpu", "threads": torch.get_num_threads()}
+    result = {"benchmark": "step_cost", "missed": missed, "results": results}
+    print("\n" + json.dumps(result | setting | {"torch": torch.__version__}))
 
 
 if __name__ == "__main__":

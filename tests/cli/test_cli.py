@@ -122,7 +122,7 @@ def test_evaluate(equipoise, trained, tmp_path):
     [
         (["train", "nowhere.yaml"], 2, "nowhere.yaml: cannot read the run file"),
         (["train", "{run}", "--set", "train.epoch=1"], 2, "Did you mean 'epochs'"),
-        (["train", "{run}", "--set", "balance=doa"], 2, "there is no balancer 'doa'. Did you mean 'dao'"),
+        (["train", "{run}", "--set", "balance=daoo"], 2, "there is no balancer 'daoo'. Did you mean 'dao'"),
         (["train", "{run}", "--set", "balance.clp=1"], 2, "'dao' has no option 'clp'. Did you mean 'clip'"),
         (["train", "{run}", "--set", "tasks.intensity.source=x"], 2, "'x' is not a source"),
         (["train", "{run}", "--set", "tasks.intensity.label=scroe"], 1, "Did you mean 'score'"),
@@ -171,6 +171,6 @@ def test_help_comes_without_loading_torch():
     code += "finally: print('torch' in sys.modules)"
     environment = {**os.environ, "COLUMNS": "200"}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    for command in ("quickstart", "train", "evaluate", "predict", "fetch", "keys"):
+    for command in ("quickstart", "train", "compare", "evaluate", "predict", "fetch", "keys", "balancers"):
         assert command in result.stdout
     assert result.stdout.endswith("False\n")

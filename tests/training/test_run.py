@@ -157,7 +157,7 @@ def test_a_finished_run_that_lost_a_file(tmp_path, tiny_model):
 
 
 def test_mistakes_leave_nothing_behind(tmp_path, tiny_model):
-    write_run(tmp_path, tiny_model, balance="doa")
+    write_run(tmp_path, tiny_model, balance="daoo")
     with pytest.raises(UsageError, match="Did you mean 'dao'"):
         train(tmp_path / "run.yaml")
     write_run(tmp_path, tmp_path / "no-such-model")
@@ -252,3 +252,22 @@ def test_a_run_that_ended_while_another_was_loading_is_kept(tmp_path, tiny_model
         with pytest.raises(TrainingError, match="holds a finished run"):
             train(run_file)
     assert (tmp_path / "run" / "report.html").stat().st_mtime_ns == ended[1]
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_precision_is_that_of_the_backbone_while_training(tmp_path, tiny_model, monkeypatch, precision, dtype):
+    seen = set()
+    linear = torch.nn.functional.linear
+
+    def spy(inputs, weight, bias=None):
+        output = linear(inputs, weight, bias)
+        seen.add(output.dtype if torch.is_grad_enabled() else None)
+        return output
+
+    monkeypatch.setattr(torch.nn.functional, "linear", spy)
+    write_run(tmp_path, tiny_model, max_steps=2)
+    run = train(tmp_path / "run.yaml", [f"train.precision={precision}"])
+    assert dtype in seen
+    assert (torch.bfloat16 in seen) == (precision == "bf16")
+    model = equipoise.load(run.folder).model
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}

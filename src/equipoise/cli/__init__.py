@@ -14,7 +14,7 @@ import typer
 from equipoise import __version__
 from equipoise.errors import EquipoiseError, UsageError
 
-from . import evaluate, fetch, keys, predict, quickstart, train
+from . import balancers, compare, evaluate, fetch, keys, predict, quickstart, train
 
 app = typer.Typer(
     name="equipoise",
@@ -24,7 +24,16 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-for command in (quickstart.quickstart, train.train, evaluate.evaluate, predict.predict, fetch.fetch, keys.keys):
+for command in (
+    quickstart.quickstart,
+    train.train,
+    compare.compare,
+    evaluate.evaluate,
+    predict.predict,
+    fetch.fetch,
+    keys.keys,
+    balancers.balancers,
+):
     app.command()(command)
 
 

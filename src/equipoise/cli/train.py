@@ -24,9 +24,11 @@ def train(
 ) -> None:
     """Train one model for all tasks of a run file, evaluate it and write the report."""
     from equipoise.training import train as run_training
+    from equipoise.training.processes import is_first
 
     run = run_training(run_file, set_ or (), resume=resume, overwrite=overwrite)
-    show_run(run.folder)
+    if is_first():
+        show_run(run.folder)
 
 
 def show_run(folder: Path) -> None:

@@ -230,7 +230,7 @@ class TrainConfig(Section):
 
     epochs: float = Field(3.0, gt=0, description="Passes over the training rows; may be a fraction.")
     max_steps: int | None = Field(None, gt=0, description="Stop after this many steps, whatever `epochs` says.")
-    batch_size: int = Field(32, gt=0, description="Rows in a batch.")
+    batch_size: int = Field(32, gt=0, description="Rows in a batch, of each process.")
     eval_batch_size: int = Field(64, gt=0, description="Rows in a batch where nothing is learnt.")
     gradient_accumulation: int = Field(1, gt=0, description="Batches whose gradients add up to one step.")
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW.")
@@ -247,6 +247,10 @@ class TrainConfig(Section):
     )
     max_grad_norm: float = Field(1.0, ge=0, description="Gradients are clipped to this norm; 0 turns it off.")
     freeze_embeddings: bool = Field(False, description="Leave the word embeddings as they are: faster, smaller.")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="`bf16` computes the backbone in bfloat16 while training: faster where the processor has it.",
+    )
     mixing: Fraction = Field(0.5, description="τ: sources are drawn by rows^τ; 1 is by size, 0 is all alike.")
     evaluations: int = Field(
         5, gt=0, description="How often dev is scored, evenly spread; the best checkpoint is kept."

@@ -9,7 +9,6 @@ import yaml
 from rich import box
 from rich.text import Text as RichText
 
-from equipoise.evaluation import METRICS
 from equipoise.files import write_text
 from equipoise.progress import format_seconds
 
@@ -42,13 +41,11 @@ def write_comparison(folder: str | Path, results: Mapping[str, Any]) -> Path:
         .render(
             results=results,
             rows=rows,
-            overview=[*overview_columns(results), *cost_columns(results)],
-            tables={
-                name: [*metric_columns(name, about, rows), *against_columns(name, about, results)]
-                for name, about in tasks.items()
-            },
+            overview=overview_columns(results),
+            costs=cost_columns(results),
+            metrics={name: metric_columns(name, about, rows) for name, about in tasks.items()},
+            against={name: against_columns(name, about, results) for name, about in tasks.items()},
             parts={name: part_columns(name, about, rows) for name, about in tasks.items()},
-            labels={name: METRICS[about["metric"]].label for name, about in tasks.items()},
             metric_figure=plot_metrics(tasks, rows),
             weight_figure=plot_trajectories(rows),
             key_figures=_key_figures(results),
@@ -68,8 +65,9 @@ def comparison_table(results: Mapping[str, Any]) -> rich.table.Table:
     """Return the rows with what sums them up and each task's primary metric, for the terminal."""
     tasks, rows = results["tasks"], results["rows"]
     seeds = f"{results['seeds']} seed{'s' if results['seeds'] > 1 else ''}"
+    half = "; under it half the 95 % interval" if results["seeds"] > 1 else ""
     table = rich.table.Table(
-        title=f"Results on test, means over {seeds}, with 95 % intervals",
+        title=f"Results on test: means over {seeds}{half}",
         title_justify="left",
         title_style="bold",
         caption="Δm: mean relative gain over single-task; * differs from single-task (p < 0.05 after Holm); bold: best",
@@ -77,14 +75,13 @@ def comparison_table(results: Mapping[str, Any]) -> rich.table.Table:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("row", overflow="fold")
+    table.add_column("row", overflow="fold", min_width=min(30, max(len(row["name"]) for row in rows)))
     columns = overview_columns(results)[:4] + [
         column._replace(head=f"{name}\n{column.head}")
         for name, about in tasks.items()
         for column in metric_columns(name, about, rows)
         if column.primary
     ]
-    columns.append(cost_columns(results)[0])
     differs = {(test["row"], test["task"]) for test in results["tests"].get("single-task", ()) if test["p_holm"] < 0.05}
     for column in columns:
         table.add_column(RichText(column.head), justify="right", overflow="fold")
@@ -99,8 +96,8 @@ def _rich(cell: Text | None, mark: str) -> RichText:
     if cell is None:
         return RichText("–", style="dim")
     text = RichText(cell.value + mark, style="bold" if cell.best else "")
-    if cell.interval:
-        text.append("\n" + cell.interval.replace(", ", ","), style="not bold dim")
+    if cell.half:
+        text.append("\n" + cell.half, style="not bold dim")
     return text
 
 

@@ -16,8 +16,7 @@ from .figures import STYLE, WIDTH, line_style, short
 from .svg import INK, MUTED, SERIES, to_svg
 
 _ROW, _TOP, _BOTTOM, _GAP = 24, 34, 40, 30
-_NAMES = 190
-_CHARACTERS = 24
+_CHARACTERS = 30
 _SAMPLE, _LETTER = 48, 7.4
 
 
@@ -32,11 +31,13 @@ def plot_metrics(tasks: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) ->
     height = lines * (panel + _TOP + _BOTTOM)
     with mpl.rc_context({**STYLE, "axes.grid.axis": "x"}):
         figure = Figure(figsize=(WIDTH / 72, height / 72))
-        width = (WIDTH - _NAMES - _GAP * columns) / columns
+        names = [short_row(row["name"]) for row in rows]
+        margin = _LETTER * max(map(len, names)) + 12
+        width = (WIDTH - margin - _GAP * columns) / columns
         said = []
         for i, (name, task) in enumerate(tasks.items()):
             line, column = divmod(i, columns)
-            left = _NAMES + column * (width + _GAP)
+            left = margin + column * (width + _GAP)
             bottom = height - (line + 1) * (panel + _TOP + _BOTTOM) + _BOTTOM
             axes = figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, panel / height))
             better = METRICS[task["metric"]].higher_is_better
@@ -49,8 +50,7 @@ def plot_metrics(tasks: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) ->
             reference = cells[0]["value"]
             axes.axvline(reference, color=MUTED, linewidth=1, linestyle=(0, (2, 2)), zorder=0.9)
             axes.set_ylim(len(rows) - 0.5, -0.5)
-            names = [short_row(row["name"]) for row in rows] if column == 0 else [""] * len(rows)
-            axes.set_yticks(range(len(rows)), names, color=INK, parse_math=False)
+            axes.set_yticks(range(len(rows)), names if column == 0 else [""] * len(rows), color=INK, parse_math=False)
             axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
             axes.set_title(short(name), loc="left", fontsize=13, fontweight="bold", parse_math=False)
             axes.set_xlabel(METRICS[task["metric"]].label)

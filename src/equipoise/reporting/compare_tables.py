@@ -9,11 +9,12 @@ from .tables import digits_for, write_number
 
 
 class Text(NamedTuple):
-    """A cell written out: a value, what stands under it, whether it is the best of its column."""
+    """A cell written out: a value, what stands under it, whether it is the best of its column, half its interval."""
 
     value: str
     interval: str = ""
     best: bool = False
+    half: str = ""
 
 
 class Column(NamedTuple):
@@ -38,32 +39,36 @@ def metric_columns(task: str, about: Mapping[str, Any], rows: Sequence[Mapping[s
 
 
 def against_columns(task: str, about: Mapping[str, Any], results: Mapping[str, Any]) -> list[Column]:
-    """Return, for each reference row, a column of the loss against it and one of corrected p-values."""
+    """Return, for each reference row, a column of the MSE or accuracy against it and one of corrected p-values."""
     regression = about["kind"] == "regression"
     columns = []
     for reference, tests in results["tests"].items():
         found = {test["row"]: test for test in tests if test["task"] == task}
-        key = "ratio" if regression else "difference"
-        loss: list[Text | None] = []
-        p_values: list[Text | None] = []
-        for row in results["rows"]:
-            test = found.get(row["name"])
-            loss.append(_against(test[key], regression) if test and test[key] else None)
-            p_values.append(Text(_p(test["p_holm"]), f"alone {_p(test['p'])}", test["p_holm"] < 0.05) if test else None)
-        head = f"MSE ÷ {reference}" if regression else f"errors − {reference}, points"
-        columns += [Column(head, True, False, loss), Column(f"p, {reference}", True, False, p_values)]
+        rows = [found.get(row["name"]) for row in results["rows"]]
+        against = [test and (_ratio(test["ratio"]) if regression else _points(test["difference"])) for test in rows]
+        p_values = [
+            test and Text(_p(test["p_holm"]), f"uncorrected {_p(test['p'])}", test["p_holm"] < 0.05) for test in rows
+        ]
+        head = f"MSE ÷ {reference}" if regression else f"accuracy − {reference}, points"
+        columns += [Column(head, regression, False, against), Column(f"p, {reference}", False, False, p_values)]
     return columns
 
 
 def part_columns(task: str, about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """Return a column for each region of a score (MSE), or two for each class (recall, F1)."""
+    """Return a column for each region of a score (MSE), or each class (F1, with recall under it)."""
     columns = []
+    regression = about["kind"] == "regression"
+    measure = "mse" if regression else "f1"
     for number, part in enumerate(about["parts"]):
-        for measure in ("mse",) if about["kind"] == "regression" else ("recall", "f1"):
-            values = [row["parts"][task][number][measure] if task in row["parts"] else None for row in rows]
-            cells = write_estimates([None if v is None else {"value": v} for v in values], measure != "mse")
-            head = part["name"] if measure == "mse" else f"{part['name']}: {'F1' if measure == 'f1' else measure}"
-            columns.append(Column(head, measure == "mse", False, cells))
+        found = [row["parts"][task][number] if task in row["parts"] else None for row in rows]
+        scores = [None if one is None or one[measure] is None else {"value": one[measure]} for one in found]
+        cells = write_estimates(scores, not regression)
+        if not regression:
+            cells = [
+                cell and one and cell._replace(interval=f"recall {write_number(one['recall'], 3)}")
+                for cell, one in zip(cells, found, strict=True)
+            ]
+        columns.append(Column(part["name"], regression, False, cells))
     return columns
 
 
@@ -122,14 +127,22 @@ def write_estimates(
         low, high = cell.get("low"), cell.get("high")
         interval = "" if low is None or high is None else f"[{write_number(low, digits)}, {write_number(high, digits)}]"
         is_best = len(values) > 1 and min(values) < max(values) and cell["value"] == best
-        return Text(write_number(cell["value"], digits), interval, is_best)
+        half = "" if low is None or high is None else f"±{write_number((high - low) / 2, digits)}"
+        return Text(write_number(cell["value"], digits), interval, is_best, half)
 
     return [None if cell is None else write(cell) for cell in cells]
 
 
-def _against(estimate: Mapping[str, float], ratio: bool) -> Text:
-    scale, digits = (1, 3) if ratio else (100, 2)
-    value, low, high = (write_number(scale * estimate[key], digits) for key in ("value", "low", "high"))
+def _ratio(estimate: Mapping[str, float] | None) -> Text | None:
+    if estimate is None:
+        return None
+    value, low, high = (write_number(estimate[key], 3) for key in ("value", "low", "high"))
+    return Text(value, f"[{low}, {high}]")
+
+
+def _points(errors: Mapping[str, float]) -> Text:
+    """Write a difference of error shares as one of accuracy, in points."""
+    value, low, high = (write_number(-100 * errors[key], 2) for key in ("value", "high", "low"))
     return Text(value, f"[{low}, {high}]")
 
 

@@ -131,5 +131,5 @@ def digits_for(largest: float) -> int:
 
 
 def write_number(value: float, digits: int) -> str:
-    """Write a number with a true minus sign."""
-    return f"{value:,.{digits}f}".replace("-", "−")
+    """Write a number with a true minus sign, and zero without one."""
+    return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")

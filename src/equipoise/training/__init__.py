@@ -1,7 +1,16 @@
 """Training: one run from the run file to the report."""
 
 from .folder import Run, is_finished, read_run
+from .mixin import BalancedTrainerMixin, TaskLosses
 from .run import train
 from .trainer import MultiTaskTrainer
 
-__all__ = ["MultiTaskTrainer", "Run", "is_finished", "read_run", "train"]
+__all__ = [
+    "BalancedTrainerMixin",
+    "MultiTaskTrainer",
+    "Run",
+    "TaskLosses",
+    "is_finished",
+    "read_run",
+    "train",
+]

@@ -13,8 +13,24 @@ from typing import Any
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from equipoise.balancing import Balancer
+from equipoise.data import MixedLengthSampler
 from equipoise.files import write_text
 from equipoise.progress import Progress
+
+from .processes import in_any
+
+
+class SetEpoch(TrainerCallback):
+    """Tells the sampler the epoch; in a resumed epoch of several processes nobody else does."""
+
+    def __init__(self, sampler: MixedLengthSampler) -> None:
+        self.sampler = sampler
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Choose the epoch's order."""
+        self.sampler.set_epoch(int(state.epoch or 0))
 
 
 class ScoreOnSchedule(TrainerCallback):
@@ -42,21 +58,6 @@ class Patience(EarlyStoppingCallback):
 
     def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
         """Leave out the check for the trainer's own schedule: dev is scored by `ScoreOnSchedule`."""
-
-
-class BalancerHooks(TrainerCallback):
-    """Calls the balancer's hooks."""
-
-    def __init__(self, balancer: Balancer) -> None:
-        self.balancer = balancer
-
-    def on_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Let the balancer close the step."""
-        self.balancer.after_step()
-
-    def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
-        """Let the balancer close the epoch."""
-        self.balancer.on_epoch_end()
 
 
 class StopOnSignal(TrainerCallback):
@@ -89,8 +90,8 @@ class StopOnSignal(TrainerCallback):
                 signal.signal(number, handler)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Save and stop when asked to."""
-        if self.asked:
+        """Save and stop when asked to, all processes at the same step."""
+        if in_any(self.asked):
             control.should_save = True
             control.should_training_stop = True
 
@@ -106,7 +107,8 @@ class RunLog(TrainerCallback):
     def __init__(self, path: Path, balancer: Balancer) -> None:
         self.path = path
         self.balancer = balancer
-        self.measured: dict[str, Any] = {}
+        self.rows = self.tokens = 0.0
+        """Those of the step, over all processes."""
         self._last = 0.0
 
     def on_train_begin(
@@ -139,13 +141,13 @@ class RunLog(TrainerCallback):
                     "step": state.global_step,
                     "epoch": round(state.epoch or 0.0, 4),
                     "loss": logs["loss"],
-                    "losses": self.measured["losses"],
+                    "losses": {key.removeprefix("loss/"): logs[key] for key in logs if key.startswith("loss/")},
                     "weights": self.balancer.weights,
                     "learning_rate": logs["learning_rate"],
                     "grad_norm": logs["grad_norm"],
                     "seconds": round(seconds, 4),
-                    "rows_per_second": round(self.measured["rows"] / seconds, 2),
-                    "tokens_per_second": round(self.measured["tokens"] / seconds, 1),
+                    "rows_per_second": round(self.rows / seconds, 2),
+                    "tokens_per_second": round(self.tokens / seconds, 1),
                 }
             )
 

@@ -1,7 +1,6 @@
 """Several losses for any `transformers.Trainer`: balanced, logged, and kept in its checkpoints."""
 
 import math
-from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from transformers import TrainerCallback
 
 from equipoise.balancing import Balancer, NonFiniteLoss, Repeatable
-from equipoise.errors import TrainingError
+from equipoise.errors import TrainingError, did_you_mean
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -82,10 +81,16 @@ class BalancedTrainerMixin(Trainer):
         self._captured: _Captured | None = None
         self._counts: dict[str, int] | None = None
         self._forwards: list[Callable[[], TaskLosses]] = []
+        self._skipped = False
         # By task: sum of its losses and number of its labels; sum of its weights and number of its steps.
         self._losses = {task: [0.0, 0] for task in balancer.tasks}
         self._weights = {task: [0.0, 0] for task in balancer.tasks}
         super().__init__(*args, **kwargs)
+        if self.args.torch_compile and balancer.needs_gradients:
+            raise ValueError(
+                f"{type(balancer).__name__} differentiates the task modules alone, which `torch_compile` melts into "
+                "one with the backbone: compile the backbone alone, `model.backbone.compile()`."
+            )
         # torch's DataParallel would split the batch out of the balancer's sight; several devices need a launcher.
         self.args._n_gpu = min(1, self.args.n_gpu)
         self._train_batch_size = self.args.train_batch_size
@@ -94,7 +99,6 @@ class BalancedTrainerMixin(Trainer):
         self.balancer.to(self.args.device)
         self.add_callback(_CloseSteps(self))
 
-    @abstractmethod
     def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
         """Compute the task losses of a batch.
 
@@ -102,6 +106,7 @@ class BalancedTrainerMixin(Trainer):
             model: the model to call: ours, or what distributed training wrapped around it.
             inputs: a batch, on the device.
         """
+        raise NotImplementedError(f"Implement `{type(self).__name__}.compute_task_losses(model, inputs)`.")
 
     def count_labels(self, inputs: dict[str, Any]) -> Mapping[str, int]:
         """Count each task's labels in a batch; needed with gradient accumulation only."""
@@ -141,7 +146,7 @@ class BalancedTrainerMixin(Trainer):
             for task, entry in found.losses.items():
                 self._losses[task][0] += entry.detach().sum().item()
                 self._losses[task][1] += entry.numel()
-        return (loss, found.outputs or {}) if return_outputs else loss
+        return (loss, {} if found.outputs is None else found.outputs) if return_outputs else loss
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple:
         """Collect the batches of one step, and count each task's labels in them."""
@@ -158,7 +163,7 @@ class BalancedTrainerMixin(Trainer):
             NonFiniteLoss: the gradient is not finite, and no gradient scaler has skipped the step.
         """
         if "grad_norm" in logs:
-            if not math.isfinite(logs["grad_norm"]) and not self.accelerator.optimizer_step_was_skipped:
+            if not math.isfinite(logs["grad_norm"]) and not self._skipped:
                 # Before this step's checkpoint is written: the last one is still good.
                 raise NonFiniteLoss(
                     f"The gradient of step {self.state.global_step} is not finite. Lower the learning rate, or look "
@@ -167,9 +172,9 @@ class BalancedTrainerMixin(Trainer):
             logs |= self._take_figures()
         super().log(logs, start_time)
 
-    def close_step(self) -> None:
-        """Tell the balancer of an optimiser step; called after each."""
-        skipped = self.accelerator.optimizer_step_was_skipped
+    def close_step(self, skipped: bool) -> None:
+        """Tell the balancer of an optimiser step, or of one that the gradient scaler skipped; called after each."""
+        self._skipped = skipped
         self.balancer.after_step(self._compute_again if self._forwards else None, skipped=skipped)
         self._forwards.clear()
         for task, weight in self.balancer.weights.items():
@@ -210,7 +215,14 @@ class BalancedTrainerMixin(Trainer):
     def _capture_features(self) -> None:
         if self._feature_module is None:
             return
-        module = self.accelerator.unwrap_model(self.model).get_submodule(self._feature_module)
+        try:
+            module = self.model.get_submodule(self._feature_module)
+        except AttributeError:
+            known = [name for name, _ in self.model.named_children()]
+            raise ValueError(
+                f"`features` must name a submodule of the model. Found {self._feature_module!r}. "
+                + did_you_mean(self._feature_module, known)
+            ) from None
         if self._captured is None or self._captured.module is not module:
             self._captured = _Captured(module)
 
@@ -236,14 +248,25 @@ class _CloseSteps(TrainerCallback):
 
     def __init__(self, trainer: BalancedTrainerMixin) -> None:
         self._trainer = trainer
+        self._scale = 1.0
+
+    def on_pre_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Look at the gradient scaler."""
+        self._scale = self._current_scale()
 
     def on_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Let the balancer close the step."""
-        self._trainer.close_step()
+        # Fused optimisers skip a step on their own, which accelerate does not see; the scale always sinks.
+        skipped = self._current_scale() < self._scale or self._trainer.accelerator.optimizer_step_was_skipped
+        self._trainer.close_step(skipped)
 
     def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
         """Let the balancer close the epoch."""
         self._trainer.balancer.on_epoch_end()
+
+    def _current_scale(self) -> float:
+        scaler = self._trainer.accelerator.scaler
+        return 1.0 if scaler is None else scaler.get_scale()
 
 
 class _Captured:

@@ -1,11 +1,11 @@
 """One run from the run file to the report."""
 
 import json
-import os
 import resource
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -36,6 +36,7 @@ from .folder import (
     read_run,
     write_predictions,
 )
+from .processes import count_processes, in_first, join_processes
 from .trainer import MultiTaskTrainer, load_weights
 
 
@@ -49,7 +50,8 @@ def train(
     """Train one model for all tasks of a run file, evaluate it and write the report.
 
     The run's folder then holds `config.yaml`, `log.jsonl`, `data.json`, `metrics.json`, `predictions.npz`,
-    `summary.json`, `model/` and `report.html`, which is written last.
+    `summary.json`, `model/` and `report.html`, which is written last. Started by `torchrun` or `accelerate launch`, all
+    processes train, each on `train.batch_size` rows a step; the first one scores and writes.
 
     Args:
         run_file: path of the run file, or a checked configuration.
@@ -66,10 +68,9 @@ def train(
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other; give one.")
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise TrainingError(f"found {os.environ['WORLD_SIZE']} processes, expected one: training runs on one for now.")
+    join_processes()
     folder = config.output
-    if _is_done(config, resume, overwrite):
+    if in_first(lambda: _is_done(config, resume, overwrite)):
         return read_run(folder)
     check_inputs_apart(config)
 
@@ -84,41 +85,20 @@ def train(
         freeze_embeddings(backbone)
     rows, notes = _tokenise(table, model)
 
-    with only_run_in(folder):
-        # Again: another run may have ended here while this one was loading.
-        if _is_done(config, resume, overwrite):
-            return read_run(folder)
-        open_folder(folder, config, {**describe_table(table), "notes": [*table.notes, *notes]}, resume)
-        trainer = _make_trainer(config, table, rows, model)
-        state = _fit(trainer, config, resume)
-        best_step = state.best_global_step or state.global_step
-        best = checkpoint_at(folder / "checkpoints", best_step)
-        check_checkpoint(best)
-        load_weights(model, best)
-        model.save_pretrained(folder / "model")
+    with ExitStack() as held:
 
-        # Dev has chosen the checkpoint; test is scored once.
-        predictions = {split: _predict(model, table, rows, split, config, show=True) for split in ("dev", "test")}
-        write_predictions(folder, predictions, table)
-        records = [
-            record for split, found in predictions.items() for record in score_split(found, table, split, config)
-        ]
-        write_json(folder / "metrics.json", records)
-        seconds = _step_seconds(folder)
-        summary = {
-            "status": "finished",
-            "steps": state.global_step,
-            "best_step": best_step,
-            "run_score": {split: run_score(_of_run(records, split), table.tasks) for split in ("dev", "test")},
-            "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "seconds": round(sum(seconds), 1),
-            "seconds_per_step": round(median(seconds), 4),
-            "peak_memory_mb": _peak_memory_mb(),
-            "versions": {name: version(name) for name in ("equipoise", "torch", "transformers")},
-        }
-        write_json(folder / "summary.json", summary)
-        write_report(folder)
-        shutil.rmtree(folder / "checkpoints")
+        def begin() -> bool:
+            held.enter_context(only_run_in(folder))
+            # Again: another run may have ended here while this one was loading.
+            if _is_done(config, resume, overwrite):
+                return False
+            open_folder(folder, config, {**describe_table(table), "notes": [*table.notes, *notes]}, resume)
+            return True
+
+        if in_first(begin):
+            trainer = _make_trainer(config, table, rows, model)
+            state = _fit(trainer, config, resume)
+            in_first(lambda: _finish(config, table, rows, model, state))
     return read_run(folder)
 
 
@@ -129,6 +109,37 @@ def _is_done(config: RunConfig, resume: bool, overwrite: bool) -> bool:
         return True
     check_output(config.output, resume, overwrite)
     return False
+
+
+def _finish(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel, state: TrainerState) -> None:
+    """Evaluate the best checkpoint and write what a finished run holds."""
+    folder = config.output
+    best_step = state.best_global_step or state.global_step
+    best = checkpoint_at(folder / "checkpoints", best_step)
+    check_checkpoint(best)
+    load_weights(model, best)
+    model.save_pretrained(folder / "model")
+
+    # Dev has chosen the checkpoint; test is scored once.
+    predictions = {split: _predict(model, table, rows, split, config, show=True) for split in ("dev", "test")}
+    write_predictions(folder, predictions, table)
+    records = [record for split, found in predictions.items() for record in score_split(found, table, split, config)]
+    write_json(folder / "metrics.json", records)
+    seconds = _step_seconds(folder)
+    summary = {
+        "status": "finished",
+        "steps": state.global_step,
+        "best_step": best_step,
+        "run_score": {split: run_score(_of_run(records, split), table.tasks) for split in ("dev", "test")},
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "seconds": round(sum(seconds), 1),
+        "seconds_per_step": round(median(seconds), 4),
+        "peak_memory_mb": _peak_memory_mb(),
+        "versions": {name: version(name) for name in ("equipoise", "torch", "transformers")},
+    }
+    write_json(folder / "summary.json", summary)
+    write_report(folder)
+    shutil.rmtree(folder / "checkpoints")
 
 
 def _tokenise(table: Table, model: MultiTaskModel) -> tuple[dict[str, Any], list[str]]:
@@ -163,11 +174,17 @@ def _peak_memory_mb() -> float:
 def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> MultiTaskTrainer:
     kinds = {name: task.kind for name, task in table.tasks.items()}
     stats = {name: LabelStats.fit(kind, torch.tensor(table.labels(name, "train"))) for name, kind in kinds.items()}
-    balancer = make_balancer(config.balance.name, kinds, config.balance.options, label_stats=stats)
+    balancer = make_balancer(
+        config.balance.name, kinds, config.balance.options, label_stats=stats, seed=config.train.seed
+    )
     settings = config.train
     train_rows = rows["train"]
     sampler = MixedLengthSampler(
-        train_rows["length"], train_rows["source"], settings.batch_size, tau=settings.mixing, seed=settings.seed
+        train_rows["length"],
+        train_rows["source"],
+        settings.batch_size * count_processes(),
+        tau=settings.mixing,
+        seed=settings.seed,
     )
 
     def score_dev() -> dict[str, float]:
@@ -194,13 +211,28 @@ def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: 
 def _fit(trainer: MultiTaskTrainer, config: RunConfig, resume: bool) -> TrainerState:
     """Train to the end, from the last checkpoint where there is one."""
     checkpoints = config.output / "checkpoints"
-    latest = latest_checkpoint(checkpoints) if resume else None
+    latest = in_first(lambda: _resume_point(checkpoints) if resume else None)
     if latest is None or not has_ended(read_state(latest), config.train.patience):
         trainer.fit(latest)
-        latest = latest_checkpoint(checkpoints)
-        assert latest is not None  # every way out of training but an error saves one
+    return in_first(lambda: _final_state(checkpoints, config.train.patience))
+
+
+def _resume_point(checkpoints: Path) -> Path | None:
+    latest = latest_checkpoint(checkpoints)
+    begun = count_processes() if latest is None else len(list(latest.glob("rng_state*.pth")))
+    if begun != count_processes():
+        raise TrainingError(
+            f"{latest}: the run was begun with {begun} processes, found {count_processes()}; resume with as many, or "
+            "start anew with --overwrite or another `output`."
+        )
+    return latest
+
+
+def _final_state(checkpoints: Path, patience: int | None) -> TrainerState:
+    latest = latest_checkpoint(checkpoints)
+    assert latest is not None  # every way out of training but an error saves one
     state = read_state(latest)
-    if not has_ended(state, config.train.patience):
+    if not has_ended(state, patience):
         raise TrainingError(
             f"Stopped at step {state.global_step} of {state.max_steps}; a checkpoint is saved. Go on with --resume."
         )

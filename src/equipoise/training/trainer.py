@@ -1,6 +1,5 @@
 """The training loop: a `transformers.Trainer` that balances several losses."""
 
-import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,28 +9,30 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import Dataset, Sampler
 from transformers import PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
-from equipoise.balancing import Balancer, NonFiniteLoss
+from equipoise.balancing import Balancer
 from equipoise.config import TrainConfig
+from equipoise.data import MixedLengthSampler
 from equipoise.errors import TrainingError
 from equipoise.modeling import MultiTaskModel, quiet_transformers
 
-from .callbacks import BalancerHooks, Patience, RunLog, ScoreOnSchedule, ShowProgress, StopOnSignal
+from .callbacks import Patience, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
 from .checkpoints import checkpoint_at, damaged, mark_complete, remove_others
+from .mixin import BalancedTrainerMixin, TaskLosses
+from .processes import in_first, is_first, join_processes, on_cpus
 
-_WEIGHTS, _BALANCER = "model.safetensors", "balancer.pt"
+_WEIGHTS = "model.safetensors"
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
-class MultiTaskTrainer(Trainer):
+class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
     """Trains a `MultiTaskModel` on batches of the table with missing labels.
 
-    The loop, resuming, accumulation and schedules are those of `transformers.Trainer`; this class makes the
-    batches' losses, hands them to the balancer and keeps the balancer's state in every checkpoint. Each task's
-    loss is normalised by its label count over the whole accumulated batch.
+    The loop, resuming, accumulation and schedules are those of `transformers.Trainer`, the balancing is the
+    mixin's; this class makes the batches' losses, scores dev and keeps the run's checkpoints and log.
 
     Args:
         model: the model.
@@ -52,12 +53,13 @@ class MultiTaskTrainer(Trainer):
         model: MultiTaskModel,
         balancer: Balancer,
         train_rows: Dataset,
-        sampler: Sampler[int],
+        sampler: MixedLengthSampler,
         collate: Callable[[list[dict[str, Any]]], dict[str, Any]],
         score_dev: Callable[[], Mapping[str, float]],
         config: TrainConfig,
         folder: Path,
     ) -> None:
+        join_processes()
         arguments = TrainingArguments(
             output_dir=str(folder / "checkpoints"),
             num_train_epochs=config.epochs,
@@ -69,6 +71,7 @@ class MultiTaskTrainer(Trainer):
             warmup_steps=config.warmup,
             lr_scheduler_type=_SCHEDULES[config.schedule],
             max_grad_norm=config.max_grad_norm,
+            bf16=config.precision == "bf16",
             seed=config.seed,
             logging_steps=1,
             logging_nan_inf_filter=False,
@@ -79,40 +82,34 @@ class MultiTaskTrainer(Trainer):
             greater_is_better=True,
             restore_callback_states_from_checkpoint=True,
             remove_unused_columns=False,
+            use_cpu=on_cpus() or not torch.accelerator.is_available(),
+            # Every task module is in the graph of every batch.
+            ddp_find_unused_parameters=False,
             dataloader_pin_memory=False,
             disable_tqdm=True,
             report_to="none",
         )
-        # One process drives one device; torch's DataParallel would not see the features.
-        arguments._n_gpu = min(1, arguments.n_gpu)
-        self.balancer = balancer
         self.head_learning_rate = config.head_learning_rate
         self.stop_on_signal = StopOnSignal()
         self.show_progress = ShowProgress()
         self.run_log = RunLog(folder / "log.jsonl", balancer)
         self._score_dev = score_dev
         self._sampler = sampler
-        self._features: Tensor | None = None
-        self._counts: dict[str, int] | None = None
-        callbacks: list[Any] = [
-            BalancerHooks(balancer),
-            ScoreOnSchedule(config.evaluations),
-            self.stop_on_signal,
-        ]
+        callbacks: list[Any] = [SetEpoch(sampler), ScoreOnSchedule(config.evaluations), self.stop_on_signal]
         if config.patience is not None:
             callbacks.append(Patience(config.patience))
+        if is_first():
+            callbacks += [self.run_log, self.show_progress]
         super().__init__(
             model=model,
             args=arguments,
             data_collator=collate,
             train_dataset=train_rows,
-            callbacks=[*callbacks, self.run_log, self.show_progress],
+            callbacks=callbacks,
+            balancer=balancer,
+            features="pooling",
         )
         self.remove_callback(PrinterCallback)
-        # The losses are divided by the label counts of the whole accumulated batch: nothing is left to divide.
-        self.loss_is_scaled_for_ga = True
-        self.balancer.to(self.args.device)
-        self._hook = model.pooling.register_forward_hook(self._keep_features)
 
     def fit(self, resume_from: Path | None = None) -> None:
         """Train, from the start or from a checkpoint, to the end or until a signal has stopped it.
@@ -126,65 +123,36 @@ class MultiTaskTrainer(Trainer):
                 self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         finally:
             self.show_progress.close()
-            self._hook.remove()
 
-    def compute_loss(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,
-    ) -> Any:
-        """Balance the task losses of a batch."""
+    def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
+        """Let every task module answer for the rows that carry its label."""
         outputs = model(inputs["inputs"], inputs["rows"])
         losses = self.model.losses(outputs, inputs["targets"])
-        loss = self.balancer(
-            losses,
-            features=self._features,
-            targets=inputs["targets"],
-            rows=inputs["rows"],
-            counts=self._counts,
-        )
-        for name, values in losses.items():
-            self._sums[name] = self._sums.get(name, 0.0) + values.detach().sum()
-        self._features = None
-        return (loss, outputs) if return_outputs else loss
+        return TaskLosses(losses, targets=inputs["targets"], rows=inputs["rows"], outputs=outputs)
+
+    def count_labels(self, inputs: dict[str, Any]) -> dict[str, int]:
+        """Count each task's labels in a batch."""
+        return {name: len(targets) for name, targets in inputs["targets"].items()}
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple:
-        """Collect the batches of one step, and count each task's labels in them."""
+        """Collect the batches of one step, and measure them."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
-        counts = {
-            name: sum(len(batch["targets"][name]) for batch in batches)
-            for name in (batches[0]["targets"] if batches else ())
-        }
-        self._labels = counts
-        self._counts = counts if self.args.gradient_accumulation_steps > 1 else None
-        self._sums: dict[str, Any] = {}
-        self.run_log.measured = {
-            "rows": sum(len(batch["inputs"]["input_ids"]) for batch in batches),
-            "tokens": sum(int(batch["inputs"]["attention_mask"].sum()) for batch in batches),
-        }
+        rows = sum(len(batch["inputs"]["input_ids"]) for batch in batches)
+        tokens = sum(int(batch["inputs"]["attention_mask"].sum()) for batch in batches)
+        self.run_log.rows, self.run_log.tokens = self._sum_over_processes([rows, tokens])
         return batches, items
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Score dev."""
-        metrics = {f"eval_{key}": value for key, value in self._score_dev().items()}
+        """Score dev, in the first process."""
+        metrics = {f"eval_{key}": value for key, value in in_first(self._score_dev).items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Pass figures on to the callbacks; `log.jsonl` keeps them, not the trainer's state, which would grow."""
-        if "grad_norm" in logs:
-            if not math.isfinite(logs["grad_norm"]):
-                # Before this step's checkpoint is written: the last one is still good.
-                raise NonFiniteLoss(
-                    f"The gradient of step {self.state.global_step} is not finite. Lower the learning rate, or look "
-                    "for labels far out of range."
-                )
-            present = {name: self._sums[name] / count for name, count in self._labels.items() if count}
-            self.run_log.measured["losses"] = {name: float(value) for name, value in present.items()}
-        self.control = self.callback_handler.on_log(self.args, self.state, self.control, logs)
+        super().log(logs, start_time)
+        self.state.log_history.clear()
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW in four groups: backbone or task modules, with weight decay or without."""
@@ -211,9 +179,6 @@ class MultiTaskTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
         return self._sampler
 
-    def _keep_features(self, module: nn.Module, inputs: Any, features: Tensor) -> None:
-        self._features = features
-
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = Path(self.args.output_dir)
         checkpoint = checkpoint_at(folder, self.state.global_step)
@@ -221,14 +186,18 @@ class MultiTaskTrainer(Trainer):
             return
         try:
             super()._save_checkpoint(model, trial)
-            mark_complete(checkpoint)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                mark_complete(checkpoint)
         except (OSError, RuntimeError, SafetensorError) as error:
             shutil.rmtree(checkpoint, ignore_errors=True)
             raise TrainingError(
                 f"{checkpoint}: the checkpoint cannot be written ({error}). Earlier checkpoints are intact; make "
                 "room on the disk, then go on with --resume."
             ) from error
-        remove_others(folder, keep={self.state.global_step, self.state.best_global_step or 0})
+        if self.args.should_save:
+            remove_others(folder, keep={self.state.global_step, self.state.best_global_step or 0})
+        self.accelerator.wait_for_everyone()
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         assert output_dir is not None
@@ -238,17 +207,11 @@ class MultiTaskTrainer(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         load_weights(self.model, Path(resume_from_checkpoint))
 
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        super()._save_optimizer_and_scheduler(output_dir)
-        torch.save(self.balancer.state_dict(), Path(output_dir) / _BALANCER)
-
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:
             return
         try:
             super()._load_optimizer_and_scheduler(checkpoint)
-            state = torch.load(Path(checkpoint) / _BALANCER, map_location="cpu", weights_only=True)
-            self.balancer.load_state_dict(state)
         except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
             raise damaged(Path(checkpoint) / "optimizer.pt", _first_line(error)) from error
 

@@ -1,8 +1,9 @@
-"""Two processes that train together, as `torchrun` would start them."""
+"""Processes of their own: two that train together, as `torchrun` would start them, and scripts."""
 
 import importlib.util
 import multiprocessing
 import os
+import runpy
 import tempfile
 import traceback
 from collections.abc import Callable
@@ -17,10 +18,10 @@ _CONTEXT.set_forkserver_preload(["equipoise.cli", "equipoise.training", "equipoi
 
 
 class Ended(NamedTuple):
-    """How a process ended."""
+    """How a process ended, and what it wrote: a script to both streams, one of two to stderr."""
 
     exit_code: int | None
-    stderr: str
+    output: str
 
 
 def in_two_processes(function: Callable, *args: object, seconds: float = 120) -> list[Ended]:
@@ -43,19 +44,38 @@ def in_two_processes(function: Callable, *args: object, seconds: float = 120) ->
             process.kill()
             process.join()
         return [
-            Ended(process.exitcode, (folder / f"stderr-{rank}").read_text()) for rank, process in enumerate(processes)
+            Ended(process.exitcode, (folder / f"output-{rank}").read_text()) for rank, process in enumerate(processes)
         ]
+
+
+def run_script(script: Path, seconds: float = 120) -> Ended:
+    """Run a Python script."""
+    with tempfile.NamedTemporaryFile() as output:
+        process = _CONTEXT.Process(target=_run, args=(script, output.name))
+        process.start()
+        process.join(seconds)
+        process.kill()
+        process.join()
+        return Ended(process.exitcode, Path(output.name).read_text())
+
+
+def _run(script: Path, output: str) -> None:
+    file = os.open(output, os.O_WRONLY)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    runpy.run_path(str(script), run_name="__main__")
 
 
 def _call(folder: Path, rank: int, where: tuple[str, str], args: tuple) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     # A file, not a port, so that no two tests meet.
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    with (folder / f"stderr-{rank}").open("w") as errors:
+    with (folder / f"output-{rank}").open("w") as errors:
         os.dup2(errors.fileno(), 2)
         try:
             spec = importlib.util.spec_from_file_location("in_two", where[0])
-            assert spec and spec.loader
+            assert spec is not None
+            assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             getattr(module, where[1])(*args)

@@ -1,0 +1,127 @@
+"""One training in a fresh process, watched from here."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from equipoise.errors import EquipoiseError
+
+from .plan import Cell
+
+_CONTEXT: Any = multiprocessing.get_context("spawn")
+
+
+class RunningCell:
+    """A cell that is being trained.
+
+    What it would print goes to a file beside its folder, `SEED.log`, which is removed if all goes well.
+
+    Args:
+        cell: the cell.
+        threads: how many threads it may use.
+        anew: discard what an earlier try has left, instead of going on with it.
+    """
+
+    def __init__(self, cell: Cell, threads: int, anew: bool) -> None:
+        self.cell = cell
+        self._log = cell.config.output.with_name(cell.config.output.name + ".log")
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._receiver, sender = _CONTEXT.Pipe(duplex=False)
+        self._process = _CONTEXT.Process(
+            target=_train, args=(cell, self._log, threads, anew, sender), name=cell.key, daemon=True
+        )
+        with _ignoring_interrupts():
+            self._process.start()
+        sender.close()
+
+    @property
+    def sentinel(self) -> int:
+        """What becomes ready when the process ends."""
+        return int(self._process.sentinel)
+
+    def is_alive(self) -> bool:
+        """Whether it is still running."""
+        return bool(self._process.is_alive())
+
+    def steps_done(self) -> int:
+        """Return the steps taken so far, by its log."""
+        try:
+            with (self.cell.config.output / "log.jsonl").open("rb") as lines:
+                return sum(b'"losses"' in line for line in lines)
+        except OSError:
+            return 0
+
+    def failure(self) -> str | None:
+        """Return why the process that has ended failed; None if it did not."""
+        self._process.join()
+        if self._process.exitcode == 0:
+            self._log.unlink(missing_ok=True)
+            return None
+        try:
+            return str(self._receiver.recv())
+        except EOFError:
+            killed = " (killed, maybe for want of memory)" if self._process.exitcode == -9 else ""
+            return f"its process ended with exit code {self._process.exitcode}{killed}; {self._log} holds its output."
+
+    def stop(self) -> None:
+        """Ask it to save a checkpoint and end."""
+        self._process.terminate()
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        self._process.join()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.join()
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Let a process that starts here ignore Ctrl-C, which reaches all of a terminal's: it is told to stop instead."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _train(cell: Cell, log: Path, threads: int, anew: bool, sender: Connection) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with log.open("ab", buffering=0) as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
+    try:
+        import torch
+
+        from equipoise.training import train
+
+        torch.set_num_threads(min(threads, torch.get_num_threads()))
+        train(cell.config, resume=not anew, overwrite=anew)
+    except EquipoiseError as error:
+        sender.send(str(error))
+        sys.exit(error.exit_code)
+    except Exception as error:
+        traceback.print_exc()
+        sender.send(f"{type(error).__name__}: {error} ({log} holds more)")
+        sys.exit(1)
+
+
+def _end_with_parent() -> None:
+    """End when the process that waits for this one is gone, so that calling it again finds nobody in the folder."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

@@ -1,0 +1,120 @@
+"""The comparison's folder: its settings, and one line in `compare.jsonl` a finished run."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from equipoise.errors import TrainingError
+from equipoise.files import write_json
+
+from .inputs import RunFile, fingerprint
+
+_MARK = "settings of an Equipoise comparison"
+_FILES = ("compare.html", "compare.json", "compare.jsonl", "runs", "settings.json")
+"""All that a comparison writes; the file by which it is known comes last."""
+
+
+def describe_settings(runs: Sequence[RunFile], trials: int, single_task_epochs: Sequence[float]) -> dict[str, Any]:
+    """Return what must not change between two calls that share a folder."""
+    return {
+        "file": _MARK,
+        "first": runs[0].name,
+        "trials": trials,
+        "single_task_epochs": list(single_task_epochs),
+        "run_files": {
+            run.name: {
+                # Balancers, seeds and folders are the comparison's own.
+                **run.config.model_dump(mode="json", exclude={"balance": True, "output": True, "train": {"seed"}}),
+                "data": fingerprint(run.table),
+            }
+            for run in runs
+        },
+    }
+
+
+def open_folder(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
+    """Begin a comparison's folder, or make sure that it is this comparison's.
+
+    More run files than before are taken in; whatever else differs is an error.
+
+    Raises:
+        TrainingError: the folder holds something else, or a comparison with other settings.
+    """
+    found = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
+    path = folder / "settings.json"
+    begun = _read_settings(path)
+    if found and begun is None:
+        raise TrainingError(
+            f"{folder}: the output folder holds other files ({', '.join(found[:3])}), expected none or those of a "
+            "comparison; choose another with --output."
+        )
+    if overwrite:
+        for name in _FILES:
+            if (folder / name).is_dir():
+                shutil.rmtree(folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+    elif begun is not None:
+        changed = list(_differences(begun, settings))
+        if changed:
+            raise TrainingError(
+                f"{folder}: the comparison was begun with other settings ({'; '.join(changed[:5])}); call it "
+                "unchanged, start anew with --overwrite, or choose another folder with --output."
+            )
+        settings = {**settings, "run_files": begun["run_files"] | settings["run_files"]}
+    write_json(path, settings)
+
+
+def read_records(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the last record of every run by its key; a line cut short by a kill is passed over."""
+    path = folder / "compare.jsonl"
+    records = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        records[record["key"]] = record
+    return records
+
+
+def append_record(folder: Path, record: dict[str, Any]) -> None:
+    """Append one line, and see it on the disk before going on; a line cut short before it is removed."""
+    line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
+    with (folder / "compare.jsonl").open("a+b") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_settings(path: Path) -> dict[str, Any] | None:
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return settings if isinstance(settings, dict) and settings.get("file") == _MARK else None
+
+
+def _differences(begun: dict[str, Any], asked: dict[str, Any]) -> list[str]:
+    """What differs, in words; run files that only one of the two has are left out."""
+    both = begun["run_files"].keys() & asked["run_files"].keys()
+    pairs = [(key, begun[key], asked[key]) for key in ("first", "trials", "single_task_epochs")]
+    pairs += [(name, begun["run_files"][name], asked["run_files"][name]) for name in sorted(both)]
+    return [words for key, there, now in pairs for words in _compare(key, there, now)]
+
+
+def _compare(key: str, there: Any, now: Any) -> list[str]:
+    if isinstance(there, dict) and isinstance(now, dict):
+        return [
+            words for name in {**there, **now} for words in _compare(f"{key}.{name}", there.get(name), now.get(name))
+        ]
+    if there == now:
+        return []
+    if key.endswith(".data"):
+        return [f"{key.removesuffix('.data')}: the rows or labels of its files"]
+    return [f"{key}: {json.dumps(there)} there, {json.dumps(now)} now"]

@@ -1,0 +1,111 @@
+"""The rows of the table: what is trained for each."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import yaml
+from pydantic import ValidationError
+
+from equipoise.balancing import make_balancer
+from equipoise.config import BalanceConfig
+from equipoise.errors import UsageError
+
+from .inputs import RunFile
+
+SINGLE_TASK, EQUAL, STATIC_TUNED = "single-task", "equal", "static-tuned"
+
+
+class Kind(StrEnum):
+    """How a row's models come about."""
+
+    BALANCER = "balancer"
+    SINGLE_TASK = "single-task"
+    STATIC_TUNED = "static-tuned"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Args:
+        name: its name in tables.
+        folder: its folder under `runs/`.
+        kind: how its models come about.
+        run: the run file.
+        balance: the balancer; single tasks have none, and tuned static weights take the place of it.
+    """
+
+    name: str
+    folder: str
+    kind: Kind
+    run: RunFile
+    balance: BalanceConfig
+
+
+def parse_balancers(text: str) -> list[BalanceConfig]:
+    """Read `--balance`: balancers as in a run file, between commas; an empty text holds none.
+
+    Raises:
+        UsageError: it is no such list.
+    """
+    if not text.strip():
+        return []
+    where = f"--balance {text}"
+    example = 'expected names, or names with options: "equal,{name: dao, example_weights: false}"'
+    try:
+        data = yaml.safe_load(text if text.lstrip().startswith("[") else f"[{text}]")
+        balancers = [
+            BalanceConfig.model_validate({"name": item} if isinstance(item, str) else item)
+            for item in (data if isinstance(data, list) else [data])
+        ]
+    except (yaml.YAMLError, ValidationError):
+        raise UsageError(f"{where}: found what is no list of balancers, {example}.") from None
+    if not balancers or not all("name" in balancer.model_fields_set for balancer in balancers):
+        raise UsageError(f"{where}: found an entry without a name, {example}.")
+    return balancers
+
+
+def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig]) -> list[Row]:
+    """Return the rows: single tasks, equal and tuned static weights of the first run file, then every balancer.
+
+    With one task in the first run file the first three are the same, and it is run as `single-task` alone.
+
+    Args:
+        runs: the run files.
+        balancers: the balancers; none stands for each run file's own.
+
+    Raises:
+        UsageError: there is no such balancer, or it has no such option.
+    """
+    first = runs[0]
+    equal = BalanceConfig(name=EQUAL)
+    rows = [Row(SINGLE_TASK, SINGLE_TASK, Kind.SINGLE_TASK, first, equal)]
+    if len(first.config.tasks) > 1:
+        rows.append(Row(EQUAL, EQUAL, Kind.BALANCER, first, equal))
+        rows.append(Row(STATIC_TUNED, STATIC_TUNED, Kind.STATIC_TUNED, first, equal))
+    for run in runs:
+        for balance in balancers or [run.config.balance]:
+            make_balancer(balance.name, run.kinds, balance.options)
+            name = balancer_name(balance)
+            if run is first and name == EQUAL:
+                continue  # it is there already, or the same as single-task
+            if run is not first:
+                name = f"{run.name}: {name}"
+            rows.append(Row(name, _folder(name), Kind.BALANCER, run, balance))
+    return list({row.name: row for row in rows}.values())
+
+
+def balancer_name(balance: BalanceConfig) -> str:
+    """Return a balancer's name, its options in brackets."""
+    options = ", ".join(f"{key}={json.dumps(value)}" for key, value in sorted(balance.options.items()))
+    return f"{balance.name} ({options})" if options else balance.name
+
+
+def _folder(name: str) -> str:
+    plain = re.sub(r"[^\w.=-]+", "-", name).strip("-")
+    # Names that differ in other signs only must not share a folder.
+    return plain if plain == name else f"{plain[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

@@ -1,0 +1,102 @@
+"""One comparison, from run files to the page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from equipoise.config import BalanceConfig
+from equipoise.errors import TrainingError, UsageError
+from equipoise.files import write_json
+from equipoise.reporting import write_comparison
+from equipoise.training.folder import only_run_in
+
+from .inputs import check_single_tasks, load_run_files
+from .plan import Plan
+from .records import describe_settings, open_folder
+from .results import gather_results
+from .rows import make_rows, parse_balancers
+from .running import run_cells
+
+
+class Comparison(NamedTuple):
+    """A comparison, as far as it has come.
+
+    Args:
+        folder: its folder.
+        results: the table as data, as in `compare.json`.
+    """
+
+    folder: Path
+    results: dict[str, Any]
+
+    @property
+    def failed(self) -> int:
+        """How many trainings failed."""
+        return len(self.results["failed"])
+
+
+def compare(
+    run_files: Sequence[str | Path],
+    balance: str | Sequence[BalanceConfig] = (),
+    overrides: Sequence[str] = (),
+    *,
+    seeds: int = 5,
+    jobs: int = 1,
+    output: str | Path | None = None,
+    single_task_epochs: Sequence[float] = (),
+    trials: int = 8,
+    overwrite: bool = False,
+    keep_models: bool = False,
+) -> Comparison:
+    """Train run files under several balancers and seeds, and say what differs beyond chance.
+
+    Every training is a process of its own; one that is finished is a line in `compare.jsonl` and is never repeated.
+    The rows `single-task`, `equal` and `static-tuned` of the first run file are always there. The folder then holds
+    `compare.html`, `compare.json` (the table as data), `compare.jsonl` and `runs/`.
+
+    Args:
+        run_files: paths of run files. The first defines the tasks that are compared; the others have these tasks
+            with the same dev and test rows, and may have more to train on.
+        balance: balancers, as in `--balance` or as checked settings; none takes each run file's own.
+        overrides: `key=value` settings that win over every run file.
+        seeds: how many seeds a row: 0, 1, ….
+        jobs: how many trainings run at a time.
+        output: the comparison's folder; the first run file's `output` with "-compare" when not given.
+        single_task_epochs: numbers of epochs from which each single task's is chosen on dev with seed 0; none takes
+            the run file's.
+        trials: how many static weights are tried on dev, at a quarter of the budget each.
+        overwrite: discard the comparison that lies in the folder.
+        keep_models: keep every training's `model/`.
+
+    Raises:
+        UsageError: a run file, a balancer or an option is wrong.
+        DataError: a file or a label is wrong, or the run files' dev and test rows differ.
+        TrainingError: the folder holds something else, or Ctrl-C.
+    """
+    for name, number in (("seeds", seeds), ("jobs", jobs), ("trials", trials), *_named(single_task_epochs)):
+        if number <= 0:
+            raise UsageError(f"{name}: found {number:g}, expected a number above 0.")
+    balancers: Sequence[BalanceConfig] = parse_balancers(balance) if isinstance(balance, str) else balance
+    runs = load_run_files(run_files, overrides)
+    rows = make_rows(runs, balancers)
+    notes = check_single_tasks(runs[0])
+    if len(runs[0].config.tasks) == 1:
+        notes.append(f"{runs[0].name} has one task: single-task, equal and static weights are the same, and run once.")
+    first = runs[0].config.output
+    folder = Path(output).absolute() if output is not None else first.with_name(f"{first.name}-compare")
+    if folder.exists() and not folder.is_dir():
+        raise TrainingError(f"{folder}: the output is a file, expected a folder; choose another with --output.")
+    epochs = sorted(set(single_task_epochs))
+    plan = Plan(rows, seeds, trials, epochs, folder)
+    settings = describe_settings(runs, trials, epochs)
+    with only_run_in(folder):
+        open_folder(folder, settings, overwrite)
+        records = run_cells(plan, jobs, keep_models)
+        results = gather_results(plan, records, notes)
+        write_json(folder / "compare.json", results)
+        write_comparison(folder, results)
+    return Comparison(folder, results)
+
+
+def _named(epochs: Sequence[float]) -> list[tuple[str, float]]:
+    return [("single-task-epochs", number) for number in epochs]

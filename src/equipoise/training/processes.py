@@ -1,0 +1,70 @@
+"""The processes of distributed training: all of them train, the first one decides and writes."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, parse_flag_from_env
+
+from equipoise.errors import EquipoiseError
+
+Result = TypeVar("Result")
+
+
+def join_processes() -> None:
+    """Join the processes that `torchrun` or `accelerate launch` has started, where there are several."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # accelerate runs several processes on the CPU only when told to.
+        asked = parse_flag_from_env("ACCELERATE_USE_CPU")
+        PartialState(cpu=asked or not torch.accelerator.is_available() or torch.backends.mps.is_available())
+
+
+def count_processes() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def on_cpus() -> bool:
+    """Whether several processes train on the CPU."""
+    return dist.is_initialized() and PartialState().device.type == "cpu"
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def in_first(function: Callable[[], Result]) -> Result:
+    """Call a function in the first process, and return its result in all of them.
+
+    All of them have to come here. An error of the function is raised in the first process, which tells the user; the
+    others exit with its code.
+    """
+    if count_processes() == 1:
+        return function()
+    if not is_first():
+        outcome: list = [None, None]
+        broadcast_object_list(outcome)
+        if outcome[1] is not None:
+            sys.exit(outcome[1])
+        return outcome[0]
+    try:
+        outcome = [function(), None]
+    except BaseException as error:
+        broadcast_object_list([None, error.exit_code if isinstance(error, EquipoiseError) else 1])
+        raise
+    broadcast_object_list(outcome)
+    return outcome[0]
+
+
+def in_any(flag: bool) -> bool:
+    """Whether a flag is set in one of the processes; all of them have to come here."""
+    if count_processes() == 1:
+        return flag
+    votes = torch.tensor(float(flag), device=PartialState().device)
+    dist.all_reduce(votes, dist.ReduceOp.MAX)
+    return bool(votes)

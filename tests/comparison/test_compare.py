@@ -1,0 +1,237 @@
+"""A comparison from run files to the page: what it trains, what it repeats, what it refuses."""
+
+import json
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+
+from comparisons import lines_of, strike_comparison, write_run_file
+from equipoise.cli import main
+from equipoise.comparison import compare, processes, running
+from equipoise.errors import TrainingError, UsageError
+
+ROWS = ["single-task", "equal", "static-tuned", "dao", "wild: dao"]
+
+
+def row_of(results, name):
+    return next(row for row in results["rows"] if row["name"] == name)
+
+
+def test_every_row_and_seed_is_one_line(finished):
+    lines = lines_of(finished.folder)
+    keys = [line["key"] for line in lines]
+    assert len(keys) == len(set(keys))
+    good = [line for line in lines if line["status"] == "finished"]
+    assert sorted((line["row"], line["role"]) for line in good) == sorted(
+        [("single-task", "single")] * 4
+        + [("static-tuned", "trial")] * 2
+        + [(row, "cell") for row in ("equal", "static-tuned", "dao") for _ in range(2)]
+    )
+    for line in good:
+        folder = finished.folder / line["folder"]
+        assert {"config.yaml", "log.jsonl", "metrics.json", "predictions.npz", "report.html"} <= set(os.listdir(folder))
+        assert not (folder / "model").exists()
+        assert {record["split"] for record in line["metrics"]} == {"dev", "test"}
+        assert {record["task"] for record in line["metrics"]} == set(line["tasks"])
+        assert line["steps"] == (1 if line["role"] == "trial" else 4)
+        assert min(line["seconds_per_step"], line["peak_memory_mb"]) > 0
+    # What a training has said is kept where it failed.
+    assert len(list((finished.folder / "runs").rglob("*.log"))) == 2
+
+
+def test_failures_are_recorded_and_the_rest_goes_on(finished):
+    failed = finished.results["failed"]
+    assert sorted((one["row"], one["seed"]) for one in failed) == [("wild: dao", 0), ("wild: dao", 1)]
+    assert all("not finite" in one["message"] for one in failed)
+    assert [row["name"] for row in finished.results["rows"] if row["seeds"]] == ROWS[:4]
+
+
+def test_the_table_is_what_the_runs_say(finished):
+    results = finished.results
+    lines = {line["key"]: line for line in lines_of(finished.folder)}
+
+    def pearson(key):
+        return next(
+            record["value"]
+            for record in lines[key]["metrics"]
+            if (record["split"], record["metric"]) == ("test", "pearson")
+        )
+
+    dao = row_of(results, "dao")["metrics"]["test"]["intensity"]["pearson"]
+    assert dao["value"] == pytest.approx((pearson("dao/seed-0") + pearson("dao/seed-1")) / 2)
+    single = row_of(results, "single-task")["metrics"]["test"]
+    assert set(single) == {"intensity", "polarity"}
+    assert single["intensity"]["pearson"]["seeds"] == [
+        pearson("single-task/intensity/seed-0"),
+        pearson("single-task/intensity/seed-1"),
+    ]
+    assert row_of(results, "single-task")["delta_m"]["value"] == pytest.approx(0)
+    gains = [
+        row_of(results, "dao")["metrics"]["test"][task][metric]["value"] / single[task][metric]["value"] - 1
+        for task, metric in (("intensity", "pearson"), ("polarity", "macro_f1"))
+    ]
+    assert row_of(results, "dao")["delta_m"]["value"] == pytest.approx(50 * sum(gains))
+    assert sum(row["wins"] for row in results["rows"] if row["seeds"]) >= 2
+    assert row_of(results, "equal")["relative_step_time"] == 1
+
+
+def test_static_weights_are_chosen_on_dev_and_their_trials_paid_for(finished):
+    trials = sorted(
+        (line for line in lines_of(finished.folder) if line["role"] == "trial"), key=lambda line: line["key"]
+    )
+    best = max(trials, key=lambda line: line["run_score"]["dev"])
+    tuned = row_of(finished.results, "static-tuned")
+    assert tuned["weights"] == best["overrides"]["balance"]["weights"]
+    assert tuned["seconds_choosing"] == pytest.approx(sum(line["seconds"] for line in trials))
+    cells = [line for line in lines_of(finished.folder) if (line["row"], line["role"]) == ("static-tuned", "cell")]
+    assert tuned["seconds"] == pytest.approx(sum(line["seconds"] for line in trials + cells))
+
+
+def test_items_of_the_runs_are_tested_in_pairs(finished):
+    tests = finished.results["tests"]["single-task"]
+    assert {(test["row"], test["task"]) for test in tests} == {
+        (row, task) for row in ROWS[1:4] for task in ("intensity", "polarity")
+    }
+    dao = next(test for test in tests if (test["row"], test["task"]) == ("dao", "intensity"))
+    mse = {
+        row: row_of(finished.results, row)["metrics"]["test"]["intensity"]["mse"]["value"]
+        for row in ("dao", "single-task")
+    }
+    assert dao["ratio"]["value"] == pytest.approx(mse["dao"] / mse["single-task"])
+    assert dao["ratio"]["low"] <= dao["ratio"]["value"] <= dao["ratio"]["high"]
+    assert all(test["p"] <= test["p_holm"] <= 1 for test in tests)
+    # The mean over regions, weighted by their rows, is the whole.
+    parts = finished.results["tasks"]["intensity"]["parts"]
+    regions = row_of(finished.results, "dao")["parts"]["intensity"]
+    whole = sum(part["items"] * (region["mse"] or 0) for part, region in zip(parts, regions, strict=True))
+    assert whole / sum(part["items"] for part in parts) == pytest.approx(mse["dao"])
+
+
+def test_called_again_it_trains_only_what_failed(finished, tmp_path, tiny_model, monkeypatch):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.folder, folder)
+    started = []
+
+    class Watched(processes.RunningCell):
+        def __init__(self, cell, threads, anew):
+            started.append((cell.key, anew))
+            super().__init__(cell, threads, anew)
+
+    monkeypatch.setattr(running, "RunningCell", Watched)
+    source = finished.folder.parent
+    again = compare([source / "run.yaml"], "dao", seeds=2, trials=2, output=folder)
+    assert started == []
+    for name in ("single-task", "equal", "static-tuned", "dao"):
+        assert row_of(again.results, name)["metrics"] == row_of(finished.results, name)["metrics"]
+
+    # A line that was cut short counts for nothing; its run is found finished and only recorded.
+    journal = folder / "compare.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    last = next(i for i, line in enumerate(lines) if '"dao/seed-1"' in line)
+    journal.write_text("".join(lines[:last] + lines[last + 1 :]) + lines[last][:100])
+    log = folder / "runs/dao/seed-1/log.jsonl"
+    before = log.stat().st_mtime_ns
+    compare([source / "run.yaml", source / "wild.yaml"], "dao", seeds=2, trials=2, output=folder, jobs=2)
+    assert [anew for _, anew in sorted(started)] == [False, True, True]
+    assert [line["row"] for line in lines_of(folder)[-3:]] == ["dao", "wild: dao", "wild: dao"]
+    assert log.stat().st_mtime_ns == before
+
+
+def test_other_settings_are_refused(finished, tmp_path, tiny_model):
+    source = finished.folder.parent
+    run = source / "run.yaml"
+
+    def again(*overrides, **options):
+        compare([run], "dao", overrides, **{"seeds": 2, "trials": 2, "output": finished.folder, **options})
+
+    with pytest.raises(TrainingError, match=r"run\.train\.learning_rate: 0\.003 there, 0\.001 now.*--overwrite"):
+        again("train.learning_rate=0.001")
+    with pytest.raises(TrainingError, match="trials: 2 there, 3 now"):
+        again(trials=3)
+    with pytest.raises(TrainingError, match="single_task_epochs"):
+        again(single_task_epochs=[1, 2])
+    with pytest.raises(TrainingError, match="holds other files"):
+        compare([run], "dao", output=source)
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    settings = json.loads((tmp_path / "copy/settings.json").read_text())
+    settings["run_files"]["run"]["data"] = "other"
+    (tmp_path / "copy/settings.json").write_text(json.dumps(settings))
+    with pytest.raises(TrainingError, match="run: the rows or labels of its files"):
+        again(output=tmp_path / "copy")
+
+
+def test_killed_and_called_again_it_repeats_nothing(tmp_path, tiny_model):
+    run_file = write_run_file(tmp_path, tiny_model)
+    folder = tmp_path / "comparison"
+    assert strike_comparison(run_file, folder, after=2) == -signal.SIGKILL
+    before = lines_of(folder)
+    assert len(before) == 2
+    comparison = compare([run_file], "equal", seeds=1, trials=1, jobs=2, output=folder)
+    lines = lines_of(folder)
+    assert lines[:2] == before
+    keys = [line["key"] for line in lines]
+    assert len(keys) == len(set(keys)) == 5
+    assert comparison.failed == 0
+
+
+def test_epochs_of_single_tasks_are_chosen_on_dev(tmp_path, tiny_model):
+    run_file = write_run_file(tmp_path, tiny_model, tasks=("polarity",), max_steps=None)
+    comparison = compare([run_file], "equal", seeds=2, single_task_epochs=[0.25, 0.5], output=tmp_path / "c")
+    lines = {line["key"]: line for line in lines_of(tmp_path / "c")}
+    best = max(("0.25", "0.5"), key=lambda n: lines[f"single-task/polarity/epochs-{n}/seed-0"]["run_score"]["dev"])
+    assert len(lines) == 3
+    assert f"single-task/polarity/epochs-{best}/seed-1" in lines
+    (row,) = comparison.results["rows"]
+    assert row["epochs"] == {"polarity": float(best)}
+    assert row["seeds"] == [0, 1]
+    other = lines[f"single-task/polarity/epochs-{'0.5' if best == '0.25' else '0.25'}/seed-0"]
+    assert row["seconds_choosing"] == pytest.approx(other["seconds"])
+    assert "run once" in comparison.results["notes"][0]
+
+
+def test_interrupted_it_says_how_to_go_on(tmp_path, tiny_model, monkeypatch):
+    run_file = write_run_file(tmp_path, tiny_model, tasks=("polarity",))
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    show = running._show
+    monkeypatch.setattr(running, "_show", interrupt)
+    with pytest.raises(TrainingError, match="The same command goes on from here"):
+        compare([run_file], "equal", seeds=1, output=tmp_path / "c")
+    monkeypatch.setattr(running, "_show", show)
+    compare([run_file], "equal", seeds=1, output=tmp_path / "c")
+    assert [line["status"] for line in lines_of(tmp_path / "c")] == ["finished"]
+
+
+def test_the_command(finished, tmp_path, capsys, monkeypatch):
+    source = finished.folder.parent
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    command = ["equipoise", "compare", str(source / "run.yaml"), "--balance", "dao", "--seeds", "2"]
+    command += ["--trials", "2", "-o", str(tmp_path / "copy")]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out = capsys.readouterr().out
+    assert not ended.value.code
+    for word in ("single-task", "static-tuned", "dao", "Δm %", "mean rank", "compare.html"):
+        assert word in out
+    monkeypatch.setattr("sys.argv", [*command, "--single-task-epochs", "3,many"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "--single-task-epochs: found '3,many', expected numbers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [{"seeds": 0}, {"jobs": 0}, {"trials": 0}, {"single_task_epochs": [0]}])
+def test_numbers_must_be_above_zero(options):
+    with pytest.raises(UsageError, match="expected a number above 0"):
+        compare(["nowhere.yaml"], **options)
+
+
+def test_predictions_lie_where_the_table_takes_them_from(finished):
+    with np.load(finished.folder / "runs/dao/seed-0/predictions.npz", allow_pickle=False) as arrays:
+        assert arrays["test/polarity"].shape == (len(arrays["test/polarity/gold"]), 3)

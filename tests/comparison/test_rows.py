@@ -1,0 +1,124 @@
+import json
+
+import pytest
+
+from comparisons import write_run_file
+from corpus import write_corpus
+from equipoise.comparison.inputs import load_run_files
+from equipoise.comparison.plan import Plan
+from equipoise.comparison.rows import make_rows, parse_balancers
+from equipoise.comparison.tuning import best_on_dev, candidate_weights, trial_budget
+from equipoise.config import TrainConfig
+from equipoise.errors import DataError, UsageError
+
+
+def names(path_or_paths, balance):
+    paths = path_or_paths if isinstance(path_or_paths, list) else [path_or_paths]
+    return [row.name for row in make_rows(load_run_files(paths, ()), parse_balancers(balance))]
+
+
+def test_rows_have_the_rivals_first_and_each_balancer_once(tmp_path, tiny_model):
+    files = [write_run_file(tmp_path, tiny_model), write_run_file(tmp_path, tiny_model, "more")]
+    rows = make_rows(
+        load_run_files(files, ()), parse_balancers("equal,dao,{name: dao, example_weights: false},{name: dao}")
+    )
+    assert [row.name for row in rows] == [
+        "single-task",
+        "equal",
+        "static-tuned",
+        "dao",
+        "dao (example_weights=false)",
+        "more: equal",
+        "more: dao",
+        "more: dao (example_weights=false)",
+    ]
+    assert len({row.folder for row in rows}) == len(rows)
+
+
+def test_without_balance_each_run_file_has_its_own(tmp_path, tiny_model):
+    assert names(write_run_file(tmp_path, tiny_model), "") == ["single-task", "equal", "static-tuned", "dao"]
+
+
+def test_one_task_is_run_once(tmp_path, tiny_model):
+    assert names(write_run_file(tmp_path, tiny_model, tasks=("polarity",)), "equal,dao") == ["single-task", "dao"]
+
+
+@pytest.mark.parametrize("text", ["{dao", "3", "{weights: 1}", "[]", "equal,,dao"])
+def test_what_is_no_list_of_balancers_is_refused(text):
+    with pytest.raises(UsageError, match="expected names, or names with options"):
+        parse_balancers(text)
+
+
+@pytest.mark.parametrize(
+    ("balance", "message"), [("gradnrm", "Did you mean 'gradnorm'"), ("{name: dao, clp: 1}", "Did you mean 'clip'")]
+)
+def test_balancers_are_made_before_anything_is_trained(tmp_path, tiny_model, balance, message):
+    with pytest.raises(UsageError, match=message):
+        names(write_run_file(tmp_path, tiny_model), balance)
+
+
+def test_run_files_must_have_the_same_dev_and_test_rows(tmp_path, tiny_model):
+    first = write_run_file(tmp_path, tiny_model)
+    fewer = write_run_file(tmp_path, tiny_model, "fewer", tasks=("polarity",))
+    with pytest.raises(UsageError, match="fewer: found no scored task 'intensity'"):
+        load_run_files([first, fewer], ())
+    other = tmp_path / "other"
+    other.mkdir()
+    relabelled = write_run_file(other, tiny_model, "relabelled")
+    corpus = other / "reviews.csv"
+    corpus.write_text(corpus.read_text().replace("negative", "bad"))
+    with pytest.raises(DataError, match="relabelled: task 'polarity': found other dev rows, labels or classes"):
+        load_run_files([first, relabelled], ())
+    (other / "run.yaml").write_text(first.read_text())
+    with pytest.raises(UsageError, match="another run file is called 'run', too"):
+        load_run_files([first, other / "run.yaml"], ())
+
+
+def test_further_run_files_may_train_on_more(tmp_path, tiny_model):
+    first = write_run_file(tmp_path, tiny_model)
+    data = json.loads(first.read_text())
+    (tmp_path / "other").mkdir()
+    data["sources"]["other"] = {"path": str(write_corpus(tmp_path / "other", seed=7))}
+    data["tasks"]["help"] = {"source": "other", "kind": "regression", "label": "score", "auxiliary": True}
+    more = tmp_path / "more.yaml"
+    more.write_text(json.dumps(data))
+    one, two = load_run_files([first, more], ())
+    assert list(two.table.scored) == list(one.table.scored)
+    plan = Plan(make_rows([one, two], parse_balancers("equal")), 1, 1, (), tmp_path)
+    row = plan.rows[-1]
+    (cell,) = plan.seed_cells(row, {})[0]
+    assert (row.name, list(cell.config.tasks), cell.tasks) == (
+        "more: equal",
+        ["intensity", "polarity", "help"],
+        ("intensity", "polarity"),
+    )
+    # The other way round every task counts in the static weights, and helpers have no row of their own.
+    plan = Plan(make_rows([two], parse_balancers("equal")), 1, 2, (), tmp_path)
+    assert list(plan.candidates[1]) == ["intensity", "polarity", "help"]
+    assert {cell.tasks for cell in plan.seed_cells(plan.rows[0], {})[0]} == {("intensity",), ("polarity",)}
+
+
+def test_static_weights_to_try():
+    found = candidate_weights(["a", "b", "c"], 8)
+    assert found[0] == {"a": 1.0, "b": 1.0, "c": 1.0}
+    ratios = [weights[task] for weights in found[1:] for task in ("b", "c")]
+    assert all(weights["a"] == 1 for weights in found)
+    assert all(0.1 <= ratio <= 10 for ratio in ratios)
+    # Evenly spread on the log scale: both halves of it are tried for each task.
+    for task in ("b", "c"):
+        assert 2 <= sum(weights[task] < 1 for weights in found[1:]) <= 5
+    assert candidate_weights(["a", "b", "c"], 4) == found[:4]
+    assert candidate_weights(["a", "b"], 1) == [{"a": 1.0, "b": 1.0}]
+
+
+def test_a_trial_has_a_quarter_of_the_budget():
+    assert trial_budget(TrainConfig(epochs=6)).epochs == 1.5
+    assert trial_budget(TrainConfig(max_steps=10)).max_steps == 3
+
+
+def test_the_earlier_of_equals_is_chosen():
+    records = [{"key": key, "run_score": {"dev": score}} for key, score in (("a", 0.1), ("b", 0.3), ("c", 0.3))]
+    best = best_on_dev(records)
+    assert best is not None
+    assert best["key"] == "b"
+    assert best_on_dev([]) is None
