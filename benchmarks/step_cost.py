@@ -5,7 +5,7 @@ random Llama of 4 layers, mean-pooled, with 2, 4 and 8 linear task modules. A st
 AdamW step on a batch of 32 × 32 tokens that all tasks label. It is compared with that of the plain sum of the tasks'
 mean losses.
 
-    python benchmarks/step_cost.py [--quick] [--models minilm llama] [--tasks 2 4 8] [--seconds 90]
+    python benchmarks/step_cost.py [--quick] [--models minilm llama] [--tasks 2 4 8] [--seconds 80]
 
 - ratio: the median over turns of a step's time, divided by that of the plain sum in the same turn, with a 95 %
   bootstrap interval over turns. Every turn has a random order, in which the plain sum stands several times.
@@ -381,7 +381,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="Llama, 8 tasks, some rows: a minute")
     parser.add_argument("--models", nargs="+", choices=["minilm", "llama", "tiny"], default=["minilm", "llama"])
     parser.add_argument("--tasks", nargs="+", type=int, default=[2, 4, 8], help="how many")
-    parser.add_argument("--seconds", type=float, default=90, help="of turns, for each model and number of tasks")
+    parser.add_argument("--seconds", type=float, default=80, help="of turns, for each model and number of tasks")
     parser.add_argument("--memory-only", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if chosen.memory_only:

@@ -51,4 +51,4 @@ def _compare_and_be_struck(run_file: Path, folder: Path, after: int) -> None:
     running.append_record = append_and_strike
     # This process is a fork of the server already: its trainings are forks of it.
     processes._CONTEXT = multiprocessing.get_context("fork")
-    compare([run_file], "equal", seeds=1, trials=1, jobs=2, output=folder)
+    compare([run_file], "equal", seeds=3, jobs=2, output=folder)

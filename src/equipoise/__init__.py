@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from equipoise.balancing import DynamicAdaptiveLoss, LabelStats
+    from equipoise.comparison import compare
     from equipoise.errors import EquipoiseError
     from equipoise.evaluation import evaluate
     from equipoise.modeling import Predictor, load
@@ -17,12 +18,13 @@ _HOMES = {
     "EquipoiseError": "equipoise.errors",
     "LabelStats": "equipoise.balancing",
     "Predictor": "equipoise.modeling",
+    "compare": "equipoise.comparison",
     "evaluate": "equipoise.evaluation",
     "load": "equipoise.modeling",
     "train": "equipoise.training",
 }
 
-__all__ = ["DynamicAdaptiveLoss", "EquipoiseError", "LabelStats", "Predictor", "evaluate", "load", "train"]
+__all__ = ["DynamicAdaptiveLoss", "EquipoiseError", "LabelStats", "Predictor", "compare", "evaluate", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

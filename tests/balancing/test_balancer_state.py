@@ -2,7 +2,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from equipoise.balancing import DynamicAdaptiveLoss, UncertaintyWeighting
+from equipoise.balancing import BALANCERS, FAMO, DynamicAdaptiveLoss, UncertaintyWeighting, make_balancer
 
 KINDS = {"score": "regression", "polarity": "classification"}
 
@@ -59,6 +59,37 @@ def test_a_loaded_state_is_a_copy():
     assert torch.equal(balance.state_dict()["state.gradients"], before)
 
 
-def test_a_state_of_other_tasks_is_refused():
-    with pytest.raises(ValueError, match=r"state is of 2 tasks, the balancer's are \['a'\]"):
-        DynamicAdaptiveLoss(["a"]).load_state_dict(DynamicAdaptiveLoss(KINDS).state_dict())
+@pytest.mark.parametrize("tasks", [["score"], ["polarity", "score"]])
+def test_a_state_of_other_tasks_or_another_order_is_refused(tasks):
+    with pytest.raises(ValueError, match=r"state is of the tasks \['score', 'polarity'\], the balancer's are"):
+        DynamicAdaptiveLoss(tasks).load_state_dict(DynamicAdaptiveLoss(KINDS).state_dict())
+
+
+def test_a_state_of_another_rule_is_refused():
+    with pytest.raises(ValueError, match=r"not one of FAMO: it has no 'kept\.logits'"):
+        FAMO(KINDS).load_state_dict(DynamicAdaptiveLoss(KINDS).state_dict())
+
+
+def test_a_checkpoint_from_before_there_was_a_balancer_is_torchs_to_answer():
+    model = torch.nn.ModuleDict({"backbone": torch.nn.Linear(1, 1)})
+    state = model.state_dict()
+    model["balance"] = DynamicAdaptiveLoss(KINDS)
+    assert model.load_state_dict(state, strict=False).missing_keys == ["balance.state.tasks"]
+    with pytest.raises(RuntimeError, match=r"Missing key\(s\) in state_dict: \"balance.state.tasks\""):
+        model.load_state_dict(state)
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_a_balancer_holds_nothing_that_moves_with_a_module_or_that_its_optimiser_would_step(name):
+    """So `.to(…)` changes nothing, and `DistributedDataParallel` waits for no gradient of a balancer in a module."""
+    balance = make_balancer(name, KINDS, {"weights": dict.fromkeys(KINDS, 1.0)} if name == "static" else {})
+    for _ in range(2):
+        h = torch.eye(2, requires_grad=True)
+        losses = {"score": 2 + h[:, 0], "polarity": 3 - h[:, 1]}
+        balance(losses, features=h)
+        balance.after_step(lambda losses=losses: losses)
+    assert not [*balance.parameters(), *balance.buffers()]
+    before = balance.state_dict()
+    after = balance.to(torch.float16).state_dict()
+    assert all(torch.equal(before[key].nan_to_num(-1), after[key].nan_to_num(-1)) for key in before)
+    assert all(before[key].dtype == after[key].dtype for key in before)

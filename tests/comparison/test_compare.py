@@ -8,6 +8,7 @@ import signal
 import numpy as np
 import pytest
 
+import equipoise
 from comparisons import lines_of, strike_comparison, write_run_file
 from equipoise.cli import main
 from equipoise.comparison import compare, processes, running
@@ -122,7 +123,7 @@ def test_called_again_it_trains_only_what_failed(finished, tmp_path, tiny_model,
 
     monkeypatch.setattr(running, "RunningCell", Watched)
     source = finished.folder.parent
-    again = compare([source / "run.yaml"], "dao", seeds=2, trials=2, output=folder)
+    again = equipoise.compare(source / "run.yaml", ["dao"], seeds=2, trials=2, output=folder)
     assert started == []
     for name in ("single-task", "equal", "static-tuned", "dao"):
         assert row_of(again.results, name)["metrics"] == row_of(finished.results, name)["metrics"]
@@ -164,17 +165,17 @@ def test_other_settings_are_refused(finished, tmp_path, tiny_model):
 
 
 def test_killed_and_called_again_it_repeats_nothing(tmp_path, tiny_model):
-    run_file = write_run_file(tmp_path, tiny_model)
+    run_file = write_run_file(tmp_path, tiny_model, tasks=("polarity",))
     folder = tmp_path / "comparison"
-    assert strike_comparison(run_file, folder, after=2) == -signal.SIGKILL
+    assert strike_comparison(run_file, folder, after=1) == -signal.SIGKILL
     before = lines_of(folder)
-    assert len(before) == 2
-    comparison = compare([run_file], "equal", seeds=1, trials=1, jobs=2, output=folder)
+    assert len(before) == 1
+    comparison = compare([run_file], "equal", seeds=3, jobs=2, output=folder)
     lines = lines_of(folder)
-    assert lines[:2] == before
+    assert lines[:1] == before
     keys = [line["key"] for line in lines]
-    assert len(keys) == len(set(keys)) == 5
-    assert comparison.failed == 0
+    assert len(keys) == len(set(keys)) == 3
+    assert comparison.results["failed"] == []
 
 
 def test_epochs_of_single_tasks_are_chosen_on_dev(tmp_path, tiny_model):
@@ -226,10 +227,19 @@ def test_the_command(finished, tmp_path, capsys, monkeypatch):
     assert "--single-task-epochs: found '3,many', expected numbers" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [{"seeds": 0}, {"jobs": 0}, {"trials": 0}, {"single_task_epochs": [0]}])
+@pytest.mark.parametrize(
+    "options",
+    [{"seeds": 0}, {"jobs": 0}, {"trials": 0}, {"single_task_epochs": [0]}, {"single_task_epochs": [float("nan")]}],
+)
 def test_numbers_must_be_above_zero(options):
     with pytest.raises(UsageError, match="expected a number above 0"):
         compare(["nowhere.yaml"], **options)
+
+
+def test_a_launcher_is_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="call it without a launcher"):
+        compare("nowhere.yaml")
 
 
 def test_predictions_lie_where_the_table_takes_them_from(finished):

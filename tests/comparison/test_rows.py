@@ -4,7 +4,7 @@ import pytest
 
 from comparisons import write_run_file
 from corpus import write_corpus
-from equipoise.comparison.inputs import load_run_files
+from equipoise.comparison.inputs import check_single_tasks, load_run_files
 from equipoise.comparison.plan import Plan
 from equipoise.comparison.rows import make_rows, parse_balancers
 from equipoise.comparison.tuning import best_on_dev, candidate_weights, trial_budget
@@ -49,6 +49,12 @@ def test_what_is_no_list_of_balancers_is_refused(text):
         parse_balancers(text)
 
 
+def test_balancers_may_be_a_list():
+    text = parse_balancers("equal,{name: dao, example_weights: false}")
+    assert parse_balancers(["equal", {"name": "dao", "example_weights": False}]) == text
+    assert parse_balancers(text) == text
+
+
 @pytest.mark.parametrize(
     ("balance", "message"), [("gradnrm", "Did you mean 'gradnorm'"), ("{name: dao, clp: 1}", "Did you mean 'clip'")]
 )
@@ -72,6 +78,49 @@ def test_run_files_must_have_the_same_dev_and_test_rows(tmp_path, tiny_model):
     (other / "run.yaml").write_text(first.read_text())
     with pytest.raises(UsageError, match="another run file is called 'run', too"):
         load_run_files([first, other / "run.yaml"], ())
+
+
+def test_a_single_task_with_other_rows_is_told_or_refused(tmp_path, tiny_model):
+    for name in ("reviews", "other"):
+        (tmp_path / name).mkdir()
+        write_corpus(tmp_path / name, seed=len(name))
+    data = json.loads(write_run_file(tmp_path, tiny_model).read_text())
+    rows = (tmp_path / "reviews" / "reviews.csv").read_text().splitlines()
+    lines = (tmp_path / "other" / "reviews.csv").read_text().splitlines()
+    for name, part in {"train": rows[1:120], "dev": rows[120:140], "test": rows[140:]}.items():
+        (tmp_path / f"{name}.csv").write_text("\n".join([rows[0], *part]) + "\n")
+    # The other task's test holds two training texts and one dev text of the first.
+    for name, part in {
+        "train": lines[1:120],
+        "dev": lines[120:140],
+        "test": [*lines[140:], *rows[5:7], rows[125]],
+    }.items():
+        (tmp_path / f"other-{name}.csv").write_text("\n".join([rows[0], *part]) + "\n")
+    splits = ("train", "dev", "test")
+    data["sources"] = {
+        "reviews": {split: str(tmp_path / f"{split}.csv") for split in splits},
+        "other": {split: str(tmp_path / f"other-{split}.csv") for split in splits},
+    }
+    data["tasks"]["polarity"]["source"] = "other"
+    run_file = tmp_path / "apart.yaml"
+    run_file.write_text(json.dumps(data))
+    (run,) = load_run_files([run_file], ())
+    assert [note.partition(":")[0] for note in check_single_tasks(run)] == [
+        "Task 'intensity' alone has 119 train rows, among the other tasks 117",
+        "Task 'intensity' alone has 20 dev rows, among the other tasks 19",
+    ]
+
+    # Half of the rows have a class: the limit chooses others where they alone are read.
+    data["sources"] = {"reviews": {**data["sources"]["reviews"], "limit": {"test": 5}}}
+    data["tasks"]["polarity"]["source"] = "reviews"
+    run_file.write_text(json.dumps(data))
+    test = (tmp_path / "test.csv").read_text()
+    for label in ("neutral", "positive"):
+        test = test.replace(f",{label},", ",,")
+    (tmp_path / "test.csv").write_text(test)
+    (run,) = load_run_files([run_file], ())
+    with pytest.raises(DataError, match="task 'polarity' alone has other test rows than among the other tasks"):
+        check_single_tasks(run)
 
 
 def test_further_run_files_may_train_on_more(tmp_path, tiny_model):

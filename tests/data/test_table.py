@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 
 from data_cases import LABEL, SCORE
@@ -64,13 +62,3 @@ def test_the_order_of_rows_is_the_same_every_time(load, three):
     first, second = load({"s": source}, tasks), load({"s": source}, tasks)
     assert first.splits["train"].to_dict() == second.splits["train"].to_dict()
     assert first.splits["train"]["pair"][:] == [None] * 6 + list("ababab")
-
-
-def test_25000_rows_take_less_than_3_seconds(load, write):
-    write("a.jsonl", [{"text": f"some text with the number {i}", "score": i / 25_000} for i in range(25_000)])
-    start = time.perf_counter()
-    load(
-        {"s": {"path": "a.jsonl"}},
-        {"score": SCORE, "half": LABEL | {"label": "score", "from_score": {"classes": ["a", "b"]}}},
-    )
-    assert time.perf_counter() - start < 3

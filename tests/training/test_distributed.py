@@ -94,8 +94,8 @@ def test_killed_and_resumed(tmp_path, tiny_model):
     """In the second epoch, whose order the resumed processes have to know."""
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
-    whole = write_run(tmp_path / "whole", tiny_model, batch_size=8)
-    killed = write_run(tmp_path / "killed", tiny_model, batch_size=8)
+    whole = write_run(tmp_path / "whole", tiny_model, batch_size=8, precision="bf16")
+    killed = write_run(tmp_path / "killed", tiny_model, batch_size=8, precision="bf16")
     assert [process.exit_code for process in in_two_processes(struck, whole, 0, 0, 0)] == [0, 0]
     ended = in_two_processes(struck, killed, 1, 25, signal.SIGKILL)
     assert ended[1].exit_code == -signal.SIGKILL

@@ -58,7 +58,7 @@ def test_killed_in_the_second_epoch(tmp_path, tiny_model, whole):
     ("balance", "options", "step"),
     [
         ("dao", {"gradient_accumulation": 2, "evaluations": 5}, 7),
-        ("uncertainty", {}, 14),
+        ("uncertainty", {"precision": "bf16"}, 14),
         # Nothing gets better: patience, half used up when the run is killed, runs out after it is resumed.
         ("dao", {"learning_rate": 1e-12, "head_learning_rate": 1e-12, "evaluations": 8, "patience": 2}, 10),
     ],

@@ -255,19 +255,18 @@ def test_a_run_that_ended_while_another_was_loading_is_kept(tmp_path, tiny_model
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
-def test_precision_is_that_of_the_backbone_while_training(tmp_path, tiny_model, monkeypatch, precision, dtype):
-    seen = set()
+def test_precision_is_that_of_training_and_scoring_is_exact(tmp_path, tiny_model, monkeypatch, precision, dtype):
+    seen = {True: set(), False: set()}
     linear = torch.nn.functional.linear
 
     def spy(inputs, weight, bias=None):
         output = linear(inputs, weight, bias)
-        seen.add(output.dtype if torch.is_grad_enabled() else None)
+        seen[torch.is_grad_enabled()].add(output.dtype)
         return output
 
     monkeypatch.setattr(torch.nn.functional, "linear", spy)
     write_run(tmp_path, tiny_model, max_steps=2)
     run = train(tmp_path / "run.yaml", [f"train.precision={precision}"])
-    assert dtype in seen
-    assert (torch.bfloat16 in seen) == (precision == "bf16")
+    assert seen == {True: {dtype}, False: {torch.float32}}
     model = equipoise.load(run.folder).model
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}

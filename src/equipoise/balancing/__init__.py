@@ -3,10 +3,7 @@
 A balancer needs nothing else of this package and works in any PyTorch loop:
 
     balance = DynamicAdaptiveLoss({"score": "regression", "polarity": "classification"})
-    loss = balance(
-        {"score": mse_per_example, "polarity": ce_per_example}, features=h, targets={"score": y, "polarity":
-        k}
-    )
+    loss = balance({"score": mse_per_example, "polarity": ce_per_example}, features=h)
     loss.backward()
 """
 
@@ -17,8 +14,9 @@ from typing import Any
 from equipoise.errors import UsageError, did_you_mean
 
 from .aligned_mtl import AlignedMTL
-from .base import Balancer, NonFiniteLoss
+from .base import Balancer
 from .cagrad import CAGrad
+from .checks import NonFiniteLoss
 from .dao import DynamicAdaptiveLoss
 from .db_mtl import DualBalancing
 from .dualproj import DualProj
@@ -134,7 +132,8 @@ def make_balancer(
             that the balancer needs is not installed.
     """
     if name not in BALANCERS:
-        raise UsageError(f"balance: there is no balancer '{name}'. {did_you_mean(name, BALANCERS)}")
+        meant = name.lower().replace("-", "_")
+        raise UsageError(f"balance: there is no balancer '{name}'. {did_you_mean(meant, BALANCERS)}")
     options = dict(options or {})
     parameters = {
         key: parameter

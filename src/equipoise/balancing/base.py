@@ -1,19 +1,17 @@
 """The contract of every balancer: per-task losses in, one scalar to back-propagate out."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from equipoise.errors import TrainingError
-
-from .batch_losses import BatchLosses, gather_losses
-from .checks import check_entry, check_names, checked_clip
+from .batch_losses import BatchLosses, add_up, gather_losses
+from .checks import check_entry, check_finite, check_names, checked_clip
 from .clipping import bounded
 from .collectives import sum_over_ranks, world_size
+from .flat_state import FlatState
 from .step_memory import StepMemory
 from .task_gradients import Needs, TaskGradients
 
@@ -23,26 +21,20 @@ DEFAULT_CLIP = (1e-4, 1e4)
 """Wide enough for losses of very different units: two tasks are brought to one level up to 20,000 : 1."""
 
 
-class NonFiniteLoss(TrainingError):  # noqa: N818 - it names the finding
-    """A task's loss, or its gradient, is NaN or infinite."""
-
-
-class Balancer(nn.Module, ABC):
+class Balancer(FlatState, ABC):
     r"""Turn the losses of several tasks into one scalar, Σ_t w_t L_t.
 
-    A rule implements `compute_weights`; everything else is here. The weights are detached numbers, never
-    negative, inside `clip`, and sum to the number of tasks present, those with labels in the batch, so that
-    the learning rate means the same under every balancer. Absent tasks have weight 0; the scalar still touches
-    them (times 0), so distributed training sees every module. Where the rule uses gradients, a task that has
-    none at the features is left out of it and has weight 1: it pulls at nothing shared, and its own module may
-    still learn.
+    A rule implements `compute_weights`; everything else is here. The weights are detached numbers, never negative,
+    inside `clip`, and sum to the number of tasks present, those with labels in the batch, so that the learning rate
+    means the same under every balancer. Absent tasks have weight 0; the scalar still touches them (times 0), so
+    distributed training sees every module. Where the rule uses gradients, a task that has none is left out of it and
+    has weight 1: it pulls at nothing shared, and its own module may still learn.
 
-    Gradients are those of a virtual linear map at the features (see `feature_gradients`, our design), unless
-    `where` says otherwise.
+    Gradients are those of a virtual linear map at the features (see `feature_gradients`, our design), unless `where`
+    says otherwise.
 
-    Under gradient accumulation (`counts` given) a rule sees the losses and gradients of the previous
-    optimiser step, since the current ones are known only after the last micro-batch; a task without an
-    earlier gradient has weight 1.
+    Under gradient accumulation (`counts` given) a rule sees the losses and gradients of the previous optimiser step,
+    since the current ones are known only after the last micro-batch; a task without an earlier gradient has weight 1.
 
     In distributed training losses, label counts and gradients are summed over the processes (of `process_group`, by
     default all), so that every process has the weights that one process would have on the joined batch; the scalar
@@ -133,25 +125,22 @@ class Balancer(nn.Module, ABC):
         remembered.
 
         Args:
-            losses: per task the losses of its labelled examples, shape (n_t,), or one scalar, which is taken
-                as it is (no example weights, not divided by `counts`). A missing or empty entry means that
-                the task is absent.
-            features: the features h that all task modules read, shape (N, d) pooled or (N, S, d) tokens,
-                attached to the graph. Needed if `needs_gradients`, else ignored.
-            parameters: the parameters that the tasks share; needed, instead of `features`, where gradients are
-                taken at them.
-            targets: per task the labels, shape (n_t,): scores, or class indices as integers. They are needed
-                for example weights only; a task without them has none.
-            rows: per task which rows of `features` its entries belong to, shape (n_t,), integers. Autograd
-                finds the rows by itself, so this is checked against the losses' shapes and not used
-                otherwise.
+            losses: per task the losses of its labelled examples, shape (n_t,), or one scalar, which is taken as it is
+                (no example weights, not divided by `counts`). A missing or empty entry: the task is absent.
+            features: the features h that all task modules read, shape (N, d) pooled or (N, S, d) tokens, attached to
+                the graph. Needed if `needs_gradients`, else ignored.
+            parameters: the parameters that the tasks share; needed, instead of `features`, where gradients are taken
+                at them.
+            targets: per task the labels, shape (n_t,): scores, or class indices as integers. Needed for example
+                weights only; a task without them has none.
+            rows: per task which rows of `features` its entries belong to, shape (n_t,), integers. Autograd finds the
+                rows by itself; this is only checked against the losses' shapes.
             counts: per task the number of its labels in the whole accumulated batch: L_t is the sum over this
-                micro-batch's examples divided by it. Call `after_step` after every optimiser step then.
-                Without `counts` L_t is the mean of this batch.
+                micro-batch's examples divided by it. Call `after_step` after every optimiser step then. Without
+                `counts` L_t is the mean of this batch.
 
         Raises:
-            ValueError: If a task is unknown, shapes do not match, or `features` is needed and missing or
-                unused.
+            ValueError: If a task is unknown, shapes do not match, or `features` is needed and missing or unused.
             NonFiniteLoss: If a loss or its gradient is not finite.
         """
         check_names(self.tasks, losses=losses, targets=targets, rows=rows, counts=counts)
@@ -162,20 +151,18 @@ class Balancer(nn.Module, ABC):
             check_entry(task, losses, targets=targets, rows=rows, counts=counts)
         weighted = {task: self._weighted_entry(task, losses[task], targets or {}) for task in here}
         if not self._learning:
-            shares = [
-                (self._weights.get(task) or 1.0)
-                * (entry.mean() if counts is None or entry.dim() == 0 else entry.sum() / counts[task])
-                for task, entry in weighted.items()
-            ]
-            return sum(shares, torch.tensor(0.0))
+            sizes = {
+                task: counts[task] if counts and entry.dim() else entry.numel() for task, entry in weighted.items()
+            }
+            parts = {task: (self._weights.get(task) or 1.0) * entry / sizes[task] for task, entry in weighted.items()}
+            return add_up(parts.values(), losses)
         batch = gather_losses(self.tasks, losses, weighted, counts, self.process_group)
-        _check_finite("loss", batch.losses, self.tasks)
+        check_finite("loss", batch.losses, self.tasks)
         parts = {task: entry / batch.sizes[task] for task, entry in weighted.items()}
         weights = self._weigh_step(batch, parts, features, parameters, accumulated=counts is not None)
         self._weights = dict.fromkeys(self.tasks, 0.0) | weights
         self._losses = batch.means
-        untouched = [0.0 * entry.sum() for entry in losses.values() if entry.numel() == 0]
-        scalar = sum([self._weights[task] * part.sum() for task, part in parts.items()] + untouched, torch.tensor(0.0))
+        scalar = add_up([self._weights[task] * part for task, part in parts.items()], losses)
         return scalar * world_size(self.process_group)
 
     @property
@@ -206,10 +193,11 @@ class Balancer(nn.Module, ABC):
         Args:
             recompute: computes the same batch's losses after the update; see `Repeatable`. Only balancers with
                 `needs_next_losses` call it.
-            skipped: whether the optimiser made no step, as with a float16 overflow; nothing is learnt from it.
+            skipped: whether the optimiser made no step, as with a float16 overflow; `learn` is not called then, and
+                accumulated gradients are forgotten.
 
         Raises:
-            ValueError: If the rule needs the losses after the update and `recompute` is missing.
+            ValueError: If the rule needs the losses after the update, and `recompute` or a task of its is missing.
             NonFiniteLoss: If one of them is not finite.
         """
         if self.needs_next_losses and recompute is None:
@@ -224,7 +212,7 @@ class Balancer(nn.Module, ABC):
         seen = (~memory.losses.isnan()).nonzero().flatten()
         if len(seen):
             tasks = [list(self.tasks)[index] for index in seen]
-            following = self._following_losses(recompute)[seen] if self.needs_next_losses and recompute else None
+            following = self._following_losses(recompute, tasks) if self.needs_next_losses and recompute else None
             self.learn(memory.losses[seen], following, tasks)
         if memory.gradients is None:
             memory.close()
@@ -253,14 +241,12 @@ class Balancer(nn.Module, ABC):
         memory = self._memory
         squares, gradients, measured = None, None, None
         if self.needs_gradients and batch.seen.any():
-            losses = self._to_differentiate(parts)
-            if accumulated:
-                measured = sum_over_ranks(self._gradients.measure(losses, features, parameters), self.process_group)
-            elif world_size(self.process_group) == 1:
+            losses = self._gradients.losses_of(parts, self.tasks)
+            if not accumulated and world_size(self.process_group) == 1:
                 squares, gradients = self._gradients.read_batch(losses, features, parameters)
             else:
                 measured = sum_over_ranks(self._gradients.measure(losses, features, parameters), self.process_group)
-                squares, gradients = self._gradients.read(measured)
+                squares, gradients = (None, None) if accumulated else self._gradients.read(measured)
         if not accumulated:
             memory.reset()
             memory.add(batch.seen, batch.losses)
@@ -273,20 +259,6 @@ class Balancer(nn.Module, ABC):
             memory.weights = torch.tensor([weights.get(task, 0.0) for task in self.tasks], dtype=torch.float64)
         return dict(zip(self.tasks, memory.weights.tolist(), strict=True))
 
-    def _to_differentiate(self, parts: dict[str, Tensor]) -> list[Tensor | None]:
-        """Return the losses to differentiate: one a task, or one a half of a task's examples."""
-        if self.needs != "halves":
-            return [parts[task].sum() if task in parts else None for task in self.tasks]
-        halves: list[Tensor | None] = []
-        for task in self.tasks:
-            if task in parts and parts[task].dim() == 0:
-                raise ValueError(
-                    f"{type(self).__name__} halves the batch: losses['{task}'] must hold one loss per example, found a "
-                    "scalar."
-                )
-            halves += [2 * parts[task][half::2].sum() if task in parts else None for half in (0, 1)]
-        return halves
-
     def _weigh(
         self, present: Tensor, losses: Tensor, squares: Tensor | None, gradients: Tensor | None
     ) -> dict[str, float]:
@@ -294,7 +266,7 @@ class Balancer(nn.Module, ABC):
         names = list(self.tasks)
         active = present
         if squares is not None:
-            _check_finite("gradient", squares, names)
+            check_finite("gradient", squares, names)
             active = present & (squares > 0)
         weights = {name: 1.0 for name, there in zip(names, present.tolist(), strict=True) if there}
         indices = active.nonzero().flatten()
@@ -309,15 +281,18 @@ class Balancer(nn.Module, ABC):
             raise ValueError(f"{type(self).__name__}.compute_weights returned {raw} for the tasks {chosen}.")
         return weights | dict(zip(chosen, bounded(raw, *self.clip).tolist(), strict=True))
 
-    def _following_losses(self, recompute: Callable[[], Mapping[str, Tensor]]) -> Tensor:
-        """Compute the losses after the update, float64 on the CPU, shape (T,)."""
+    def _following_losses(self, recompute: Callable[[], Mapping[str, Tensor]], tasks: Sequence[str]) -> Tensor:
+        """Compute P tasks' losses after the update, float64 on the CPU, shape (P,)."""
         with torch.no_grad():
             losses = recompute()
         check_names(self.tasks, losses=losses)
         here = {task: losses[task] for task in self.tasks if task in losses and losses[task].numel() > 0}
         batch = gather_losses(self.tasks, losses, here, None, self.process_group)
-        _check_finite("loss after the update", batch.losses, self.tasks)
-        return batch.losses
+        missing = [task for task in tasks if task not in batch.means]
+        if missing:
+            raise ValueError(f"`recompute` gives no loss of {missing}, which the step had.")
+        check_finite("loss after the update", batch.losses, self.tasks)
+        return batch.losses[self._indices(tasks)]
 
     def _indices(self, tasks: Iterable[str]) -> list[int]:
         order = list(self.tasks)
@@ -330,29 +305,3 @@ class Balancer(nn.Module, ABC):
     def _set_state(self, state: dict[str, Tensor]) -> None:
         """Take over what `_get_state` returned."""
         self._memory.load(state)
-
-    # Not buffers: the state stays in float64 on the CPU wherever the module moves, and its shapes vary.
-    # Module's two methods for custom state keep it flat, so that safetensors can hold it, which
-    # get_extra_state does not.
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination.update({f"{prefix}state.{name}": value for name, value in self._get_state().items()})
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        own = f"{prefix}state."
-        state = {key.removeprefix(own): value.clone() for key, value in state_dict.items() if key.startswith(own)}
-        size = len(state.get("losses", ()))
-        if size != len(self.tasks):
-            raise ValueError(f"The saved state is of {size} tasks, the balancer's are {list(self.tasks)}.")
-        self._set_state(state)
-        others = {key: value for key, value in state_dict.items() if not key.startswith(own)}
-        super()._load_from_state_dict(others, prefix, *args)
-
-
-def _check_finite(what: str, numbers: Tensor, tasks: Iterable[str]) -> None:
-    broken = [task for task, number in zip(tasks, numbers.tolist(), strict=True) if not math.isfinite(number)]
-    if broken:
-        raise NonFiniteLoss(
-            f"The {what} of task {' and '.join(map(repr, broken))} is not finite. "
-            f"Look for labels out of range in this batch, or lower the learning rate."
-        )

@@ -1,6 +1,6 @@
 """The losses of one batch over all processes, as numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +56,7 @@ def gather_losses(
             numbers[index, 2] = weighted[task].numel()
             numbers[index, 3] = float(weighted[task].dim() == 0)
         numbers[index, 4] = float((counts or {}).get(task, 0))
-    device = next(iter(losses.values())).device
-    numbers = sum_over_ranks(numbers.to("cpu" if device.type == "mps" else device), group).cpu()
+    numbers = sum_over_ranks(numbers, group, next(iter(losses.values())).device)
 
     totals, raw, lengths, scalars, labels = numbers.unbind(1)
     seen = lengths > 0
@@ -70,3 +69,9 @@ def gather_losses(
         sizes=dict(zip(tasks, sizes.tolist(), strict=True)),
         means=means,
     )
+
+
+def add_up(parts: Iterable[Tensor], losses: Mapping[str, Tensor]) -> Tensor:
+    """Add up the tasks' parts of the scalar; empty entries are touched, so that it reaches their modules."""
+    untouched = [0.0 * entry.sum() for entry in losses.values() if entry.numel() == 0]
+    return sum([*(part.sum() for part in parts), *untouched], torch.tensor(0.0))

@@ -1,13 +1,17 @@
 """Checks of a balancer's options and inputs."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from equipoise.errors import did_you_mean
+from equipoise.errors import TrainingError, did_you_mean
+
+
+class NonFiniteLoss(TrainingError):  # noqa: N818 - it names the finding
+    """A task's loss, or its gradient, is NaN or infinite."""
 
 
 def checked_number(name: str, value: Any, valid: Callable[[float], bool], expected: str) -> float:
@@ -127,4 +131,18 @@ def check_entry(
         raise ValueError(
             f"counts['{task}'] is {counts.get(task, 0)}, but this micro-batch alone has {entry.numel()} labels; "
             f"expected the number in all micro-batches of the step."
+        )
+
+
+def check_finite(what: str, numbers: Tensor, tasks: Iterable[str]) -> None:
+    """Check numbers of tasks, shape (T,).
+
+    Raises:
+        NonFiniteLoss: If one is NaN or infinite; names its task.
+    """
+    broken = [task for task, number in zip(tasks, numbers.tolist(), strict=True) if not math.isfinite(number)]
+    if broken:
+        raise NonFiniteLoss(
+            f"The {what} of task {' and '.join(map(repr, broken))} is not finite. "
+            f"Look for labels out of range in this batch, or lower the learning rate."
         )

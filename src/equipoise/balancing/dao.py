@@ -45,8 +45,9 @@ class DynamicAdaptiveLoss(Balancer):
 
     Args:
         tasks: the tasks' names, or a mapping from name to kind.
-        label_stats: per task the label statistics of the training split (`LabelStats.fit`). For a task
-            without them its last 10,000 labels count.
+        label_stats: per task the label statistics of the training split (`LabelStats.fit`). For a task without them
+            its last 10,000 labels count; of several processes, each counts its own, so that example weights differ
+            between them: give the statistics there.
         task_weights: whether to compute λ; else it is 1.
         example_weights: whether to compute e, or the tasks for which to; else it is 1.
         beta: how much rare classes are lifted, in [0, 1): 0 not at all, towards 1 by inverse frequency.

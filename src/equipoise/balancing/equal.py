@@ -9,7 +9,9 @@ from .base import Balancer
 
 
 class EqualWeights(Balancer):
-    r"""Weigh all tasks alike: Σ_t L_t.
+    r"""Weigh all tasks alike.
+
+        Σ_t L_t
 
     A strong baseline when tuned like its rivals (Kurin et al., 2022, arXiv 2201.04122).
 

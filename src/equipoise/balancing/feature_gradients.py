@@ -17,6 +17,7 @@ from torch import Tensor
 
 # A power of two: it changes no digit in float32, and keeps small gradients alive where part of the graph is float16.
 _SCALE = 1024.0
+_PART = 2**16
 
 
 def feature_gradients(losses: Sequence[Tensor | None], features: Tensor) -> Tensor:
@@ -38,11 +39,10 @@ def feature_gradients(losses: Sequence[Tensor | None], features: Tensor) -> Tens
             "`features` has no gradient. Pass the tensor that the task modules read, not a detached copy, "
             "and let something before it be trained."
         )
-    deltas = [_differentiate(loss, [features]) for loss in losses]
-    if any(loss is not None for loss in losses) and all(delta is None for delta in deltas):
+    gradients = _differentiate(losses, [features])
+    if gradients is None:
         raise ValueError("No loss depends on `features`. Pass the very tensor that the task modules read.")
-    nothing = torch.zeros_like(_rows(features))
-    return torch.stack([nothing if delta is None else _rows(delta[0]) for delta in deltas])
+    return gradients.view(len(losses), -1, features.shape[-1])
 
 
 def parameter_gradients(losses: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> Tensor:
@@ -61,16 +61,10 @@ def parameter_gradients(losses: Sequence[Tensor | None], parameters: Sequence[Te
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if not trained:
         raise ValueError("`parameters` holds no parameter that is trained. Pass those that the tasks share.")
-    found = [_differentiate(loss, trained) for loss in losses]
-    if any(loss is not None for loss in losses) and all(gradients is None for gradients in found):
+    gradients = _differentiate(losses, trained)
+    if gradients is None:
         raise ValueError("No loss depends on `parameters`. Pass those of the part that the tasks share.")
-    like = torch.cat([_wide(parameter).flatten() for parameter in trained])
-    return torch.stack(
-        [
-            torch.zeros_like(like) if gradients is None else torch.cat([gradient.flatten() for gradient in gradients])
-            for gradients in found
-        ]
-    )
+    return gradients
 
 
 @torch.no_grad()
@@ -97,8 +91,11 @@ def gramian(gradients: Tensor, others: Tensor | None = None) -> Tensor:
         gradients: G.
         others: gradients of the same shape to multiply G's with; G itself if not given.
     """
-    flat = _double(gradients.flatten(1))
-    return flat @ (flat if others is None else _double(others.flatten(1))).T
+    left = gradients.flatten(1)
+    right = left if others is None else others.flatten(1)
+    # By parts that fit into a cache: gradients of all parameters are not copied whole.
+    parts = zip(left.split(_PART, 1), right.split(_PART, 1), strict=True)
+    return torch.stack([_double(one) @ _double(other).T for one, other in parts]).sum(0)
 
 
 @torch.no_grad()
@@ -123,19 +120,25 @@ def map_gramian(deltas: Tensor, features: Tensor) -> Tensor:
     return torch.einsum("tisj,ij->ts", products, rows @ rows.T + 1)
 
 
-def _differentiate(loss: Tensor | None, inputs: Sequence[Tensor]) -> list[Tensor] | None:
-    """Return a loss's gradients in float32 or better; None if it depends on none of the inputs."""
-    if loss is None or not loss.requires_grad:
-        return None
+def _differentiate(losses: Sequence[Tensor | None], inputs: Sequence[Tensor]) -> Tensor | None:
+    """Return the losses' gradients, one row a loss, in float32 or better; None if no loss depends on the inputs."""
     for scale in (_SCALE, 1.0):
-        raw = torch.autograd.grad(loss * scale, inputs, retain_graph=True, allow_unused=True)
-        if all(gradient is None for gradient in raw):
-            return None
-        gradients = [
-            torch.zeros_like(_wide(one)) if gradient is None else _wide(gradient) / scale
-            for one, gradient in zip(inputs, raw, strict=True)
+        found = [
+            torch.autograd.grad(loss * scale, inputs, retain_graph=True, allow_unused=True)
+            if loss is not None and loss.requires_grad
+            else (None,) * len(inputs)
+            for loss in losses
         ]
-        if all(bool(gradient.isfinite().all()) for gradient in gradients):
+        if all(gradient is None for row in found for gradient in row) and any(loss is not None for loss in losses):
+            return None
+        flat = [
+            _wide(torch.zeros_like(one) if gradient is None else gradient).flatten()
+            for row in found
+            for one, gradient in zip(inputs, row, strict=True)
+        ]
+        gradients = torch.cat(flat).view(len(losses), -1).div_(scale)
+        # One look at all of them: each one makes a GPU wait.
+        if bool(gradients.isfinite().all()):
             break
     return gradients
 

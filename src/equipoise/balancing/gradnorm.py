@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from .adam_state import get_adam_state, set_adam_state
 from .base import DEFAULT_CLIP, Balancer
 from .checks import checked_number
 from .initial_losses import InitialLosses
+from .learned_numbers import LearnedNumbers
 from .task_gradients import Needs
 
 _SMALLEST = 1e-4
@@ -76,10 +76,7 @@ class GradNorm(Balancer):
         super().__init__(tasks, clip=clip, where=where)
         self._alpha = checked_number("alpha", alpha, lambda value: value >= 0, "0 or more")
         lr = checked_number("lr", lr, lambda value: value > 0, "a positive number")
-        # One tensor a task: Adam leaves those of absent tasks alone, momentum included. Not parameters of the module,
-        # which a move to another device or number format would take along.
-        self._learned = [torch.ones((), dtype=torch.float64) for _ in self.tasks]
-        self._adam = torch.optim.Adam(self._learned, lr=lr)
+        self._learned = LearnedNumbers(len(self.tasks), start=1.0, lr=lr)
         self._initial = InitialLosses(len(self.tasks))
         self._norms = torch.full((len(self.tasks),), torch.nan, dtype=torch.float64)
         """The gradient norms that the open step's weights were asked for with; NaN for other tasks."""
@@ -90,7 +87,7 @@ class GradNorm(Balancer):
         rows = self._indices(tasks)
         self._norms = torch.full_like(self._norms, torch.nan)
         self._norms[rows] = gradients.diagonal().sqrt()
-        return self._take(rows)
+        return self._learned.take(rows)
 
     def learn(self, losses: Tensor, next_losses: Tensor | None, tasks: Sequence[str]) -> None:
         """Learn the weights from a step's losses and gradient norms."""
@@ -100,37 +97,24 @@ class GradNorm(Balancer):
         if not rows:
             return
         ratios = self._initial.ratios(rows, losses[measured])
-        weights, norms = self._take(rows), self._norms[rows]
+        weights, norms = self._learned.take(rows), self._norms[rows]
         pulls = weights * norms
         slopes = (pulls - pulls.mean() * (ratios / ratios.mean()) ** self._alpha).sign() * norms
-        for row, slope in zip(rows, slopes, strict=True):
-            self._learned[row].grad = slope
-        self._adam.step()
-        self._adam.zero_grad()
-        learned = self._take(rows).clamp_min(_SMALLEST)
-        for row, weight in zip(rows, learned * (weights.sum() / learned.sum()), strict=True):
-            self._learned[row].copy_(weight)
+        self._learned.descend(rows, slopes)
+        learned = self._learned.take(rows).clamp_min(_SMALLEST)
+        self._learned.put(rows, learned * (weights.sum() / learned.sum()))
 
     def after_step(self, recompute: Callable[[], Mapping[str, Tensor]] | None = None, *, skipped: bool = False) -> None:
         """Close an optimiser step, and forget its gradient norms: see `Balancer.after_step`."""
         super().after_step(recompute, skipped=skipped)
         self._norms = torch.full_like(self._norms, torch.nan)
 
-    def _take(self, rows: Sequence[int]) -> Tensor:
-        return torch.stack([self._learned[row] for row in rows])
-
     def _get_state(self) -> dict[str, Tensor]:
-        own = {
-            "learned": torch.stack(self._learned),
-            "first": self._initial.first,
-            "norms": self._norms,
-        }
-        return super()._get_state() | own | get_adam_state(self._adam)
+        own = {"first": self._initial.first, "norms": self._norms}
+        return super()._get_state() | own | self._learned.state()
 
     def _set_state(self, state: dict[str, Tensor]) -> None:
         super()._set_state(state)
-        for weight, value in zip(self._learned, state["learned"], strict=True):
-            weight.copy_(value)
         self._initial.first = state["first"]
         self._norms = state["norms"]
-        set_adam_state(self._adam, state)
+        self._learned.load(state)

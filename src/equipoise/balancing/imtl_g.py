@@ -37,5 +37,5 @@ class ImpartialGradients(WeightingRule):
     """
 
     rescaling = "compensates"
-    paper = "Liu et al., 2021, Towards Impartial Multi-Task Learning, ICLR"
+    paper = "Liu et al., ICLR 2021"
     weighting = IMTLGWeighting

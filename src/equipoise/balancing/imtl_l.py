@@ -39,5 +39,5 @@ class ImpartialLosses(LearnedScalarizer):
         {'score': 0.4, 'polarity': 1.6}
     """
 
-    paper = "Liu et al., 2021, Towards Impartial Multi-Task Learning, ICLR"
+    paper = "Liu et al., ICLR 2021"
     scalarizer = IMTLL

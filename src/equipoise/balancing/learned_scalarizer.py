@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .adam_state import get_adam_state, set_adam_state
 from .base import DEFAULT_CLIP
 from .checks import checked_number
+from .learned_numbers import LearnedNumbers
 from .torchjd_scalarizer import ScalarizerRule, derivative
 
 
@@ -33,33 +33,29 @@ class LearnedScalarizer(ScalarizerRule):
     ) -> None:
         super().__init__(tasks, clip=clip)
         lr = checked_number("lr", lr, lambda value: value > 0, "a positive number")
-        # One scalarizer a task: Adam skips an absent task's parameter only if it has no gradient at all.
-        self.scalarizers = nn.ModuleList(type(self).scalarizer(1) for _ in self.tasks)
-        self._adam = torch.optim.Adam(self.scalarizers.parameters(), lr=lr)
+        self._learned = LearnedNumbers(len(self.tasks), start=0.0, lr=lr)
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return the derivative of the objective at the losses."""
-        return derivative(lambda values: self._objective(self._indices(tasks), values), losses)
+        return derivative(self._rule(tasks), losses)
 
     def learn(self, losses: Tensor, next_losses: Tensor | None, tasks: Sequence[str]) -> None:
         """Take a step of Adam at a step's losses."""
-        self._adam.zero_grad()
+        rule = self._rule(tasks)
         with torch.enable_grad():
-            self._objective(self._indices(tasks), losses).backward()
-        self._adam.step()
-        self._adam.zero_grad()
+            (slopes,) = torch.autograd.grad(rule(losses), list(rule.parameters()))
+        self._learned.descend(self._indices(tasks), slopes)
 
-    def _objective(self, indices: Sequence[int], losses: Tensor) -> Tensor:
-        """Compute the objective of some tasks, a scalar."""
-        terms = []
-        for index, loss in zip(indices, losses.split(1), strict=True):
-            scalarizer = self.scalarizers[index]
-            terms.append(scalarizer(loss.to(next(scalarizer.parameters()))))
-        return torch.stack(terms).sum()
+    def _rule(self, tasks: Sequence[str]) -> Any:
+        """Make TorchJD's object for some tasks."""
+        rule = type(self).scalarizer(len(tasks)).double()
+        (parameter,) = rule.parameters()
+        parameter.data.copy_(self._learned.take(self._indices(tasks)))
+        return rule
 
     def _get_state(self) -> dict[str, Tensor]:
-        return super()._get_state() | get_adam_state(self._adam)
+        return super()._get_state() | self._learned.state()
 
     def _set_state(self, state: dict[str, Tensor]) -> None:
         super()._set_state(state)
-        set_adam_state(self._adam, state)
+        self._learned.load(state)

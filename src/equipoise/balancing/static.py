@@ -10,7 +10,9 @@ from .checks import check_names, checked_number
 
 
 class StaticWeights(Balancer):
-    r"""Weigh the tasks by fixed numbers α_t: w_t = P α_t / Σ_s α_s over the P tasks present.
+    r"""Weigh the tasks by fixed numbers.
+
+        w_t = P α_t / Σ_s α_s    over the P tasks present.
 
     Only the ratios of α matter, since weights sum to the number of tasks present; they are not clipped.
 
@@ -43,10 +45,13 @@ class StaticWeights(Balancer):
         if not isinstance(weights, Mapping):
             raise ValueError(f"`weights` must map every task to a number. Found {weights!r}.")
         check_names(self.tasks, weights=weights)
+        missing = [task for task in self.tasks if task not in weights]
+        if missing:
+            raise ValueError(f"`weights` must map every task to a number. There is none for {', '.join(missing)}.")
         self._alpha = {
             task: checked_number(
                 f"weights['{task}']",
-                weights.get(task),
+                weights[task],
                 lambda weight: weight > 0,
                 "a positive number (to train without a task, leave it out of the tasks)",
             )

@@ -1,6 +1,6 @@
 """What a rule reads of the task gradients, and where they are taken."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -37,6 +37,25 @@ class TaskGradients:
             )
         self.where = where
         self.needs = needs
+
+    def losses_of(self, parts: Mapping[str, Tensor], tasks: Iterable[str]) -> list[Tensor | None]:
+        """Return the losses to differentiate: one a task, or one a half of a task's examples; None for absent tasks.
+
+        Args:
+            parts: per task present its examples' parts of its loss, shape (n_t,), or its loss.
+            tasks: all tasks.
+
+        Raises:
+            ValueError: If a scalar is to be halved.
+        """
+        if self.needs != "halves":
+            return [parts[task].sum() if task in parts else None for task in tasks]
+        for task, part in parts.items():
+            if part.dim() == 0:
+                raise ValueError(
+                    f"This balancer halves the batch: losses['{task}'] must hold one loss per example, found a scalar."
+                )
+        return [2 * parts[task][half::2].sum() if task in parts else None for task in tasks for half in (0, 1)]
 
     def read_batch(
         self, losses: Sequence[Tensor | None], features: Tensor | None, parameters: Iterable[Tensor] | None

@@ -37,7 +37,13 @@ def balancers(
     elif markdown:
         typer.echo(balancers_as_markdown(), nl=False)
     else:
-        table = Table(Column("name", no_wrap=True), "what it does", "costs", "options", "paper")
+        table = Table(
+            Column("name", no_wrap=True),
+            "what it does",
+            "costs",
+            Column("options", overflow="fold"),
+            Column("paper", overflow="fold"),
+        )
         for row in list_balancers():
             table.add_row(row.name, escape(row.summary), row.costs, escape("\n".join(row.options)), row.paper)
         Console().print(table)

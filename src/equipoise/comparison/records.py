@@ -9,8 +9,9 @@ from typing import Any
 
 from equipoise.errors import TrainingError
 from equipoise.files import write_json
+from equipoise.training.description import fingerprint
 
-from .inputs import RunFile, fingerprint
+from .inputs import RunFile
 
 _MARK = "settings of an Equipoise comparison"
 _FILES = ("compare.html", "compare.json", "compare.jsonl", "runs", "settings.json")
@@ -26,13 +27,32 @@ def describe_settings(runs: Sequence[RunFile], trials: int, single_task_epochs: 
         "single_task_epochs": list(single_task_epochs),
         "run_files": {
             run.name: {
-                # Balancers, seeds and folders are the comparison's own.
-                **run.config.model_dump(mode="json", exclude={"balance": True, "output": True, "train": {"seed"}}),
+                # Balancers, seeds and folders are the comparison's own. Without defaults, so that a later version with
+                # more keys goes on.
+                **run.config.model_dump(
+                    mode="json", exclude={"balance": True, "output": True, "train": {"seed"}}, exclude_defaults=True
+                ),
                 "data": fingerprint(run.table),
             }
             for run in runs
         },
     }
+
+
+def check_output(folder: Path) -> None:
+    """Refuse to touch what is no comparison's folder.
+
+    Raises:
+        TrainingError: it is a file, or holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise TrainingError(f"{folder}: the output is a file, expected a folder; choose another with --output.")
+    found = sorted(path.name for path in folder.iterdir() if path.name[0] != ".") if folder.exists() else []
+    if found and _read_settings(folder) is None:
+        raise TrainingError(
+            f"{folder}: the output folder holds other files ({', '.join(found[:3])}), expected none or those of a "
+            "comparison; choose another with --output."
+        )
 
 
 def open_folder(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
@@ -41,16 +61,9 @@ def open_folder(folder: Path, settings: dict[str, Any], overwrite: bool) -> None
     More run files than before are taken in; whatever else differs is an error.
 
     Raises:
-        TrainingError: the folder holds something else, or a comparison with other settings.
+        TrainingError: the folder holds a comparison with other settings.
     """
-    found = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
-    path = folder / "settings.json"
-    begun = _read_settings(path)
-    if found and begun is None:
-        raise TrainingError(
-            f"{folder}: the output folder holds other files ({', '.join(found[:3])}), expected none or those of a "
-            "comparison; choose another with --output."
-        )
+    begun = _read_settings(folder)
     if overwrite:
         for name in _FILES:
             if (folder / name).is_dir():
@@ -65,7 +78,7 @@ def open_folder(folder: Path, settings: dict[str, Any], overwrite: bool) -> None
                 "unchanged, start anew with --overwrite, or choose another folder with --output."
             )
         settings = {**settings, "run_files": begun["run_files"] | settings["run_files"]}
-    write_json(path, settings)
+    write_json(folder / "settings.json", settings)
 
 
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:
@@ -92,9 +105,9 @@ def append_record(folder: Path, record: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def _read_settings(path: Path) -> dict[str, Any] | None:
+def _read_settings(folder: Path) -> dict[str, Any] | None:
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return settings if isinstance(settings, dict) and settings.get("file") == _MARK else None

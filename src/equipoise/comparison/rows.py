@@ -3,9 +3,10 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -33,35 +34,39 @@ class Row:
 
     Args:
         name: its name in tables.
-        folder: its folder under `runs/`.
         kind: how its models come about.
         run: the run file.
         balance: the balancer; single tasks have none, and tuned static weights take the place of it.
     """
 
     name: str
-    folder: str
     kind: Kind
     run: RunFile
     balance: BalanceConfig
 
+    @property
+    def folder(self) -> str:
+        """Its folder under `runs/`."""
+        plain = re.sub(r"[^\w.=-]+", "-", self.name).strip("-")
+        # Names that differ in other signs only must not share a folder.
+        return plain if plain == self.name else f"{plain[:80]}-{hashlib.sha256(self.name.encode()).hexdigest()[:6]}"
 
-def parse_balancers(text: str) -> list[BalanceConfig]:
-    """Read `--balance`: balancers as in a run file, between commas; an empty text holds none.
+
+def parse_balancers(given: str | Sequence[str | Mapping[str, Any] | BalanceConfig]) -> list[BalanceConfig]:
+    """Read `--balance`: balancers as in a run file, between commas or as a list; an empty text holds none.
 
     Raises:
         UsageError: it is no such list.
     """
-    if not text.strip():
+    if not given or (isinstance(given, str) and not given.strip()):
         return []
-    where = f"--balance {text}"
+    where = f"--balance {given}"
     example = 'expected names, or names with options: "equal,{name: dao, example_weights: false}"'
     try:
-        data = yaml.safe_load(text if text.lstrip().startswith("[") else f"[{text}]")
-        balancers = [
-            BalanceConfig.model_validate({"name": item} if isinstance(item, str) else item)
-            for item in (data if isinstance(data, list) else [data])
-        ]
+        items = given
+        if isinstance(given, str):
+            items = yaml.safe_load(given if given.lstrip().startswith("[") else f"[{given}]")
+        balancers = [BalanceConfig.model_validate({"name": item} if isinstance(item, str) else item) for item in items]
     except (yaml.YAMLError, ValidationError):
         raise UsageError(f"{where}: found what is no list of balancers, {example}.") from None
     if not balancers or not all("name" in balancer.model_fields_set for balancer in balancers):
@@ -83,10 +88,10 @@ def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig]) -> li
     """
     first = runs[0]
     equal = BalanceConfig(name=EQUAL)
-    rows = [Row(SINGLE_TASK, SINGLE_TASK, Kind.SINGLE_TASK, first, equal)]
+    rows = [Row(SINGLE_TASK, Kind.SINGLE_TASK, first, equal)]
     if len(first.config.tasks) > 1:
-        rows.append(Row(EQUAL, EQUAL, Kind.BALANCER, first, equal))
-        rows.append(Row(STATIC_TUNED, STATIC_TUNED, Kind.STATIC_TUNED, first, equal))
+        rows.append(Row(EQUAL, Kind.BALANCER, first, equal))
+        rows.append(Row(STATIC_TUNED, Kind.STATIC_TUNED, first, equal))
     for run in runs:
         for balance in balancers or [run.config.balance]:
             make_balancer(balance.name, run.kinds, balance.options)
@@ -95,7 +100,7 @@ def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig]) -> li
                 continue  # it is there already, or the same as single-task
             if run is not first:
                 name = f"{run.name}: {name}"
-            rows.append(Row(name, _folder(name), Kind.BALANCER, run, balance))
+            rows.append(Row(name, Kind.BALANCER, run, balance))
     return list({row.name: row for row in rows}.values())
 
 
@@ -103,9 +108,3 @@ def balancer_name(balance: BalanceConfig) -> str:
     """Return a balancer's name, its options in brackets."""
     options = ", ".join(f"{key}={json.dumps(value)}" for key, value in sorted(balance.options.items()))
     return f"{balance.name} ({options})" if options else balance.name
-
-
-def _folder(name: str) -> str:
-    plain = re.sub(r"[^\w.=-]+", "-", name).strip("-")
-    # Names that differ in other signs only must not share a folder.
-    return plain if plain == name else f"{plain[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

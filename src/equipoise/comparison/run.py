@@ -1,18 +1,20 @@
 """One comparison, from run files to the page."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from equipoise.config import BalanceConfig
-from equipoise.errors import TrainingError, UsageError
+from equipoise.errors import UsageError
 from equipoise.files import write_json
 from equipoise.reporting import write_comparison
 from equipoise.training.folder import only_run_in
 
 from .inputs import check_single_tasks, load_run_files
 from .plan import Plan
-from .records import describe_settings, open_folder
+from .records import check_output, describe_settings, open_folder
 from .results import gather_results
 from .rows import make_rows, parse_balancers
 from .running import run_cells
@@ -29,15 +31,10 @@ class Comparison(NamedTuple):
     folder: Path
     results: dict[str, Any]
 
-    @property
-    def failed(self) -> int:
-        """How many trainings failed."""
-        return len(self.results["failed"])
-
 
 def compare(
-    run_files: Sequence[str | Path],
-    balance: str | Sequence[BalanceConfig] = (),
+    run_files: str | Path | Sequence[str | Path],
+    balance: str | Sequence[str | Mapping[str, Any] | BalanceConfig] = (),
     overrides: Sequence[str] = (),
     *,
     seeds: int = 5,
@@ -50,14 +47,15 @@ def compare(
 ) -> Comparison:
     """Train run files under several balancers and seeds, and say what differs beyond chance.
 
-    Every training is a process of its own; one that is finished is a line in `compare.jsonl` and is never repeated.
+    Every training is a process of its own, which `multiprocessing` spawns (a script needs its `__name__` guard); one
+    that is finished is a line in `compare.jsonl` and is never repeated.
     The rows `single-task`, `equal` and `static-tuned` of the first run file are always there. The folder then holds
     `compare.html`, `compare.json` (the table as data), `compare.jsonl` and `runs/`.
 
     Args:
-        run_files: paths of run files. The first defines the tasks that are compared; the others have these tasks
-            with the same dev and test rows, and may have more to train on.
-        balance: balancers, as in `--balance` or as checked settings; none takes each run file's own.
+        run_files: path of the run file, or of several. The first defines the tasks that are compared; the others have
+            these tasks with the same dev and test rows, and may have more to train on.
+        balance: balancers as in a run file, in a list or as in `--balance`; none takes each run file's own.
         overrides: `key=value` settings that win over every run file.
         seeds: how many seeds a row: 0, 1, ….
         jobs: how many trainings run at a time.
@@ -69,23 +67,27 @@ def compare(
         keep_models: keep every training's `model/`.
 
     Raises:
-        UsageError: a run file, a balancer or an option is wrong.
+        UsageError: a run file, a balancer, an option or a number is wrong.
         DataError: a file or a label is wrong, or the run files' dev and test rows differ.
         TrainingError: the folder holds something else, or Ctrl-C.
     """
-    for name, number in (("seeds", seeds), ("jobs", jobs), ("trials", trials), *_named(single_task_epochs)):
-        if number <= 0:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "a comparison starts its trainings itself, found several processes; call it without a launcher."
+        )
+    numbers = [("seeds", seeds), ("jobs", jobs), ("trials", trials)]
+    for name, number in [*numbers, *(("single-task-epochs", epochs) for epochs in single_task_epochs)]:
+        if number <= 0 or not isfinite(number):
             raise UsageError(f"{name}: found {number:g}, expected a number above 0.")
-    balancers: Sequence[BalanceConfig] = parse_balancers(balance) if isinstance(balance, str) else balance
-    runs = load_run_files(run_files, overrides)
+    balancers = parse_balancers(balance)
+    runs = load_run_files([run_files] if isinstance(run_files, str | Path) else run_files, overrides)
     rows = make_rows(runs, balancers)
     notes = check_single_tasks(runs[0])
     if len(runs[0].config.tasks) == 1:
         notes.append(f"{runs[0].name} has one task: single-task, equal and static weights are the same, and run once.")
     first = runs[0].config.output
     folder = Path(output).absolute() if output is not None else first.with_name(f"{first.name}-compare")
-    if folder.exists() and not folder.is_dir():
-        raise TrainingError(f"{folder}: the output is a file, expected a folder; choose another with --output.")
+    check_output(folder)
     epochs = sorted(set(single_task_epochs))
     plan = Plan(rows, seeds, trials, epochs, folder)
     settings = describe_settings(runs, trials, epochs)
@@ -96,7 +98,3 @@ def compare(
         write_json(folder / "compare.json", results)
         write_comparison(folder, results)
     return Comparison(folder, results)
-
-
-def _named(epochs: Sequence[float]) -> list[tuple[str, float]]:
-    return [("single-task-epochs", number) for number in epochs]

@@ -27,8 +27,7 @@ def mean_weights(folders: Sequence[Path], tasks: Sequence[str]) -> dict[str, dic
     edges = np.linspace(0, last, min(_POINTS, last) + 1)
     found = {}
     for task in tasks:
-        # A weight of zero is a task that was not in the batch.
-        points = [(line["step"], line["weights"][task]) for line in lines if line["weights"].get(task)]
+        points = [(line["step"], line["weights"][task]) for line in lines if task in line["losses"]]
         if not points:
             continue
         steps, weights = np.array(points, dtype=np.float64).T

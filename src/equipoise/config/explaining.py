@@ -59,6 +59,8 @@ def name_type(value: Any) -> str:
     """Return a value as messages show it, or the word for its type where it is large."""
     if value is None:
         return "nothing"
+    if isinstance(value, str) and len(value) > 60:
+        return repr(value[:60] + "…")
     if isinstance(value, str | int | float | bool):
         return repr(value)
     if isinstance(value, date):

@@ -249,7 +249,8 @@ class TrainConfig(Section):
     freeze_embeddings: bool = Field(False, description="Leave the word embeddings as they are: faster, smaller.")
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
-        description="`bf16` computes the backbone in bfloat16 while training: faster where the processor has it.",
+        description="`bf16` computes the model in bfloat16 while training, not while scoring: faster where the "
+        "processor has it.",
     )
     mixing: Fraction = Field(0.5, description="τ: sources are drawn by rows^τ; 1 is by size, 0 is all alike.")
     evaluations: int = Field(

@@ -30,12 +30,12 @@ def describe_table(table: Table) -> dict[str, Any]:
         "labels": {name: {split: count["labels"][name] for split, count in counts.items()} for name in table.tasks},
         "auxiliary": [name for name, task in table.tasks.items() if task.auxiliary],
         "classes": classes,
-        "fingerprint": _fingerprint(table),
+        "fingerprint": fingerprint(table),
     }
 
 
-def _fingerprint(table: Table) -> str:
-    """A hash of all texts and labels."""
+def fingerprint(table: Table) -> str:
+    """Return a hash of all texts and labels."""
     digest = hashlib.sha256()
     for dataset in table.splits.values():
         for column in dataset.column_names:

@@ -144,7 +144,7 @@ class BalancedTrainerMixin(Trainer):
         )
         if learning:
             for task, entry in found.losses.items():
-                self._losses[task][0] += entry.detach().sum().item()
+                self._losses[task][0] += entry.detach().sum(dtype=torch.float32).item()
                 self._losses[task][1] += entry.numel()
         return (loss, {} if found.outputs is None else found.outputs) if return_outputs else loss
 
@@ -178,7 +178,8 @@ class BalancedTrainerMixin(Trainer):
         self.balancer.after_step(self._compute_again if self._forwards else None, skipped=skipped)
         self._forwards.clear()
         for task, weight in self.balancer.weights.items():
-            if weight:
+            # Zero is the weight of an absent task, or one that a wide `clip` allows.
+            if weight or task in self.balancer.losses:
                 self._weights[task][0] += weight
                 self._weights[task][1] += 1
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -20,7 +21,9 @@ def join_processes() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # accelerate runs several processes on the CPU only when told to.
         asked = parse_flag_from_env("ACCELERATE_USE_CPU")
-        PartialState(cpu=asked or not torch.accelerator.is_available() or torch.backends.mps.is_available())
+        on_cpu = asked or not torch.accelerator.is_available() or torch.backends.mps.is_available()
+        # The others wait while the first one scores; torch would give up on that after ten minutes.
+        PartialState(cpu=on_cpu, timeout=timedelta(hours=6))
 
 
 def count_processes() -> int:

@@ -165,10 +165,15 @@ def _step_seconds(folder: Path) -> list[float]:
 
 
 def _peak_memory_mb() -> float:
-    """The most memory this process has held, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Counted in KB, but on macOS in bytes.
-    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
+    """The most memory this process has held, in MB: the GPU's where there is one."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 1e6, 1)
+    try:
+        # Linux, where ru_maxrss begins with what the process that started this one held.
+        kilobytes = int(Path("/proc/self/status").read_text(encoding="utf-8").partition("VmHWM:")[2].split()[0])
+    except (OSError, IndexError):
+        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+    return round(kilobytes * 1024 / 1e6, 1)
 
 
 def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> MultiTaskTrainer:

@@ -71,7 +71,6 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             warmup_steps=config.warmup,
             lr_scheduler_type=_SCHEDULES[config.schedule],
             max_grad_norm=config.max_grad_norm,
-            bf16=config.precision == "bf16",
             seed=config.seed,
             logging_steps=1,
             logging_nan_inf_filter=False,
@@ -95,6 +94,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         self.run_log = RunLog(folder / "log.jsonl", balancer)
         self._score_dev = score_dev
         self._sampler = sampler
+        self._bf16 = config.precision == "bf16"
         callbacks: list[Any] = [SetEpoch(sampler), ScoreOnSchedule(config.evaluations), self.stop_on_signal]
         if config.patience is not None:
             callbacks.append(Patience(config.patience))
@@ -126,7 +126,9 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
 
     def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
         """Let every task module answer for the rows that carry its label."""
-        outputs = model(inputs["inputs"], inputs["rows"])
+        # Here, not by the trainer's `bf16`, which changes the model itself: dev and test are scored in float32.
+        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self._bf16):
+            outputs = {task: output.float() for task, output in model(inputs["inputs"], inputs["rows"]).items()}
         losses = self.model.losses(outputs, inputs["targets"])
         return TaskLosses(losses, targets=inputs["targets"], rows=inputs["rows"], outputs=outputs)
 
@@ -190,7 +192,9 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             if self.args.should_save:
                 mark_complete(checkpoint)
         except (OSError, RuntimeError, SafetensorError) as error:
-            shutil.rmtree(checkpoint, ignore_errors=True)
+            # Other processes come here when the first one is gone, which may have completed the checkpoint.
+            if self.args.should_save:
+                shutil.rmtree(checkpoint, ignore_errors=True)
             raise TrainingError(
                 f"{checkpoint}: the checkpoint cannot be written ({error}). Earlier checkpoints are intact; make "
                 "room on the disk, then go on with --resume."
