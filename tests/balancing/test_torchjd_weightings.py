@@ -96,15 +96,20 @@ def test_weights_are_those_of_torchjds_aggregator(rule, count):
 
 @pytest.mark.filterwarnings("ignore:You are solving a parameterized problem that is not DPP")
 @pytest.mark.parametrize("count", [2, 3])
-def test_nash_mtl_on_the_root_of_the_gramian_is_torchjds_on_the_jacobian(count):
-    aggregate, balance = aggregation.NashMTL(count, optim_niter=4), NashMTL(_Problem(count, 0).names, optim_niter=4)
-    for step in range(STEPS):
-        problem = _Problem(count, step)
-        aggregate(problem.jacobian())
-        weights = problem.weights(balance)
-        assert list(weights.values()) == pytest.approx(
-            _expected(torch.tensor(aggregate.weighting.prvs_alpha)), rel=1e-4
-        )
+def test_nash_mtl_is_torchjds_on_unit_gradients(count):
+    problem = _Problem(count, 0)
+    aggregate, balance = aggregation.NashMTL(count, optim_niter=4), NashMTL(problem.names, optim_niter=4)
+    norms = problem.jacobian().norm(dim=1)
+    aggregate(problem.jacobian() / norms[:, None])
+    raw = torch.tensor(aggregate.weighting.prvs_alpha) / norms
+    assert list(problem.weights(balance).values()) == pytest.approx(_expected(raw), rel=1e-4)
+
+
+def test_nash_mtl_solves_its_equation_also_where_torchjds_solver_is_stuck():
+    norms = torch.tensor([0.24, 0.68], dtype=torch.float64)
+    products = torch.outer(norms, norms) * torch.tensor([[1.0, -0.4], [-0.4, 1.0]])
+    weights = NashMTL(["a", "b"]).compute_weights(torch.ones(2), products, ["a", "b"])
+    assert (weights * (products @ weights)).tolist() == pytest.approx([1.0, 1.0], rel=1e-3)
 
 
 @pytest.mark.parametrize(

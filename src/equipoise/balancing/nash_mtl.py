@@ -20,10 +20,12 @@ class NashMTL(WeightingRule):
         K w = 1 / w    (by component),
 
     K the inner products of the gradients; by a sequence of convex problems from the last step's solution (TorchJD's
-    `NashMTL`, by cvxpy, which gets K^½ for the gradients).
+    `NashMTL`, by cvxpy).
 
-    Deviations from the paper: the weights are scaled to sum to the number of tasks present, so that its bound on the
-    norm of the update does not matter. Solutions are kept by task, also while a task is absent.
+    Deviations from the paper: it is solved for unit gradients, C v = 1 / v with C their cosines, and w_t = v_t / |g_t|,
+    which is the same; but the solver, which keeps its old solution where K times it is not positive, gets stuck less
+    often. The weights are scaled to sum to the number of tasks present, so that the paper's bound on the norm of the
+    update does not matter. Weights are kept by task, also while a task is absent.
 
     Inputs: `features`, or what `where` asks for. Solving takes some 0.1 to 1 second on a CPU: see
     `update_weights_every`. Needs cvxpy and ecos: `pip install "equipoise[balancers]"`.
@@ -52,7 +54,7 @@ class NashMTL(WeightingRule):
 
     paper = "Navon et al., 2022, arXiv 2202.01017"
     packages = ("cvxpy", "ecos")
-    # The size of K decides how its steps go, which TorchJD normalises in part only.
+    # Unit gradients have their own scale.
     scale_free = False
 
     def __init__(
@@ -68,23 +70,27 @@ class NashMTL(WeightingRule):
         self._every = checked_whole("update_weights_every", update_weights_every, 1)
         self._iterations = checked_whole("optim_niter", optim_niter, 1)
         self._kept = {
-            "solution": torch.ones(len(self.tasks), dtype=torch.float64),
+            "weights": torch.zeros(len(self.tasks), dtype=torch.float64),
             "asked": torch.zeros((), dtype=torch.int64),
         }
 
     def _ask(self, products: Tensor, rows: list[int]) -> Tensor:
-        solution = self._kept["solution"][rows]
+        norms = products.diagonal().sqrt()
+        before = self._kept["weights"][rows]
+        # The solution for unit gradients, to start from; 1 where there is none.
+        solution = torch.where(before > 0, before * norms, 1.0)
         # A single task gets what it wants, and cvxpy nothing to do.
         if self._kept["asked"] % self._every == 0 and len(rows) > 1:
             solver = _TorchJDNashMTL(len(rows), max_norm=0.0, optim_niter=self._iterations).weighting
             solver.prvs_alpha = solution.numpy()
-            values, vectors = torch.linalg.eigh(products)
+            values, vectors = torch.linalg.eigh(products / torch.outer(norms, norms))
             with warnings.catch_warnings():
                 # The problem is none that cvxpy could compile once for all steps, which it mentions in each.
                 warnings.simplefilter("ignore", UserWarning)
                 found = solver(vectors * values.clamp(min=0).sqrt())
             if found.isfinite().all() and (found > 0).all():
                 solution = found
+        weights = solution / norms
         self._kept["asked"] += 1
-        self._kept["solution"][rows] = solution
-        return solution
+        self._kept["weights"][rows] = weights
+        return weights
