@@ -16,10 +16,10 @@ mean losses.
   process of its own, in which freed blocks go back to the system at once, and whose peak is reset before each (Linux).
   On a GPU it is the peak of what PyTorch has allocated.
 
-A goal is missed if the interval lies above it, or `1 + rule` does. Rules with a goal of their own are measured in every
-turn, other balancers in every third; those that read the losses alone share a row too. Ways that differentiate all
-parameters are measured in every tenth turn. LibMTL is no dependency: `pip install --no-deps LibMTL==1.1.5` adds its
-rows.
+A goal is missed if the interval lies above it, or `1 + rule` does; an interval needs six steps. Rules with a goal of
+their own are measured in every turn, other balancers in every third; those that read the losses alone share a row too.
+Ways that differentiate all parameters are measured in every tenth turn. LibMTL is no dependency: `pip install --no-deps
+LibMTL==1.1.5` adds its rows.
 """
 
 import argparse
@@ -53,6 +53,8 @@ ROWS, TOKENS, VOCABULARY = 32, 32, 30522
 PLAIN = "plain sum"
 GOALS = {name: {2: 1.05, 8: 1.15} for name in ("dao", "imtl_g", "pcgrad", "upgrad", "mgda")}
 LOSS_ONLY, LOSS_ONLY_GOAL = "all by losses alone", 1.01
+FEW = 6
+"""A bootstrap interval of fewer steps than this says nothing, and is left out."""
 AGGREGATORS = {"torchjd upgrad": "UPGrad", "torchjd pcgrad": "PCGrad"}
 LIBMTL = {"libmtl imtl": "IMTL", "libmtl mgda": "MGDA", "libmtl pcgrad": "PCGrad"}
 AT_PARAMETERS = {"pcgrad at parameters": "pcgrad", "upgrad at parameters": "upgrad"}
@@ -340,7 +342,7 @@ def report(model: str, count: int, seconds: float, quick: bool) -> dict[str, dic
     rows: dict[str, dict[str, Any]] = {}
     for name in sorted(found, key=lambda name: (every(name), name)):
         ratios, rule = np.array(found[name]).T
-        low, high = interval(ratios)
+        low, high = interval(ratios) if len(ratios) >= FEW else (None, None)
         rows[name] = {
             "ratio": float(np.median(ratios)),
             "low": low,
@@ -352,8 +354,9 @@ def report(model: str, count: int, seconds: float, quick: bool) -> dict[str, dic
             "memory": number(memory.get(name, float("nan")) / memory[PLAIN]),
         }
         row = {key: "–" if value is None else f"{value:.3f}" for key, value in rows[name].items()}
+        bounds = "–" if low is None else f"{row['low']} to {row['high']}"
         print(
-            f"{name:22}{row['ratio']:>8}   {row['low']} to {row['high']:7}{len(ratios):6}{row['goal']:>7}"
+            f"{name:22}{row['ratio']:>8}   {bounds:16}{len(ratios):6}{row['goal']:>7}"
             f"{row['rule_ms']:>9}{row['1 + rule']:>10}{row['memory']:>8}"
         )
     for name, way in made.items():
@@ -373,7 +376,13 @@ def rounded(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_missed(row: dict[str, Any]) -> bool:
-    return row.get("goal") is not None and max(row["low"], row["1 + rule"]) > row["goal"]
+    return row.get("goal") is not None and max(row["low"] or 0.0, row["1 + rule"]) > row["goal"]
+
+
+def headline(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Keep the rows that have goals and the ways through all parameters."""
+    kept = [name for name in rows if name in (LOSS_ONLY, *GOALS, *AGGREGATORS, *LIBMTL, *AT_PARAMETERS)]
+    return {name: {key: rows[name][key] for key in ("ratio", "low", "high", "1 + rule", "memory")} for name in kept}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -401,7 +410,8 @@ def main(arguments: list[str] | None = None) -> None:
         if is_missed(row)
     ]
     setting = {"device": "cuda" if torch.cuda.is_available() else "cpu", "threads": torch.get_num_threads()}
-    result = {"benchmark": "step_cost", "missed": missed, "results": results}
+    figures = {model: {count: headline(rows) for count, rows in found.items()} for model, found in results.items()}
+    result = {"benchmark": "step_cost", "missed": missed, "results": figures}
     print("\n" + json.dumps(result | setting | {"torch": torch.__version__}))
 
 
