@@ -3,56 +3,12 @@
 import io
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
 
 from equipoise.reporting import comparison_table, write_comparison
-
-VOID = {"meta", "br"}
-
-
-class Page(HTMLParser):
-    """Check that tags close in order and ids are unique; keep tables, figures' labels and text."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.ids, self.tags, self.labels, self.headings, self.tables, self.text = [], [], [], [], [], [], ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-        assert len(self.ids) == len(set(self.ids))
-
-    def handle_starttag(self, tag, attributes):
-        self.handle_startendtag(tag, attributes)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        attributes = dict(attributes)
-        self.tags.append(tag)
-        self.ids += [attributes["id"]] if "id" in attributes else []
-        if tag == "svg":
-            self.labels.append(attributes["aria-label"])
-        elif tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" in self.open:
-            return
-        self.text += data
-        if self.open and self.open[-1] in ("h2", "h3"):
-            self.headings.append(data)
-        if {"td", "th"} & set(self.open):
-            self.tables[-1][-1][-1] += data
+from pages import Page
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +22,7 @@ def cell(table, row, column):
 
 
 def test_the_page_has_every_part(html):
-    assert Page(html).headings == [
+    assert Page(html).headings[1:] == [
         *("Failed trainings", "Overview", "Cost", "Task by task", "intensity", "polarity"),
         *("By sentiment region and class", "intensity", "polarity", "Task weights", "Set-up"),
     ]
@@ -112,11 +68,11 @@ def test_figures_say_what_they_show(finished, html):
 def test_the_page_is_alone_and_tells_failures_and_choices(finished, html):
     page = Page(html)
     assert re.findall(r"\w+:?//|@import|javascript:", html) == []
-    assert not set(page.tags) & {"script", "link", "img", "iframe"}
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "img", "iframe"}
     assert finished.results["failed"][0]["message"] in page.text
     weights = next(row["weights"] for row in finished.results["rows"] if row["name"] == "static-tuned")
     assert ", ".join(f"{task} {weight:g}" for task, weight in weights.items()) in page.text
-    assert "learning_rate: 0.003" in page.text
+    assert "learning_rate: 0.003" in html
 
 
 def test_names_are_escaped_and_one_seed_has_no_intervals(finished, tmp_path):
@@ -127,7 +83,7 @@ def test_names_are_escaped_and_one_seed_has_no_intervals(finished, tmp_path):
                 for estimate in metrics.values():
                     estimate["low"] = estimate["high"] = None
     page = Page(write_comparison(tmp_path, results).read_text(encoding="utf-8"))
-    assert "b" not in page.tags
+    assert "b" not in {tag for tag, _ in page.tags}
     assert "<b>dao</b>" in page.text
     assert "[" not in cell(page.tables[2], "<b>dao</b>", "Pearson r")
 

@@ -1,49 +1,13 @@
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from equipoise.errors import EquipoiseError, UsageError
 from equipoise.reporting import write_report
+from pages import Page
 
 TEN = [f"task_{i}" for i in range(9)] + ["a_task_with_a_name_that_is_longer_than_any_column"]
-VOID = {"meta", "br", "hr", "img", "link"}
-
-
-class Page(HTMLParser):
-    """Check that tags close in order and ids are unique; keep headings, labels and text."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.ids, self.tags, self.labels, self.headings, self.text = [], [], [], [], [], ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-        assert len(self.ids) == len(set(self.ids))
-
-    def handle_starttag(self, tag, attributes):
-        self.handle_startendtag(tag, attributes)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        attributes = dict(attributes)
-        self.tags.append((tag, attributes))
-        if "id" in attributes:
-            self.ids.append(attributes["id"])
-        if tag == "svg":
-            self.labels.append(attributes["aria-label"])
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" in self.open or "pre" in self.open:
-            return
-        self.text += data
-        if self.open and self.open[-1] in ("h1", "h2", "h3"):
-            self.headings.append(data)
 
 
 def report(folder):
