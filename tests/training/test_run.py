@@ -270,3 +270,14 @@ def test_precision_is_that_of_training_and_scoring_is_exact(tmp_path, tiny_model
     assert seen == {True: {dtype}, False: {torch.float32}}
     model = equipoise.load(run.folder).model
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("where", ["features", "parameters"])
+def test_gradients_are_taken_where_the_run_file_says(tmp_path, tiny_model, where):
+    weights = {}
+    for name, balance in {"map": "dao", where: {"name": "dao", "where": where}}.items():
+        write_run(tmp_path, tiny_model, balance=balance, max_steps=1)
+        steps, _ = read_log(train(tmp_path / "run.yaml", [f"output={tmp_path / name}"]).folder)
+        weights[name] = steps[0]["weights"]
+    assert weights["map"] != weights[where]
+    assert sum(weights[where].values()) == pytest.approx(3)

@@ -130,7 +130,8 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self._bf16):
             outputs = {task: output.float() for task, output in model(inputs["inputs"], inputs["rows"]).items()}
         losses = self.model.losses(outputs, inputs["targets"])
-        return TaskLosses(losses, targets=inputs["targets"], rows=inputs["rows"], outputs=outputs)
+        shared = self.model.backbone.parameters()
+        return TaskLosses(losses, targets=inputs["targets"], rows=inputs["rows"], parameters=shared, outputs=outputs)
 
     def count_labels(self, inputs: dict[str, Any]) -> dict[str, int]:
         """Count each task's labels in a batch."""
