@@ -13,11 +13,16 @@ from equipoise.errors import UsageError
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file under a temporary name, then rename it."""
+    """Write a text file, UTF-8, under a temporary name, then rename it."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a file under a temporary name, then rename it."""
     path = Path(path).resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(data)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

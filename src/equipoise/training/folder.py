@@ -1,7 +1,7 @@
 """A run's folder: what it holds, whose it is, and that nothing else is touched."""
 
+import io
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from equipoise.config import RunConfig, dump_config, load_config
 from equipoise.data import Table
 from equipoise.errors import TrainingError
 from equipoise.evaluation import Predictions, Record
-from equipoise.files import write_json, write_text
+from equipoise.files import write_bytes, write_json, write_text
 
 _RUN_FILES = frozenset(
     [
@@ -164,13 +164,9 @@ def write_predictions(folder: Path, predictions: Mapping[str, Predictions], tabl
     for split, found in predictions.items():
         for name, values in found.items():
             arrays |= {f"{split}/{name}": values, f"{split}/{name}/gold": table.labels(name, split)}
-    temporary = folder / f".predictions.{os.getpid()}.tmp"
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, folder / "predictions.npz")
-    finally:
-        temporary.unlink(missing_ok=True)
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    write_bytes(folder / "predictions.npz", file.getvalue())
 
 
 def check_same(config: RunConfig, folder: Path) -> None:
