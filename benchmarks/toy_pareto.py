@@ -59,7 +59,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "famo": {"weight_decay": 0.0},
     # Solving takes 30 to 160 ms, and a step is only a thousandth long.
     "nash_mtl": {"update_weights_every": 10},
-    "dao": {"example_weights": False},
 }
 CLIPPED = ("pcgrad", "cagrad", "nash_mtl", "famo")
 """Whose gradient is clipped to norm 1 in the published code."""
@@ -72,7 +71,7 @@ REPORTED = {
     ("famo", 0.1): 5,
 }
 """How many of the five starts reach the front in the papers."""
-QUICK_METHODS, QUICK_STARTS, QUICK_STEPS = ("equal", "famo", "dao"), STARTS[3:4], 18_000
+QUICK_METHODS, QUICK_STARTS, QUICK_STEPS = ("equal", "dao"), STARTS[3:4], 18_000
 
 
 def objectives(points: Tensor, scale: float = 1.0) -> Tensor:
@@ -232,7 +231,7 @@ def draw(records: Iterable[dict[str, Any]], scale: float, file: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one start, three methods, scale 0.1: a minute")
+    parser.add_argument("--quick", action="store_true", help="one start, two methods, scale 0.1: under a minute")
     parser.add_argument("--methods", nargs="+", choices=sorted(BALANCERS), help="default: those of the table")
     parser.add_argument("--scales", nargs="+", type=float, default=SCALES, help="of the first objective")
     parser.add_argument("--steps", type=int, help=f"default: {STEPS}")

@@ -23,17 +23,25 @@ def test_the_plugin_of_the_readme_runs_as_it_stands():
     (code,) = [block for block in blocks(ROOT / "README.md", "python") if "DynamicAdaptiveLoss" in block]
     torch.manual_seed(0)
     h = torch.randn(8, 4, requires_grad=True)
-    y, k = torch.randn(8), torch.randint(3, (8,))
     names = {
         "h": h,
-        "y": y,
-        "k": k,
-        "mse_per_example": (h.sum(1) - y).square(),
-        "ce_per_example": cross_entropy(h[:, :3], k, reduction="none"),
+        "mse_per_example": (h.sum(1) - torch.randn(8)).square(),
+        "ce_per_example": cross_entropy(h[:, :3], torch.randint(3, (8,)), reduction="none"),
     }
     exec(code, names)
     assert h.grad is not None
     assert sum(names["balance"].weights.values()) == pytest.approx(2)
+
+
+def test_the_example_weights_of_the_docs_run_as_they_stand():
+    (code,) = [block for block in blocks(ROOT / "docs" / "balancing.md", "python") if "label_stats" in block]
+    h = torch.randn(8, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    y, k = torch.arange(8) / 8, torch.tensor([0, 0, 0, 0, 0, 0, 0, 1])
+    losses = {"score": (h.sum(1) - y).square(), "polarity": cross_entropy(h[:, :3], k, reduction="none")}
+    names = {"h": h, "y": y, "k": k, "losses": losses}
+    exec(code, names)
+    unweighted = sum(names["balance"].weights[task] * loss.mean() for task, loss in losses.items())
+    assert abs(names["loss"] - unweighted) > 0.01
 
 
 def test_your_own_file_in_five_minutes(tmp_path, tiny_model, monkeypatch):

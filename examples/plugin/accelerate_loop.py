@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from equipoise import DynamicAdaptiveLoss, LabelStats
+from equipoise import DynamicAdaptiveLoss
 
 
 class Model(nn.Module):
@@ -24,8 +24,7 @@ accelerator = Accelerator(gradient_accumulation_steps=2, mixed_precision="bf16")
 torch.manual_seed(0)
 x = torch.randn(512, 16)
 y, k = 5 * x[:, :4].sum(1), (x[:, 2:6].sum(1) > 0).long()
-stats = {"score": LabelStats.fit("regression", y), "polarity": LabelStats.fit("classification", k)}
-balance = DynamicAdaptiveLoss({"score": "regression", "polarity": "classification"}, label_stats=stats)
+balance = DynamicAdaptiveLoss(["score", "polarity"])
 model = Model()
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-2)
 loader = DataLoader(TensorDataset(x, y, k), batch_size=16, shuffle=True)
@@ -37,7 +36,7 @@ for epoch in range(6):
             losses = {"score": (score - y).square(), "polarity": cross_entropy(logits, k, reduction="none")}
             counts = dict.fromkeys(losses, 2 * len(y))  # labels in both micro-batches of this process
             h = accelerator.unwrap_model(model).features
-            loss = balance(losses, features=h, targets={"score": y, "polarity": k}, counts=counts)
+            loss = balance(losses, features=h, counts=counts)
             accelerator.backward(2 * loss)  # accelerate halves it, the balancer has divided by the counts
             optimizer.step()
             optimizer.zero_grad()

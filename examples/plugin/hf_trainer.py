@@ -28,14 +28,14 @@ class MyTrainer(BalancedTrainerMixin, Trainer):
         score, logits = model(inputs["input_ids"])
         losses = {"score": (score - inputs["score"]).square()}
         losses["polarity"] = cross_entropy(logits, inputs["polarity"], reduction="none")
-        return TaskLosses(losses, targets={task: inputs[task] for task in losses}, outputs=(None, score, logits))
+        return TaskLosses(losses, outputs=(None, score, logits))
 
 
 torch.manual_seed(0)
 words = torch.randint(50, (512, 8))
 good = (words < 25).sum(1)  # the first half of the vocabulary is good words
 rows = [{"input_ids": w, "score": 5.0 * g - 20, "polarity": int(g > 4)} for w, g in zip(words, good, strict=True)]
-balance = DynamicAdaptiveLoss({"score": "regression", "polarity": "classification"})
+balance = DynamicAdaptiveLoss(["score", "polarity"])
 settings = {"num_train_epochs": 2, "per_device_train_batch_size": 16, "learning_rate": 5e-3, "logging_steps": 16}
 settings |= {"label_names": list(balance.tasks), "save_strategy": "no", "report_to": "none", "disable_tqdm": True}
 arguments = TrainingArguments(tempfile.mkdtemp(), **settings)

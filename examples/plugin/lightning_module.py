@@ -14,7 +14,7 @@ class Module(lightning.LightningModule):
         super().__init__()
         self.backbone = nn.Sequential(nn.Linear(16, 32), nn.Tanh())
         self.score, self.polarity = nn.Linear(32, 1), nn.Linear(32, 2)
-        self.balance = DynamicAdaptiveLoss({"score": "regression", "polarity": "classification"})
+        self.balance = DynamicAdaptiveLoss(["score", "polarity"])
 
     def training_step(self, batch, index):
         inputs, y, k = batch
@@ -23,7 +23,7 @@ class Module(lightning.LightningModule):
             "score": (self.score(h).squeeze(1) - y).square(),
             "polarity": cross_entropy(self.polarity(h), k, reduction="none"),
         }
-        loss = self.balance(losses, features=h, targets={"score": y, "polarity": k})
+        loss = self.balance(losses, features=h)
         self.log_dict({f"loss/{task}": value for task, value in self.balance.losses.items()})
         self.log_dict({f"weight/{task}": value for task, value in self.balance.weights.items()})
         return loss

@@ -16,7 +16,7 @@ loader = DataLoader(TensorDataset(x, score, polarity), batch_size=32, shuffle=Tr
 
 backbone = nn.Sequential(nn.Linear(16, 32), nn.Tanh())
 score_module, polarity_module = nn.Linear(32, 1), nn.Linear(32, 2)
-balance = DynamicAdaptiveLoss({"score": "regression", "polarity": "classification"})
+balance = DynamicAdaptiveLoss(["score", "polarity"])
 model = nn.ModuleList([backbone, score_module, polarity_module, balance])
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
 
@@ -28,7 +28,7 @@ for epoch in range(6):
             "score": (score_module(h).squeeze(1) - y).square(),
             "polarity": cross_entropy(polarity_module(h[rows]), k[rows], reduction="none"),
         }
-        loss = balance(losses, features=h, targets={"score": y, "polarity": k[rows]})
+        loss = balance(losses, features=h)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -49,7 +49,7 @@ def test_scalars_and_per_example_losses_mix():
 
 
 def test_losses_are_the_plain_means_when_examples_are_weighted():
-    balance = DynamicAdaptiveLoss({"a": "classification"}, task_weights=False, beta=0.5)
+    balance = DynamicAdaptiveLoss({"a": "classification"}, task_weights=False, example_weights=True, beta=0.5)
     entry = torch.tensor([1.0, 1.0, 1.0, 5.0])
     scalar = balance({"a": entry}, targets={"a": torch.tensor([0, 0, 0, 1])})
     assert balance.losses == {"a": 2.0}
@@ -67,7 +67,7 @@ def test_autocast_changes_neither_weights_nor_scalar():
         random = torch.Generator().manual_seed(0)
         h = torch.randn(4, 3, generator=random).requires_grad_()
         losses = {"a": (h.sum(1) - 1).square(), "b": h[:, 0].exp()}
-        balance = DynamicAdaptiveLoss({"a": "regression", "b": "classification"})
+        balance = DynamicAdaptiveLoss({"a": "regression", "b": "classification"}, example_weights=True)
         targets = {"a": torch.randn(4, generator=random), "b": torch.tensor([0, 0, 0, 1])}
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
             outcomes.append((balance(losses, features=h, targets=targets).item(), balance.weights))

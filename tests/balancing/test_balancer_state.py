@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -23,7 +25,7 @@ def _run(balance, steps, counts):
     return results
 
 
-@pytest.mark.parametrize("make", [DynamicAdaptiveLoss, UncertaintyWeighting])
+@pytest.mark.parametrize("make", [partial(DynamicAdaptiveLoss, example_weights=True), UncertaintyWeighting])
 @pytest.mark.parametrize("counts", [None, {"score": 12, "polarity": 12}])
 def test_saved_amid_an_accumulated_step_it_goes_on_bit_for_bit(make, counts, tmp_path):
     balance, resumed = make(KINDS), make(KINDS)
@@ -42,7 +44,7 @@ def test_saved_amid_an_accumulated_step_it_goes_on_bit_for_bit(make, counts, tmp
 
 
 def test_the_state_of_a_balancer_inside_a_module_round_trips():
-    balance, resumed = DynamicAdaptiveLoss(KINDS), DynamicAdaptiveLoss(KINDS)
+    balance, resumed = (DynamicAdaptiveLoss(KINDS, example_weights=True) for _ in range(2))
     _run(balance, range(2), {"score": 12, "polarity": 12})
     state = torch.nn.ModuleDict({"balance": balance}).state_dict()
     torch.nn.ModuleDict({"balance": resumed}).load_state_dict(state)

@@ -16,7 +16,7 @@ def test_every_balancer_passes(name):
 
 
 @pytest.mark.parametrize(
-    "options", [{"task_weights": False}, {"example_weights": False}, {"clip": (0.5, 2.0)}, {"where": "parameters"}]
+    "options", [{"task_weights": False}, {"example_weights": True}, {"clip": (0.5, 2.0)}, {"where": "parameters"}]
 )
 def test_every_form_of_dao_passes(options):
     check_balancer(lambda tasks: DynamicAdaptiveLoss(tasks, **options))

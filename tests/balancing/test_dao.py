@@ -101,9 +101,9 @@ def test_no_gradient_anywhere_gives_equal_weights():
     assert balance.weights == {"a": 1.0, "b": 1.0}
 
 
-def test_both_halves_off_is_equal_weights():
+def test_without_task_and_example_weights_it_is_equal_weights():
     _, losses, targets = _two_tasks(1)
-    off = DynamicAdaptiveLoss(KINDS, task_weights=False, example_weights=False)
+    off = DynamicAdaptiveLoss(KINDS, task_weights=False)
     assert torch.equal(off(losses, targets=targets), EqualWeights(KINDS)(losses))
 
 
@@ -115,7 +115,8 @@ def test_example_weights_can_be_chosen_per_task():
 
 
 def test_unknown_kinds_and_missing_targets_have_no_example_weights():
-    balance = DynamicAdaptiveLoss({"a": "multilabel", "b": "classification"}, task_weights=False)
+    kinds = {"a": "multilabel", "b": "classification"}
+    balance = DynamicAdaptiveLoss(kinds, task_weights=False, example_weights=True)
     losses = {"a": torch.tensor([1.0, 3.0]), "b": torch.tensor([1.0, 3.0])}
     assert balance(losses, targets={"a": torch.ones(2, 5)}).item() == 4.0
 
@@ -125,9 +126,10 @@ def test_label_stats_take_the_place_of_the_running_labels():
     fitted = DynamicAdaptiveLoss(
         {"a": "classification"},
         task_weights=False,
+        example_weights=True,
         label_stats={"a": LabelStats.fit("classification", labels)},
     )
-    running = DynamicAdaptiveLoss({"a": "classification"}, task_weights=False)
+    running = DynamicAdaptiveLoss({"a": "classification"}, task_weights=False, example_weights=True)
     entry, ones = {"a": torch.ones(4)}, {"a": torch.ones(4, dtype=torch.long)}
     running({"a": torch.ones(36)}, targets={"a": labels[:36]})
     assert running(entry, targets={"a": labels[36:]}).item() == pytest.approx(fitted(entry, targets=ones).item())
@@ -158,7 +160,7 @@ def test_bad_options_are_answered(options, message):
 
 
 def test_targets_of_the_wrong_type_are_answered():
-    balance = DynamicAdaptiveLoss(KINDS, task_weights=False)
+    balance = DynamicAdaptiveLoss(KINDS, task_weights=False, example_weights=True)
     with pytest.raises(ValueError, match=r"targets\['polarity'\] are torch.float32 .* class indices"):
         balance({"polarity": torch.ones(2)}, targets={"polarity": torch.ones(2)})
     with pytest.raises(ValueError, match=r"targets\['score'\]: .* finite"):
@@ -182,7 +184,7 @@ def test_a_solved_task_does_not_take_all_the_weight():
 def test_evaluating_keeps_the_weights_and_remembers_nothing(stats):
     features, losses, targets = _two_tasks(0)
     fitted = {task: LabelStats.fit(KINDS[task], labels) for task, labels in targets.items()} if stats else None
-    balance = DynamicAdaptiveLoss(KINDS, label_stats=fitted)
+    balance = DynamicAdaptiveLoss(KINDS, example_weights=True, label_stats=fitted)
     with torch.no_grad():
         untrained = balance({task: loss.detach() for task, loss in losses.items()}, targets=targets)
     assert untrained.isfinite()
@@ -202,7 +204,8 @@ def test_evaluating_keeps_the_weights_and_remembers_nothing(stats):
 def test_a_class_below_zero_is_answered():
     features, losses, targets = _two_tasks(0)
     targets["polarity"][0] = -100
-    balance = DynamicAdaptiveLoss(KINDS, label_stats={"polarity": LabelStats.fit("classification", [0, 1, 2])})
+    stats = {"polarity": LabelStats.fit("classification", [0, 1, 2])}
+    balance = DynamicAdaptiveLoss(KINDS, example_weights=True, label_stats=stats)
     with pytest.raises(ValueError, match="leave rows without a label out"):
         balance(losses, features=features, targets=targets)
 

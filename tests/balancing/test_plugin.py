@@ -28,7 +28,7 @@ def test_the_plugin_trains_two_tasks_that_label_different_rows():
     y, k = 100 * inputs[:16, 0], (inputs[10:, 1] > 0).long()
     rows = {"score": torch.arange(16), "polarity": torch.arange(10, 24)}
 
-    balance = DynamicAdaptiveLoss({"score": "regression", "polarity": "classification"})
+    balance = DynamicAdaptiveLoss({"score": "regression", "polarity": "classification"}, example_weights=True)
     history = []
     for _ in range(150):
         h = backbone(inputs).tanh()

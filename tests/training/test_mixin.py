@@ -83,7 +83,7 @@ def dao():
         "score": LabelStats.fit("regression", score),
         "polarity": LabelStats.fit("classification", polarity[polarity >= 0]),
     }
-    return DynamicAdaptiveLoss(TASKS, label_stats=stats)
+    return DynamicAdaptiveLoss(TASKS, example_weights=True, label_stats=stats)
 
 
 def make(folder, balancer=None, *, dropout=0.0, data=None, trainer=MyTrainer, features="body", **arguments):
@@ -126,7 +126,7 @@ def assert_same(state, other):
 
 
 def test_task_losses_and_weights_are_logged(tmp_path):
-    trainer = make(tmp_path, DynamicAdaptiveLoss(TASKS, example_weights=False))
+    trainer = make(tmp_path, DynamicAdaptiveLoss(TASKS))
     trainer.train()
     for line in steps(trainer):
         weighted = sum(line[f"weight/{task}"] * line[f"loss/{task}"] for task in TASKS)

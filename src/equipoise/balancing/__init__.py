@@ -2,7 +2,7 @@
 
 A balancer needs nothing else of this package and works in any PyTorch loop:
 
-    balance = DynamicAdaptiveLoss({"score": "regression", "polarity": "classification"})
+    balance = DynamicAdaptiveLoss(["score", "polarity"])
     loss = balance({"score": mse_per_example, "polarity": ce_per_example}, features=h)
     loss.backward()
 """

@@ -1,4 +1,4 @@
-"""The dynamic adaptive loss: task weights from task gradients, example weights from the labels."""
+"""The dynamic adaptive loss: task weights from task gradients, and optional example weights from the labels."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -17,13 +17,13 @@ _WINDOW = 10_000
 
 
 class DynamicAdaptiveLoss(Balancer):
-    r"""Weigh tasks by their gradients and examples by their labels in every step (DAO, arXiv 2408.11856).
+    r"""Weigh tasks by their gradients in every step, and examples by their labels if asked to (arXiv 2408.11856).
 
         L = Σ_t λ_t L_t,    L_t = (1 / n_t) Σ_i e_ti l_ti,    λ_t ∝ 1 / |g_t|,    Σ_t λ_t = T
 
     - l_ti is the loss of task t on its i-th labelled example, n_t the number of these;
-    - e_ti is the example's weight: by the effective number of its class (Cui et al., 2019, arXiv 1901.05555),
-      or by the smoothed density of its score (Yang et al., 2021, arXiv 2102.09554); see
+    - e_ti is 1 or, with `example_weights`, by the effective number of the example's class (Cui et al., 2019,
+      arXiv 1901.05555) or the smoothed density of its score (Yang et al., 2021, arXiv 2102.09554); see
       `example_weight_table`;
     - g_t is the gradient of L_t at the virtual shared map; see `feature_gradients`;
     - T is the number of tasks present.
@@ -35,13 +35,13 @@ class DynamicAdaptiveLoss(Balancer):
     Deviations from the paper: it has two tasks, λ_1 = |g_2| / (|g_1| + |g_2|); λ_t ∝ 1 / |g_t| is the same up
     to scale and extends it to more (our design), and the sum keeps the learning rate comparable to equal
     weights. The paper's example weights, and where its gradients are taken, are not public: both are our
-    design.
+    design. Example weights are off by default, since they cost accuracy on scores (docs/experiments.md).
 
-    Inputs: per-example losses; `features`, unless `task_weights` is off; `targets` for tasks with example
-    weights, which have the kind classification or regression.
+    Inputs: `features`, unless `task_weights` is off; with example weights per-example losses and `targets` of the
+    tasks to weigh, which have the kind classification or regression.
 
     Relations: for two tasks, with |cos(g_1, g_2)| < 0.99, λ is IMTL-G's up to scale (Liu et al., ICLR 2021).
-    With both halves off it is `EqualWeights`.
+    Without task weights and example weights it is `EqualWeights`.
 
     Args:
         tasks: the tasks' names, or a mapping from name to kind.
@@ -49,7 +49,7 @@ class DynamicAdaptiveLoss(Balancer):
             its last 10,000 labels count; of several processes, each counts its own, so that example weights differ
             between them: give the statistics there.
         task_weights: whether to compute λ; else it is 1.
-        example_weights: whether to compute e, or the tasks for which to; else it is 1.
+        example_weights: whether to compute e, or the tasks for which to; else, as by default, it is 1.
         beta: how much rare classes are lifted, in [0, 1): 0 not at all, towards 1 by inverse frequency.
         temper: how much rare scores are lifted, in [0, 1]: 0 not at all, 1 by inverse density.
         limit: the largest example weight, at least 1, which is the mean.
@@ -81,7 +81,7 @@ class DynamicAdaptiveLoss(Balancer):
         *,
         label_stats: Mapping[str, LabelStats] | None = None,
         task_weights: bool = True,
-        example_weights: bool | Collection[str] = True,
+        example_weights: bool | Collection[str] = False,
         beta: float = 0.999,
         temper: float = 0.5,
         limit: float = 10.0,

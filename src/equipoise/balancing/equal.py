@@ -17,8 +17,7 @@ class EqualWeights(Balancer):
 
     Inputs: losses alone.
 
-    Relations: `StaticWeights` with equal numbers; `DynamicAdaptiveLoss(task_weights=False)` adds example
-        weights.
+    Relations: `StaticWeights` with equal numbers, `DynamicAdaptiveLoss(task_weights=False)` without example weights.
 
     Args:
         tasks: the tasks' names, or a mapping from name to kind.

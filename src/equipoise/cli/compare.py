@@ -20,7 +20,7 @@ def compare(
     balance: Annotated[
         str,
         typer.Option(
-            help='Balancers as in a run file, between commas: "equal,dao,{name: dao, example_weights: false}"; '
+            help='Balancers as in a run file, between commas: "equal,dao,{name: dao, example_weights: true}"; '
             "when not given, each run file's own."
         ),
     ] = "",

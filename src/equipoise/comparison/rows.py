@@ -61,7 +61,7 @@ def parse_balancers(given: str | Sequence[str | Mapping[str, Any] | BalanceConfi
     if not given or (isinstance(given, str) and not given.strip()):
         return []
     where = f"--balance {given}"
-    example = 'expected names, or names with options: "equal,{name: dao, example_weights: false}"'
+    example = 'expected names, or names with options: "equal,{name: dao, example_weights: true}"'
     try:
         items = given
         if isinstance(given, str):
