@@ -57,6 +57,8 @@ METHODS = (
 OPTIONS: dict[str, dict[str, Any]] = {
     # The objectives stay the same throughout, so FAMO's weights are not to be pulled back (its authors' run).
     "famo": {"weight_decay": 0.0},
+    # Between two gradients the first iteration is exact; where one of them is the answer, it would go on to the last.
+    "mgda": {"max_iters": 2},
     # Solving takes 30 to 160 ms, and a step is only a thousandth long.
     "nash_mtl": {"update_weights_every": 10},
 }
