@@ -35,7 +35,7 @@ class DynamicAdaptiveLoss(Balancer):
     Deviations from the paper: it has two tasks, λ_1 = |g_2| / (|g_1| + |g_2|); λ_t ∝ 1 / |g_t| is the same up
     to scale and extends it to more (our design), and the sum keeps the learning rate comparable to equal
     weights. The paper's example weights, and where its gradients are taken, are not public: both are our
-    design. Example weights are off by default, since they cost accuracy on scores (docs/experiments.md).
+    design. Example weights are off by default, since they raise the error of scores (docs/experiments.md).
 
     Inputs: `features`, unless `task_weights` is off; with example weights per-example losses and `targets` of the
     tasks to weigh, which have the kind classification or regression.
