@@ -31,7 +31,7 @@ quickstart: setup
 	$(BIN)/equipoise quickstart
 
 test: lint
-	$(BIN)/equipoise fetch minilm vader
+	$(BIN)/equipoise fetch minilm smollm2-135m vader
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-fast: setup

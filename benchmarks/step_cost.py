@@ -23,18 +23,13 @@ LibMTL==1.1.5` adds its rows.
 """
 
 import argparse
-import ctypes
-import gc
 import importlib.util
 import json
-import os
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -48,13 +43,12 @@ from transformers import AutoModel, BertConfig, LlamaConfig, logging
 from equipoise.balancing import BALANCERS, Repeatable, make_balancer
 from equipoise.errors import EquipoiseError
 from equipoise.starter import fetch
+from measuring import FEW, interval, number, peak_memory, rounded, run_apart, setting, synchronize
 
 ROWS, TOKENS, VOCABULARY = 32, 32, 30522
 PLAIN = "plain sum"
 GOALS = {name: {2: 1.05, 8: 1.15} for name in ("dao", "imtl_g", "pcgrad", "upgrad", "mgda")}
 LOSS_ONLY, LOSS_ONLY_GOAL = "all by losses alone", 1.01
-FEW = 6
-"""A bootstrap interval of fewer steps than this says nothing, and is left out."""
 AGGREGATORS = {"torchjd upgrad": "UPGrad", "torchjd pcgrad": "PCGrad"}
 LIBMTL = {"libmtl imtl": "IMTL", "libmtl mgda": "MGDA", "libmtl pcgrad": "PCGrad"}
 AT_PARAMETERS = {"pcgrad at parameters": "pcgrad", "upgrad at parameters": "upgrad"}
@@ -75,11 +69,6 @@ def load_backbone(name: str) -> nn.Module:
         return AutoModel.from_config(LlamaConfig(vocab_size=VOCABULARY, **shape))
     shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     return AutoModel.from_config(BertConfig(vocab_size=VOCABULARY, **shape), add_pooling_layer=False)
-
-
-def synchronize() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 class Bench(nn.Module):
@@ -285,13 +274,6 @@ def with_plain(names: list[str], distance: int = 5) -> Iterator[str]:
     yield PLAIN
 
 
-def interval(values: np.ndarray, draws: int = 2000) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of a median."""
-    turns = np.random.default_rng(0).integers(len(values), size=(draws, len(values)))
-    low, high = np.quantile(np.median(values[turns], axis=1), [0.025, 0.975])
-    return float(low), float(high)
-
-
 def measure_memory(bench: Bench, quick: bool) -> dict[str, float]:
     """Return by name the peak memory of a step in MiB."""
     peaks = {}
@@ -301,29 +283,10 @@ def measure_memory(bench: Bench, quick: bool) -> dict[str, float]:
     return peaks
 
 
-def peak_memory(action: Callable[[], Any]) -> float:
-    """Return the peak memory during an action in MiB, NaN where the system does not tell."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        action()
-        return torch.cuda.max_memory_allocated() / 2**20
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")
-    except (OSError, AttributeError):
-        return float("nan")
-    action()
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-
-
 def ask_for_memory(model: str, count: int, quick: bool) -> dict[str, float]:
     """Measure memory in a process of its own, in which freed blocks of memory are given back."""
-    command = [sys.executable, __file__, "--memory-only", "--models", model, "--tasks", str(count)]
-    settings = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
-    done = subprocess.run(command + ["--quick"] * quick, env=settings, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    arguments = ["--memory-only", "--models", model, "--tasks", str(count)]
+    return run_apart(__file__, arguments + ["--quick"] * quick)
 
 
 def report(model: str, count: int, seconds: float, quick: bool) -> dict[str, dict[str, Any]]:
@@ -366,15 +329,6 @@ def report(model: str, count: int, seconds: float, quick: bool) -> dict[str, dic
     return {name: rounded(row) for name, row in (rows | {PLAIN: plain}).items()}
 
 
-def number(value: float) -> float | None:
-    """Return a number as JSON has it, None for NaN."""
-    return None if np.isnan(value) else float(value)
-
-
-def rounded(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
-
-
 def is_missed(row: dict[str, Any]) -> bool:
     return row.get("goal") is not None and max(row["low"] or 0.0, row["1 + rule"]) > row["goal"]
 
@@ -409,10 +363,9 @@ def main(arguments: list[str] | None = None) -> None:
         for name, row in rows.items()
         if is_missed(row)
     ]
-    setting = {"device": "cuda" if torch.cuda.is_available() else "cpu", "threads": torch.get_num_threads()}
     figures = {model: {count: headline(rows) for count, rows in found.items()} for model, found in results.items()}
     result = {"benchmark": "step_cost", "missed": missed, "results": figures}
-    print("\n" + json.dumps(result | setting | {"torch": torch.__version__}))
+    print("\n" + json.dumps(result | setting()))
 
 
 if __name__ == "__main__":

@@ -35,8 +35,14 @@ _WORDS = (
 
 @pytest.fixture(scope="session")
 def minilm() -> Path:
-    """The folder of the starter model."""
+    """The folder of the starter encoder."""
     return starter.fetch("minilm")
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """The folder of the starter LLM."""
+    return starter.fetch("smollm2-135m")
 
 
 @pytest.fixture(scope="session")
@@ -69,4 +75,54 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny-model")
     model.save_pretrained(folder)
     BertTokenizer(vocab=vocabulary, model_max_length=128).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_llm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random Llama (2 layers, width 32, 512 positions), a byte-level tokenizer and a chat template."""
+    import torch
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    special = ["<unk>", "<start>", "<end>"]
+    signs = sorted(pre_tokenizers.ByteLevel.alphabet())
+    words = [f"Ġ{word}" for word in dict.fromkeys(_WORDS.split())]  # Ġ is how a blank is written
+    vocabulary = {token: index for index, token in enumerate([*special, *signs, *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    # Known words behind a blank whole, everything else byte by byte.
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            pre_tokenizers.Split(Regex(rf"(?:{'|'.join(words)})(?![a-z])|."), behavior="isolated"),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<start>", eos_token="<end>", pad_token="<end>"
+    )
+    fast.chat_template = (
+        "{% for message in messages %}<start>{{ message['role'] }}\n{{ message['content'] }}<end>\n{% endfor %}"
+        "{% if add_generation_prompt %}<start>assistant\n{% endif %}"
+    )
+    config = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        initializer_range=0.1,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+        tie_word_embeddings=True,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(config)
+    folder = tmp_path_factory.mktemp("tiny-llm")
+    model.save_pretrained(folder)
+    fast.save_pretrained(folder)
     return folder

@@ -54,10 +54,48 @@ def run_data(folder: Path, model: Path, **train: object) -> dict:
     }
 
 
-def write_run(folder: Path, model: Path, balance: object = "dao", **train: object) -> Path:
-    """Write that run file (JSON is YAML) and return its path."""
+def words_data(folder: Path, model: Path, **train: object) -> dict:
+    """That run file with a task that names the kinds of words a text has three or more of; and a column of titles."""
     data = run_data(folder, model, **train)
-    data["balance"] = balance
+    header, *lines = (folder / "reviews.csv").read_text(encoding="utf-8").splitlines()
+    rows = [header + ",words,title"]
+    for line in lines:
+        text = line.split(",")[0].split()
+        kinds = {"praise": GOOD, "blame": BAD, "thing": THINGS}
+        labels = [name for name, words in kinds.items() if sum(word in words for word in text) > 2]
+        rows.append(f"{line},{'|'.join(labels) or '|'},{text[0]} {text[1]}")
+    (folder / "words.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    data["sources"] = {"reviews": {"path": str(folder / "words.csv")}}
+    words = {"source": "reviews", "kind": "multilabel", "label": "words", "separator": "|"}
+    data["tasks"] = {"words": words, "intensity": data["tasks"]["intensity"]}
+    return data
+
+
+def asked_data(folder: Path, model: Path, **train: object) -> dict:
+    """A run file in which a language model is asked, and task modules read, for tasks of all kinds on the same rows."""
+    data = words_data(folder, model, **train)
+    words, intensity = data["tasks"]["words"], data["tasks"]["intensity"]
+    asked = {"format": "instruct", "template": "{text}\n{task}?"}
+    data["tasks"] = {
+        "tone": {"source": "reviews", "kind": "classification", "label": "label", **asked},
+        "strength": {**intensity, **asked},
+        "kinds": {**words, **asked, "template": "{text}\n{label}?"},
+        "title": {"source": "reviews", "kind": "generation", "label": "title", "max_new_tokens": 8},
+        "polarity": {"source": "reviews", "kind": "classification", "label": "label"},
+        "intensity": intensity,
+        "words": words,
+    }
+    data["tasks"]["title"]["template"] = "{text}\n{task}?"
+    return {**data, "max_length": 128}
+
+
+def write_run(folder: Path, model: Path, balance: object = "dao", **train: object) -> Path:
+    """Write the first run file (JSON is YAML) and return its path."""
+    return write_data(folder, {**run_data(folder, model, **train), "balance": balance})
+
+
+def write_data(folder: Path, data: dict) -> Path:
+    """Write a run file and return its path."""
     path = folder / "run.yaml"
     path.write_text(json.dumps(data), encoding="utf-8")
     return path

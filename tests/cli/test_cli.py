@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from corpus import write_run
+from corpus import run_data, write_run
 from equipoise.cli import main
 
 
@@ -171,6 +171,64 @@ def test_help_comes_without_loading_torch():
     code += "finally: print('torch' in sys.modules)"
     environment = {**os.environ, "COLUMNS": "200"}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    for command in ("quickstart", "train", "compare", "evaluate", "predict", "fetch", "keys", "balancers"):
+    for command in ("quickstart", "check", "train", "compare", "evaluate", "predict", "fetch", "keys", "balancers"):
         assert command in result.stdout
     assert result.stdout.endswith("False\n")
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory, tiny_llm):
+    """A run file with a task that is asked, one that is not, and a run trained by it."""
+    from equipoise.training import train
+
+    folder = tmp_path_factory.mktemp("asked")
+    data = run_data(folder, tiny_llm, max_steps=1, evaluations=1)
+    data["max_length"] = 160
+    data["sources"]["reviews"]["limit"] = {"train": 40, "dev": 8, "test": 8}
+    data["tasks"]["towards"]["format"] = "instruct"
+    (folder / "run.yaml").write_text(json.dumps(data))
+    train(folder / "run.yaml")
+    return folder
+
+
+def test_check_shows_the_prompt_of_the_first_training_row(equipoise, asked, monkeypatch):
+    import csv
+
+    monkeypatch.setenv("COLUMNS", "200")
+    before = sorted(asked.rglob("*"))
+    code, out, _ = equipoise("check", asked / "run.yaml")
+    assert code == 0
+    assert sorted(asked.rglob("*")) == before
+    texts = [line["text"] for line in csv.DictReader((asked / "reviews.csv").open())]
+    (shown,) = [text for text in texts if f"user\n{text}\n\nWhat is the towards of the text above towards" in out]
+    for words in ("intensity", "instruct", "limit", "answers: 'negative' | 'neutral' | 'positive'", "right: '"):
+        assert words in out
+    assert out.count("first training row") == 1
+    code, out, _ = equipoise("check", asked / "run.yaml", "--set", "tasks.towards.template=Well? {text} {pair}")
+    assert f"Well? {shown}" in out
+
+
+def test_check_finds_what_is_wrong(equipoise, asked):
+    code, _, err = equipoise("check", asked / "run.yaml", "--set", "tasks.polarity.label=lable")
+    assert code == 1
+    assert "found no column 'lable'" in err
+    assert equipoise("check", asked / "run.yaml", "--set", "evaluation.shots=0")[0] == 2
+
+
+def test_answers_averaged_over_prompts(equipoise, asked, tmp_path):
+    once, averaged = (
+        json.loads(equipoise("predict", asked / "run", "good film", "--pair", "film", *options)[1])
+        for options in ((), ("--prompts", "4"))
+    )
+    assert once["towards"] != averaged["towards"]
+    assert once["polarity"] == averaged["polarity"]
+    code, _, err = equipoise("predict", asked / "run", "good film", "--pair", "film", "--prompts", "9")
+    assert (code, "task 'towards' has 4 templates" in err) == (2, True)
+    found = []
+    for options in ((), ("--prompts", "4")):
+        code, out, _ = equipoise("evaluate", asked / "run", asked / "run.yaml", "-o", tmp_path / "m.json", *options)
+        assert (code, "ECE" in out) == (0, True)
+        records = json.loads((tmp_path / "m.json").read_text())
+        found.append({(r["task"], r["model"]): r["value"] for r in records if r["metric"] == "ece"})
+    assert found[0]["polarity", "run"] == found[1]["polarity", "run"]
+    assert found[0]["towards", "run"] != found[1]["towards", "run"]

@@ -12,6 +12,7 @@ import equipoise
 from comparisons import lines_of, strike_comparison, write_run_file
 from equipoise.cli import main
 from equipoise.comparison import compare, processes, running
+from equipoise.comparison.inputs import load_run_files
 from equipoise.errors import TrainingError, UsageError
 
 ROWS = ["single-task", "equal", "static-tuned", "dao", "wild: dao"]
@@ -245,3 +246,25 @@ def test_a_launcher_is_refused(monkeypatch):
 def test_predictions_lie_where_the_table_takes_them_from(finished):
     with np.load(finished.folder / "runs/dao/seed-0/predictions.npz", allow_pickle=False) as arrays:
         assert arrays["test/polarity"].shape == (len(arrays["test/polarity/gold"]), 3)
+
+
+def test_rivals_that_are_asked_are_left_out(tmp_path, tiny_model):
+    run_file = write_run_file(tmp_path, tiny_model)
+    rivals = "evaluation.baselines=[majority, zero_shot, few_shot]"
+    (run,) = load_run_files([run_file], [rivals])
+    assert run.config.evaluation.baselines == ("majority",)
+
+
+def test_a_run_file_may_have_fewer_tasks(tmp_path, tiny_model):
+    files = [write_run_file(tmp_path, tiny_model), write_run_file(tmp_path, tiny_model, "fewer", tasks=("polarity",))]
+    found = compare(files, "dao", seeds=1, trials=1, output=tmp_path / "out")
+    rows = {row["name"]: row for row in found.results["rows"]}
+    whole, part = rows["dao"], rows["fewer: dao"]
+    assert set(part["metrics"]["test"]) == {"polarity"}
+    assert part["delta_m"] is part["mean_rank"] is part["wins"] is part["run_score"]["test"] is None
+    assert whole["mean_rank"] is not None
+    assert part["relative_step_time"] > 0
+    assert {test["task"] for test in found.results["tests"]["equal"] if test["row"] == "fewer: dao"} == {"polarity"}
+    assert "fewer has no intensity: its rows have no Δm, rank or run score." in found.results["notes"]
+    page = (found.folder / "compare.html").read_text(encoding="utf-8")
+    assert "fewer: dao" in page

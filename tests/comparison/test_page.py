@@ -1,5 +1,6 @@
 """The page and the console table of a comparison."""
 
+import copy
 import io
 import json
 import re
@@ -24,7 +25,7 @@ def cell(table, row, column):
 def test_the_page_has_every_part(html):
     assert Page(html).headings[1:] == [
         *("Failed trainings", "Overview", "Cost", "Task by task", "intensity", "polarity"),
-        *("By sentiment region and class", "intensity", "polarity", "Task weights", "Set-up"),
+        *("By sentiment region and class", "intensity", "polarity", "Training losses", "Task weights", "Set-up"),
     ]
 
 
@@ -54,12 +55,13 @@ def test_the_tables_hold_the_numbers_of_the_runs(finished, html):
 
 def test_figures_say_what_they_show(finished, html):
     page = Page(html)
-    assert len(page.labels) == 2
+    assert len(page.labels) == 3
     value = finished.results["rows"][0]["metrics"]["test"]["intensity"]["pearson"]["value"]
     assert f"intensity: single-task {value:.3f}, equal" in page.labels[0]
-    # Equal weights and rows without models have no course to show.
-    assert "dao: intensity" in page.labels[1]
-    assert "equal" not in page.labels[1]
+    assert re.search(r"intensity: single-task [\d.]+, equal [\d.]+, static-tuned [\d.]+, dao [\d.]+;", page.labels[1])
+    # Equal weights and rows without models have no course of weights to show.
+    assert "dao: intensity" in page.labels[2]
+    assert "equal" not in page.labels[2]
     figures = "".join(re.findall(r"<svg.*?</svg>", html, re.S))
     assert re.findall(r"#[0-9a-f]{6}\b", figures) == []
     assert "var(--series-1)" in figures
@@ -96,3 +98,28 @@ def test_the_console_table_has_every_row(finished):
         assert row["name"] in text
     value = finished.results["rows"][0]["metrics"]["test"]["intensity"]["pearson"]["value"]
     assert f"{value:.3f}" in text
+
+
+def test_texts_are_compared_by_rouge_and_have_no_parts(finished, tmp_path):
+    results = copy.deepcopy(finished.results)
+    results["tasks"]["polarity"] |= {
+        "kind": "generation",
+        "metric": "rouge_l",
+        "metrics": ["rouge_l"],
+        "item_metric": "rouge_l",
+        "parts": [],
+    }
+    for row in results["rows"]:
+        row["parts"].pop("polarity", None)
+        for metrics in row["metrics"].values():
+            metrics["polarity"] = {"rouge_l": metrics["polarity"].get("macro_f1")}
+    page = Page(write_comparison(tmp_path, results).read_text(encoding="utf-8"))
+    assert page.headings.count("polarity") == 1
+    assert page.headings.count("intensity") == 2
+    polarity, against = page.tables[4:6]
+    assert polarity[0] == ["row", "ROUGE-L"]
+    assert "ROUGE-L − single-task, points" in against[0]
+    results["tasks"]["intensity"]["parts"] = []
+    for row in results["rows"]:
+        row["parts"] = {}
+    assert "By sentiment region and class" not in write_comparison(tmp_path, results).read_text(encoding="utf-8")

@@ -4,12 +4,13 @@ import pytest
 
 from comparisons import write_run_file
 from corpus import write_corpus
-from equipoise.comparison.inputs import check_single_tasks, load_run_files
+from equipoise.comparison.inputs import load_run_files
 from equipoise.comparison.plan import Plan
 from equipoise.comparison.rows import make_rows, parse_balancers
 from equipoise.comparison.tuning import best_on_dev, candidate_weights, trial_budget
 from equipoise.config import TrainConfig
 from equipoise.errors import DataError, UsageError
+from equipoise.training.single_task import load_single_tasks
 
 
 def names(path_or_paths, balance):
@@ -65,9 +66,10 @@ def test_balancers_are_made_before_anything_is_trained(tmp_path, tiny_model, bal
 
 def test_run_files_must_have_the_same_dev_and_test_rows(tmp_path, tiny_model):
     first = write_run_file(tmp_path, tiny_model)
-    fewer = write_run_file(tmp_path, tiny_model, "fewer", tasks=("polarity",))
-    with pytest.raises(UsageError, match="fewer: found no scored task 'intensity'"):
-        load_run_files([first, fewer], ())
+    one = write_run_file(tmp_path, tiny_model, "one", tasks=("polarity",))
+    another = write_run_file(tmp_path, tiny_model, "another", tasks=("intensity",))
+    with pytest.raises(UsageError, match="another: found no scored task of one, expected one or more"):
+        load_run_files([one, another], ())
     other = tmp_path / "other"
     other.mkdir()
     relabelled = write_run_file(other, tiny_model, "relabelled")
@@ -105,7 +107,7 @@ def test_a_single_task_with_other_rows_is_told_or_refused(tmp_path, tiny_model):
     run_file = tmp_path / "apart.yaml"
     run_file.write_text(json.dumps(data))
     (run,) = load_run_files([run_file], ())
-    assert [note.partition(":")[0] for note in check_single_tasks(run)] == [
+    assert [note.partition(":")[0] for note in load_single_tasks(run.config, run.table, run.name)[1]] == [
         "Task 'intensity' alone has 119 train rows, among the other tasks 117",
         "Task 'intensity' alone has 20 dev rows, among the other tasks 19",
     ]
@@ -120,7 +122,7 @@ def test_a_single_task_with_other_rows_is_told_or_refused(tmp_path, tiny_model):
     (tmp_path / "test.csv").write_text(test)
     (run,) = load_run_files([run_file], ())
     with pytest.raises(DataError, match="task 'polarity' alone has other test rows than among the other tasks"):
-        check_single_tasks(run)
+        load_single_tasks(run.config, run.table, run.name)
 
 
 def test_further_run_files_may_train_on_more(tmp_path, tiny_model):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from equipoise.comparison.trajectories import mean_weights
+from equipoise.comparison.trajectories import mean_courses
 
 
 def test_weights_are_averaged_over_seeds_where_the_task_was_in_the_batch(tmp_path):
@@ -18,10 +18,11 @@ def test_weights_are_averaged_over_seeds_where_the_task_was_in_the_batch(tmp_pat
         ]
         lines.append({"step": len(course), "dev": {"run_score": 0.5}})
         (tmp_path / seed / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    found = mean_weights([tmp_path / "one", tmp_path / "two", tmp_path / "none"], ["a", "b", "c"])
+    found = mean_courses([tmp_path / "one", tmp_path / "two", tmp_path / "none"], ["a", "b", "c"])
     # A rule may give a task that is there the weight 0, which counts.
     assert {task: course["weights"] for task, course in found.items()} == {
         "a": pytest.approx([1.75, 1.0]),
         "b": pytest.approx([0.25]),
     }
+    assert {task: course["losses"] for task, course in found.items()} == {"a": [0.7, 0.7], "b": [0.7]}
     assert found["b"]["steps"] == [1.0]

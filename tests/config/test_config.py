@@ -2,9 +2,11 @@ import math
 from pathlib import Path
 
 import pytest
+import yaml
 
 from equipoise.config import RunConfig, dump_config, keys_as_markdown, list_keys, load_config, make_config
 from equipoise.errors import UsageError
+from equipoise.tasks import Generation, Multilabel
 
 RUN = """
 sources:
@@ -161,6 +163,38 @@ def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
         ("tasks.intensity.metric=accuracy", "'metric' is 'accuracy', expected one of pearson, spearman"),
         ("tasks.intensity.classes=[a, b]", "'classes' goes with kind: classification"),
         ("tasks.polarity.range=[0, 1]", "'range' goes with kind: regression"),
+        ("tasks.polarity.separator=;", "'separator' goes with kind: multilabel, found kind: classification"),
+        ("tasks.intensity.beams=2", "'beams' goes with kind: generation, found kind: regression"),
+        ("tasks.intensity.max_new_tokens=2", "'max_new_tokens' goes with kind: generation, found kind: regression"),
+        ("tasks.intensity.label=[a, b]", "'label' is a list, which goes with kind: multilabel, found kind: regression"),
+        ("tasks.emotions={source: finance, kind: multilabel, label: []}", "label: found [], expected a column, or"),
+        ("tasks.emotions={source: finance, kind: multilabel, label: [a, a]}", "label: found ['a', 'a'], expected"),
+        ("tasks.emotions={source: finance, kind: multilabel, label: [a, 1]}", "label: found ['a', 1], expected"),
+        (
+            "tasks.emotions={source: finance, kind: multilabel, label: [a, b], classes: [a, b]}",
+            "found 'classes' and a list of label columns, expected one",
+        ),
+        ("tasks.emotions={source: finance, kind: multilabel, classes: [a, a]}", "expected one or more different names"),
+        (
+            "tasks.emotions={source: finance, kind: multilabel, metric: accuracy}",
+            "'metric' is 'accuracy', expected one of macro_f1, micro_f1, jaccard for multilabel",
+        ),
+        ("tasks.title={source: finance, kind: generation, beams: 0}", "tasks.title.beams: found 0, expected greater"),
+        (
+            "tasks.title={source: finance, kind: generation, classes: [a, b]}",
+            "'classes' goes with kind: classification or",
+        ),
+        (
+            "tasks.title={source: finance, kind: generation, metric: bleu}",
+            "'metric' is 'bleu', expected one of rouge_l, rouge_1, rouge_2 for generation",
+        ),
+        (
+            "tasks.title={source: finance, kind: generation, template: ['{text}', 'Shorter']}",
+            "'template': found 'Shorter', expected a template with {text}",
+        ),
+        ("tasks.title={source: finance, kind: generation, template: []}", "template: found [], expected a template"),
+        ("tasks.title={source: finance, kind: generation, template: 3}", "template: found 3, expected a text"),
+        ("evaluation.shots=0", "evaluation.shots: found 0, expected greater than 0"),
         ("tasks.polarity.from_score.thresholds=[0.2]", "found 1 thresholds for 3 classes, expected 2"),
         ("tasks.polarity.from_score.thresholds=[0.2, -0.2]", "expected ascending numbers"),
         ("tasks.polarity.from_score.thresholds=atuo", "thresholds: found 'atuo', expected a list of ascending numbers"),
@@ -187,7 +221,7 @@ def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
         ("sources.finance.path=x.csv", "found path and train, expected exactly one of"),
         ("sources.finance.split=[0.5, 0.1, 0.1]", "expected three shares that add up to 1"),
         ("train.warmup=1", "train.warmup: found 1, expected less than 1"),
-        ("evaluation.baselines=[vadr]", "expected 'majority' or 'vader'"),
+        ("evaluation.baselines=[vadr]", "expected 'majority', 'vader', 'lead', 'zero_shot' or 'few_shot'"),
         ("train.epochs", "expected KEY=VALUE"),
         ("model.size=3", "'model' holds 'minilm', which has no keys of its own"),
     ],
@@ -265,6 +299,25 @@ def test_paths_in_overrides_are_taken_from_the_working_folder(run_file, tmp_path
     assert config.sources["finance"].path == (here / "all.csv", Path.home() / "more.csv")
 
 
+def test_the_keys_of_multilabel_and_generation(run_file):
+    config = load_config(
+        run_file,
+        [
+            "tasks.emotions={source: finance, kind: multilabel, classes: [joy, 1], separator: '|', metric: jaccard}",
+            "tasks.flags={source: finance, kind: multilabel, label: [a, b]}",
+            "tasks.title={source: finance, kind: generation, label: title, max_new_tokens: 12, beams: 4}",
+            "tasks.plain={source: finance, kind: generation}",
+        ],
+    )
+    assert make_config(yaml.safe_load(dump_config(config))) == config
+    tasks = config.open_tasks()
+    common = ("finance", "text", None)
+    assert tasks["emotions"] == Multilabel("emotions", *common, "label", "jaccard", ("joy", "1"), separator="|")
+    assert tasks["flags"] == Multilabel("flags", *common, "a, b", "macro_f1", ("a", "b"), ("a", "b"), ",")
+    assert tasks["title"] == Generation("title", *common, "title", "rouge_l", 12, 4)
+    assert (tasks["plain"].max_new_tokens, tasks["plain"].beams) == (32, 1)
+
+
 def test_lists_of_paths_are_relative_to_the_run_file(run_file, tmp_path):
     run_file.write_text(RUN.replace("train: fin/train.jsonl", "train: [fin/train.jsonl, more/train.jsonl]"))
     expected = (tmp_path / "fin" / "train.jsonl", tmp_path / "more" / "train.jsonl")
@@ -275,3 +328,31 @@ def test_a_run_of_auxiliary_tasks_alone(run_file):
     assert load_config(run_file, ["tasks.polarity.auxiliary=true"]).open_tasks()["polarity"].auxiliary
     with pytest.raises(UsageError, match="tasks: found auxiliary tasks only, expected one or more to score"):
         load_config(run_file, ["tasks.polarity.auxiliary=true", "tasks.intensity.auxiliary=true"])
+
+
+def test_four_bits_go_with_an_adapter(run_file):
+    with pytest.raises(UsageError, match="quantization: found '4bit' without 'lora', expected both"):
+        load_config(run_file, ["quantization=4bit"])
+    assert load_config(run_file, ["quantization=4bit", "lora={}"]).quantization == "4bit"
+
+
+def test_alignment_is_an_option_of_every_balancer(run_file):
+    assert load_config(run_file).balance.options == {}
+    balance = load_config(run_file, ["balance.alignment=0.1", "balance.floor=0.2"]).balance
+    assert balance.options == {"alignment": 0.1, "floor": 0.2}
+    with pytest.raises(UsageError, match=r"balance\.alignment: found -1"):
+        load_config(run_file, ["balance.alignment=-1"])
+
+
+def test_one_template_or_several(run_file, tmp_path):
+    task = "tasks.title={source: finance, kind: generation}"
+    one = load_config(run_file, [task, "tasks.title.template=Title {text}"])
+    two = load_config(run_file, [task, "tasks.title.template=['Title {text}', '{text} Title?']"])
+    assert yaml.safe_load(dump_config(one))["tasks"]["title"]["template"] == "Title {text}"
+    opened = [config.open_tasks()["title"] for config in (one, two)]
+    assert [(found.template, found.variants) for found in opened] == [
+        ("Title {text}", ()),
+        ("Title {text}", ("{text} Title?",)),
+    ]
+    (tmp_path / "again.yaml").write_text(dump_config(two))
+    assert load_config(tmp_path / "again.yaml") == two

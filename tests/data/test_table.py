@@ -37,6 +37,8 @@ def test_sources_stand_one_after_the_other_with_missing_labels(load, write, thre
     assert table.rows("answer", "train").tolist() == [4, 5]
     assert table.labels("answer", "train").dtype == np.int64
     assert table.labels("score", "train").dtype == np.float64
+    assert table.texts("train") == ["text 0", "text 1", "text 2", "text 3", "u", "v", "p", "q"]
+    assert table.texts("dev")[-2:] == ["du", "p"]
     assert table.counts()["train"] == {"rows": 6, "labels": {"score": 4, "answer": 2}}
     assert any("b/train.csv: rows left out because they have no label: 1" in note for note in table.notes)
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from equipoise.evaluation import METRICS, majority, vader
+from equipoise.evaluation import METRICS, lead, majority, vader
 from equipoise.evaluation.baselines import _compound
+from equipoise.tasks import Generation, Multilabel
 
 TEXTS = ["This is great, I love it!", "It is a table.", "Horrible. I hate this awful thing.", "Quite good."]
 
@@ -58,3 +59,25 @@ def test_vader_fits_a_large_train_split_on_a_fixed_sample(intensity, monkeypatch
     labels = 2.0 * np.arange(100) + 1
     assert vader(intensity, ["0.5"], train, labels) == pytest.approx([2.0])
     assert sorted(asked) == [1, 10]
+
+
+def test_majority_of_labels():
+    task = Multilabel("emotions", "s", "text", None, "label", "macro_f1", ("a", "b", "c"))
+    labels = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 1]], dtype=np.int8)
+    assert majority(task, labels, 2).tolist() == [[1, 0, 0]] * 2
+    assert vader(task, TEXTS, TEXTS, labels) is None
+
+
+def test_lead_writes_as_many_words_as_the_median_target_has():
+    task = Generation("title", "s", "text", None, "title", "rouge_l")
+    targets = np.array(["one", "one two", "one two three four"], dtype=object)
+    found = lead(task, ["A  fine day", "Word", ""], targets)
+    assert found.tolist() == ["A fine", "Word", ""]
+    assert lead(task, ["A fine day"], targets[1:]).tolist() == ["A fine day"]
+    assert majority(task, targets, 3) is None
+    assert vader(task, TEXTS, TEXTS, targets) is None
+
+
+def test_lead_has_no_row_for_other_kinds(intensity, polarity):
+    assert lead(intensity, TEXTS, [0.0, 1.0]) is None
+    assert lead(polarity, TEXTS, [0, 1]) is None

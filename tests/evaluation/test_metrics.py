@@ -16,6 +16,12 @@ REFERENCE_CLASSES = {
     "accuracy": sklearn_metrics.accuracy_score,
 }
 
+REFERENCE_LABELS = {
+    "macro_f1": lambda gold, decided: sklearn_metrics.f1_score(gold, decided, average="macro", zero_division=np.nan),
+    "micro_f1": lambda gold, decided: sklearn_metrics.f1_score(gold, decided, average="micro"),
+    "jaccard": lambda gold, decided: sklearn_metrics.jaccard_score(gold, decided, average="samples", zero_division=1),
+}
+
 
 def one_hot(predicted, n_classes):
     return np.eye(n_classes)[predicted]
@@ -48,6 +54,33 @@ def test_classification_parity_on_the_rows_and_on_resamples(name, n_classes):
     assert METRICS[name](gold, probabilities) == pytest.approx(REFERENCE_CLASSES[name](gold, predicted))
     expected = [REFERENCE_CLASSES[name](gold[drawn], predicted[drawn]) for drawn in rows]
     assert METRICS[name].prepare(gold, probabilities)(counts) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", REFERENCE_LABELS)
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_multilabel_parity_on_the_rows_and_on_resamples(name, share):
+    generator = np.random.default_rng(3)
+    gold, decided = (generator.random((2, 30, 5)) < share).astype(np.int8)
+    rows = generator.integers(30, size=(5, 30))
+    counts = np.stack([np.bincount(drawn, minlength=30) for drawn in rows]).astype(float)
+
+    assert METRICS[name](gold, decided) == pytest.approx(REFERENCE_LABELS[name](gold, decided))
+    expected = [REFERENCE_LABELS[name](gold[drawn], decided[drawn]) for drawn in rows]
+    assert METRICS[name].prepare(gold, decided)(counts) == pytest.approx(expected)
+
+
+def test_no_label_anywhere():
+    nothing = np.zeros((4, 3), dtype=np.int8)
+    assert [METRICS[name](nothing, nothing) for name in REFERENCE_LABELS] == [0.0, 0.0, 1.0]
+
+
+def test_the_value_of_a_row_is_what_the_mean_is_of():
+    classes, probabilities = np.array([1, 0]), np.array([[0.2, 0.8], [0.4, 0.6]])
+    assert METRICS["accuracy"].items(classes, probabilities).tolist() == [1.0, 0.0]
+    assert METRICS["mse"].items(np.array([0.0, 1.0]), np.array([0.5, -1.0])).tolist() == [0.25, 4.0]
+    gold, decided = np.array([[1, 1, 0], [0, 0, 0], [0, 0, 0]]), np.array([[1, 0, 1], [0, 0, 0], [1, 0, 0]])
+    assert METRICS["jaccard"].items(gold, decided) == pytest.approx([1 / 3, 1, 0])
+    assert METRICS["macro_f1"].items is METRICS["pearson"].items is None
 
 
 def test_values_by_hand():
@@ -85,4 +118,27 @@ def test_correlation_on_a_constant_resample_is_zero(name):
 
 
 def test_direction_of_every_metric():
-    assert [name for name, metric in METRICS.items() if not metric.higher_is_better] == ["mse", "mae"]
+    assert [name for name, metric in METRICS.items() if not metric.higher_is_better] == [
+        *("ece", "mse", "mae", "empty", "copied")
+    ]
+
+
+def test_the_calibration_error_by_hand():
+    # 0.6 ends a bin, 0.62 and 0.65 share the next one; the first and the last row are right.
+    confidence = np.array([0.6, 0.62, 0.65, 1.0])
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)
+    gold = np.array([0, 1, 1, 0])
+    by_hand = (0.4 + (0.62 + 0.65) + 0.0) / 4
+    assert METRICS["ece"](gold, probabilities) == pytest.approx(by_hand)
+    assert METRICS["ece"].prepare(gold, probabilities)(np.array([[2.0, 0.0, 0.0, 2.0]])) == pytest.approx([0.2])
+    assert METRICS["ece"](gold, one_hot([1, 1, 1, 0], 2)) == 0.25
+    assert not METRICS["ece"].higher_is_better
+
+
+def test_probabilities_that_say_how_often_they_are_right_are_calibrated():
+    generator = np.random.default_rng(4)
+    confidence = generator.uniform(0.5, 1.0, 20_000)
+    gold = (generator.random(20_000) > confidence).astype(int)
+    assert METRICS["ece"](gold, np.stack([confidence, 1 - confidence], axis=1)) < 0.02
+    sharper = confidence**0.25
+    assert METRICS["ece"](gold, np.stack([sharper, 1 - sharper], axis=1)) > 0.1

@@ -5,6 +5,7 @@ import pytest
 
 from equipoise.errors import ModelError
 from equipoise.evaluation import run_score, score_task
+from equipoise.tasks import Multilabel
 
 
 def score(task, predictions, gold, **options):
@@ -91,7 +92,8 @@ def test_subsets_keep_the_twenty_most_frequent_values(intensity):
 def test_a_subset_without_some_classes(polarity):
     gold = np.array([0, 0, 1, 2])
     records = score(polarity, np.eye(3)[gold], gold, subsets={"d": np.array(["x", "x", "y", "y"])}, bootstrap=100)
-    assert all(record["value"] == record["low"] == record["high"] == 1.0 for record in records)
+    best = {"macro_f1": 1.0, "accuracy": 1.0, "ece": 0.0}
+    assert all(record["value"] == record["low"] == record["high"] == best[record["metric"]] for record in records)
 
 
 def test_a_prediction_that_is_nan_is_refused(intensity):
@@ -127,3 +129,16 @@ def test_run_score_refuses_missing_and_mixed_records(intensity, polarity):
         run_score(records, {"intensity": intensity, "polarity": polarity})
     with pytest.raises(ValueError, match="task 'intensity': found 2 records"):
         run_score(records * 2, {"intensity": intensity})
+
+
+def test_labels_apply_from_their_thresholds_on():
+    task = Multilabel("emotions", "s", "text", None, "label", "macro_f1", ("a", "b"), thresholds=(0.3, 0.7))
+    gold = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
+    probabilities = np.array([[0.3, 0.6], [0.2, 0.7], [0.9, 0.9], [0.1, 0.6]])
+    records = score(task, probabilities, gold, bootstrap=100)
+    assert [(record["metric"], record["value"], record["n"]) for record in records] == [
+        *(("macro_f1", 1.0, 4), ("micro_f1", 1.0, 4), ("jaccard", 1.0, 4))
+    ]
+    halves = score(task.replace(thresholds=(0.5, 0.5)), probabilities, gold)
+    # a: one of two found; b: two found, two too many.
+    assert [record["value"] for record in halves] == pytest.approx([2 / 3, 2 / 3, (0 + 1 + 1 + 0) / 4])

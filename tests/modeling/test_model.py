@@ -6,7 +6,16 @@ import signal
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoTokenizer, RobertaConfig, RobertaModel
+from tokenizers import Tokenizer
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from equipoise.errors import ModelError
 from equipoise.modeling import MultiTaskModel, load_backbone
@@ -163,8 +172,34 @@ def test_positions_behind_the_padding_index_do_not_count(tiny_model):
     assert model({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)})["score"].shape == (1,)
 
 
+def decoder_folder(folder, tiny_model, **special_tokens):
+    """A random Llama, and a tokenizer with these special tokens only."""
+    words = Tokenizer.from_file(str(tiny_model / "tokenizer.json"))
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    LlamaModel(LlamaConfig(vocab_size=words.get_vocab_size(), **shape)).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=words, **special_tokens).save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_decoder_without_a_padding_token_pads_with_its_end(tiny_model, tmp_path):
+    _, tokenizer = load_backbone(decoder_folder(tmp_path, tiny_model, unk_token="[UNK]", eos_token="[SEP]"))
+    assert tokenizer.pad_token == "[SEP]"
+    batch = tokenizer(["good", "good film"], padding=True)
+    assert [row.count(0) for row in batch["attention_mask"]] == [1, 0]
+
+
+def test_a_decoder_without_an_end_pads_with_its_unknown_token(tiny_model, tmp_path):
+    _, tokenizer = load_backbone(decoder_folder(tmp_path, tiny_model, unk_token="[UNK]"))
+    assert tokenizer.pad_token == "[UNK]"
+
+
+def test_a_decoder_that_cannot_pad(tiny_model, tmp_path):
+    with pytest.raises(ModelError, match=r"no padding, end or unknown token.* pad_token in its tokenizer_config.json"):
+        load_backbone(decoder_folder(tmp_path, tiny_model))
+
+
 def test_a_misspelt_starter_is_answered_at_once():
-    with pytest.raises(ModelError, match=r"there is no starter 'minlm'. Did you mean 'minilm'"):
+    with pytest.raises(ModelError, match=r"there is no model 'minlm'. Did you mean 'minilm'"):
         load_backbone("minlm")
 
 

@@ -6,20 +6,29 @@ import pytest
 import yaml
 
 from equipoise.config import load_config
-from equipoise.evaluation import majority, run_score, score_task
+from equipoise.evaluation import lead, majority, run_score, score_task
 
 KINDS = ("regression", "classification")
+KEYS = {"regression": (), "classification": ("classes",), "multilabel": ("classes",), "generation": ()}
 
 
 def make_run(
-    path, names, *, classes=("negative", "neutral", "positive"), n_steps=60, notes=(), absent=(), auxiliary=()
+    path,
+    names,
+    *,
+    kinds=KINDS,
+    classes=("negative", "neutral", "positive"),
+    n_steps=60,
+    notes=(),
+    absent=(),
+    auxiliary=(),
 ):
-    """Write a run folder with made-up numbers; tasks in `absent` are in every third batch only."""
+    """Write a run folder with made-up numbers; kinds take turns; `absent` tasks are in every third batch only."""
     path.mkdir(parents=True)
     tasks = {}
     for i, name in enumerate(names):
-        tasks[name] = {"source": "posts", "kind": KINDS[i % 2], "label": f"label_{i}"}
-        if i % 2:
+        tasks[name] = {"source": "posts", "kind": kinds[i % len(kinds)], "label": f"label_{i}"}
+        if "classes" in KEYS[tasks[name]["kind"]]:
             tasks[name]["classes"] = list(classes)
         if name in auxiliary:
             tasks[name]["auxiliary"] = True
@@ -33,15 +42,27 @@ def make_run(
     for task in resolved.values():
         if task.auxiliary:
             continue
+        texts = None
         if task.kind == "regression":
             gold = generator.normal(size=90)
             predictions = gold + generator.normal(size=90)
+        elif task.kind == "multilabel":
+            gold = generator.integers(2, size=(90, len(classes)))
+            predictions = 0.5 * gold + 0.5 * generator.random(gold.shape)
+            task = task.replace(thresholds=(0.5,) * len(classes))
+        elif task.kind == "generation":
+            texts = np.array([f"a fine phone with battery number {i}" for i in range(90)])
+            gold = np.array([f"fine phone {i}" for i in range(90)])
+            predictions = np.array([f"fine {'phone' if i % 3 else 'battery'} {i % 9}" for i in range(90)])
         else:
             gold = generator.integers(len(classes), size=90)
             predictions = np.eye(len(classes))[gold] + generator.random((90, len(classes)))
-        options = {"split": "test", "subsets": {"domain": domain}, "bootstrap": 100}
+        options = {"split": "test", "subsets": {"domain": domain}, "bootstrap": 100, "texts": texts}
         records += score_task(task, predictions, gold, model="run", **options)
-        records += score_task(task, majority(task, gold, 90), gold, model="majority", **options)
+        if task.kind == "generation":
+            records += score_task(task, lead(task, texts, gold), gold, model="lead", **options)
+        else:
+            records += score_task(task, majority(task, gold, 90), gold, model="majority", **options)
         if task.kind == "regression":
             records += score_task(task, gold + 2 * (predictions - gold), gold, model="vader", **options)
     (path / "metrics.json").write_text(json.dumps(records))
@@ -79,7 +100,7 @@ def make_run(
         "classes": {
             name: per_class | (nothing if task.auxiliary else {})
             for name, task in resolved.items()
-            if task.kind == "classification"
+            if "classes" in KEYS[task.kind]
         },
         "notes": list(notes),
     }

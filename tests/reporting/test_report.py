@@ -184,3 +184,66 @@ def test_a_damaged_file_is_named(make):
 def test_a_folder_without_a_run_file_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"config\.yaml"):
         write_report(tmp_path)
+
+
+ALL_KINDS = ("regression", "multilabel", "generation", "classification")
+
+
+def test_every_kind_has_its_metrics_and_rivals(make):
+    folder = make(["score", "emotions", "title", "polarity"], kinds=ALL_KINDS)
+    _, page = report(folder)
+    results, by_domain, data, classes = page.tables
+    assert results[0] == ["task", "metric", "this run", "majority", "VADER", "lead", "rows"]
+    heads = [row[1] if len(row) == 7 else row[0] for row in results[1:]]
+    assert heads == [
+        *("Pearson r", "Spearman ρ", "MSE ↓", "MAE ↓", "macro-F1", "micro-F1", "Jaccard"),
+        *("ROUGE-L", "ROUGE-1", "ROUGE-2", "empty outputs ↓", "copied outputs ↓", "macro-F1", "accuracy", "ECE ↓"),
+    ]
+    # A rival has no value where it does not apply.
+    copied = next(row for row in results if row[0].startswith("copied"))
+    assert copied[2:] == ["–", "–", "1.000 [1.000, 1.000]"]
+    assert [row[1] for row in data[1:5]] == [
+        *("regression", "multilabel", "generation, at most 32 tokens", "classification")
+    ]
+    assert "lead writes the first words of the text" in page.text
+    assert "ROUGE is the F-measure" in page.text
+    assert [row[0] for row in classes[1:] if len(row) == 5] == ["emotions", "polarity"]
+    assert [row[0].split()[0] for row in by_domain[1:] if len(row) == 7] == ["score", "emotions", "title", "polarity"]
+
+
+def test_other_runs_say_nothing_of_texts(make):
+    _, page = report(make(["intensity", "polarity"]))
+    assert "ROUGE" not in page.text
+    assert "lead" not in page.text
+    assert "Outputs on test" not in page.headings
+
+
+def test_the_shares_of_labels_are_of_rows(make):
+    folder = make(["emotions"], kinds=("multilabel",))
+    counts = {"train": {"joy": 10_000, "fear": 5_000}, "dev": {"joy": 0, "fear": 120}}
+    content = json.loads((folder / "data.json").read_text())
+    (folder / "data.json").write_text(json.dumps({**content, "classes": {"emotions": counts}}))
+    _, page = report(folder)
+    # Of 12,345 and 120 rows; the labels need not add up to 100 %.
+    assert [row[-3:-1] for row in page.tables[-1][1:]] == [
+        ["10,000 81.0 %", "0 0.0 %"],
+        ["5,000 40.5 %", "120 100.0 %"],
+    ]
+
+
+def test_outputs_are_shown_as_text_and_long_ones_cut(make):
+    folder = make(["title"], kinds=("generation",))
+    example = {"part": "best", "rouge_l": 0.875, "text": "word " * 300, "pair": "<i>pair</i>"}
+    shown = [
+        example | {"target": "<b>fine</b>", "output": ""},
+        example | {"part": "worst", "target": "t", "output": "<script>alert(1)</script>"},
+    ]
+    (folder / "examples.json").write_text(json.dumps({"title": shown}))
+    _, page = report(folder)
+    assert not {tag for tag, _ in page.tags} & {"b", "i", "script"}
+    assert page.headings[page.headings.index("Outputs on test") + 1] == "title"
+    outputs = next(table for table in page.tables if table[0][0] == "rank")
+    assert outputs[1][:4] == ["best", "0.88", "–", "<b>fine</b>"]
+    assert outputs[2][:4] == ["worst", "0.88", "<script>alert(1)</script>", "t"]
+    assert outputs[1][4].endswith("… <i>pair</i>")
+    assert len(outputs[1][4]) < 270

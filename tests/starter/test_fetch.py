@@ -176,6 +176,21 @@ def test_a_wrong_conversion_is_refused(packages: Path, monkeypatch: pytest.Monke
     assert not is_fetched("toy")
 
 
+def test_what_only_the_conversion_reads_is_checked_and_not_kept(
+    packages: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    starter = make_sdist(packages)
+    raw = replace(starter.files[0], kept=False)
+    monkeypatch.setitem(STARTERS, "toy", replace(starter, files=(replace(raw, sha256=sha256(b"")),)))
+    with pytest.raises(DataError, match=r"texts\.txt .* not the pinned file"):
+        fetch("toy")
+    assert stored(tmp_path) == []
+    monkeypatch.setitem(STARTERS, "toy", replace(starter, files=(raw,)))
+    fetch("toy")
+    assert is_fetched("toy")
+    assert stored(tmp_path) == ["starters/toy-1.0/corpus.jsonl", "starters/toy-1.0/starter.json"]
+
+
 @pytest.mark.parametrize("member", ["toycorpus-1.0/missing.txt", "toycorpus-1.0/link", "no.tar.gz!a"])
 def test_a_member_that_is_no_regular_file_is_refused(
     packages: Path, monkeypatch: pytest.MonkeyPatch, member: str
@@ -284,10 +299,10 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_the_catalogue_is_consistent() -> None:
-    assert {"minilm", "vader"} <= set(STARTERS)
+    assert {"minilm", "smollm2-135m", "vader"} <= set(STARTERS)
     for name, starter in STARTERS.items():
         assert starter.name == name
-        assert len(starter.digests) == len(starter.files) + len(starter.derived)
+        assert len(starter.digests) == sum(file.kept for file in starter.files) + len(starter.derived)
         for digest in [starter.sha256, *starter.digests.values()]:
             assert len(bytes.fromhex(digest)) == 32
         assert starter.version in starter.archive

@@ -15,13 +15,13 @@ from strike import strike
 
 
 def outcome(folder):
-    """All that a run decides: weights, metrics, what was logged but for the clock."""
+    """All that a run decides: weights, metrics, what was logged but for clock and memory."""
     weights = load_file(folder / "model/backbone/model.safetensors")
     weights |= load_file(folder / "model/task_modules.safetensors")
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     for line in log:
-        for clock in ("seconds", "rows_per_second", "tokens_per_second"):
-            line.pop(clock, None)
+        for measured in ("seconds", "rows_per_second", "tokens_per_second", "peak_memory_mb"):
+            line.pop(measured, None)
     summary = json.loads((folder / "summary.json").read_text())
     return weights, log, (folder / "metrics.json").read_text(), summary["best_step"]
 

@@ -236,16 +236,16 @@ def test_other_balancers_train_too(tmp_path, tiny_model, balance):
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_run_that_ended_while_another_was_loading_is_kept(tmp_path, tiny_model, monkeypatch, resume):
     run_file = write_run(tmp_path, tiny_model, max_steps=2, evaluations=1)
-    load_backbone, ended = run_module.load_backbone, []
+    build_model, ended = run_module.build_model, []
 
-    def load_late(name):
+    def load_late(*arguments):
         if not ended:
             ended.append(True)
             train(run_file)
             ended.append((tmp_path / "run" / "report.html").stat().st_mtime_ns)
-        return load_backbone(name)
+        return build_model(*arguments)
 
-    monkeypatch.setattr(run_module, "load_backbone", load_late)
+    monkeypatch.setattr(run_module, "build_model", load_late)
     if resume:
         train(run_file, resume=True)
     else:
@@ -281,3 +281,22 @@ def test_gradients_are_taken_where_the_run_file_says(tmp_path, tiny_model, where
         weights[name] = steps[0]["weights"]
     assert weights["map"] != weights[where]
     assert sum(weights[where].values()) == pytest.approx(3)
+
+
+def test_float16_on_a_cpu_is_refused_before_anything_is_written(tmp_path, tiny_model, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    run_file = write_run(tmp_path, tiny_model, precision="fp16")
+    with pytest.raises(TrainingError, match="found fp16 on a CPU; fp16 needs a GPU; use bf16"):
+        train(run_file)
+    assert not (tmp_path / "run").exists()
+
+
+def test_alignment_trains_and_refuses_micro_batches(tmp_path, tiny_model):
+    run_file = write_run(tmp_path, tiny_model, {"name": "dao", "alignment": 1.0}, max_steps=2, evaluations=1)
+    with pytest.raises(UsageError, match=r"gradients of a whole batch, found train\.gradient_accumulation: 2"):
+        train(run_file, ["train.gradient_accumulation=2"])
+    assert not (tmp_path / "run").exists()
+    steps, _ = read_log(train(run_file).folder)
+    for step in steps:
+        plain = sum(step["weights"][task] * loss for task, loss in step["losses"].items())
+        assert 0 < step["loss"] - plain < 2

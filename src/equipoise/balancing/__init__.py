@@ -14,6 +14,7 @@ from typing import Any
 from equipoise.errors import UsageError, did_you_mean
 
 from .aligned_mtl import AlignedMTL
+from .alignment import alignment_penalty
 from .base import Balancer
 from .cagrad import CAGrad
 from .checks import NonFiniteLoss
@@ -22,7 +23,7 @@ from .db_mtl import DualBalancing
 from .dualproj import DualProj
 from .dwa import DynamicWeightAverage
 from .equal import EqualWeights
-from .example_weights import LabelStats, example_weight_table
+from .example_weights import WEIGHTED_KINDS, LabelStats, example_weight_table
 from .excess_mtl import ExcessMTL
 from .fairgrad import FairGrad
 from .famo import FAMO
@@ -48,6 +49,7 @@ __all__ = [
     "BALANCERS",
     "FAMO",
     "MGDA",
+    "WEIGHTED_KINDS",
     "AlignedMTL",
     "Balancer",
     "CAGrad",
@@ -76,6 +78,7 @@ __all__ = [
     "StaticWeights",
     "UPGrad",
     "UncertaintyWeighting",
+    "alignment_penalty",
     "example_weight_table",
     "make_balancer",
 ]
@@ -123,7 +126,7 @@ def make_balancer(
     Args:
         name: a key of `BALANCERS`.
         tasks: the tasks' names, or a mapping from name to kind.
-        options: keyword arguments of the balancer.
+        options: keyword arguments of the balancer, and `alignment` (see `Balancer.alignment`).
         label_stats: statistics of the training labels, for a balancer that weighs examples.
         seed: seed of the draws of a balancer that makes some, unless `options` has its own.
 
@@ -135,6 +138,7 @@ def make_balancer(
         meant = name.lower().replace("-", "_")
         raise UsageError(f"balance: there is no balancer '{name}'. {did_you_mean(meant, BALANCERS)}")
     options = dict(options or {})
+    alignment = options.pop("alignment", 0.0)
     parameters = {
         key: parameter
         for key, parameter in signature(BALANCERS[name]).parameters.items()
@@ -144,7 +148,7 @@ def make_balancer(
     fitted: dict[str, Any] = {"label_stats": label_stats} if parameters.pop("label_stats", None) else {}
     for option in options:
         if option not in parameters:
-            hint = did_you_mean(option, parameters)
+            hint = did_you_mean(option, [*parameters, "alignment"])
             known = f" Its options: {', '.join(parameters)}." if hint.startswith("Did") else ""
             raise UsageError(f"balance: '{name}' has no option '{option}'. {hint}{known}")
     for key, parameter in parameters.items():
@@ -153,6 +157,8 @@ def make_balancer(
     if "seed" in parameters:
         options.setdefault("seed", seed)
     try:
-        return BALANCERS[name](tasks, **options, **fitted)
+        balancer = BALANCERS[name](tasks, **options, **fitted)
+        balancer.alignment = alignment
     except ValueError as error:
         raise UsageError(f"balance: {name}: {error}") from None
+    return balancer

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from .alignment import alignment_penalty
 from .batch_losses import BatchLosses, add_up, gather_losses
-from .checks import check_entry, check_finite, check_names, checked_clip
+from .checks import check_entry, check_finite, check_names, checked_clip, checked_number
 from .clipping import bounded
 from .collectives import sum_over_ranks, world_size
 from .flat_state import FlatState
@@ -79,6 +80,7 @@ class Balancer(FlatState, ABC):
         self.clip = checked_clip(clip)
         self._gradients = TaskGradients(where, self.needs)
         self._memory = StepMemory(len(self.tasks))
+        self._alignment = 0.0
         self._weights: dict[str, float] = {}
         self._losses: dict[str, float] = {}
 
@@ -128,7 +130,7 @@ class Balancer(FlatState, ABC):
             losses: per task the losses of its labelled examples, shape (n_t,), or one scalar, which is taken as it is
                 (no example weights, not divided by `counts`). A missing or empty entry: the task is absent.
             features: the features h that all task modules read, shape (N, d) pooled or (N, S, d) tokens, attached to
-                the graph. Needed if `needs_gradients`, else ignored.
+                the graph. Needed if `needs_gradients` or with `alignment`, else ignored.
             parameters: the parameters that the tasks share; needed, instead of `features`, where gradients are taken
                 at them.
             targets: per task the labels, shape (n_t,): scores, or class indices as integers. Needed for example
@@ -163,7 +165,28 @@ class Balancer(FlatState, ABC):
         self._weights = dict.fromkeys(self.tasks, 0.0) | weights
         self._losses = batch.means
         scalar = add_up([self._weights[task] * part for task, part in parts.items()], losses)
+        if self.alignment:
+            scalar = scalar + self.alignment * self._misalignment(parts, features, accumulated=counts is not None)
         return scalar * world_size(self.process_group)
+
+    @property
+    def alignment(self) -> float:
+        """λ of `alignment_penalty`, which is added to the scalar of a training step; 0, the default, is off.
+
+        With it `features` are needed whatever the rule, gradients have to be taken at the map, and neither gradient
+        accumulation nor several processes are possible: the penalty of a batch is no sum over its parts.
+
+        Raises:
+            ValueError: Where it is set to something else than a number of at least 0, or gradients are taken elsewhere.
+        """
+        return self._alignment
+
+    @alignment.setter
+    def alignment(self, value: float) -> None:
+        value = checked_number("alignment", value, lambda number: number >= 0, "a number of at least 0")
+        if value and self._gradients.where != "map":
+            raise ValueError(f"`alignment` goes with `where: map`. Found `where: {self._gradients.where}`.")
+        self._alignment = value
 
     @property
     def needs_gradients(self) -> bool:
@@ -227,6 +250,17 @@ class Balancer(FlatState, ABC):
         entry = entry.to(torch.promote_types(entry.dtype, torch.float32))
         weights = self.weigh_examples(task, targets[task]) if task in targets and entry.dim() else None
         return entry if weights is None else entry * weights.to(entry)
+
+    def _misalignment(self, parts: Mapping[str, Tensor], features: Tensor | None, *, accumulated: bool) -> Tensor:
+        """Return the penalty on gradients that point apart."""
+        if accumulated or world_size(self.process_group) > 1:
+            raise ValueError(
+                "`alignment` needs the whole batch at once: leave out gradient accumulation (`counts`) and train in "
+                "one process."
+            )
+        if features is None:
+            raise ValueError("`alignment` needs gradients: pass `features=`, which all task modules read.")
+        return alignment_penalty([part.sum() for part in parts.values() if part.requires_grad], features)
 
     def _weigh_step(
         self,

@@ -11,6 +11,7 @@ from torch import Tensor
 from .clipping import bounded
 
 WEIGHTED_KINDS = ("classification", "regression")
+"""Kinds of task that have label statistics and example weights."""
 OTHER_KINDS = ("", "multilabel", "generation")
 """Kinds without example weights; "" is a task of which no kind was given."""
 

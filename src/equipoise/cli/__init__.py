@@ -14,7 +14,7 @@ import typer
 from equipoise import __version__
 from equipoise.errors import EquipoiseError, UsageError
 
-from . import balancers, compare, evaluate, fetch, keys, predict, quickstart, train
+from . import balancers, check, compare, evaluate, fetch, keys, predict, quickstart, train
 
 app = typer.Typer(
     name="equipoise",
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 for command in (
     quickstart.quickstart,
+    check.check,
     train.train,
     compare.compare,
     evaluate.evaluate,

@@ -48,7 +48,7 @@ def balancers(
             table.add_row(row.name, escape(row.summary), row.costs, escape("\n".join(row.options)), row.paper)
         Console().print(table)
         typer.echo(
-            "All but equal and static have the option clip, those with gradients also where; "
+            "All have the option alignment, all but equal and static clip, those with gradients also where; "
             "`equipoise balancers NAME` describes one.\n"
             'extra: pip install "equipoise[balancers]"'
         )

@@ -13,6 +13,9 @@ def evaluate(
     run_file: RunFile,
     set_: Set = None,
     split: Annotated[str, typer.Option(help="The split to score: `test`, `dev` or `train`.")] = "test",
+    prompts: Annotated[
+        int, typer.Option(min=1, help="Average the answers of a language model over that many templates.")
+    ] = 1,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the metrics as JSON.")] = None,
 ) -> None:
     """Score a trained model on the data of a run file."""
@@ -26,7 +29,7 @@ def evaluate(
     if output is not None:
         check_writable(output)
     predictor = load(model)
-    records = score(predictor, run_file, set_ or (), split=split)
+    records = score(predictor, run_file, set_ or (), split=split, prompts=prompts)
     if output is not None:
         write_json(output, records)
     Console().print(results_table(records, predictor.tasks))

@@ -23,6 +23,9 @@ def predict(
     ] = None,
     pair: Annotated[str | None, typer.Option(help="Second text (a target, an aspect) for tasks that read one.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="Answer for this task only; may be repeated.")] = None,
+    prompts: Annotated[
+        int, typer.Option(min=1, help="Average the answers of a language model over that many templates.")
+    ] = 1,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts in a batch; changes the speed only.")] = 64,
 ) -> None:
     """Answer for texts: one JSON object a text, in order."""
@@ -32,7 +35,9 @@ def predict(
     if output is not None:
         check_writable(output)
     rows = _read(texts)
-    answers = load(model).predict(rows, pair, tasks=task, batch_size=batch_size, show_progress=len(rows) > batch_size)
+    answers = load(model).predict(
+        rows, pair, tasks=task, batch_size=batch_size, prompts=prompts, show_progress=len(rows) > batch_size
+    )
     # Dates and the like, which a Parquet file may hold, are written as text.
     lines = "".join(json.dumps(answer, ensure_ascii=False, default=str) + "\n" for answer in answers)
     if output is not None:

@@ -21,12 +21,16 @@ def train(
     set_: Set = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard the run in the output folder.")] = False,
+    single_task: Annotated[
+        bool,
+        typer.Option("--single-task", help="Also train one model a task, and set them beside the joint one."),
+    ] = False,
 ) -> None:
     """Train one model for all tasks of a run file, evaluate it and write the report."""
     from equipoise.training import train as run_training
     from equipoise.training.processes import is_first
 
-    run = run_training(run_file, set_ or (), resume=resume, overwrite=overwrite)
+    run = run_training(run_file, set_ or (), resume=resume, overwrite=overwrite, single_task=single_task)
     if is_first():
         show_run(run.folder)
 
@@ -38,12 +42,16 @@ def show_run(folder: Path) -> None:
     from rich.console import Console
 
     from equipoise.config import load_config
+    from equipoise.evaluation import run_score
     from equipoise.reporting import results_table
     from equipoise.training import read_run
 
     run = read_run(folder)
+    tasks = load_config(folder / "config.yaml").open_tasks()
     console = Console()
-    console.print(results_table(run.records, load_config(folder / "config.yaml").open_tasks()))
-    console.print(f"Run score on test: {run.run_score:.4f}", highlight=False)
+    console.print(results_table(run.records, tasks))
+    alone = [record for record in run.records if (record["model"], record["split"]) == ("single-task", "test")]
+    beside = f"   single-task models: {run_score(alone, tasks):.4f}" if alone else ""
+    console.print(f"Run score on test: {run.run_score:.4f}{beside}", highlight=False)
     here = os.path.relpath(folder)
     console.print(f"Report: {here}/report.html   Model: {here}/model", highlight=False, soft_wrap=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from equipoise.config import BalanceConfig, RunConfig
+from equipoise.training.single_task import single_task
 
-from .inputs import single_task
 from .rows import Kind, Row
 from .tuning import best_on_dev, candidate_weights, trial_budget
 
@@ -88,6 +88,10 @@ class Plan:
                 (deciding if waited_for else others).append(cell)
         return deciding + sorted(others, key=lambda cell: cell.seed)
 
+    def tasks_of(self, row: Row) -> tuple[str, ...]:
+        """Return the compared tasks that a row's run file has."""
+        return tuple(name for name in self.tasks if name in row.run.table.scored)
+
     @property
     def chooses_epochs(self) -> bool:
         """Whether the number of epochs of single tasks is chosen."""
@@ -153,10 +157,10 @@ class Plan:
             balance, prefix = _static(self.candidates[number]), f"{row.folder}/weights-{number}"
         for seed in self.seeds:
             config = row.run.config.model_copy(update={"balance": balance})
-            yield self._cell(row, f"{prefix}/seed-{seed}", "cell", seed, self.tasks, config)
+            yield self._cell(row, f"{prefix}/seed-{seed}", "cell", seed, self.tasks_of(row), config)
 
     def _single(self, row: Row, task: str, epochs: float, seed: int) -> Cell:
-        config = single_task(row.run, task)
+        config = single_task(row.run.config, row.run.table, task)
         prefix = f"{row.folder}/{task}"
         if self._epochs:
             config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})

@@ -1,20 +1,19 @@
 """The table as data, from `compare.jsonl` and the folders of the runs."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from equipoise.errors import TrainingError
-from equipoise.evaluation import METRICS
+from equipoise.evaluation import METRICS, Items, as_stored, paired_tests
+from equipoise.evaluation.statistics import count_wins, delta_m, mean_interval, mean_ranks
 from equipoise.tasks import Task
+from equipoise.training.folder import read_predictions
 
-from .items import Items, describe_parts, paired_tests, score_parts
+from .items import describe_parts, score_parts
 from .plan import Cell, Plan
 from .rows import EQUAL, SINGLE_TASK, Kind, Row
-from .statistics import count_wins, delta_m, mean_interval, mean_ranks
-from .trajectories import mean_weights
+from .trajectories import mean_courses
 
 Records = Mapping[str, Mapping[str, Any]]
 
@@ -32,8 +31,8 @@ def gather_results(plan: Plan, records: Records, notes: Sequence[str] = ()) -> d
     """
     first = plan.rows[0].run
     tasks = first.table.scored
-    rows = [_row(plan, row, records, tasks) for row in plan.rows]
-    items = {name: _read_items(plan, name, records) for name in tasks}
+    rows = [_row(plan, row, records, {name: tasks[name] for name in plan.tasks_of(row)}) for row in plan.rows]
+    items = {name: _read_items(plan, task, records) for name, task in tasks.items()}
     for row in rows:
         row["parts"] = {
             name: score_parts(tasks[name], found.gold, found.predictions[row["name"]])
@@ -50,7 +49,8 @@ def gather_results(plan: Plan, records: Records, notes: Sequence[str] = ()) -> d
             name: {
                 "kind": task.kind,
                 "metric": task.metric,
-                "metrics": list(task.metrics),
+                "metrics": list(task.reported),
+                "item_metric": task.item_metric,
                 "test_rows": len(items[name].gold),
                 "parts": describe_parts(task, items[name].gold),
             }
@@ -89,7 +89,10 @@ def _row(plan: Plan, row: Row, records: Records, tasks: Mapping[str, Task]) -> d
         "run_file": row.run.name,
         "seeds": list(seeds),
         "metrics": {split: _metrics(found, tasks, split) for split in ("dev", "test")},
-        "run_score": {split: _run_score(found, tasks, split) for split in ("dev", "test")},
+        "run_score": {
+            split: _run_score(found, tasks, split) if len(tasks) == len(plan.tasks) else None
+            for split in ("dev", "test")
+        },
         "weights": None if trial is None else plan.candidates[trial],
         "epochs": {name: plan.chosen_epochs(name, records) for name in tasks}
         if single and plan.chooses_epochs
@@ -98,10 +101,22 @@ def _row(plan: Plan, row: Row, records: Records, tasks: Mapping[str, Task]) -> d
         "peak_memory_mb": max((record["peak_memory_mb"] for record in in_table), default=None),
         "seconds": sum(record["seconds"] for record in own),
         "seconds_choosing": sum(record["seconds"] for record in own if record["key"] not in keys),
-        "trajectory": {}
-        if single
-        else mean_weights([plan.folder / record["folder"] for record in in_table], list(row.run.config.tasks)),
+        "trajectory": _trajectory(plan, row, seeds, records),
     }
+
+
+def _trajectory(
+    plan: Plan, row: Row, seeds: Mapping[int, Sequence[Cell]], records: Records
+) -> dict[str, dict[str, list[float]]]:
+    """The course of each task's weight and loss; those of single tasks come from runs of their own."""
+    cells = [cell for cells in seeds.values() for cell in cells]
+    if row.kind is not Kind.SINGLE_TASK:
+        return mean_courses([plan.folder / records[cell.key]["folder"] for cell in cells], list(row.run.config.tasks))
+    found: dict[str, dict[str, list[float]]] = {}
+    for task in plan.tasks:
+        own = [plan.folder / records[cell.key]["folder"] for cell in cells if cell.tasks == (task,)]
+        found |= mean_courses(own, [task])
+    return found
 
 
 def _complete(plan: Plan, row: Row, records: Records) -> dict[int, list[Cell]]:
@@ -125,7 +140,7 @@ def _metrics(found: Sequence[Sequence[Mapping[str, Any]]], tasks: Mapping[str, T
     return {
         name: {
             metric: {**mean_interval(values[name, metric])._asdict(), "seeds": values[name, metric]}
-            for metric in task.metrics
+            for metric in task.reported
             if (name, metric) in values
         }
         for name, task in tasks.items()
@@ -156,7 +171,8 @@ def _compare(rows: list[dict[str, Any]], tasks: Mapping[str, Task]) -> None:
     def values(row: dict[str, Any]) -> list[float]:
         return [row["metrics"]["test"][name][metric]["value"] for name, metric in primary.items()]
 
-    there = [row for row in rows if row["seeds"]]
+    # A row whose run file lacks a task cannot be summed up beside the others.
+    there = [row for row in rows if row["seeds"] and row["metrics"]["test"].keys() == tasks.keys()]
     signed = np.array([[s * v for s, v in zip(signs.values(), values(row), strict=True)] for row in there])
     ranks = dict(zip((row["name"] for row in there), mean_ranks(signed).tolist() if there else [], strict=True))
     wins = dict(zip((row["name"] for row in there), count_wins(signed) if there else [], strict=True))
@@ -166,7 +182,7 @@ def _compare(rows: list[dict[str, Any]], tasks: Mapping[str, Task]) -> None:
         name = row["name"]
         row["mean_rank"], row["wins"] = ranks.get(name), wins.get(name)
         row["delta_m"] = row["relative_step_time"] = row["relative_memory"] = None
-        if name in by_name and equal is not None:
+        if row["seeds"] and equal is not None:
             row["relative_step_time"] = row["seconds_per_step"] / equal["seconds_per_step"]
             row["relative_memory"] = row["peak_memory_mb"] / equal["peak_memory_mb"]
         if name in by_name and single is not None:
@@ -184,30 +200,16 @@ def _compare(rows: list[dict[str, Any]], tasks: Mapping[str, Task]) -> None:
                 row["delta_m"] = mean_interval(known)._asdict()
 
 
-def _read_items(plan: Plan, task: str, records: Records) -> Items:
-    gold = plan.rows[0].run.table.labels(task, "test")
+def _read_items(plan: Plan, task: Task, records: Records) -> Items:
+    gold = as_stored(plan.rows[0].run.table.labels(task.name, "test"))
     predictions = {}
     for row in plan.rows:
-        cells = [cell for cells in _complete(plan, row, records).values() for cell in cells if task in cell.tasks]
+        cells = [cell for cells in _complete(plan, row, records).values() for cell in cells if task.name in cell.tasks]
         if cells:
             predictions[row.name] = np.stack(
-                [_predictions(plan.folder / records[cell.key]["folder"], task, gold) for cell in cells]
+                [read_predictions(plan.folder / records[cell.key]["folder"], task.name, gold) for cell in cells]
             )
-    return Items(gold, predictions)
-
-
-def _predictions(folder: Path, task: str, gold: Any) -> Any:
-    path = folder / "predictions.npz"
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not np.array_equal(arrays[f"test/{task}/gold"], gold):
-                raise TrainingError(
-                    f"{path}: the labels of task '{task}' on test are not those of the run file; start anew with "
-                    "--overwrite."
-                )
-            return arrays[f"test/{task}"]
-    except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(f"{path}: cannot be read ({error}); start anew with --overwrite.") from None
+    return Items(task, gold, predictions)
 
 
 def _mean_of(records: Sequence[Mapping[str, Any]], key: str) -> float | None:

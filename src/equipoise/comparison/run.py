@@ -11,8 +11,9 @@ from equipoise.errors import UsageError
 from equipoise.files import write_json
 from equipoise.reporting import write_comparison
 from equipoise.training.folder import only_run_in
+from equipoise.training.single_task import load_single_tasks
 
-from .inputs import check_single_tasks, load_run_files
+from .inputs import load_run_files
 from .plan import Plan
 from .records import check_output, describe_settings, open_folder
 from .results import gather_results
@@ -54,7 +55,7 @@ def compare(
 
     Args:
         run_files: path of the run file, or of several. The first defines the tasks that are compared; the others have
-            these tasks with the same dev and test rows, and may have more to train on.
+            some of these tasks with the same dev and test rows, and may have more to train on.
         balance: balancers as in a run file, in a list or as in `--balance`; none takes each run file's own.
         overrides: `key=value` settings that win over every run file.
         seeds: how many seeds a row: 0, 1, ….
@@ -82,9 +83,14 @@ def compare(
     balancers = parse_balancers(balance)
     runs = load_run_files([run_files] if isinstance(run_files, str | Path) else run_files, overrides)
     rows = make_rows(runs, balancers)
-    notes = check_single_tasks(runs[0])
-    if len(runs[0].config.tasks) == 1:
+    notes: list[str] = []
+    if len(runs[0].config.tasks) > 1:
+        _, notes = load_single_tasks(runs[0].config, runs[0].table, runs[0].name)
+    else:
         notes.append(f"{runs[0].name} has one task: single-task, equal and static weights are the same, and run once.")
+    for run in runs[1:]:
+        if missing := [name for name in runs[0].table.scored if name not in run.table.scored]:
+            notes.append(f"{run.name} has no {' and no '.join(missing)}: its rows have no Δm, rank or run score.")
     first = runs[0].config.output
     folder = Path(output).absolute() if output is not None else first.with_name(f"{first.name}-compare")
     check_output(folder)

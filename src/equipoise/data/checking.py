@@ -6,7 +6,7 @@ from typing import Any
 
 from equipoise.config import SourceConfig
 from equipoise.errors import DataError, did_you_mean
-from equipoise.tasks import LabelError, Task, show
+from equipoise.tasks import LabelError, Task, as_text, show
 
 from .rows import Rows
 from .splitting import normalise
@@ -104,18 +104,13 @@ def _texts(rows: Rows, column: str, task: Task, needed: Sequence[bool], problems
     return texts
 
 
-def as_text(cell: Any) -> Any:
-    """Write a number as text; other cells stay as they are."""
-    is_number = isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell
-    return str(cell) if is_number else cell
-
-
 def _labels(rows: Rows, task: Task, problems: Problems) -> list[Any]:
     reader = f"task '{task.name}'"
     labels: list[Any] = []
-    for index, cell in enumerate(_cells(rows, task.label, reader)):
-        label = None
-        if isinstance(cell, list | dict):
+    columns = [_cells(rows, column, reader) for column in task.label_columns]
+    for index, cells in enumerate(zip(*columns, strict=True)):
+        cell, label = task.join_cells(cells), None
+        if isinstance(cell, list | dict) and not task.takes_lists:
             found = f"found {show(cell)}, expected one value"
             problems.add(rows.where(index), task.label, reader, found, _FIX_LABELS)
         elif cell is not None:

@@ -4,9 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from equipoise.tasks import Regression, Task
+from equipoise.tasks import Multilabel, Task
+
+_TARGETS = {"int64": torch.long, "float64": torch.float32, "list<int8>": torch.float32}
+"""What targets are, by `Task.label_type`."""
+
+_SCORED = ("positions", "tokens", "slots")
 
 
 class Collator:
@@ -19,33 +25,102 @@ class Collator:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, tasks: Mapping[str, Task]) -> None:
         self._tokenizer = tokenizer
-        self._types = {
-            name: torch.float32 if isinstance(task, Regression) else torch.long for name, task in tasks.items()
-        }
+        self._tasks = dict(tasks)
 
     def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Make a batch of rows that `tokenise` returned.
+        """Make a batch of rows that `tokenise` or `PromptEncoder.encode` returned.
 
         Returns:
-            - "inputs": "input_ids", "attention_mask" and, if the tokenizer makes them, "token_type_ids", each
-              of shape (rows, tokens);
-            - "rows": for each task the rows of the batch that carry its label;
+            - "inputs": see `pad_rows`;
+            - "rows": for each task the rows of the batch that carry its label, for text to generate once for each of
+              its tokens;
             - "targets": for each task the labels of these rows, float32 in the user's units for regression,
-              int64 class index for classification; both are empty where the batch has none;
-            - "index": each row's number in its split.
+              int64 class index for classification, float32 0 or 1 of shape (rows, labels) for multilabel, int64 tokens
+              for text to generate; all are empty where the batch has none;
+            - "scored": for each task in the format `instruct` the tokens to score: see `gather_scored`;
+            - "index": each row's number in its split;
+            - "lengths": each row's tokens without padding.
         """
+        inputs = pad_rows(items, self._tokenizer)
+        width = inputs["input_ids"].shape[1]
+        rows: dict[str, Tensor] = {}
+        targets: dict[str, Tensor] = {}
+        scored: dict[str, dict[str, Tensor]] = {}
+        for name, task in self._tasks.items():
+            labels = [item.get(f"label:{name}") for item in items]
+            kept = [row for row, label in enumerate(labels) if label is not None]
+            rows[name] = torch.tensor(kept, dtype=torch.long)
+            if task.format == "instruct":
+                scored[name] = gather_scored(items, kept, task, width)
+            if task.kind == "generation":
+                rows[name] = scored[name]["positions"] // width
+                targets[name] = scored[name]["tokens"]
+            else:
+                found = torch.tensor([labels[row] for row in kept], dtype=_TARGETS[task.label_type])
+                # Also without any row, the targets of several labels have two dimensions.
+                shape = (len(task.classes),) if isinstance(task, Multilabel) else ()
+                targets[name] = found.reshape(len(kept), *shape)
+        index = torch.tensor([item["index"] for item in items], dtype=torch.long)
+        lengths = torch.tensor([len(item["input_ids"]) for item in items], dtype=torch.long)
+        return {
+            "inputs": inputs,
+            "rows": rows,
+            "targets": targets,
+            "scored": scored,
+            "index": index,
+            "lengths": lengths,
+        }
+
+
+def pad_rows(items: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
+    """Pad rows to the longest of them.
+
+    Args:
+        items: rows that `tokenise` or `PromptEncoder.encode` returned.
+        tokenizer: pads, on its own side and with its own token; trees on the right.
+
+    Returns:
+        Of shape (rows, tokens): "input_ids", "attention_mask" and, if the tokenizer makes them, "token_type_ids"; for
+        trees "input_ids", "position_ids" and "ends", and "text_length" of shape (rows,).
+    """
+    if "ends" not in items[0]:
         features = {
             name: [item[name] for item in items] for name in ("input_ids", "token_type_ids") if name in items[0]
         }
-        inputs = self._tokenizer.pad(
-            features, padding="longest", return_attention_mask=True, return_tensors="pt", verbose=False
+        return dict(
+            tokenizer.pad(features, padding="longest", return_attention_mask=True, return_tensors="pt", verbose=False)
         )
-        rows: dict[str, torch.Tensor] = {}
-        targets: dict[str, torch.Tensor] = {}
-        for task, dtype in self._types.items():
-            labels = [item.get(f"label:{task}") for item in items]
-            kept = [row for row, label in enumerate(labels) if label is not None]
-            rows[task] = torch.tensor(kept, dtype=torch.long)
-            targets[task] = torch.tensor([labels[row] for row in kept], dtype=dtype)
-        index = torch.tensor([item["index"] for item in items], dtype=torch.long)
-        return {"inputs": dict(inputs), "rows": rows, "targets": targets, "index": index}
+    shape = len(items), max(len(item["input_ids"]) for item in items)
+    inputs = {
+        "input_ids": torch.full(shape, tokenizer.pad_token_id),
+        "position_ids": torch.zeros(shape, dtype=torch.long),
+        # Padding sees itself only, and nothing else sees it.
+        "ends": torch.arange(1, shape[1] + 1).repeat(shape[0], 1),
+    }
+    for row, item in enumerate(items):
+        for name, tensor in inputs.items():
+            tensor[row, : len(item[name])] = torch.tensor(item[name])
+    return inputs | {"text_length": torch.tensor([item["text_length"] for item in items])}
+
+
+def gather_scored(items: Sequence[Mapping[str, Any]], rows: Sequence[int], task: Task, width: int) -> dict[str, Tensor]:
+    """Gather the tokens that a task scores on some rows of a batch.
+
+    Args:
+        items: the rows of the batch.
+        rows: which of them.
+        task: the task.
+        width: tokens of a row of the padded batch.
+
+    Returns:
+        Each of shape (n,): "positions" in the flattened rows × tokens; "tokens"; "slots", the answer each belongs to,
+        counted over all of the rows.
+    """
+    answers = max(1, task.answers)
+    found: dict[str, list[int]] = {name: [] for name in _SCORED}
+    for number, row in enumerate(rows):
+        positions, tokens, slots = (items[row][f"{name}:{task.name}"] for name in _SCORED)
+        found["positions"] += [row * width + position for position in positions]
+        found["tokens"] += tokens
+        found["slots"] += [number * answers + slot for slot in slots]
+    return {name: torch.tensor(values, dtype=torch.long) for name, values in found.items()}

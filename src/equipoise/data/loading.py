@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from equipoise.config import RunConfig, SourceConfig
 from equipoise.errors import DataError, UsageError, did_you_mean
@@ -64,9 +65,7 @@ def _adopt(fitted: dict[str, Task], tasks: dict[str, Task]) -> dict[str, Task]:
         known = fitted[name]
         if known.kind != task.kind:
             raise UsageError(f"tasks.{name}: found kind {task.kind}, expected {known.kind} as in the model.")
-        adopted[name] = known.replace(
-            source=task.source, text=task.text, pair=task.pair, label=task.label, auxiliary=task.auxiliary
-        )
+        adopted[name] = known.replace(**task.reading())
     return adopted
 
 
@@ -184,7 +183,7 @@ def _fit(task: Task, rows: Rows) -> Task:
 
 def _encode(rows: Rows, task: Task, problems: Problems) -> None:
     column = f"label:{task.name}"
-    encoded: list[float | int | None] = []
+    encoded: list[Any] = []
     for index, label in enumerate(rows.columns[column]):
         try:
             encoded.append(None if label is None else task.encode(label))

@@ -1,11 +1,9 @@
 """Repeated texts: one row each in train, kept and counted elsewhere."""
 
-from collections import Counter
 from collections.abc import Sequence
-from statistics import fmean
 from typing import Any
 
-from equipoise.tasks import Classification, Task, View
+from equipoise.tasks import Task, View
 
 from .rows import Rows
 
@@ -13,8 +11,8 @@ from .rows import Rows
 def merge_repeats(rows: Rows, view: View, tasks: Sequence[Task]) -> tuple[Rows, list[str]]:
     """Merge the training rows that repeat text and pair into one row each.
 
-    Scores, also those that classes are cut from, become their mean, and classes the majority; a tie leaves
-    no label (our design). The merged row stands where its first row stood.
+    Labels that differ become what their task makes of them (`Task.merge`): the mean of scores, the majority of
+    classes, …. The merged row stands where its first row stood.
 
     Returns:
         The rows that are left with a label, and notes on what was done.
@@ -30,11 +28,12 @@ def merge_repeats(rows: Rows, view: View, tasks: Sequence[Task]) -> tuple[Rows, 
         conflicts = ties = 0
         for place, group in repeated:
             labels = [before[index] for index in group if before[index] is not None]
-            after[place] = _combine(labels, task)
-            conflicts += len(set(labels)) > 1
-            ties += bool(labels) and after[place] is None
+            differ = len(set(labels)) > 1
+            after[place] = task.merge(labels) if differ else labels[0] if labels else None
+            conflicts += differ
+            ties += differ and after[place] is None
         if conflicts:
-            rule = "mean taken" if _has_scores(task) else f"majority taken; ties without a label: {ties}"
+            rule = task.merge_rule + (f"; ties without a label: {ties}" if ties else "")
             notes.append(f"merged texts whose labels of '{task.name}' differed: {conflicts} ({rule})")
     return labelled(merged, tasks), notes
 
@@ -58,16 +57,3 @@ def _group(rows: Rows, view: View) -> dict[Any, list[int]]:
     for index, key in enumerate(keys):
         groups.setdefault(key, []).append(index)
     return groups
-
-
-def _has_scores(task: Task) -> bool:
-    return not isinstance(task, Classification) or task.from_score
-
-
-def _combine(labels: list[Any], task: Task) -> Any:
-    if len(set(labels)) <= 1:
-        return labels[0] if labels else None
-    if _has_scores(task):
-        return fmean(labels)
-    (first, most), (_, second) = Counter(labels).most_common(2)
-    return first if most > second else None

@@ -1,5 +1,6 @@
 """The order of the training rows: sources mixed, similar lengths together."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -38,7 +39,7 @@ class MixedLengthSampler(Sampler[int]):
         generator = np.random.default_rng(seed)
         names = np.asarray(sources)
         self._circles = [generator.permutation(np.flatnonzero(names == name)) for name in dict.fromkeys(sources)]
-        self._draws = _share_out(len(self._lengths), np.array([len(rows) for rows in self._circles]) ** tau)
+        self._draws = list(draw_sources(sources, tau).values())
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, from 0, whose order is yielded next."""
@@ -61,6 +62,18 @@ class MixedLengthSampler(Sampler[int]):
         batches = np.concatenate([*ordered, order[:0]]).reshape(-1, self._batch_size)
         yield from generator.permutation(batches).ravel().tolist()
         yield from order[whole:].tolist()
+
+
+def draw_sources(sources: Sequence[str], tau: float) -> dict[str, int]:
+    """Return how many rows of each source an epoch draws.
+
+    Args:
+        sources: source of each row.
+        tau: τ, from 0 to 1.
+    """
+    counts = Counter(sources)
+    draws = _share_out(len(sources), np.array(list(counts.values())) ** tau)
+    return dict(zip(counts, draws.tolist(), strict=True))
 
 
 def _share_out(total: int, weights: np.ndarray) -> np.ndarray:

@@ -135,6 +135,9 @@ def _hub_rows(dataset: Any, file: str) -> Rows:
             # -1 is how hub sets write "no label".
             names = dict(enumerate(feature.names))
             rows.columns[column] = [names.get(index) for index in rows.columns[column]]
+        elif isinstance(inner := getattr(feature, "feature", None), datasets.ClassLabel):
+            names = dict(enumerate(inner.names))
+            rows.columns[column] = [cell and [names.get(index) for index in cell] for cell in rows.columns[column]]
     if not rows:
         raise DataError(f"{file}: found no rows, expected one or more.")
     return rows

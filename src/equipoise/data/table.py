@@ -7,9 +7,17 @@ from typing import Any, TypedDict
 import datasets
 import numpy as np
 
-from equipoise.tasks import Regression, Task, View
+from equipoise.tasks import Multilabel, Task, View
 
 from .rows import Rows
+
+_FEATURES = {
+    "int64": datasets.Value("int64"),
+    "float64": datasets.Value("float64"),
+    "list<int8>": datasets.List(datasets.Value("int8")),
+    "string": datasets.Value("string"),
+}
+"""How a split stores labels, by `Task.label_type`."""
 
 
 class SplitCounts(TypedDict):
@@ -27,7 +35,8 @@ class Table:
         tasks: the tasks by name, their label spaces resolved on train.
         splits: "train", "dev" and "test". The columns are "source", "text", "pair" (None where a task reads
             one text), "subset:COLUMN" (None where the source lacks it) and "label:TASK" (null where the row
-            has none): float64 in the user's units for regression, int64 class index for classification.
+            has none): float64 in the user's units for regression, int64 class index for classification, int8
+            0 or 1 for each label in a list for multilabel, the text for generation.
             In train a row is one text (and pair); dev and test hold the rows that were given.
         notes: what was dropped, merged or taken from train: plain sentences.
     """
@@ -42,12 +51,33 @@ class Table:
         return {name: task for name, task in self.tasks.items() if not task.auxiliary}
 
     def labels(self, task: str, split: str) -> np.ndarray:
-        """Return a task's labels in row order, shape (labelled rows,), float64 or int64."""
-        return self._column(task, split).drop_null().to_numpy()
+        """Return a task's labels in row order.
+
+        Returns:
+            float64 or int64, shape (labelled rows,); int8, shape (labelled rows, labels), for multilabel; text in an
+            object array, shape (labelled rows,), for generation.
+        """
+        column = self._column(task, split).drop_null()
+        about = self.tasks[task]
+        if isinstance(about, Multilabel):
+            return np.array(column.to_pylist(), dtype=np.int8).reshape(-1, len(about.classes))
+        return np.array(column.to_pylist(), dtype=object) if about.label_type == "string" else column.to_numpy()
 
     def rows(self, task: str, split: str) -> np.ndarray:
         """Return the indices of the rows that carry a task's label, shape (labelled rows,)."""
         return np.flatnonzero(self._column(task, split).is_valid().to_numpy())
+
+    def items(self, task: str, split: str) -> list[tuple[str, str | None, Any]]:
+        """Return a task's texts, second texts and labels in row order; they can be held in a set."""
+        rows = self.splits[split][self.rows(task, split)]
+        # Lists of labels become tuples, which a set can hold.
+        labels = [tuple(label) if isinstance(label, list) else label for label in self.labels(task, split).tolist()]
+        return list(zip(rows["text"], rows["pair"], labels, strict=True))
+
+    def texts(self, split: str) -> list[str]:
+        """Return the distinct texts and second texts of a split, in the order of their first rows."""
+        columns = (self.splits[split][name][:] for name in ("text", "pair"))
+        return list(dict.fromkeys(text for column in columns for text in column if text is not None))
 
     def counts(self) -> dict[str, SplitCounts]:
         """Return the rows and the labels by task of each split."""
@@ -66,11 +96,11 @@ class Table:
 def join_views(views: dict[View, Rows], tasks: dict[str, Task], subsets: Sequence[str]) -> datasets.Dataset:
     """Return the rows of one split of all views, one after the other, as a table's split."""
     columns: dict[str, list[Any]] = {}
-    features: dict[str, datasets.Value] = {}
+    features: dict[str, Any] = {}
 
     def add(name: str, kind: str, cells: Sequence[Sequence[Any]]) -> None:
         columns[name] = [cell for part in cells for cell in part]
-        features[name] = datasets.Value(kind)
+        features[name] = _FEATURES[kind]
 
     def pick(name: str) -> list[Sequence[Any]]:
         return [rows.columns.get(name, [None] * len(rows)) for rows in views.values()]
@@ -83,7 +113,7 @@ def join_views(views: dict[View, Rows], tasks: dict[str, Task], subsets: Sequenc
     for name, task in tasks.items():
         add(
             f"label:{name}",
-            "float64" if isinstance(task, Regression) else "int64",
+            task.label_type,
             [
                 rows.columns.get(f"label:{name}", [None] * len(rows)) if view == task.view else [None] * len(rows)
                 for view, rows in views.items()

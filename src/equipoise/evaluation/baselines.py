@@ -1,31 +1,42 @@
-"""Rival rows of the table that need no training: the majority class or mean, and VADER."""
+"""Rival rows of the table that need no model: the majority class or mean, VADER, and a text's first words."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from equipoise.tasks import Classification, Task
+from equipoise.tasks import Classification, Generation, Multilabel, Regression, Task
 
 from .metrics import Floats
+
+ASKED = ("zero_shot", "few_shot")
+"""The rivals for which a language model is asked, see `asking`."""
 
 # The line has two parameters: more rows would only take longer.
 _MAX_FIT_ROWS = 5000
 _CUT = 0.05
 
 
-def majority(task: Task, train_labels: npt.ArrayLike, n: int) -> Floats:
+def majority(task: Task, train_labels: npt.ArrayLike, n: int) -> Floats | None:
     """Predict the most frequent class (the first of several), or the mean score, of train for every row.
+
+    Of labels, those that apply to more than half of the training rows are predicted.
 
     Args:
         task: the resolved task.
-        train_labels: encoded training labels, shape (rows,).
+        train_labels: encoded training labels, shape (rows,) or (rows, labels).
         n: rows to predict.
 
     Returns:
-        One-hot probabilities, shape (n, classes), or scores, shape (n,).
+        Probabilities of 0 and 1, shape (n, classes), or scores, shape (n,); None for generation.
     """
+    if isinstance(task, Generation):
+        return None
+    if isinstance(task, Multilabel):
+        return np.tile(np.asarray(train_labels).mean(axis=0) > 0.5, (n, 1)).astype(np.float64)
     if isinstance(task, Classification):
         counts = np.bincount(np.asarray(train_labels, dtype=np.int64), minlength=len(task.classes))
         return _one_hot(np.full(n, counts.argmax()), len(task.classes))
@@ -55,6 +66,8 @@ def vader(task: Task, texts: Sequence[str], train_texts: Sequence[str], train_la
             return None
         compound = _compound(texts)
         return _one_hot(1 + (compound >= _CUT) - (compound <= -_CUT), 3)
+    if not isinstance(task, Regression):
+        return None
     labels = np.asarray(train_labels, dtype=np.float64)
     rows = np.arange(len(labels))
     if len(rows) > _MAX_FIT_ROWS:
@@ -64,6 +77,23 @@ def vader(task: Task, texts: Sequence[str], train_texts: Sequence[str], train_la
     variance = x.var()
     slope = max(0.0, np.mean((x - x.mean()) * (labels - labels.mean())) / variance) if variance > 0 else 0.0
     return labels.mean() + slope * (_compound(texts) - x.mean())
+
+
+def lead(task: Task, texts: Sequence[str], train_labels: npt.ArrayLike) -> npt.NDArray[Any] | None:
+    """Write the first words of each text, as many as the median training target has (our design).
+
+    Args:
+        task: the resolved task.
+        texts: the texts to write for; a second text is not read.
+        train_labels: the training targets, shape (rows,).
+
+    Returns:
+        Texts in an object array, shape (n,); None where the task is not generation.
+    """
+    if not isinstance(task, Generation):
+        return None
+    length = math.ceil(np.median([len(str(target).split()) for target in np.asarray(train_labels)]))
+    return np.array([" ".join(text.split()[:length]) for text in texts], dtype=object)
 
 
 def _compound(texts: Sequence[str]) -> Floats:

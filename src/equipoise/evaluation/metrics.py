@@ -7,16 +7,20 @@ Counts of one give the metric itself.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from .texts import copied, empty, rouge
 
 Floats = npt.NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
 
 # A variance below this share of the mean square is rounding, not variation.
 _ROUNDING = 1e-12
+_CALIBRATION_BINS = 15
 
 
 @dataclass(frozen=True)
@@ -26,56 +30,103 @@ class Metric:
     Args:
         label: its name in tables.
         higher_is_better: whether the larger of two values is the better one.
-        prepare: maps gold (n,) and predictions, (n, classes) probabilities or (n,) scores, to a function from
-            counts (resamples, n) to values (resamples,).
+        prepare: maps gold and predictions to a function from counts (resamples, n) to values (resamples,). Gold are
+            class indices, scores or texts (n,), or 0 and 1 for each label (n, labels); predictions probabilities
+            (n, classes), scores or texts (n,), or 0 and 1 for each label. Metrics that compare a prediction with
+            its input (`Task.text_metrics`) take the input texts for gold.
+        items: for a mean over rows, maps the same to the value of each row (n,).
     """
 
     label: str
     higher_is_better: bool
-    prepare: Callable[[npt.NDArray[Any], Floats], Statistic]
+    prepare: Callable[[npt.NDArray[Any], npt.NDArray[Any]], Statistic]
+    items: Callable[[npt.NDArray[Any], npt.NDArray[Any]], Floats] | None = None
 
     def __call__(self, gold: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
         """Score predictions against gold.
 
         Args:
-            gold: class indices or scores, shape (n,).
-            predictions: probabilities, shape (n, classes), or scores, shape (n,).
+            gold: class indices, scores or texts, shape (n,), or 0 and 1 for each label, shape (n, labels).
+            predictions: probabilities, shape (n, classes), scores or texts, shape (n,), or 0 and 1 for each label.
         """
         gold = np.asarray(gold)
-        statistic = self.prepare(gold, np.asarray(predictions, dtype=np.float64))
+        statistic = self.prepare(gold, np.asarray(predictions))
         return float(statistic(np.ones((1, len(gold))))[0])
 
 
-def _macro_f1(gold: npt.NDArray[Any], probabilities: Floats) -> Statistic:
-    """Prepare the mean over classes of F1.
+def _macro_f1(gold: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> Statistic:
+    """Prepare the mean over classes, or labels, of F1.
 
     The mean runs over the classes that occur in gold or among the predictions of the rows at hand, as in
-    scikit-learn's `f1_score(average="macro")`: a class that occurs in neither is left out, not counted as 0.
+    scikit-learn's `f1_score(average="macro")`: a class that occurs in neither is left out, not counted as 0. Where
+    no label occurs in either at all, it is 0.
     """
-    n_classes = probabilities.shape[1]
-    is_gold = np.eye(n_classes)[gold]
-    is_predicted = np.eye(n_classes)[probabilities.argmax(axis=1)]
-    columns = np.hstack([is_gold + is_predicted, is_gold * is_predicted])
+    count = _occurrences_and_hits(gold, predictions)
 
     def statistic(counts: Floats) -> Floats:
-        totals = counts @ columns
-        occurrences, hits = totals[:, :n_classes], totals[:, n_classes:]
+        occurrences, hits = count(counts)
         f1 = 2 * hits / np.maximum(occurrences, 1)
-        return f1.sum(axis=1) / (occurrences > 0).sum(axis=1)
+        return f1.sum(axis=1) / np.maximum((occurrences > 0).sum(axis=1), 1)
 
     return statistic
 
 
-def _accuracy(gold: npt.NDArray[Any], probabilities: Floats) -> Statistic:
-    return _mean((probabilities.argmax(axis=1) == gold).astype(np.float64))
+def _micro_f1(gold: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> Statistic:
+    """Prepare the F1 of all labels counted together; 0 where none occurs in gold or among the predictions."""
+    count = _occurrences_and_hits(gold, predictions)
+
+    def statistic(counts: Floats) -> Floats:
+        occurrences, hits = count(counts)
+        return 2 * hits.sum(axis=1) / np.maximum(occurrences.sum(axis=1), 1)
+
+    return statistic
 
 
-def _mse(gold: npt.NDArray[Any], scores: Floats) -> Statistic:
-    return _mean((scores - gold) ** 2)
+def _occurrences_and_hits(
+    gold: npt.NDArray[Any], predictions: npt.NDArray[Any]
+) -> Callable[[Floats], tuple[Floats, Floats]]:
+    """Return a function from counts to each class's occurrences (in gold and predictions together) and hits."""
+    n_classes = predictions.shape[1]
+    if gold.ndim == 1:
+        # One class a row, of which the predictions are probabilities.
+        gold, predictions = np.eye(n_classes)[gold], np.eye(n_classes)[predictions.argmax(axis=1)]
+    columns = np.hstack([gold + predictions, gold * predictions]).astype(np.float64)
+
+    def count(counts: Floats) -> tuple[Floats, Floats]:
+        totals = counts @ columns
+        return totals[:, :n_classes], totals[:, n_classes:]
+
+    return count
 
 
-def _mae(gold: npt.NDArray[Any], scores: Floats) -> Statistic:
-    return _mean(np.abs(scores - gold))
+def _accuracies(gold: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> Floats:
+    return np.asarray(probabilities.argmax(axis=1) == gold, dtype=np.float64)
+
+
+def _calibration_error(gold: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> Statistic:
+    """Prepare the expected calibration error (Guo et al., 2017, arXiv 1706.04599), from 0 to 1.
+
+    Rows are put into 15 bins of equal width by the probability of the class that is predicted; averaged over rows, the
+    error is the distance between a bin's mean probability and its accuracy.
+    """
+    confidence = probabilities.max(axis=1)
+    which = np.clip(np.ceil(confidence * _CALIBRATION_BINS).astype(int) - 1, 0, _CALIBRATION_BINS - 1)
+    columns = np.eye(_CALIBRATION_BINS)[which] * (_accuracies(gold, probabilities) - confidence)[:, None]
+    return lambda counts: np.abs(counts @ columns).sum(axis=1) / counts.sum(axis=1)
+
+
+def _jaccard(gold: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> Floats:
+    """Return each row's share of common labels among those in gold or predicted; 1 where there are none."""
+    both, either = (gold & predictions).sum(axis=1), (gold | predictions).sum(axis=1)
+    return np.where(either > 0, both / np.maximum(either, 1), 1.0)
+
+
+def _squared_errors(gold: npt.NDArray[Any], scores: npt.NDArray[Any]) -> Floats:
+    return np.asarray((scores - gold) ** 2, dtype=np.float64)
+
+
+def _absolute_errors(gold: npt.NDArray[Any], scores: npt.NDArray[Any]) -> Floats:
+    return np.asarray(np.abs(scores - gold), dtype=np.float64)
 
 
 def _pearson(gold: npt.NDArray[Any], scores: Floats) -> Statistic:
@@ -102,8 +153,14 @@ def _spearman(gold: npt.NDArray[Any], scores: Floats) -> Statistic:
     return statistic
 
 
-def _mean(values: Floats) -> Statistic:
-    return lambda counts: counts @ values / counts.sum(axis=1)
+def _mean(label: str, higher_is_better: bool, items: Callable[[npt.NDArray[Any], npt.NDArray[Any]], Floats]) -> Metric:
+    """Return the metric that is the mean of a value a row."""
+
+    def prepare(gold: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> Statistic:
+        values = items(gold, predictions)
+        return lambda counts: counts @ values / counts.sum(axis=1)
+
+    return Metric(label, higher_is_better, prepare, items)
 
 
 def _standardise(values: npt.NDArray[Any]) -> Floats:
@@ -142,10 +199,18 @@ def _ranker(values: npt.NDArray[Any]) -> Callable[[Floats], Floats]:
 
 METRICS: dict[str, Metric] = {
     "macro_f1": Metric("macro-F1", True, _macro_f1),
-    "accuracy": Metric("accuracy", True, _accuracy),
+    "micro_f1": Metric("micro-F1", True, _micro_f1),
+    "jaccard": _mean("Jaccard", True, _jaccard),
+    "accuracy": _mean("accuracy", True, _accuracies),
+    "ece": Metric("ECE", False, _calibration_error),
     "pearson": Metric("Pearson r", True, _pearson),
     "spearman": Metric("Spearman ρ", True, _spearman),
-    "mse": Metric("MSE", False, _mse),
-    "mae": Metric("MAE", False, _mae),
+    "mse": _mean("MSE", False, _squared_errors),
+    "mae": _mean("MAE", False, _absolute_errors),
+    "rouge_l": _mean("ROUGE-L", True, partial(rouge, "rougeL")),
+    "rouge_1": _mean("ROUGE-1", True, partial(rouge, "rouge1")),
+    "rouge_2": _mean("ROUGE-2", True, partial(rouge, "rouge2")),
+    "empty": _mean("empty outputs", False, empty),
+    "copied": _mean("copied outputs", False, copied),
 }
 """Every metric by its name in run files and records."""

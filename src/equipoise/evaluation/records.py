@@ -1,7 +1,10 @@
 """The tidy form of every result, and the one number that sums a run up."""
 
 from collections.abc import Iterable, Mapping
-from typing import TypedDict
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
 
 from equipoise.tasks import Task
 
@@ -22,6 +25,11 @@ class Record(TypedDict):
     low: float | None
     high: float | None
     n: int
+
+
+def as_stored(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return labels or predictions as an npz file can hold them: texts as numpy's unicode, never as objects."""
+    return array.astype(np.str_) if array.dtype == object else array
 
 
 def run_score(records: Iterable[Record], tasks: Mapping[str, Task]) -> float:

@@ -25,6 +25,7 @@ def score_task(
     *,
     split: str,
     model: str,
+    texts: npt.ArrayLike | None = None,
     subsets: Mapping[str, npt.NDArray[Any]] | None = None,
     bootstrap: int = 0,
     seed: int = 0,
@@ -37,39 +38,43 @@ def score_task(
 
     Args:
         task: the resolved task.
-        predictions: probabilities, shape (n, classes), or scores in the user's units, shape (n,).
-        gold: class indices or scores in the user's units, shape (n,).
+        predictions: probabilities, shape (n, classes), or scores in the user's units or texts, shape (n,).
+        gold: the labels as `Table.labels` returns them.
         split: name of the split, for the records.
         model: "run" or a baseline's name, for the records.
+        texts: the input texts, shape (n,); without them `task.text_metrics` are left out.
         subsets: per column its value on each row, shape (n,), None where a row has none. Each of the 20 most
             frequent values with two rows or more gets records of its own.
         bootstrap: resamples behind an interval; 0 leaves the intervals out.
         seed: seed of the resamples.
 
     Returns:
-        Records in the order of `task.metrics`, subset "all" first.
+        Records in the order of `task.reported`, subset "all" first.
 
     Raises:
         ModelError: a prediction is NaN or infinite.
         ValueError: there are no rows, or the shapes do not fit each other.
     """
     gold = np.asarray(gold)
-    predictions = np.asarray(predictions, dtype=np.float64)
-    n_dims = 2 if task.kind == "classification" else 1
-    if len(gold) == 0 or predictions.ndim != n_dims or predictions.shape[0] != len(gold):
+    predictions = np.asarray(predictions, dtype=task.prediction_type)
+    if len(gold) == 0 or predictions.ndim != task.prediction_dims or predictions.shape[0] != len(gold):
         raise ValueError(f"task '{task.name}': predictions have shape {predictions.shape} for {len(gold)} labels")
-    if not np.isfinite(predictions).all():
+    if predictions.dtype != object and not np.isfinite(predictions).all():
         raise ModelError(
             f"task '{task.name}', {split}: found a prediction that is NaN or infinite, expected finite "
             "numbers; the model's weights are damaged or training diverged (try a lower learning rate)."
         )
+    decided = task.decide(predictions)
+    against = dict.fromkeys(task.metrics, gold)
+    if texts is not None:
+        against |= dict.fromkeys(task.text_metrics, np.asarray(texts, dtype=object))
     records: list[Record] = []
     for subset, rows in _select(len(gold), subsets or {}):
-        statistics = [METRICS[name].prepare(gold[rows], predictions[rows]) for name in task.metrics]
+        statistics = [METRICS[name].prepare(truth[rows], decided[rows]) for name, truth in against.items()]
         n = len(rows)
         values = [float(statistic(np.ones((1, n)))[0]) for statistic in statistics]
         intervals = _intervals(statistics, n, bootstrap, seed)
-        for metric, value, (low, high) in zip(task.metrics, values, intervals, strict=True):
+        for metric, value, (low, high) in zip(against, values, intervals, strict=True):
             records.append(
                 Record(
                     split=split,

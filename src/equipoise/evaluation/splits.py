@@ -1,24 +1,23 @@
 """Scoring a model, and its rivals, on one split of the table."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.config import RunConfig, load_config
-from equipoise.data import Table, load_table, tokenise
-from equipoise.errors import UsageError, did_you_mean
-from equipoise.modeling import MultiTaskModel, Predictor, infer, load
+from equipoise.config import RunConfig
+from equipoise.data import Table
+from equipoise.modeling import MultiTaskModel, count_work, infer
 from equipoise.progress import progress
 
-from .baselines import majority, vader
+from .baselines import ASKED, lead, majority, vader
 from .records import Record
 from .scoring import score_task
 
-Predictions = Mapping[str, npt.NDArray[np.float64]]
-"""Predictions by task: probabilities, shape (n, classes), or scores in the user's units, shape (n,)."""
+Predictions = Mapping[str, npt.NDArray[Any]]
+"""Predictions by task: probabilities, shape (n, classes), or scores in the user's units or texts (objects), (n,)."""
 
 
 def predict_split(
@@ -39,7 +38,7 @@ def predict_split(
         (n, classes), or scores in the user's units, shape (n,).
     """
     wanted = {name: table.rows(name, split) for name in table.scored}
-    with progress(label, len(rows), "row") as bar:
+    with progress(label, count_work(model, wanted), "row") as bar:
         return infer(model, rows, wanted, batch_size, bar)
 
 
@@ -50,7 +49,7 @@ def score_predictions(
 
     Args:
         predictions: as `predict_split` returns them.
-        table: the table the labels and subsets come from.
+        table: the table the labels, texts and subsets come from.
         split: the split's name.
         model: "run" or a baseline's name, for the records.
         bootstrap: resamples behind the intervals; 0 leaves intervals and subsets out.
@@ -64,11 +63,23 @@ def score_predictions(
             table.labels(name, split),
             split=split,
             model=model,
+            texts=_texts(table, name, split) if table.tasks[name].text_metrics else None,
             subsets=_subsets(table, name, split) if bootstrap else None,
             bootstrap=bootstrap,
             seed=seed,
         )
     return records
+
+
+def tune_tasks(predictions: Predictions, table: Table) -> Table:
+    """Return the table with what its tasks choose on dev: the thresholds of multilabel tasks.
+
+    Args:
+        predictions: the predictions on dev, as `predict_split` returns them.
+        table: the table.
+    """
+    tuned = {name: table.tasks[name].tune(found, table.labels(name, "dev")) for name, found in predictions.items()}
+    return replace(table, tasks={**table.tasks, **tuned})
 
 
 def score_baselines(
@@ -77,7 +88,7 @@ def score_baselines(
     """Score the rivals that need no training on a split.
 
     Args:
-        names: "majority", "vader"; a rival that does not apply to a task has no row for it.
+        names: "majority", "vader", "lead"; a rival that does not apply to a task has no row for it.
         table: the table; the rivals look at its training split.
         split: the split's name.
         bootstrap: resamples behind the intervals; 0 leaves intervals and subsets out.
@@ -89,52 +100,21 @@ def score_baselines(
         for name, task in table.scored.items():
             labels = table.labels(name, "train")
             if rival == "majority":
-                predictions[name] = majority(task, labels, len(table.rows(name, split)))
+                found = majority(task, labels, len(table.rows(name, split)))
+            elif rival == "lead":
+                found = lead(task, _texts(table, name, split), labels)
             else:
                 found = vader(task, _texts(table, name, split), _texts(table, name, "train"), labels)
-                if found is not None:
-                    predictions[name] = found
+            if found is not None:
+                predictions[name] = found
         records += score_predictions(predictions, table, split, model=rival, bootstrap=bootstrap, seed=seed)
     return records
 
 
-def evaluate(
-    model: str | Path | Predictor,
-    run_file: str | Path | RunConfig,
-    overrides: Sequence[str] = (),
-    *,
-    split: str = "test",
-) -> list[Record]:
-    """Score a trained model on the data of a run file.
-
-    The label spaces are the model's own: a class the model does not know is an error. Tasks that the run file
-    calls auxiliary are not scored.
-
-    Args:
-        model: a loaded model, or the folder of one (or of its run).
-        run_file: path of the run file, or a checked configuration; its tasks must be tasks of the
-            model.
-        overrides: `key=value` settings that win over the file.
-        split: "test", "dev" or "train".
-
-    Raises:
-        UsageError: the split does not exist, or the run file has a task that the model has not.
-        DataError: a file or a label is wrong.
-        ModelError: there is no such model.
-    """
-    config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
-    predictor = model if isinstance(model, Predictor) else load(model)
-    table = load_table(config, fitted=predictor.tasks)
-    if split not in table.splits:
-        raise UsageError(f"split: '{split}' does not exist. {did_you_mean(split, table.splits)}")
-    rows, _ = tokenise(table.splits[split], predictor.model.tokenizer, predictor.model.max_length)
-    size = config.train.eval_batch_size
-    predictions = predict_split(predictor.model, table, rows, split, batch_size=size, label=f"Scoring {split}")
-    return score_split(predictions, table, split, config)
-
-
 def score_split(predictions: Predictions, table: Table, split: str, config: RunConfig) -> list[Record]:
     """Score a model's predictions and the run's baselines on a split, with intervals and subsets.
+
+    Rivals that are asked are left out: see `score_asked`.
 
     Args:
         predictions: as `predict_split` returns them.
@@ -144,7 +124,8 @@ def score_split(predictions: Predictions, table: Table, split: str, config: RunC
     """
     resamples, seed = config.evaluation.bootstrap, config.train.seed
     records = score_predictions(predictions, table, split, bootstrap=resamples, seed=seed)
-    return records + score_baselines(config.evaluation.baselines, table, split, bootstrap=resamples, seed=seed)
+    rivals = tuple(name for name in config.evaluation.baselines if name not in ASKED)
+    return records + score_baselines(rivals, table, split, bootstrap=resamples, seed=seed)
 
 
 def _texts(table: Table, task: str, split: str) -> list[str]:

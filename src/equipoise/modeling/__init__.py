@@ -1,19 +1,32 @@
 """The model: backbone → features → task modules."""
 
-from .backbone import freeze_embeddings, load_backbone
-from .inference import infer
+from .adapters import add_adapter, has_adapter, without_adapter
+from .backbone import freeze_embeddings, freeze_layers, is_decoder, load_backbone, longest_input
+from .ensembling import check_prompts, infer_texts
+from .inference import count_work, infer
 from .model import MultiTaskModel
 from .predictor import Predictor, load
+from .prefix import Prefix
 from .quiet import quiet_transformers
 from .task_modules import TaskModule
 
 __all__ = [
     "MultiTaskModel",
     "Predictor",
+    "Prefix",
     "TaskModule",
+    "add_adapter",
+    "check_prompts",
+    "count_work",
     "freeze_embeddings",
+    "freeze_layers",
+    "has_adapter",
     "infer",
+    "infer_texts",
+    "is_decoder",
     "load",
     "load_backbone",
+    "longest_input",
     "quiet_transformers",
+    "without_adapter",
 ]

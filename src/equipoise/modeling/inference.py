@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
+from equipoise.data import gather_scored, pad_rows
 from equipoise.progress import Progress
+from equipoise.tasks import Generation
 
+from .generating import generate
 from .model import MultiTaskModel
 
 
@@ -18,7 +22,7 @@ def infer(
     wanted: Mapping[str, npt.NDArray[np.int64]],
     batch_size: int,
     bar: Progress | None = None,
-) -> dict[str, npt.NDArray[np.float64]]:
+) -> dict[str, npt.NDArray[Any]]:
     """Predict for tokenised rows, longest first, so that padding is small and memory trouble comes at once.
 
     Args:
@@ -26,31 +30,27 @@ def infer(
         rows: tokenised rows, a `datasets.Dataset`.
         wanted: for each task the indices of the rows to answer for.
         batch_size: rows in a batch; changes the speed, not the answers (up to rounding).
-        bar: moved by the rows done.
+        bar: moved by the rows done, `count_work` in all.
 
     Returns:
-        For each task the predictions in the order of its indices: probabilities (rows × classes) or scores
-        (rows,) in the user's units.
+        For each task the predictions in the order of its indices: probabilities (rows × classes, or × labels), scores
+        (rows,) in the user's units, or texts (rows,), objects.
     """
-    fields = [name for name in model.tokenizer.model_input_names if name in rows.column_names]
     lengths = np.asarray([len(ids) for ids in rows["input_ids"]])
-    slots = {task: _slots(indices, len(rows)) for task, indices in wanted.items()}
-    needed = np.flatnonzero(np.any([slot >= 0 for slot in slots.values()], axis=0))
+    written = {task: indices for task, indices in wanted.items() if model.tasks[task].kind == "generation"}
+    slots = {task: _slots(indices, len(rows)) for task, indices in wanted.items() if task not in written}
+    needed = np.flatnonzero(np.any([slot >= 0 for slot in slots.values()], axis=0)) if slots else np.zeros(0, int)
     order = needed[np.argsort(-lengths[needed], kind="stable")]
-    found: dict[str, npt.NDArray[np.float64]] = {}
+    found: dict[str, npt.NDArray[Any]] = {}
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
             for start in range(0, len(order), batch_size):
                 chosen = order[start : start + batch_size]
-                batch = rows[chosen.tolist()]
-                padded = model.tokenizer.pad({name: batch[name] for name in fields}, return_tensors="pt")
+                items = rows.select(chosen).to_list()
                 own = {task: np.flatnonzero(slot[chosen] >= 0) for task, slot in slots.items()}
-                outputs = model(
-                    {name: tensor.to(model.device) for name, tensor in padded.items()},
-                    {task: torch.from_numpy(index).to(model.device) for task, index in own.items()},
-                )
+                outputs = model(*_batch(model, items, own))
                 for task, index in own.items():
                     values = model.task_module(task).predict(outputs[task]).cpu().double().numpy()
                     if task not in found:
@@ -58,9 +58,58 @@ def infer(
                     found[task][slots[task][chosen[index]]] = values
                 if bar is not None:
                     bar.advance(len(chosen))
+            for task, indices in written.items():
+                found[task] = _write(model, task, rows, indices, batch_size, bar)
     finally:
         model.train(was_training)
     return found
+
+
+def count_work(model: MultiTaskModel, wanted: Mapping[str, npt.NDArray[np.int64]]) -> int:
+    """Count the rows that `infer` goes through: once for all tasks that are scored, and once for each text to write."""
+    written = [task for task in wanted if model.tasks[task].kind == "generation"]
+    scored = [indices for task, indices in wanted.items() if task not in written]
+    return len(np.unique(np.concatenate([*scored, []]))) + sum(len(wanted[task]) for task in written)
+
+
+def _batch(
+    model: MultiTaskModel, items: list[dict[str, Any]], own: Mapping[str, npt.NDArray[np.int64]]
+) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, dict[str, Tensor]]]:
+    """Make what the model reads, where it computes."""
+    inputs = pad_rows(items, model.tokenizer)
+    width = inputs["input_ids"].shape[1]
+    scored = {
+        task: gather_scored(items, index.tolist(), model.tasks[task], width)
+        for task, index in own.items()
+        if model.tasks[task].format == "instruct"
+    }
+    return (
+        {name: tensor.to(model.device) for name, tensor in inputs.items()},
+        {task: torch.from_numpy(index).to(model.device) for task, index in own.items()},
+        {task: {name: tensor.to(model.device) for name, tensor in entry.items()} for task, entry in scored.items()},
+    )
+
+
+def _write(
+    model: MultiTaskModel,
+    name: str,
+    rows: Any,
+    indices: npt.NDArray[np.int64],
+    batch_size: int,
+    bar: Progress | None,
+) -> npt.NDArray[Any]:
+    """Write a task's texts, the longest prompts first."""
+    task = model.tasks[name]
+    assert isinstance(task, Generation)
+    prompts = rows.select(indices)[f"prompt:{name}"][:]
+    order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
+    texts = np.empty(len(prompts), dtype=object)
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        texts[chosen] = generate(model, task, [prompts[number] for number in chosen])
+        if bar is not None:
+            bar.advance(len(chosen))
+    return texts
 
 
 def _slots(indices: npt.NDArray[np.int64], rows: int) -> npt.NDArray[np.int64]:

@@ -2,39 +2,58 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from datasets import Dataset
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from equipoise.data import ChatStyle, PromptEncoder, tokenise
 from equipoise.errors import ModelError
 from equipoise.files import replace_folder
 from equipoise.tasks import Task, task_from_dict
 
-from .backbone import load_backbone, longest_input
-from .pooling import MeanPooling
+from .adapters import fingerprint, has_adapter, load_adapter
+from .answers import make_answer_module
+from .backbone import default_pooling, is_decoder, load_backbone, longest_input
+from .features import Features, tree_mask
+from .pooling import make_pooling
+from .prefix import Prefix
+from .quantizing import is_quantized
 from .quiet import quiet_transformers
+from .scored_tokens import ScoredTokens
 from .task_modules import TaskModule, make_task_module
 
 FORMAT_VERSION = 1
-_CONFIG, _MODULES, _BACKBONE = "equipoise.json", "task_modules.safetensors", "backbone"
+_CONFIG, _MODULES = "equipoise.json", "task_modules.safetensors"
+_BACKBONE, _ADAPTER = "backbone", "adapter"
 
 
 class MultiTaskModel(nn.Module):
     """A shared extractor with one task module a task.
 
-    The backbone encodes each row once; `pooling` turns its last hidden states into the features, and each task
-    module reads the features of the rows that carry its label.
+    The backbone encodes each row once. `features` reads its last hidden states: one vector a row, pooled over the text,
+    which task modules read; and the tokens whose successors are scored, for tasks in the format `instruct`.
 
     Args:
-        backbone: any transformers model whose output has `last_hidden_state`.
+        backbone: any transformers model whose output has `last_hidden_state`; for tasks in the format `instruct` a
+            causal language model (`AutoModelForCausalLM`).
         tokenizer: the backbone's tokenizer.
         tasks: the tasks, their label spaces resolved.
-        max_length: longest input in tokens.
+        max_length: longest input in tokens; answers come on top.
+        pooling: "mean", "last" or "attention"; None is by architecture (see `default_pooling`).
+        style: how prompts are brought to a language model.
+        base: the name the backbone was loaded by; needed to save a model with a LoRA adapter.
+
+    Raises:
+        ModelError: `max_length` is more than the backbone reads, or a task asks a model that cannot write.
     """
 
     def __init__(
@@ -43,24 +62,49 @@ class MultiTaskModel(nn.Module):
         tokenizer: PreTrainedTokenizerBase,
         tasks: Mapping[str, Task],
         max_length: int = 128,
+        *,
+        pooling: str | None = None,
+        style: ChatStyle | None = None,
+        base: str | None = None,
     ) -> None:
         super().__init__()
+        self.tasks = dict(tasks)
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.style = style or ChatStyle()
+        self.base = base
+        self.backbone = backbone
+        self.prefix: Prefix | None = None
+        """What stands before every prompt, computed once; only for tasks in the format `instruct`."""
+        asked = [task for task in self.tasks.values() if task.format == "instruct"]
+        for task in asked:
+            if backbone.get_output_embeddings() is None or not is_decoder(backbone.config):
+                raise ModelError(
+                    f"tasks.{task.name}: it is asked of a language model ({task.kind}, format: instruct), but the "
+                    f"backbone is no decoder (found {type(backbone).__name__}); choose one, such as smollm2-135m."
+                )
         positions = longest_input(backbone)
         if positions is not None and max_length > positions:
             raise ModelError(
                 f"max_length is {max_length}, but the backbone reads at most {positions} tokens; set max_length to "
                 f"{positions} or less."
             )
-        self.tasks = dict(tasks)
-        self.tokenizer = tokenizer
-        self.max_length = max_length
-        self.backbone = backbone
-        self.pooling = MeanPooling()
         width = backbone.config.hidden_size
+        self.prompts = PromptEncoder(tokenizer, self.tasks, max_length, self.style, positions) if asked else None
+        self.pooling = pooling or default_pooling(backbone.config)
+        self.features = Features(make_pooling(self.pooling, width) if len(asked) < len(self.tasks) else None)
         # Keys are prefixed: ModuleDict refuses names that nn.Module already uses, such as "type".
         self._task_modules = nn.ModuleDict(
-            {_key(name): make_task_module(task, width) for name, task in self.tasks.items()}
+            {
+                _key(name): make_answer_module(task) if task.format == "instruct" else make_task_module(task, width)
+                for name, task in self.tasks.items()
+            }
         )
+
+    @property
+    def extractor(self) -> nn.Module:
+        """The backbone without an output layer."""
+        return self.backbone if self.prompts is None else self.backbone.base_model
 
     def task_module(self, task: str) -> TaskModule:
         """The module of a task."""
@@ -69,31 +113,104 @@ class MultiTaskModel(nn.Module):
         return module
 
     def task_parameters(self) -> list[nn.Parameter]:
-        """The parameters of all task modules."""
-        return list(self._task_modules.parameters())
+        """The parameters of all task modules, and of the pooling: what no backbone brings along."""
+        return list(self._own_modules().parameters())
 
-    def forward(self, inputs: Mapping[str, Tensor], rows: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """The parameters that all tasks share: those of the backbone and of the pooling."""
+        return [*self.backbone.parameters(), *self.features.parameters()]
+
+    def forward(
+        self,
+        inputs: Mapping[str, Tensor],
+        rows: Mapping[str, Tensor] | None = None,
+        scored: Mapping[str, Mapping[str, Tensor]] | None = None,
+    ) -> dict[str, Tensor]:
         """Answer for every task.
 
         Args:
-            inputs: what the tokenizer made, each rows × tokens.
+            inputs: what `Collator` made of the rows, each rows × tokens.
             rows: for each task the indices of the rows to answer for; a missing task has none, so its output
-                is empty but still part of the graph. None means every row for every task.
+                is empty but still part of the graph. None means every row for every task module.
+            scored: for each task in the format `instruct` the tokens to score: "positions" in the flattened rows ×
+                tokens, "tokens" and "slots" (answer among those of all the task's rows), each of shape (m,).
 
         Returns:
             For each task the outputs of its module, in the order of its rows.
         """
-        hidden = self.backbone(**inputs).last_hidden_state
-        features = self.pooling(hidden, inputs["attention_mask"])
+        inputs = dict(inputs)
+        scores: dict[str, Tensor] = {}
+        if "ends" in inputs:
+            text_length = inputs.pop("text_length")
+            places = torch.arange(inputs["input_ids"].shape[1], device=self.device)
+            mask = (places < text_length[:, None]).long()
+            inputs["attention_mask"] = tree_mask(inputs.pop("ends"), self.backbone.dtype)
+        else:
+            mask = inputs["attention_mask"]
+        # A cache is for writing on; training has no use for it.
+        options = {"use_cache": False} if is_decoder(self.backbone.config) else {}
+        if self.prefix is not None:
+            inputs, options = self.prefix.put_before(inputs), {}
+        hidden = self.extractor(**inputs, **options).last_hidden_state
+        if self.prompts is None:
+            features = self.features(hidden, mask, None)
+        else:
+            features, scores = self._score(hidden, mask, scored or {})
         outputs = {}
-        for name in self.tasks:
-            if rows is None:
-                own = features
+        for name, task in self.tasks.items():
+            if task.format == "instruct":
+                own = scores[name]
+            elif rows is None:
+                own = features[: len(hidden)]
             else:
                 index = rows.get(name)
                 own = features[:0] if index is None else features[index]
             outputs[name] = self.task_module(name)(own)
         return outputs
+
+    def _score(
+        self, hidden: Tensor, mask: Tensor, scored: Mapping[str, Mapping[str, Tensor]]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the features, and the answers' scores of each task in the format `instruct`."""
+        asked = {name: task for name, task in self.tasks.items() if task.format == "instruct"}
+        tokens = ScoredTokens(list(asked), scored, hidden.device)
+        features = self.features(hidden, mask, tokens.positions)
+        before = features[len(features) - len(tokens.positions) :]
+        scores = tokens.log_probabilities(before, self.backbone.get_output_embeddings())
+        for name, task in asked.items():
+            if task.kind != "generation":
+                scores[name] = tokens.by_answer(name, scores[name], task.answers)
+        return features, scores
+
+    def encode_rows(
+        self,
+        dataset: Dataset,
+        wanted: Mapping[str, npt.NDArray[np.int64]],
+        *,
+        learning: bool = False,
+        template: int = 0,
+    ) -> tuple[Dataset, int]:
+        """Turn rows into what the model reads.
+
+        Args:
+            dataset: rows with the columns "text" and "pair" (None: one text), for learning "label:TASK" too.
+            wanted: for each task the rows to answer for; task modules can answer for all.
+            learning: put the texts to generate in.
+            template: which of `Task.templates` to ask by; above 0 every task wanted is in the format `instruct`.
+
+        Returns:
+            The rows with further columns (see `tokenise` and `PromptEncoder.encode`), and how many texts were cut.
+        """
+        if self.prompts is None:
+            return tokenise(dataset, self.tokenizer, self.max_length)
+        prompts = self.prompts
+        if template:
+            others = {
+                name: self.tasks[name].replace(template=self.tasks[name].templates[template], variants=())
+                for name in wanted
+            }
+            prompts = PromptEncoder(self.tokenizer, others, self.max_length, self.style)
+        return prompts.encode(dataset, wanted, learning=learning)
 
     def losses(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The loss of each labelled row of each task, shape (rows of the task,)."""
@@ -105,9 +222,15 @@ class MultiTaskModel(nn.Module):
         The backbone and its tokenizer lie in `backbone/`, where `transformers.AutoModel` can read them.
 
         Raises:
-            ModelError: the folder cannot be written, or holds something else than a model.
+            ModelError: the folder cannot be written, or holds something else than a model; or it is not known whose
+                adapter this is.
         """
         folder = Path(folder)
+        if self.base is None and has_adapter(self.backbone):
+            raise ModelError(
+                f"{folder}: a model with an adapter is saved without its base, whose name is needed to load it; give "
+                "it to MultiTaskModel (base)."
+            )
         if folder.is_dir() and any(folder.iterdir()) and not (folder / _CONFIG).is_file():
             raise ModelError(
                 f"{folder}: the folder holds other files, expected none or a model; choose another folder."
@@ -141,9 +264,21 @@ class MultiTaskModel(nn.Module):
                     f"{folder}: format_version is {version}, this Equipoise reads up to {FORMAT_VERSION}; upgrade it."
                 )
             tasks = {name: task_from_dict(task) for name, task in config["tasks"].items()}
-            backbone, tokenizer = load_backbone(str((folder / _BACKBONE).absolute()))
-            model = cls(backbone, tokenizer, tasks, config["max_length"])
-            model._task_modules.load_state_dict(load_file(folder / _MODULES))
+            style = ChatStyle(**config.get("prompt", {}))
+            base = config.get("base", {})
+            backbone, tokenizer = load_backbone(
+                base.get("name") or str((folder / _BACKBONE).absolute()),
+                language_model=any(task.format == "instruct" for task in tasks.values()),
+                quantization=base.get("quantization", "none"),
+            )
+            if base:
+                _add_saved_adapter(backbone, folder, base)
+            # Files from before there was a choice.
+            pooling = config.get("pooling", "mean")
+            model = cls(
+                backbone, tokenizer, tasks, config["max_length"], pooling=pooling, style=style, base=base.get("name")
+            )
+            model._own_modules().load_state_dict(load_file(folder / _MODULES))
         except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder}: not a readable Equipoise model ({error}); copy or train it again.") from error
         return model.eval()
@@ -153,17 +288,43 @@ class MultiTaskModel(nn.Module):
         """Where the model's parameters are."""
         return next(self.parameters()).device
 
+    def _own_modules(self) -> nn.ModuleDict:
+        # No task module can be called "pooling": their keys are prefixed.
+        pooling = {} if self.features.pooling is None else {"pooling": self.features.pooling}
+        return nn.ModuleDict({**self._task_modules, **pooling})
+
     def _write(self, folder: Path) -> None:
-        self.backbone.save_pretrained(folder / _BACKBONE)
-        self.tokenizer.save_pretrained(folder / _BACKBONE)
-        modules = {key: tensor.contiguous() for key, tensor in self._task_modules.state_dict().items()}
-        save_file(modules, folder / _MODULES, metadata={"format": "pt"})
-        config = {
+        config: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "max_length": self.max_length,
+            "pooling": self.pooling,
             "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
         }
+        if self.prompts is not None:
+            config["prompt"] = asdict(self.style)
+        if has_adapter(self.backbone):
+            quantization = "4bit" if is_quantized(self.backbone) else "none"
+            config["base"] = {
+                "name": self.base,
+                "fingerprint": fingerprint(self.backbone),
+                "quantization": quantization,
+            }
+            self.backbone.save_pretrained(folder / _ADAPTER)
+        else:
+            self.backbone.save_pretrained(folder / _BACKBONE)
+            self.tokenizer.save_pretrained(folder / _BACKBONE)
+        modules = {key: tensor.contiguous() for key, tensor in self._own_modules().state_dict().items()}
+        save_file(modules, folder / _MODULES, metadata={"format": "pt"})
         (folder / _CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _add_saved_adapter(backbone: PreTrainedModel, folder: Path, base: Mapping[str, str]) -> None:
+    if (found := fingerprint(backbone)) != base["fingerprint"]:
+        raise ModelError(
+            f"{folder}: its adapter was trained on another '{base['name']}' (fingerprint then "
+            f"{base['fingerprint'][:12]}…, now {found[:12]}…); put that one back, or train again."
+        )
+    load_adapter(backbone, folder / _ADAPTER)
 
 
 def _key(task: str) -> str:

@@ -9,12 +9,10 @@ import numpy.typing as npt
 import torch
 from datasets import Dataset
 
-from equipoise.data import as_text, tokenise
 from equipoise.errors import DataError, ModelError, UsageError, did_you_mean
-from equipoise.progress import progress
-from equipoise.tasks import Classification, Task
+from equipoise.tasks import Task, as_text
 
-from .inference import infer
+from .ensembling import check_prompts, infer_texts
 from .model import MultiTaskModel
 
 Text = str | Mapping[str, Any]
@@ -42,6 +40,7 @@ class Predictor:
         *,
         tasks: str | Sequence[str] | None = None,
         batch_size: int = 64,
+        prompts: int = 1,
         show_progress: bool = False,
     ) -> list[dict[str, Any]]:
         """Answer for each text, in order.
@@ -51,21 +50,24 @@ class Predictor:
             pair: second text (a target, an aspect) for the tasks that read one: one for all texts, or one each.
             tasks: names of the tasks to answer for; by default all but the auxiliary ones.
             batch_size: texts in a batch; it does not change the answers beyond 1e-5.
+            prompts: over how many templates the answers of tasks in the format `instruct` are averaged (see
+                `infer_texts`); it takes as many times as long.
             show_progress: show how far it is on standard error.
 
         Returns:
-            One dict a text: `{"text": …, "polarity": {"label": …, "probabilities": {…}}, "intensity": {"score": …}}`;
-            `"pair"` is there too where one was given for a text. Rows keep their columns; those that have a task's
-            name (or are called `given`) move into `"given"`.
+            One dict a text: `{"text": …, "polarity": {"label": …, "probabilities": {…}}, "intensity": {"score": …},
+            "emotions": {"labels": […], "probabilities": {…}}}`; `"pair"` is there too where one was given for a text.
+            Rows keep their columns; those that have a task's name (or are called `given`) move into `"given"`.
 
         Raises:
-            UsageError: a task does not exist, or reads a pair and none was given.
+            UsageError: a task does not exist, has fewer templates, or reads a pair and none was given.
             DataError: a text is empty or no text.
             ModelError: the model's weights are damaged: a prediction is NaN.
         """
         if batch_size < 1:
             raise UsageError(f"batch_size: found {batch_size}, expected 1 or more.")
         wanted = self._choose([tasks] if isinstance(tasks, str) else tasks)
+        check_prompts(prompts, wanted)
         rows = _rows(texts)
         pairs = [pair] * len(rows) if pair is None or isinstance(pair, str) else list(pair)
         if len(pairs) != len(rows):
@@ -78,10 +80,10 @@ class Predictor:
                 _read(row, second, *columns, number, next(iter(readers)))
                 for number, (row, second) in enumerate(zip(rows, pairs, strict=True), 1)
             ]
-            predictions = self._infer(inputs, readers, batch_size, show_progress)
+            predictions = self._infer(inputs, readers, batch_size, prompts, show_progress)
             for name, task in readers.items():
                 for answer, prediction in zip(answers, predictions[name], strict=True):
-                    answer[name] = _describe(task, prediction)
+                    answer[name] = task.answer(prediction)
         return answers
 
     def _choose(self, names: Sequence[str] | None) -> dict[str, Task]:
@@ -93,7 +95,12 @@ class Predictor:
         return {name: self.tasks[name] for name in names}
 
     def _infer(
-        self, inputs: list[tuple[str, str | None]], readers: Mapping[str, Task], batch_size: int, show: bool
+        self,
+        inputs: list[tuple[str, str | None]],
+        readers: Mapping[str, Task],
+        batch_size: int,
+        prompts: int,
+        show: bool,
     ) -> dict[str, npt.NDArray[np.float64]]:
         if not inputs:
             return {name: np.empty(0) for name in readers}
@@ -103,12 +110,11 @@ class Predictor:
         dataset = Dataset.from_dict(
             {"text": [text for text, _ in distinct], "pair": [second for _, second in distinct]}
         )
-        rows, _ = tokenise(dataset, self.model.tokenizer, self.model.max_length)
-        every = np.arange(len(distinct))
-        with progress("Predicting" if show else None, len(distinct), "text") as bar:
-            found = infer(self.model, rows, dict.fromkeys(readers, every), batch_size, bar)
+        wanted = dict.fromkeys(readers, np.arange(len(distinct)))
+        label = "Predicting" if show else None
+        found = infer_texts(self.model, dataset, wanted, batch_size, prompts=prompts, label=label)
         for name, values in found.items():
-            if not np.isfinite(values).all():
+            if values.dtype != object and not np.isfinite(values).all():
                 raise ModelError(
                     f"task '{name}': found a prediction that is no number; the model's weights are damaged."
                 )
@@ -179,10 +185,3 @@ def _read(
             "(--pair), or rows that hold the column, or leave the task out."
         )
     return text, pair
-
-
-def _describe(task: Task, prediction: Any) -> dict[str, Any]:
-    if isinstance(task, Classification):
-        probabilities = {name: float(value) for name, value in zip(task.classes, prediction, strict=True)}
-        return {"label": task.classes[int(np.argmax(prediction))], "probabilities": probabilities}
-    return {"score": float(prediction)}

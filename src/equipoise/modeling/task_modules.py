@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from equipoise.tasks import Classification, Regression, Task
+from equipoise.tasks import Classification, Multilabel, Regression, Task
 
 
 class TaskModule(nn.Module, ABC):
@@ -41,6 +41,26 @@ class ClassificationModule(TaskModule):
         return outputs.float().softmax(dim=-1)
 
 
+class MultilabelModule(TaskModule):
+    """Features → hidden layer → one logit a label, trained by binary cross-entropy."""
+
+    def __init__(self, task: Multilabel, width: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.layers = _head(width, len(task.classes), dropout)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (rows × width) to logits (rows × labels)."""
+        return self.layers(features)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Binary cross-entropy of each row in nats, averaged over labels."""
+        return F.binary_cross_entropy_with_logits(outputs.float(), targets, reduction="none").mean(dim=-1)
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        """The probability of each label, rows × labels."""
+        return outputs.float().sigmoid()
+
+
 class RegressionModule(TaskModule):
     """Features → hidden layer → one score, standardised by the training labels, trained by squared error."""
 
@@ -50,6 +70,9 @@ class RegressionModule(TaskModule):
     def __init__(self, task: Regression, width: int, dropout: float = 0.1) -> None:
         super().__init__()
         self.layers = _head(width, 1, dropout)
+        self._adopt(task)
+
+    def _adopt(self, task: Regression) -> None:
         self.range = task.range
         self.register_buffer("mean", torch.tensor(task.mean, dtype=torch.float32), persistent=False)
         self.register_buffer("std", torch.tensor(task.std, dtype=torch.float32), persistent=False)
@@ -77,6 +100,8 @@ def make_task_module(task: Task, width: int) -> TaskModule:
     """
     if isinstance(task, Classification):
         return ClassificationModule(task, width)
+    if isinstance(task, Multilabel):
+        return MultilabelModule(task, width)
     if isinstance(task, Regression):
         return RegressionModule(task, width)
     raise TypeError(f"task '{task.name}': no task module for kind '{task.kind}'")

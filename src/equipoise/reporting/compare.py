@@ -12,7 +12,7 @@ from rich.text import Text as RichText
 from equipoise.files import write_text
 from equipoise.progress import format_seconds
 
-from .compare_figures import plot_metrics, plot_trajectories
+from .compare_figures import plot_losses, plot_metrics, plot_trajectories
 from .compare_tables import (
     Text,
     against_columns,
@@ -47,6 +47,7 @@ def write_comparison(folder: str | Path, results: Mapping[str, Any]) -> Path:
             against={name: against_columns(name, about, results) for name, about in tasks.items()},
             parts={name: part_columns(name, about, rows) for name, about in tasks.items()},
             metric_figure=plot_metrics(tasks, rows),
+            loss_figure=plot_losses(tasks, rows),
             weight_figure=plot_trajectories(rows),
             key_figures=_key_figures(results),
             chosen=_chosen(results),

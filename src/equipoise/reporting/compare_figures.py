@@ -41,22 +41,25 @@ def plot_metrics(tasks: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) ->
             bottom = height - (line + 1) * (panel + _TOP + _BOTTOM) + _BOTTOM
             axes = figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, panel / height))
             better = METRICS[task["metric"]].higher_is_better
-            cells = [row["metrics"]["test"][name][task["metric"]] for row in rows]
-            best = (max if better else min)(cell["value"] for cell in cells)
-            for y, cell in enumerate(cells):
+            # A row whose run file lacks the task has a place without a mark.
+            cells = {
+                y: row["metrics"]["test"][name][task["metric"]]
+                for y, row in enumerate(rows)
+                if name in row["metrics"]["test"]
+            }
+            best = (max if better else min)((cell["value"] for cell in cells.values()), default=None)
+            for y, cell in cells.items():
                 if cell["low"] is not None:
                     axes.plot([cell["low"], cell["high"]], [y, y], color=SERIES[0], linewidth=2, solid_capstyle="butt")
                 axes.plot([cell["value"]], [y], "D" if cell["value"] == best else "o", color=SERIES[0], markersize=7)
-            reference = cells[0]["value"]
-            axes.axvline(reference, color=MUTED, linewidth=1, linestyle=(0, (2, 2)), zorder=0.9)
+            if 0 in cells:
+                axes.axvline(cells[0]["value"], color=MUTED, linewidth=1, linestyle=(0, (2, 2)), zorder=0.9)
             axes.set_ylim(len(rows) - 0.5, -0.5)
             axes.set_yticks(range(len(rows)), names if column == 0 else [""] * len(rows), color=INK, parse_math=False)
             axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
             axes.set_title(short(name), loc="left", fontsize=13, fontweight="bold", parse_math=False)
             axes.set_xlabel(METRICS[task["metric"]].label)
-            said.append(
-                f"{name}: " + ", ".join(f"{row['name']} {c['value']:.3f}" for row, c in zip(rows, cells, strict=True))
-            )
+            said.append(f"{name}: " + ", ".join(f"{rows[y]['name']} {cell['value']:.3f}" for y, cell in cells.items()))
         return to_svg(figure, "metrics", "Primary metric of every row on test. " + "; ".join(said) + ".")
 
 
@@ -95,14 +98,7 @@ def plot_trajectories(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
             axes.set_xlabel("step" if i + columns >= len(rows) else "")
         grid.flat[0].set_ylim(bottom=0)
         grid.flat[0].yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-        for line, names in enumerate(keys):
-            left = 40.0
-            y = 1 - (14 + 22 * line) / height
-            for name in names:
-                sample = [left / WIDTH, (left + 26) / WIDTH]
-                figure.add_artist(Line2D(sample, [y, y], linewidth=2, **line_style(tasks.index(name))))
-                figure.text((left + 33) / WIDTH, y, short(name), va="center", parse_math=False)
-                left += _key_width(name)
+        _draw_key(figure, keys, {task: line_style(number) for number, task in enumerate(tasks)}, height)
         last = "; ".join(
             f"{row['name']}: " + ", ".join(f"{task} {c['weights'][-1]:.2f}" for task, c in row["trajectory"].items())
             for row in rows
@@ -110,9 +106,69 @@ def plot_trajectories(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
         return to_svg(figure, "weights", f"Line charts of the task weights over the steps; at the end {last}.")
 
 
+def plot_losses(tasks: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """Plot the training loss of each task over the run, a panel a task, a line a row."""
+    shown = [name for name in tasks if any(name in row["trajectory"] for row in rows)]
+    if not shown:
+        return None
+    rows = [row for row in rows if row["trajectory"]]
+    names = [short_row(row["name"]) for row in rows]
+    columns = min(2, len(shown))
+    lines = math.ceil(len(shown) / columns)
+    keys = _break_keys(names)
+    key_height = 22 * len(keys) + 10
+    height = lines * 230 + key_height + 20
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH / 72, height / 72))
+        grid = figure.subplots(lines, columns, squeeze=False)
+        figure.subplots_adjust(
+            left=52 / WIDTH,
+            right=1 - 12 / WIDTH,
+            top=1 - (key_height + 28) / height,
+            bottom=44 / height,
+            wspace=0.16,
+            hspace=0.42,
+        )
+        for axes in grid.flat[len(shown) :]:
+            axes.set_visible(False)
+        for i, (axes, task) in enumerate(zip(grid.flat, shown, strict=False)):
+            for number, row in enumerate(rows):
+                if task in row["trajectory"]:
+                    course = row["trajectory"][task]
+                    done = [100 * step / course["steps"][-1] for step in course["steps"]]
+                    axes.plot(done, course["losses"], linewidth=1.8, **line_style(number))
+            axes.set_title(short(task), loc="left", fontsize=13, fontweight="bold", parse_math=False)
+            axes.set_xlim(0, 100)
+            axes.set_ylim(bottom=0)
+            axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+            axes.set_xlabel("% of the run" if i + columns >= len(shown) else "")
+        _draw_key(figure, keys, {name: line_style(number) for number, name in enumerate(names)}, height)
+        last = "; ".join(
+            f"{task}: "
+            + ", ".join(
+                f"{row['name']} {row['trajectory'][task]['losses'][-1]:.3g}"
+                for row in rows
+                if task in row["trajectory"]
+            )
+            for task in shown
+        )
+        return to_svg(figure, "losses", f"Line charts of each task's training loss over the run; at the end {last}.")
+
+
 def short_row(name: str) -> str:
     """Cut a row's name that is too long for a figure."""
     return name if len(name) <= _CHARACTERS else name[: _CHARACTERS - 1] + "…"
+
+
+def _draw_key(figure: Figure, keys: Sequence[Sequence[str]], looks: Mapping[str, Any], height: float) -> None:
+    for line, names in enumerate(keys):
+        left = 40.0
+        y = 1 - (14 + 22 * line) / height
+        for name in names:
+            sample = [left / WIDTH, (left + 26) / WIDTH]
+            figure.add_artist(Line2D(sample, [y, y], linewidth=2, **looks[name]))
+            figure.text((left + 33) / WIDTH, y, short(name), va="center", parse_math=False)
+            left += _key_width(name)
 
 
 def _moves(trajectory: Mapping[str, Any]) -> bool:

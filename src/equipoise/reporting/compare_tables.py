@@ -39,23 +39,32 @@ def metric_columns(task: str, about: Mapping[str, Any], rows: Sequence[Mapping[s
 
 
 def against_columns(task: str, about: Mapping[str, Any], results: Mapping[str, Any]) -> list[Column]:
-    """Return, for each reference row, a column of the MSE or accuracy against it and one of corrected p-values."""
-    regression = about["kind"] == "regression"
+    """Return, for each reference row, a column of the items' metric against it and one of corrected p-values.
+
+    An error, such as the MSE, stands there as a ratio, a score, such as the accuracy, as a difference in points.
+    """
+    metric = METRICS[about["item_metric"]]
     columns = []
     for reference, tests in results["tests"].items():
         found = {test["row"]: test for test in tests if test["task"] == task}
         rows = [found.get(row["name"]) for row in results["rows"]]
-        against = [test and (_ratio(test["ratio"]) if regression else _points(test["difference"])) for test in rows]
+        against = [
+            test and (_points(test["difference"]) if metric.higher_is_better else _ratio(test["ratio"]))
+            for test in rows
+        ]
         p_values = [
             test and Text(_p(test["p_holm"]), f"uncorrected {_p(test['p'])}", test["p_holm"] < 0.05) for test in rows
         ]
-        head = f"MSE ÷ {reference}" if regression else f"accuracy − {reference}, points"
-        columns += [Column(head, regression, False, against), Column(f"p, {reference}", False, False, p_values)]
+        head = f"{metric.label} − {reference}, points" if metric.higher_is_better else f"{metric.label} ÷ {reference}"
+        columns += [
+            Column(head, not metric.higher_is_better, False, against),
+            Column(f"p, {reference}", False, False, p_values),
+        ]
     return columns
 
 
 def part_columns(task: str, about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """Return a column for each region of a score (MSE), or each class (F1, with recall under it)."""
+    """Return a column for each region of a score (MSE), or each class or label (F1, with recall under it)."""
     columns = []
     regression = about["kind"] == "regression"
     measure = "mse" if regression else "f1"
@@ -141,7 +150,7 @@ def _ratio(estimate: Mapping[str, float] | None) -> Text | None:
 
 
 def _points(errors: Mapping[str, float]) -> Text:
-    """Write a difference of error shares as one of accuracy, in points."""
+    """Write a difference of losses, 1 less a score, as one of scores, in points."""
     value, low, high = (write_number(-100 * errors[key], 2) for key in ("value", "high", "low"))
     return Text(value, f"[{low}, {high}]")
 

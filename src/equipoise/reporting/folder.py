@@ -8,7 +8,7 @@ from typing import Any
 
 from equipoise.config import RunConfig, load_config
 from equipoise.errors import EquipoiseError
-from equipoise.evaluation import Record
+from equipoise.evaluation import Example, Record
 from equipoise.tasks import Task
 
 
@@ -21,20 +21,24 @@ class RunFolder:
         config: `config.yaml`.
         config_text: the same, as it is written.
         records: `metrics.json`.
+        examples: `examples.json`: generated texts by task.
         steps: the training steps of `log.jsonl`, ascending; a step done again after a resume counts once.
         dev: the dev scorings of `log.jsonl`, ascending.
         data: `data.json`.
         summary: `summary.json`.
+        single: `single-task.json`: how single-task models compare, where there are any.
     """
 
     name: str
     config: RunConfig
     config_text: str
     records: list[Record]
+    examples: dict[str, list[Example]]
     steps: list[dict[str, Any]]
     dev: list[dict[str, Any]]
     data: dict[str, Any]
     summary: dict[str, Any]
+    single: dict[str, Any]
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -64,10 +68,12 @@ class RunFolder:
             config=config,
             config_text=(path / "config.yaml").read_text(encoding="utf-8"),
             records=_read_json(path / "metrics.json", []),
+            examples=_read_json(path / "examples.json", {}),
             steps=[steps[step] for step in sorted(steps)],
             dev=[dev[step] for step in sorted(dev)],
             data=_read_json(path / "data.json", {}),
             summary=_read_json(path / "summary.json", {}),
+            single=_read_json(path / "single-task.json", {}),
         )
 
 

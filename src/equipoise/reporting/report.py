@@ -9,17 +9,21 @@ from equipoise.files import write_text
 from equipoise.progress import format_seconds
 from equipoise.tasks import Task
 
+from .compare_figures import plot_metrics
+from .compare_tables import against_columns
 from .figures import plot_dev, plot_losses, plot_weights
 from .folder import RunFolder
 from .pages import make_environment, thousands
 from .tables import arrange, main_split, subset_columns
 
+_JOINT = {"name": "run"}
+
 
 def write_report(run_dir: str | Path) -> Path:
     """Write `report.html` into a run folder: one page that needs neither network nor scripts.
 
-    It shows what lies there of `metrics.json`, `log.jsonl`, `data.json` and `summary.json`; `config.yaml` is
-    needed.
+    It shows what lies there of `metrics.json`, `examples.json`, `log.jsonl`, `data.json` and `summary.json`;
+    `config.yaml` is needed.
 
     Args:
         run_dir: the run folder.
@@ -55,6 +59,12 @@ def _render(run: RunFolder) -> str:
                 column: arrange(run.records, tasks, split=split, column=column)
                 for column in subset_columns(run.records, split)
             },
+            single_figure=plot_metrics(run.single.get("tasks", {}), _joint_and_single(run)),
+            against={
+                name: against_columns(name, about, {"tests": {"single-task": run.single["tests"]}, "rows": [_JOINT]})
+                for name, about in run.single.get("tasks", {}).items()
+            },
+            examples=run.examples,
             key_figures=_key_figures(run),
             setup=_setup(run),
             dev_figure=plot_dev(run.dev, tasks, run.summary.get("best_step")),
@@ -64,9 +74,22 @@ def _render(run: RunFolder) -> str:
     )
 
 
+def _joint_and_single(run: RunFolder) -> list[dict[str, Any]]:
+    """Return single-task models and the joint one as the rows of a comparison."""
+    metrics: dict[str, dict[str, Any]] = {"single-task": {}, "run": {}}
+    for record in run.records:
+        if record["split"] == "test" and record["subset"] == "all" and record["model"] in metrics:
+            metrics[record["model"]].setdefault(record["task"], {})[record["metric"]] = record
+    names = {"single-task": "single-task", "run": "this run"}
+    seeds = [run.config.train.seed] if run.single else []
+    return [{"name": names[row], "seeds": seeds, "metrics": {"test": found}} for row, found in metrics.items()]
+
+
 def _key_figures(run: RunFolder) -> dict[str, str]:
     scores = run.summary.get("run_score", {})
     figures = {f"run score on {split}": f"{scores[split]:.3f}" for split in ("test", "dev") if split in scores}
+    if run.single:
+        figures["run score on test, single-task"] = f"{run.single['run_score']['test']:.3f}"
     if "train" in run.data.get("rows", {}):
         figures["training rows"] = thousands(run.data["rows"]["train"])
     if "steps" in run.summary:
@@ -99,15 +122,8 @@ def _setup(run: RunFolder) -> dict[str, str]:
 
 
 def _describe(task: Task) -> Mapping[str, Any]:
-    details = task.to_dict()
-    kind = task.kind
-    if details.get("range"):
-        kind += ", {:g} to {:g}".format(*details["range"]).replace("-", "−")
-    if details.get("from_score"):
-        cuts = ", ".join(f"{cut:g}" for cut in details["thresholds"]).replace("-", "−")
-        kind += f", cut from a score at {cuts}" if cuts else ", cut from a score into balanced classes"
     reads = task.text + (f" and {task.pair}" if task.pair else "")
-    return {"kind": kind, "reads": reads, "label": task.label, "source": task.source}
+    return {"kind": task.summary, "reads": reads, "label": task.label, "source": task.source}
 
 
 def _length(run: RunFolder) -> str:

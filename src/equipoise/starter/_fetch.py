@@ -52,7 +52,8 @@ def fetch(name: str) -> Path:
     Progress, size and licence go to the standard error stream. Processes may fetch at the same time.
 
     Args:
-        name: a key of `STARTERS`: "minilm" (a model folder) or "vader" (a folder with `corpus.jsonl`).
+        name: a key of `STARTERS`: "minilm" or "smollm2-135m" (a model folder), or "vader" (a folder
+            with `corpus.jsonl`).
 
     Raises:
         UsageError: there is no such starter.
@@ -76,7 +77,8 @@ def fetch(name: str) -> Path:
             with console.status(f"Unpacking and checking {starter.archive}"):
                 unpack(archive, {file.member: unpacked / file.path for file in starter.files})
                 _verify(starter, unpacked, {file.path: file.sha256 for file in starter.files})
-                if starter.prepare is not None:
+            if starter.prepare is not None:
+                with console.status(f"Converting {starter.archive}"):
                     starter.prepare(unpacked)
                     _verify(starter, unpacked, starter.derived)
             if not is_fetched(name):

@@ -1,15 +1,15 @@
-"""Task kinds and their label spaces.
-
-Multilabel and generation join here as further kinds, each in a file of its own.
-"""
+"""Task kinds and their label spaces, each in a file of its own."""
 
 from typing import Any
 
-from .base import LabelError, Task, View, quote, show
+from .base import LabelError, Task, View, as_text, quote, show
 from .classification import Classification
+from .generation import Generation
+from .multilabel import Multilabel
+from .prompts import check_template
 from .regression import Regression
 
-KINDS: dict[str, type[Task]] = {kind.kind: kind for kind in (Classification, Regression)}
+KINDS: dict[str, type[Task]] = {kind.kind: kind for kind in (Classification, Multilabel, Regression, Generation)}
 """The task kinds a run file can name."""
 
 
@@ -20,4 +20,18 @@ def task_from_dict(data: dict[str, Any]) -> Task:
     return kind(**fields)
 
 
-__all__ = ["KINDS", "Classification", "LabelError", "Regression", "Task", "View", "quote", "show", "task_from_dict"]
+__all__ = [
+    "KINDS",
+    "Classification",
+    "Generation",
+    "LabelError",
+    "Multilabel",
+    "Regression",
+    "Task",
+    "View",
+    "as_text",
+    "check_template",
+    "quote",
+    "show",
+    "task_from_dict",
+]

@@ -2,11 +2,14 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
+
+from .prompts import Question, default_templates, split_template
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -38,11 +41,28 @@ class Task(ABC):
         label: column of the label.
         metric: the primary metric.
         auxiliary: it is trained to help the others, and never scored.
+        format: "module": a task module reads the features; "instruct": the language model is asked, and its answers
+            are scored.
+        template: what it is asked, "" for the kind's own template.
+        variants: further templates, by which predictions can be averaged.
     """
 
     kind: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
     """The metrics every table shows for this kind; the first is the default primary metric."""
+    text_metrics: ClassVar[tuple[str, ...]] = ()
+    """Further metrics, which compare a prediction with the input text."""
+    item_metric: ClassVar[str]
+    """The mean over rows by which two models are compared row by row."""
+    label_type: ClassVar[str]
+    """What the table stores a label as: int64, float64, list<int8> or string."""
+    prediction_type: ClassVar[type] = np.float64
+    prediction_dims: ClassVar[int] = 1
+    """Predictions for n rows have the shape (n,), or (n, classes) where these are 2."""
+    takes_lists: ClassVar[bool] = False
+    """Whether a label cell may hold a list."""
+    averages_seeds: ClassVar[bool] = True
+    """Whether the predictions of several seeds can be averaged."""
 
     name: str
     source: str
@@ -51,15 +71,37 @@ class Task(ABC):
     label: str
     metric: str
     auxiliary: bool = field(default=False, kw_only=True)
+    format: str = field(default="module", kw_only=True)
+    template: str = field(default="", kw_only=True)
+    variants: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def view(self) -> View:
         """The source and columns this task reads."""
         return View(self.source, self.text, self.pair)
 
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """All metrics that a table can show."""
+        return self.metrics + self.text_metrics
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns the label is read from."""
+        return (self.label,)
+
+    @property
+    def summary(self) -> str:
+        """What it predicts, in a few words."""
+        return self.kind
+
+    def join_cells(self, cells: tuple[Any, ...]) -> Any:
+        """Return what `parse` reads from the cells of the label columns; None where the row has no label."""
+        return cells[0]
+
     @abstractmethod
-    def parse(self, cell: Any) -> float | int | str:
-        """Read one label cell.
+    def parse(self, cell: Any) -> Any:
+        """Read one label cell; what is returned can be hashed.
 
         Raises:
             LabelError: the cell is no label of this task.
@@ -74,12 +116,77 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def encode(self, label: Any) -> float | int:
-        """Turn a parsed label into what the table stores (class index; score in the user's units).
+    def encode(self, label: Any) -> Any:
+        """Turn a parsed label into what the table stores.
 
         Raises:
             LabelError: the label is not in the label space found on train.
         """
+
+    @abstractmethod
+    def questions(self) -> list[Question]:
+        """What a language model is asked about a row; the answers of all questions, in order, are scored."""
+
+    @abstractmethod
+    def spell(self, label: Any) -> list[str]:
+        """Return the right answer to each question for an encoded label."""
+
+    @property
+    def answers(self) -> int:
+        """How many answers are scored on a row."""
+        return sum(len(question.answers) for question in self.questions())
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The templates it can be asked by, each once: its own, the first of which it learns by, then the kind's."""
+        own = (self.template, *self.variants) if self.template else ()
+        return tuple(dict.fromkeys((*own, *default_templates(self.kind, self.pair is not None))))
+
+    def prompts(self) -> list[list[str]]:
+        """Return the prompt of each question, cut at the row's own inputs (see `split_template`)."""
+        template = self.templates[0]
+        words = self.name.replace("_", " ").replace("-", " ")
+        return [split_template(template, {"task": words, **question.fields}) for question in self.questions()]
+
+    @abstractmethod
+    def merge(self, labels: Sequence[Any]) -> Any:
+        """Return one label for a text that repeats with several, not all equal; None where there is none."""
+
+    @property
+    @abstractmethod
+    def merge_rule(self) -> str:
+        """What `merge` does, for notes."""
+
+    def count(self, labels: npt.NDArray[Any]) -> dict[str, int]:
+        """Count encoded labels, shape (rows,) or (rows, classes), by class; nothing for kinds without classes."""
+        return {}
+
+    def tune(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Self:
+        """Return this task with what is chosen on dev; most kinds have nothing to choose.
+
+        Args:
+            predictions: the model's predictions on dev.
+            gold: the encoded labels of dev.
+        """
+        return self
+
+    def decide(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Turn predictions into what the metrics read; for most kinds that is the predictions themselves."""
+        return predictions
+
+    @abstractmethod
+    def answer(self, prediction: Any) -> dict[str, Any]:
+        """Write the prediction for one row out for the user, as plain JSON data."""
+
+    def reading(self) -> dict[str, Any]:
+        """Return the fields that say where rows and labels come from; they can differ from those at training."""
+        return {
+            "source": self.source,
+            "text": self.text,
+            "pair": self.pair,
+            "label": self.label,
+            "auxiliary": self.auxiliary,
+        }
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""
@@ -105,6 +212,40 @@ def parse_number(cell: Any) -> float:
     if isinstance(cell, bool) or not abs(number) <= _LARGEST:
         raise LabelError(f"found {show(cell)}, expected a finite number (up to ±3.4e38)")
     return number
+
+
+def parse_name(cell: Any) -> str:
+    """Read the name of a class from a cell.
+
+    Raises:
+        LabelError: the cell is empty.
+    """
+    if cell is None or (isinstance(cell, float) and cell != cell):
+        raise LabelError(f"found {show(cell)}, expected a class")
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    name = str(cell).strip()
+    if not name:
+        raise LabelError("found an empty label, expected a class")
+    return name
+
+
+def order_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Sort names of classes, numbers by value."""
+    return tuple(sorted(names, key=_by_value))
+
+
+def _by_value(name: str) -> tuple[int, float, str]:
+    try:
+        return (0, float(name), name)
+    except ValueError:
+        return (1, 0.0, name)
+
+
+def as_text(cell: Any) -> Any:
+    """Write a number as text; other cells stay as they are."""
+    is_number = isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell
+    return str(cell) if is_number else cell
 
 
 def show(cell: Any) -> str:

@@ -1,13 +1,17 @@
 """The classification task kind: one of several classes."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from .base import LabelError, Task, parse_number, quote, show
+from .base import LabelError, Task, order_names, parse_name, parse_number, quote, show
+from .prompts import Question, join_words
 
 
 @dataclass(frozen=True)
@@ -21,26 +25,25 @@ class Classification(Task):
         thresholds: ascending cut points, one fewer than classes; a score on a threshold belongs to the class
             above it. Empty with `from_score` means automatic: `fit` sets them at the quantiles of the
             training scores that make the classes as equal in size as the scores allow (our design).
+        verbalise: by class what a language model is to answer; a class that is left out stands for itself.
     """
 
     kind: ClassVar[str] = "classification"
-    metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy")
+    metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy", "ece")
+    item_metric: ClassVar[str] = "accuracy"
+    label_type: ClassVar[str] = "int64"
+    prediction_dims: ClassVar[int] = 2
 
     classes: tuple[str, ...] = ()
     from_score: bool = False
     thresholds: tuple[float, ...] = ()
+    verbalise: Mapping[str, str] = field(default_factory=dict)
 
     def parse(self, cell: Any) -> float | str:
         """Read a score where the classes are cut from one, else a class name."""
         if self.from_score:
             return parse_number(cell)
-        if cell is None or (isinstance(cell, float) and cell != cell):
-            raise LabelError(f"found {show(cell)}, expected a class")
-        if isinstance(cell, float) and cell.is_integer():
-            cell = int(cell)
-        name = str(cell).strip()
-        if not name:
-            raise LabelError("found an empty label, expected a class")
+        name = parse_name(cell)
         if self.classes and name not in self.classes:
             raise LabelError(f"found class {show(name)}, expected one of {quote(self.classes)}")
         if not self.classes and name.lower() == "nan":
@@ -54,7 +57,9 @@ class Classification(Task):
             if not self.thresholds:
                 task = self.replace(thresholds=_balanced_thresholds(labels, len(self.classes)))
         elif not self.classes:
-            task = self.replace(classes=tuple(sorted(set(labels), key=_by_value)))
+            task = self.replace(classes=order_names(set(labels)))
+        if unknown := [name for name in self.verbalise if name not in task.classes]:
+            raise LabelError(f"`verbalise` names the class '{unknown[0]}', expected one of {quote(task.classes)}")
         present = {task.encode(label) for label in labels}
         if len(present) < 2:
             only = task.classes[present.pop()]
@@ -72,12 +77,46 @@ class Classification(Task):
                 f"found class {show(label)}, which train does not have, expected one of {quote(self.classes)}"
             ) from None
 
+    def questions(self) -> list[Question]:
+        """Ask for one of the classes."""
+        words = self._words()
+        return [Question({"labels": join_words(words)}, words)]
 
-def _by_value(name: str) -> tuple[int, float, str]:
-    try:
-        return (0, float(name), name)
-    except ValueError:
-        return (1, 0.0, name)
+    def spell(self, label: Any) -> list[str]:
+        """Return the class's words."""
+        return [self._words()[int(label)]]
+
+    def merge(self, labels: Sequence[Any]) -> Any:
+        """Return the majority, None at a tie; of scores that classes are cut from the mean (our design)."""
+        if self.from_score:
+            return fmean(labels)
+        (first, most), (_, second) = Counter(labels).most_common(2)
+        return first if most > second else None
+
+    @property
+    def merge_rule(self) -> str:
+        """What `merge` does, for notes."""
+        return "mean taken" if self.from_score else "majority taken"
+
+    @property
+    def summary(self) -> str:
+        """What it predicts, with where the classes are cut."""
+        if not self.from_score:
+            return self.kind
+        cuts = ", ".join(f"{cut:g}" for cut in self.thresholds).replace("-", "−")
+        return f"{self.kind}, cut from a score {f'at {cuts}' if cuts else 'into balanced classes'}"
+
+    def count(self, labels: npt.NDArray[Any]) -> dict[str, int]:
+        """Count class indices, shape (rows,), by class."""
+        return dict(zip(self.classes, np.bincount(labels, minlength=len(self.classes)).tolist(), strict=True))
+
+    def answer(self, prediction: Any) -> dict[str, Any]:
+        """Return the most probable class and all probabilities."""
+        probabilities = {name: float(value) for name, value in zip(self.classes, prediction, strict=True)}
+        return {"label": self.classes[int(np.argmax(prediction))], "probabilities": probabilities}
+
+    def _words(self) -> tuple[str, ...]:
+        return tuple(self.verbalise.get(name, name) for name in self.classes)
 
 
 def _balanced_thresholds(scores: Sequence[float], n_classes: int) -> tuple[float, ...]:

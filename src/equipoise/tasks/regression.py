@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from .base import LabelError, Task, parse_number
+from .prompts import Question, make_grid
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Regression(Task):
 
     kind: ClassVar[str] = "regression"
     metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman", "mse", "mae")
+    item_metric: ClassVar[str] = "mse"
+    label_type: ClassVar[str] = "float64"
 
     range: tuple[float, float] | None = None
     mean: float = 0.0
@@ -50,3 +54,35 @@ class Regression(Task):
     def encode(self, label: Any) -> float:
         """Return the score as it is; the task module standardises it."""
         return float(label)
+
+    def grid(self) -> tuple[str, ...]:
+        """The scores that answers are written in; the prediction is their mean under the model."""
+        assert self.range is not None  # the run file asks for it
+        return make_grid(*self.range)
+
+    def questions(self) -> list[Question]:
+        """Ask for a number on the grid."""
+        grid = self.grid()
+        return [Question({"low": grid[0], "high": grid[-1]}, grid)]
+
+    def spell(self, label: Any) -> list[str]:
+        """Return the nearest number on the grid."""
+        return [min(self.grid(), key=lambda word: abs(float(word) - label))]
+
+    def merge(self, labels: Sequence[Any]) -> float:
+        """Return the mean."""
+        return fmean(labels)
+
+    @property
+    def merge_rule(self) -> str:
+        """What `merge` does, for notes."""
+        return "mean taken"
+
+    @property
+    def summary(self) -> str:
+        """What it predicts, with its range."""
+        return self.kind if self.range is None else "{}, {:g} to {:g}".format(self.kind, *self.range).replace("-", "−")
+
+    def answer(self, prediction: Any) -> dict[str, Any]:
+        """Return the score."""
+        return {"score": float(prediction)}

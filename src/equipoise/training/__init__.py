@@ -1,5 +1,6 @@
 """Training: one run from the run file to the report."""
 
+from .checking import check
 from .folder import Run, is_finished, read_run
 from .mixin import BalancedTrainerMixin, TaskLosses
 from .run import train
@@ -10,6 +11,7 @@ __all__ = [
     "MultiTaskTrainer",
     "Run",
     "TaskLosses",
+    "check",
     "is_finished",
     "read_run",
     "train",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -17,6 +17,7 @@ from equipoise.data import MixedLengthSampler
 from equipoise.files import write_text
 from equipoise.progress import Progress
 
+from .memory import peak_memory_mb
 from .processes import in_any
 
 
@@ -148,6 +149,7 @@ class RunLog(TrainerCallback):
                     "seconds": round(seconds, 4),
                     "rows_per_second": round(self.rows / seconds, 2),
                     "tokens_per_second": round(self.tokens / seconds, 1),
+                    "peak_memory_mb": peak_memory_mb(),
                 }
             )
 
@@ -164,17 +166,38 @@ class RunLog(TrainerCallback):
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-class ShowProgress(TrainerCallback):
-    """Shows steps, time left, the loss and the scores of dev."""
+class Part(NamedTuple):
+    """A run's place among those that are trained one after the other.
 
-    def __init__(self) -> None:
+    Args:
+        label: what the progress bar calls it.
+        done: steps of the runs before it.
+        total: steps of all.
+    """
+
+    label: str
+    done: int
+    total: int
+
+
+class ShowProgress(TrainerCallback):
+    """Shows steps, time left, the loss and the scores of dev.
+
+    Args:
+        part: where the run is one of several; steps and time are those of all then.
+    """
+
+    def __init__(self, part: Part | None = None) -> None:
+        self._part = part
+        self._done = 0
         self._bar: Progress | None = None
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Show the bar."""
-        self._bar = Progress("Training", state.max_steps, "step", done=state.global_step)
+        label, self._done, total = self._part or Part("Training", 0, state.max_steps)
+        self._bar = Progress(label, total, "step", done=self._done + state.global_step)
 
     def on_log(
         self,
@@ -195,7 +218,7 @@ class ShowProgress(TrainerCallback):
             )
             self._bar.say(f"step {state.global_step}: dev run score {logs['eval_run_score']:.4f} ({per_task})")
         elif "grad_norm" in logs:
-            self._bar.advance(state.global_step - self._bar.done, f"loss {logs['loss']:.3f}")
+            self._bar.advance(self._done + state.global_step - self._bar.done, f"loss {logs['loss']:.3f}")
 
     def close(self) -> None:
         """Take the bar away."""

@@ -3,33 +3,21 @@
 import hashlib
 from typing import Any
 
-import numpy as np
-
 from equipoise.data import Table
-from equipoise.tasks import Classification
 
 
 def describe_table(table: Table) -> dict[str, Any]:
     """What was trained on: rows a split, labels a task and split, auxiliary tasks, and how many of each class."""
-    classes = {}
-    for name, task in table.tasks.items():
-        if isinstance(task, Classification):
-            classes[name] = {
-                split: dict(
-                    zip(
-                        task.classes,
-                        np.bincount(table.labels(name, split), minlength=len(task.classes)).tolist(),
-                        strict=True,
-                    )
-                )
-                for split in table.splits
-            }
+    classes = {
+        name: {split: task.count(table.labels(name, split)) for split in table.splits}
+        for name, task in table.tasks.items()
+    }
     counts = table.counts()
     return {
         "rows": {split: count["rows"] for split, count in counts.items()},
         "labels": {name: {split: count["labels"][name] for split, count in counts.items()} for name in table.tasks},
         "auxiliary": [name for name, task in table.tasks.items() if task.auxiliary],
-        "classes": classes,
+        "classes": {name: of_splits for name, of_splits in classes.items() if of_splits["train"]},
         "fingerprint": fingerprint(table),
     }
 

@@ -3,29 +3,35 @@
 import io
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from equipoise.config import RunConfig, dump_config, load_config
 from equipoise.data import Table
 from equipoise.errors import TrainingError
-from equipoise.evaluation import Predictions, Record
+from equipoise.evaluation import Predictions, Record, as_stored
 from equipoise.files import write_bytes, write_json, write_text
 
+SINGLE_TASK, SINGLE_TASK_RESULTS = "single-task", "single-task.json"
+"""The folder of single-task models and what they are called, and the file that sets the joint one beside them."""
 _RUN_FILES = frozenset(
     [
         "config.yaml",
         "data.json",
+        "examples.json",
         "log.jsonl",
         "metrics.json",
         "predictions.npz",
         "summary.json",
         "report.html",
+        SINGLE_TASK_RESULTS,
+        SINGLE_TASK,
         "model",
         "checkpoints",
     ]
@@ -152,8 +158,17 @@ def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: b
     write_json(folder / "data.json", data)
 
 
+def add_notes(folder: Path, notes: Sequence[str]) -> None:
+    """Add sentences to those of `data.json`, which a resumed run begins anew."""
+    data = json.loads((folder / "data.json").read_text(encoding="utf-8"))
+    write_json(folder / "data.json", {**data, "notes": [*data["notes"], *notes]})
+
+
 def write_predictions(folder: Path, predictions: Mapping[str, Predictions], table: Table) -> None:
     """Write `predictions.npz`: arrays "SPLIT/TASK" as `predict_split` returns them, and "SPLIT/TASK/gold" beside.
+
+    Texts are stored as numpy's unicode. Where the metrics read something else than the predictions – the labels that
+    apply, not their probabilities – "SPLIT/TASK/decided" holds that.
 
     Args:
         folder: the run's folder.
@@ -163,10 +178,40 @@ def write_predictions(folder: Path, predictions: Mapping[str, Predictions], tabl
     arrays: dict[str, Any] = {}
     for split, found in predictions.items():
         for name, values in found.items():
-            arrays |= {f"{split}/{name}": values, f"{split}/{name}/gold": table.labels(name, split)}
+            gold = table.labels(name, split)
+            arrays |= {f"{split}/{name}": as_stored(values), f"{split}/{name}/gold": as_stored(gold)}
+            decided = table.tasks[name].decide(values)
+            if decided is not values:
+                arrays[f"{split}/{name}/decided"] = decided
     file = io.BytesIO()
     np.savez(file, **arrays)
     write_bytes(folder / "predictions.npz", file.getvalue())
+
+
+def read_predictions(folder: Path, task: str, gold: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return what the metrics read of a finished run's predictions of a task on test.
+
+    Args:
+        folder: the run's folder.
+        task: the task.
+        gold: the labels, which must be those it was scored by.
+
+    Raises:
+        TrainingError: the predictions are missing, damaged, or belong to other labels.
+    """
+    path = folder / "predictions.npz"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if not np.array_equal(arrays[f"test/{task}/gold"], gold):
+                raise TrainingError(
+                    f"{path}: the labels of task '{task}' on test are not those of the run file; start anew with "
+                    "--overwrite."
+                )
+            decided = f"test/{task}/decided"
+            found: npt.NDArray[Any] = arrays[decided if decided in arrays else f"test/{task}"]
+            return found
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingError(f"{path}: cannot be read ({error}); start anew with --overwrite.") from None
 
 
 def check_same(config: RunConfig, folder: Path) -> None:

@@ -86,7 +86,7 @@ class BalancedTrainerMixin(Trainer):
         self._losses = {task: [0.0, 0] for task in balancer.tasks}
         self._weights = {task: [0.0, 0] for task in balancer.tasks}
         super().__init__(*args, **kwargs)
-        if self.args.torch_compile and balancer.needs_gradients:
+        if self.args.torch_compile and (balancer.needs_gradients or balancer.alignment):
             raise ValueError(
                 f"{type(balancer).__name__} differentiates the task modules alone, which `torch_compile` melts into "
                 "one with the backbone: compile the backbone alone, `model.backbone.compile()`."

@@ -1,9 +1,7 @@
 """One run from the run file to the report."""
 
 import json
-import resource
 import shutil
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -12,21 +10,36 @@ from statistics import median
 from typing import Any
 
 import torch
-from transformers import TrainerState, set_seed
+from transformers import TrainerState
 
-from equipoise.balancing import LabelStats, make_balancer
+from equipoise.balancing import WEIGHTED_KINDS, LabelStats, make_balancer
 from equipoise.config import RunConfig, load_config
-from equipoise.data import Collator, MixedLengthSampler, Table, load_table, tokenise
+from equipoise.data import Collator, MixedLengthSampler, Table, load_table
 from equipoise.errors import TrainingError, UsageError
-from equipoise.evaluation import Predictions, Record, predict_split, run_score, score_predictions, score_split
+from equipoise.evaluation import (
+    Predictions,
+    Record,
+    check_asked,
+    choose_examples,
+    predict_split,
+    run_score,
+    score_asked,
+    score_predictions,
+    score_split,
+    tune_tasks,
+)
 from equipoise.files import write_json
-from equipoise.modeling import MultiTaskModel, freeze_embeddings, load_backbone
+from equipoise.modeling import MultiTaskModel
 from equipoise.reporting import write_report
 
+from .budget import count_steps
+from .building import build_model, encode_table
+from .callbacks import Part
 from .checkpoints import check_checkpoint, checkpoint_at, has_ended, latest_checkpoint, read_state
 from .description import describe_table
 from .folder import (
     Run,
+    add_notes,
     check_inputs_apart,
     check_output,
     check_same,
@@ -36,7 +49,9 @@ from .folder import (
     read_run,
     write_predictions,
 )
-from .processes import count_processes, in_first, join_processes
+from .memory import peak_memory_mb
+from .processes import count_processes, in_first, join_processes, on_cpus
+from .single_task import plan_single_tasks, set_beside
 from .trainer import MultiTaskTrainer, load_weights
 
 
@@ -46,6 +61,7 @@ def train(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    single_task: bool = False,
 ) -> Run:
     """Train one model for all tasks of a run file, evaluate it and write the report.
 
@@ -58,6 +74,9 @@ def train(
         overrides: `key=value` settings that win over the file.
         resume: go on with an unfinished run from its last checkpoint; a finished one is left as it is.
         overwrite: discard what lies in the output folder.
+        single_task: then train one model for each scored task, too, with as many passes over the task's training rows
+            as the joint run plans; they are runs of their own in `single-task/`, and metrics and report of the joint
+            run set them beside it. With `resume` also after a run that was trained without them.
 
     Raises:
         UsageError: the run file is wrong.
@@ -69,6 +88,26 @@ def train(
         raise UsageError("--resume and --overwrite exclude each other; give one.")
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     join_processes()
+    if not single_task:
+        return _train_one(config, resume, overwrite)
+    table = load_table(config)
+    plans, notes = plan_single_tasks(config, table)
+    steps = [count_steps(config.train, len(table.splits["train"])), *(plan.steps for plan in plans)]
+    parts = [
+        Part(f"Training {number} of {len(steps)} ({what})", sum(steps[: number - 1]), sum(steps))
+        for number, what in enumerate(["joint", *(f"{plan.task} alone" for plan in plans)], start=1)
+    ]
+    _train_one(config, resume, overwrite, parts[0])
+    with ExitStack() as held:
+        in_first(lambda: held.enter_context(only_run_in(config.output)))
+        for plan, part in zip(plans, parts[1:], strict=True):
+            # What lies there was begun by this run: with `overwrite` it has just been removed.
+            _train_one(plan.config, True, False, part)
+        in_first(lambda: set_beside(config.output, table, plans, notes))
+    return read_run(config.output)
+
+
+def _train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | None = None) -> Run:
     folder = config.output
     if in_first(lambda: _is_done(config, resume, overwrite)):
         return read_run(folder)
@@ -77,13 +116,11 @@ def train(
     # Whatever is wrong with the input is found before anything is written.
     kinds = {name: task.kind for name, task in config.tasks.items()}
     make_balancer(config.balance.name, kinds, config.balance.options)
+    _check_settings(config)
     table = load_table(config)
-    backbone, tokenizer = load_backbone(config.model)
-    set_seed(config.train.seed)
-    model = MultiTaskModel(backbone, tokenizer, table.tasks, config.max_length)
-    if config.train.freeze_embeddings:
-        freeze_embeddings(backbone)
-    rows, notes = _tokenise(table, model)
+    model = build_model(config, table)
+    check_asked(model, table, config)
+    rows, notes = encode_table(table, model)
 
     with ExitStack() as held:
 
@@ -96,10 +133,23 @@ def train(
             return True
 
         if in_first(begin):
-            trainer = _make_trainer(config, table, rows, model)
+            trainer = _make_trainer(config, table, rows, model, part)
             state = _fit(trainer, config, resume)
             in_first(lambda: _finish(config, table, rows, model, state))
     return read_run(folder)
+
+
+def _check_settings(config: RunConfig) -> None:
+    """Refuse settings that this machine, or these processes, cannot train with."""
+    if config.train.precision == "fp16" and (on_cpus() or not torch.cuda.is_available()):
+        raise TrainingError("train.precision: found fp16 on a CPU; fp16 needs a GPU; use bf16.")
+    parts = {"train.gradient_accumulation": config.train.gradient_accumulation, "processes": count_processes()}
+    for found, count in parts.items():
+        if config.balance.alignment and count > 1:
+            raise UsageError(
+                f"balance.alignment: it compares the gradients of a whole batch, found {found}: {count}, expected 1; "
+                "set that to 1, or leave alignment out."
+            )
 
 
 def _is_done(config: RunConfig, resume: bool, overwrite: bool) -> bool:
@@ -118,13 +168,21 @@ def _finish(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiT
     best = checkpoint_at(folder / "checkpoints", best_step)
     check_checkpoint(best)
     load_weights(model, best)
+    # Dev has chosen the checkpoint and chooses thresholds; test is scored once.
+    predictions = {"dev": _predict(model, table, rows, "dev", config, show=True)}
+    table = tune_tasks(predictions["dev"], table)
+    model.tasks = dict(table.tasks)
     model.save_pretrained(folder / "model")
-
-    # Dev has chosen the checkpoint; test is scored once.
-    predictions = {split: _predict(model, table, rows, split, config, show=True) for split in ("dev", "test")}
+    predictions["test"] = _predict(model, table, rows, "test", config, show=True)
     write_predictions(folder, predictions, table)
     records = [record for split, found in predictions.items() for record in score_split(found, table, split, config)]
+    asked, notes = score_asked(model, table, config, list(predictions))
+    records += asked
+    add_notes(folder, notes)
     write_json(folder / "metrics.json", records)
+    examples = choose_examples(predictions["test"], table, "test", seed=config.train.seed)
+    if examples:
+        write_json(folder / "examples.json", examples)
     seconds = _step_seconds(folder)
     summary = {
         "status": "finished",
@@ -134,21 +192,12 @@ def _finish(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiT
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "seconds": round(sum(seconds), 1),
         "seconds_per_step": round(median(seconds), 4),
-        "peak_memory_mb": _peak_memory_mb(),
+        "peak_memory_mb": peak_memory_mb(),
         "versions": {name: version(name) for name in ("equipoise", "torch", "transformers")},
     }
     write_json(folder / "summary.json", summary)
     write_report(folder)
     shutil.rmtree(folder / "checkpoints")
-
-
-def _tokenise(table: Table, model: MultiTaskModel) -> tuple[dict[str, Any], list[str]]:
-    rows, notes = {}, []
-    for split, dataset in table.splits.items():
-        rows[split], cut = tokenise(dataset, model.tokenizer, model.max_length)
-        if cut:
-            notes.append(f"{split}: {cut} of {len(dataset)} texts are longer than {model.max_length} tokens and cut.")
-    return rows, notes
 
 
 def _predict(
@@ -164,21 +213,15 @@ def _step_seconds(folder: Path) -> list[float]:
     return [line["seconds"] for line in lines if "seconds" in line]
 
 
-def _peak_memory_mb() -> float:
-    """The most memory this process has held, in MB: the GPU's where there is one."""
-    if torch.cuda.is_available():
-        return round(torch.cuda.max_memory_allocated() / 1e6, 1)
-    try:
-        # Linux, where ru_maxrss begins with what the process that started this one held.
-        kilobytes = int(Path("/proc/self/status").read_text(encoding="utf-8").partition("VmHWM:")[2].split()[0])
-    except (OSError, IndexError):
-        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
-    return round(kilobytes * 1024 / 1e6, 1)
-
-
-def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> MultiTaskTrainer:
+def _make_trainer(
+    config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel, part: Part | None
+) -> MultiTaskTrainer:
     kinds = {name: task.kind for name, task in table.tasks.items()}
-    stats = {name: LabelStats.fit(kind, torch.tensor(table.labels(name, "train"))) for name, kind in kinds.items()}
+    stats = {
+        name: LabelStats.fit(kind, torch.tensor(table.labels(name, "train")))
+        for name, kind in kinds.items()
+        if kind in WEIGHTED_KINDS
+    }
     balancer = make_balancer(
         config.balance.name, kinds, config.balance.options, label_stats=stats, seed=config.train.seed
     )
@@ -193,7 +236,8 @@ def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: 
     )
 
     def score_dev() -> dict[str, float]:
-        records = score_predictions(_predict(model, table, rows, "dev", config), table, "dev")
+        found = _predict(model, table, rows, "dev", config)
+        records = score_predictions(found, tune_tasks(found, table), "dev")
         primary = {
             f"{record['task']}/{record['metric']}": record["value"]
             for record in records
@@ -210,6 +254,7 @@ def _make_trainer(config: RunConfig, table: Table, rows: dict[str, Any], model: 
         score_dev=score_dev,
         config=settings,
         folder=config.output,
+        part=part,
     )
 
 

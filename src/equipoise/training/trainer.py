@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import Dataset, Sampler
-from transformers import PrinterCallback, Trainer, TrainerControl, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainingArguments
 
 from equipoise.balancing import Balancer
 from equipoise.config import TrainConfig
@@ -19,12 +19,13 @@ from equipoise.data import MixedLengthSampler
 from equipoise.errors import TrainingError
 from equipoise.modeling import MultiTaskModel, quiet_transformers
 
-from .callbacks import Patience, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
+from .callbacks import Part, Patience, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
 from .checkpoints import checkpoint_at, damaged, mark_complete, remove_others
 from .mixin import BalancedTrainerMixin, TaskLosses
 from .processes import in_first, is_first, join_processes, on_cpus
 
 _WEIGHTS = "model.safetensors"
+_PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -43,6 +44,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         score_dev: scores the model on dev; must return `run_score`, which selects the checkpoint.
         config: the run file's `train` section.
         folder: the run's folder; checkpoints and `log.jsonl` go there.
+        part: the run's place among several, for the progress bar.
     """
 
     control: TrainerControl
@@ -58,6 +60,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         score_dev: Callable[[], Mapping[str, float]],
         config: TrainConfig,
         folder: Path,
+        part: Part | None = None,
     ) -> None:
         join_processes()
         arguments = TrainingArguments(
@@ -81,6 +84,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             greater_is_better=True,
             restore_callback_states_from_checkpoint=True,
             remove_unused_columns=False,
+            fp16=config.precision == "fp16",
             use_cpu=on_cpus() or not torch.accelerator.is_available(),
             # Every task module is in the graph of every batch.
             ddp_find_unused_parameters=False,
@@ -90,14 +94,16 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         )
         self.head_learning_rate = config.head_learning_rate
         self.stop_on_signal = StopOnSignal()
-        self.show_progress = ShowProgress()
+        self.show_progress = ShowProgress(part)
         self.run_log = RunLog(folder / "log.jsonl", balancer)
         self._score_dev = score_dev
         self._sampler = sampler
-        self._bf16 = config.precision == "bf16"
+        self._precision = _PRECISIONS[config.precision]
         callbacks: list[Any] = [SetEpoch(sampler), ScoreOnSchedule(config.evaluations), self.stop_on_signal]
         if config.patience is not None:
             callbacks.append(Patience(config.patience))
+        if config.precision == "fp16":
+            callbacks.append(_KeepForward(self))
         if is_first():
             callbacks += [self.run_log, self.show_progress]
         super().__init__(
@@ -107,7 +113,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             train_dataset=train_rows,
             callbacks=callbacks,
             balancer=balancer,
-            features="pooling",
+            features="features",
         )
         self.remove_callback(PrinterCallback)
 
@@ -127,10 +133,12 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
     def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
         """Let every task module answer for the rows that carry its label."""
         # Here, not by the trainer's `bf16`, which changes the model itself: dev and test are scored in float32.
-        with torch.autocast(self.args.device.type, torch.bfloat16, enabled=self._bf16):
-            outputs = {task: output.float() for task, output in model(inputs["inputs"], inputs["rows"]).items()}
+        autocast = self._precision is not torch.float32
+        with torch.autocast(self.args.device.type, self._precision if autocast else None, enabled=autocast):
+            outputs = model(inputs["inputs"], inputs["rows"], inputs["scored"])
+            outputs = {task: output.float() for task, output in outputs.items()}
         losses = self.model.losses(outputs, inputs["targets"])
-        shared = self.model.backbone.parameters()
+        shared = self.model.shared_parameters()
         return TaskLosses(losses, targets=inputs["targets"], rows=inputs["rows"], parameters=shared, outputs=outputs)
 
     def count_labels(self, inputs: dict[str, Any]) -> dict[str, int]:
@@ -141,7 +149,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         """Collect the batches of one step, and measure them."""
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         rows = sum(len(batch["inputs"]["input_ids"]) for batch in batches)
-        tokens = sum(int(batch["inputs"]["attention_mask"].sum()) for batch in batches)
+        tokens = sum(int(batch["lengths"].sum()) for batch in batches)
         self.run_log.rows, self.run_log.tokens = self._sum_over_processes([rows, tokens])
         return batches, items
 
@@ -158,7 +166,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         self.state.log_history.clear()
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW in four groups: backbone or task modules, with weight decay or without."""
+        """AdamW in four groups: backbone or what starts from nothing, with weight decay or without."""
         if self.optimizer is None:
             own = {id(parameter) for parameter in self.model.task_parameters()}
             head_rate = self.head_learning_rate or self.args.learning_rate
@@ -207,7 +215,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         assert output_dir is not None
         Path(output_dir).mkdir(parents=True, exist_ok=True)
-        safetensors.torch.save_model(self.model, str(Path(output_dir) / _WEIGHTS))
+        safetensors.torch.save_file(trained_weights(self.model), str(Path(output_dir) / _WEIGHTS))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         load_weights(self.model, Path(resume_from_checkpoint))
@@ -221,14 +229,39 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             raise damaged(Path(checkpoint) / "optimizer.pt", _first_line(error)) from error
 
 
+class _KeepForward(TrainerCallback):
+    """Takes back what accelerate makes of the model's forward where there is a gradient scaler."""
+
+    def __init__(self, trainer: MultiTaskTrainer) -> None:
+        self._trainer = trainer
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        """Leave mixed precision to `compute_task_losses`."""
+        self._trainer.accelerator.unwrap_model(self._trainer.model, keep_fp32_wrapper=False)
+
+
+def trained_weights(model: MultiTaskModel) -> dict[str, torch.Tensor]:
+    """Return what training changes: all but the frozen parameters, by name."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    # A parameter that has two names, as tied embeddings, is kept by its first.
+    names = dict(model.named_parameters()) | dict(model.named_buffers())
+    return {
+        name: tensor.contiguous() for name, tensor in model.state_dict().items() if name in names and name not in frozen
+    }
+
+
 def load_weights(model: MultiTaskModel, checkpoint: Path) -> None:
-    """Put a checkpoint's weights into a model.
+    """Put a checkpoint's weights into a model, whose frozen parameters stay.
 
     Raises:
         TrainingError: the checkpoint is damaged.
     """
     try:
-        safetensors.torch.load_model(model, checkpoint / _WEIGHTS)
+        weights = safetensors.torch.load_file(checkpoint / _WEIGHTS)
+        expected = trained_weights(model)
+        if different := sorted(weights.keys() ^ expected.keys()):
+            raise RuntimeError(f"found {len(weights)} tensors, expected {len(expected)} ('{different[0]}', …)")
+        model.load_state_dict(weights, strict=False)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise damaged(checkpoint / _WEIGHTS, _first_line(error)) from error
 

@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from equipoise.comparison.statistics import (
+from equipoise.evaluation.statistics import (
     bootstrap_means,
     count_wins,
     delta_m,
     holm,
-    item_losses,
     mean_interval,
     mean_ranks,
     sign_flip_test,
@@ -40,11 +39,6 @@ def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.7, 0.6]) == [1.0, 1.0]
     assert holm([]) == []
-
-
-def test_item_losses():
-    assert item_losses(np.array([0.5, -1.0]), np.array([0.0, 1.0])).tolist() == [0.25, 4.0]
-    assert item_losses(np.array([[0.2, 0.8], [0.6, 0.4]]), np.array([1, 1])).tolist() == [0.0, 1.0]
 
 
 def test_sign_flips_agree_with_scipy_and_with_counting():

@@ -1,7 +1,7 @@
 """What is said about several seeds, several tasks, and pairs of rows."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -74,13 +74,6 @@ def count_wins(values: npt.ArrayLike) -> list[int]:
     """
     values = np.asarray(values, dtype=np.float64)
     return np.isclose(values, values.max(axis=0), rtol=1e-12, atol=0).sum(axis=1).tolist()
-
-
-def item_losses(predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Floats:
-    """Return each item's loss: squared error of scores (n,), or 0/1 error of probabilities (n, classes)."""
-    if predictions.ndim == 1:
-        return np.asarray((predictions.astype(np.float64) - gold) ** 2)
-    return (predictions.argmax(axis=1) != gold).astype(np.float64)
 
 
 def sign_flip_test(differences: Floats, resamples: int = RESAMPLES, seed: int = 0) -> Floats:

@@ -1,0 +1,176 @@
+"""Rival rows of the table for which the base language model is asked, untrained: `zero_shot` and `few_shot`."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy.typing as npt
+from transformers import PreTrainedModel
+
+from equipoise.config import RunConfig
+from equipoise.data import ChatStyle, PromptEncoder, Table, choose_demonstrations, demonstrate
+from equipoise.errors import UsageError
+from equipoise.modeling import (
+    MultiTaskModel,
+    Prefix,
+    count_work,
+    has_adapter,
+    infer,
+    is_decoder,
+    load_backbone,
+    longest_input,
+    without_adapter,
+)
+from equipoise.progress import progress
+from equipoise.tasks import Generation, Multilabel, Regression, Task
+
+from .baselines import ASKED
+from .records import Record
+from .splits import score_predictions
+
+
+def without_asked(config: RunConfig) -> RunConfig:
+    """Return a run file without the rivals for which a language model is asked."""
+    rivals = tuple(name for name in config.evaluation.baselines if name not in ASKED)
+    return config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"baselines": rivals})})
+
+
+def check_asked(model: MultiTaskModel, table: Table, config: RunConfig) -> None:
+    """Make sure that there is a language model to ask, where the run file wants one asked.
+
+    Raises:
+        UsageError: the backbone is no decoder.
+        ModelError: it cannot be asked: it has no chat template, or `max_length` leaves no room for answers.
+    """
+    rivals = [name for name in config.evaluation.baselines if name in ASKED]
+    if not rivals:
+        return
+    if not is_decoder(model.backbone.config):
+        raise UsageError(
+            f"evaluation.baselines: {' and '.join(rivals)} need a language model to ask, but the backbone "
+            f"'{config.model}' is no decoder ({type(model.backbone).__name__}); leave them out, or choose a decoder, "
+            "such as model: smollm2-135m."
+        )
+    _ask_all(model, table, ChatStyle(**config.prompt.model_dump()))
+
+
+def score_asked(
+    model: MultiTaskModel, table: Table, config: RunConfig, splits: Sequence[str]
+) -> tuple[list[Record], list[str]]:
+    """Score the base language model, asked by the tasks' templates, on splits of a table.
+
+    Tasks in the format `module` are asked by their kind's own template; a label of a multilabel task applies from a
+    probability of 0.5. The base is the run's own: its adapter is left out, or, where it has none, it is loaded anew.
+    For `few_shot`, each task's demonstrations come from train and are the same for all rows (Brown et al., 2020, arXiv
+    2005.14165); they stand before the question, which has as much room as without them.
+
+    Args:
+        model: the trained model.
+        table: the table.
+        config: the run file: rivals, shots, resamples, seed.
+        splits: the splits to score.
+
+    Returns:
+        The records, and sentences on what could not be asked or shown.
+
+    Raises:
+        UsageError: the backbone is no decoder.
+        ModelError: the base cannot be loaded, or cannot be asked.
+    """
+    check_asked(model, table, config)
+    rivals = [name for name in config.evaluation.baselines if name in ASKED]
+    if not rivals:
+        return [], []
+    style = ChatStyle(**config.prompt.model_dump())
+    table, notes = _ask_all(model, table, style)
+    records: list[Record] = []
+    if not table.tasks:
+        return records, notes
+    with _base(model, config) as backbone:
+        for rival in rivals:
+            askers = [MultiTaskModel(backbone, model.tokenizer, table.tasks, model.max_length, style=style).eval()]
+            if rival == "few_shot":
+                askers, left_out = _with_demonstrations(askers[0], table, config)
+                notes += left_out
+            for split in splits:
+                predictions: dict[str, npt.NDArray[Any]] = {}
+                wanted = [{name: table.rows(name, split) for name in asker.tasks} for asker in askers]
+                total = sum(map(count_work, askers, wanted))
+                with progress(f"Scoring {split}, {rival}", total, "row") as bar:
+                    for asker, own in zip(askers, wanted, strict=True):
+                        rows, _ = asker.encode_rows(table.splits[split], own)
+                        predictions |= infer(asker, rows, own, config.train.eval_batch_size, bar)
+                records += score_predictions(
+                    predictions,
+                    table,
+                    split,
+                    model=rival,
+                    bootstrap=config.evaluation.bootstrap,
+                    seed=config.train.seed,
+                )
+    return records, notes
+
+
+def _ask_all(model: MultiTaskModel, table: Table, style: ChatStyle) -> tuple[Table, list[str]]:
+    """Return the table with the tasks that can be asked, and why the others cannot."""
+    asked, notes = {}, []
+    for name, task in table.scored.items():
+        reason = None
+        if isinstance(task, Regression) and task.range is None:
+            reason = "it has no range to write scores on"
+        else:
+            task = task.replace(format="instruct")
+            if isinstance(task, Multilabel):
+                task = task.replace(thresholds=(0.5,) * len(task.classes))
+            try:
+                PromptEncoder(model.tokenizer, {name: task}, model.max_length, style, longest_input(model.backbone))
+            except UsageError as error:
+                reason = str(error).removeprefix(f"tasks.{name}: ").partition(";")[0]
+        if reason is None:
+            asked[name] = task
+        else:
+            notes.append(f"Task '{name}' has no row of the base language model: {reason}.")
+    return replace(table, tasks=asked), notes
+
+
+@contextmanager
+def _base(model: MultiTaskModel, config: RunConfig) -> Iterator[PreTrainedModel]:
+    """Give the language model that the run began with."""
+    if has_adapter(model.backbone) and model.backbone.get_output_embeddings() is not None:
+        with without_adapter(model.backbone):
+            yield model.backbone
+    else:
+        backbone, _ = load_backbone(config.model, language_model=True)
+        backbone.to(model.device)
+        yield backbone
+
+
+def _with_demonstrations(
+    asker: MultiTaskModel, table: Table, config: RunConfig
+) -> tuple[list[MultiTaskModel], list[str]]:
+    """Return one model a task, which reads the task's demonstrations first, and which of them are missing."""
+    count = config.evaluation.shots
+    askers, notes = [], []
+    for name, task in table.tasks.items():
+        labelled = table.splits["train"].select(table.rows(name, "train"))
+        chosen = choose_demonstrations(task, table.labels(name, "train"), count, config.train.seed)
+        examples = [(one, labelled[one.row]["text"], labelled[one.row]["pair"]) for one in chosen]
+        context = longest_input(asker.backbone)
+        room = None if context is None else context - asker.max_length - _longest_answer(task, asker)
+        found = demonstrate(asker.tokenizer, task, examples, asker.max_length, asker.style, room)
+        one = MultiTaskModel(asker.backbone, asker.tokenizer, {name: task}, asker.max_length, style=asker.style).eval()
+        one.prompts = found.prompts
+        one.prefix = Prefix(one.backbone, found.tokens) if found.tokens else None
+        askers.append(one)
+        if found.shown < count:
+            why = "train has no more" if found.shown == len(chosen) else "the model reads no more tokens"
+            notes.append(f"few_shot, task '{name}': {found.shown} of {count} demonstrations are shown ({why}).")
+    return askers, notes
+
+
+def _longest_answer(task: Task, asker: MultiTaskModel) -> int:
+    if isinstance(task, Generation):
+        return task.max_new_tokens
+    answers = [f" {answer}" for question in task.questions() for answer in question.answers]
+    return max(map(len, asker.tokenizer(answers, add_special_tokens=False)["input_ids"]))

@@ -1,0 +1,58 @@
+"""Scoring a trained model on a run file's data."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from equipoise.config import RunConfig, load_config
+from equipoise.data import load_table
+from equipoise.errors import UsageError, did_you_mean
+from equipoise.modeling import Predictor, check_prompts, infer_texts, load
+
+from .asking import check_asked, score_asked
+from .records import Record
+from .splits import score_split
+
+
+def evaluate(
+    model: str | Path | Predictor,
+    run_file: str | Path | RunConfig,
+    overrides: Sequence[str] = (),
+    *,
+    split: str = "test",
+    prompts: int = 1,
+) -> list[Record]:
+    """Score a trained model on the data of a run file.
+
+    The label spaces are the model's own: a class the model does not know is an error. Tasks that the run file
+    calls auxiliary are not scored.
+
+    Args:
+        model: a loaded model, or the folder of one (or of its run).
+        run_file: path of the run file, or a checked configuration; its tasks must be tasks of the
+            model.
+        overrides: `key=value` settings that win over the file.
+        split: "test", "dev" or "train".
+        prompts: over how many templates the answers of tasks in the format `instruct` are averaged (see
+            `infer_texts`); rivals that are asked take the first.
+
+    Raises:
+        UsageError: the split does not exist, the run file has a task that the model has not, or a task has fewer
+            templates.
+        DataError: a file or a label is wrong.
+        ModelError: there is no such model.
+    """
+    config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
+    predictor = model if isinstance(model, Predictor) else load(model)
+    table = load_table(config, fitted=predictor.tasks)
+    if split not in table.splits:
+        raise UsageError(f"split: '{split}' does not exist. {did_you_mean(split, table.splits)}")
+    check_asked(predictor.model, table, config)
+    check_prompts(prompts, table.scored)
+    wanted = {name: table.rows(name, split) for name in table.scored}
+    size, label = config.train.eval_batch_size, f"Scoring {split}"
+    predictions = infer_texts(predictor.model, table.splits[split], wanted, size, prompts=prompts, label=label)
+    asked, notes = score_asked(predictor.model, table, config, [split])
+    for note in notes:
+        print(note, file=sys.stderr)
+    return score_split(predictions, table, split, config) + asked

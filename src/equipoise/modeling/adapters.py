@@ -1,0 +1,103 @@
+"""LoRA adapters on a backbone (Hu et al., 2022, arXiv 2106.09685), through peft."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors.torch import load_file
+from torch import nn
+from transformers import PreTrainedModel
+
+from equipoise.errors import ModelError
+
+from .bilstm import BiLstmConfig
+
+_SAMPLES = 256
+
+
+def add_adapter(
+    backbone: PreTrainedModel,
+    rank: int = 8,
+    alpha: int | None = None,
+    dropout: float = 0.0,
+    targets: Sequence[str] | None = None,
+) -> None:
+    """Add a LoRA adapter, and freeze everything else.
+
+    Args:
+        backbone: the backbone; it is changed in place.
+        rank: r, the rank of the update of each matrix.
+        alpha: the update is multiplied by alpha / r; None means 2r.
+        dropout: dropout before the adapter.
+        targets: names of the matrices it changes; None takes peft's choice for the architecture, which is the
+            projections of queries and values for most.
+
+    Raises:
+        ModelError: the backbone has no such matrices, or starts from nothing.
+    """
+    if backbone.config.model_type == BiLstmConfig.model_type:
+        raise ModelError("lora: bilstm starts from nothing, so that there is nothing to adapt; leave lora out.")
+    settings = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank if alpha is None else alpha,
+        lora_dropout=dropout,
+        target_modules=None if targets is None else list(targets),
+    )
+    try:
+        backbone.add_adapter(settings)
+    except ValueError as error:
+        linear = [name for name, part in backbone.named_modules() if isinstance(part, nn.Linear)]
+        kinds = sorted({name.rpartition(".")[2] for name in linear})
+        raise ModelError(
+            f"lora: no adapter can be put on {type(backbone).__name__} ({error}); name the matrices in lora.targets. "
+            f"It has {', '.join(kinds)}."
+        ) from error
+
+
+def has_adapter(backbone: PreTrainedModel) -> bool:
+    """Whether a backbone carries an adapter."""
+    return any(isinstance(part, BaseTunerLayer) for part in backbone.modules())
+
+
+@contextmanager
+def without_adapter(backbone: PreTrainedModel) -> Iterator[None]:
+    """Leave a backbone's adapter out for a while: it is then the base it was put on."""
+    backbone.disable_adapters()
+    try:
+        yield
+    finally:
+        backbone.enable_adapters()
+
+
+def load_adapter(backbone: PreTrainedModel, folder: Path) -> None:
+    """Put a saved adapter onto its base, in place.
+
+    Raises:
+        ValueError: its weights do not belong to its settings.
+    """
+    # An absolute path, which peft never takes for a hub id.
+    backbone.add_adapter(LoraConfig.from_pretrained(str(folder.absolute())))
+    saved = load_file(folder / SAFETENSORS_WEIGHTS_NAME)
+    weights = {name.removeprefix("base_model.model."): tensor for name, tensor in saved.items()}
+    expected = get_peft_model_state_dict(backbone)
+    if different := sorted(weights.keys() ^ expected.keys()):
+        raise ValueError(f"found {len(weights)} tensors in {folder}, expected {len(expected)} ('{different[0]}', …)")
+    set_peft_model_state_dict(backbone, weights)
+
+
+def fingerprint(backbone: PreTrainedModel) -> str:
+    """Return a hash by which a base is known again: of some numbers of each of its own tensors, in hex."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(backbone.state_dict().items()):
+        if ".lora_" in name:
+            continue
+        flat = tensor.detach().flatten()
+        chosen = flat[:: max(1, flat.numel() // _SAMPLES)]
+        digest.update(f"{name.replace('.base_layer', '')} {tuple(tensor.shape)}".encode())
+        digest.update(chosen.to("cpu", torch.float32).contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,51 @@
+"""What tasks read of the backbone's last hidden states."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Features(nn.Module):
+    """One vector a row for task modules, and one for each token whose successor is scored.
+
+    It computes all that any task reads, so that its output is where the tasks' gradients meet.
+
+    Args:
+        pooling: makes the vectors of rows; None where there is no task module.
+    """
+
+    def __init__(self, pooling: nn.Module | None) -> None:
+        super().__init__()
+        self.pooling = pooling
+
+    def forward(self, hidden: Tensor, mask: Tensor, positions: Tensor | None) -> Tensor:
+        """Read the hidden states.
+
+        Args:
+            hidden: rows × tokens × width.
+            mask: rows × tokens, 1 on tokens of the text.
+            positions: places in the flattened rows × tokens whose successors are scored, shape (n,).
+
+        Returns:
+            (rows + n) × width, or n × width without pooling.
+        """
+        parts = []
+        if self.pooling is not None:
+            parts.append(self.pooling(hidden, mask))
+        if positions is not None:
+            parts.append(hidden.flatten(0, 1)[positions])
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def tree_mask(ends: Tensor, dtype: torch.dtype) -> Tensor:
+    """Make the attention mask of packed trees: a node sees its ancestors and itself.
+
+    Args:
+        ends: rows × tokens, see `equipoise.data.trees.PackedTree`.
+        dtype: of the hidden states.
+
+    Returns:
+        rows × 1 × tokens × tokens: 0 where a token is seen, the least finite number elsewhere.
+    """
+    places = torch.arange(ends.shape[1], device=ends.device)
+    seen = (places[:, None] >= places) & (places[:, None] < ends[:, None, :])
+    return torch.zeros(seen.shape, dtype=dtype, device=ends.device).masked_fill_(~seen, torch.finfo(dtype).min)[:, None]

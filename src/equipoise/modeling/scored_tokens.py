@@ -1,0 +1,51 @@
+"""The tokens of a batch whose log-probabilities tasks ask for."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class ScoredTokens:
+    """Which hidden states predict the tokens that are scored, each once, and which token belongs to which answer.
+
+    Args:
+        tasks: the tasks that ask.
+        scored: for each of them "positions" in the flattened rows × tokens, "tokens" and "slots", each of shape (m,);
+            a task that is missing asks nothing.
+        device: where the model computes.
+    """
+
+    def __init__(self, tasks: Sequence[str], scored: Mapping[str, Mapping[str, Tensor]], device: torch.device) -> None:
+        nothing = torch.zeros(0, dtype=torch.long, device=device)
+        self._asked = {
+            task: scored.get(task, {"positions": nothing, "tokens": nothing, "slots": nothing}) for task in tasks
+        }
+        positions = [entry["positions"] for entry in self._asked.values()]
+        self.positions, places = torch.unique(torch.cat([nothing, *positions]), return_inverse=True)
+        self._places = dict(zip(tasks, places.split([len(part) for part in positions]), strict=True))
+
+    def log_probabilities(self, features: Tensor, head: nn.Module) -> dict[str, Tensor]:
+        """Compute each task's log-probabilities in nats, shape (m,), float32.
+
+        Args:
+            features: the hidden states at `positions`, n × width.
+            head: the language model's output layer; it sees these hidden states only.
+        """
+        found = head(features).float().log_softmax(dim=-1)
+        return {task: found[self._places[task], entry["tokens"]] for task, entry in self._asked.items()}
+
+    def by_answer(self, task: str, log_probabilities: Tensor, answers: int) -> Tensor:
+        """Add up the log-probabilities of each answer's tokens.
+
+        Args:
+            task: the task.
+            log_probabilities: of its tokens, shape (m,).
+            answers: how many answers a row has.
+
+        Returns:
+            rows × answers.
+        """
+        slots = self._asked[task]["slots"]
+        rows = 0 if len(slots) == 0 else int(slots[-1]) // answers + 1
+        return log_probabilities.new_zeros(rows * answers).index_add(0, slots, log_probabilities).view(rows, answers)

@@ -1,0 +1,178 @@
+"""The multilabel task kind: any number of labels, none included."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from .base import LabelError, Task, order_names, parse_name, quote, show
+from .prompts import Question, join_words
+
+_WORDS = ("no", "yes")
+_YES, _NO = ("1", "1.0", "true"), ("0", "0.0", "false")
+
+
+@dataclass(frozen=True)
+class Multilabel(Task):
+    """Every label that applies, given as a list, as text between separators, or as one column a label.
+
+    Args:
+        classes: the labels in order; empty until `fit` finds them in the training rows (sorted, numbers by value).
+        columns: the columns that say of one label each whether it applies; they name the labels. Empty where the
+            column `label` holds all labels of a row.
+        separator: what stands between two labels of a text; a cell that holds it alone has no label that applies.
+        thresholds: a label applies from this probability on, one a label; 0.5 until `tune` chooses them on dev.
+    """
+
+    kind: ClassVar[str] = "multilabel"
+    metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "micro_f1", "jaccard")
+    item_metric: ClassVar[str] = "jaccard"
+    label_type: ClassVar[str] = "list<int8>"
+    prediction_dims: ClassVar[int] = 2
+    takes_lists: ClassVar[bool] = True
+    averages_seeds: ClassVar[bool] = False
+
+    classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    separator: str = ","
+    thresholds: tuple[float, ...] = ()
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns the labels are read from."""
+        return self.columns or (self.label,)
+
+    def join_cells(self, cells: tuple[Any, ...]) -> Any:
+        """Return the cell that holds all labels, or one cell a label; None where all are empty."""
+        if not self.columns:
+            return cells[0]
+        return None if all(cell is None for cell in cells) else cells
+
+    def parse(self, cell: Any) -> tuple[str, ...]:
+        """Read the labels that apply, each once, sorted."""
+        names = self._read_columns(cell) if self.columns else self._read_list(cell)
+        unknown = [name for name in names if self.classes and name not in self.classes]
+        if unknown:
+            raise LabelError(f"found label {show(unknown[0])}, expected some of {quote(self.classes)}")
+        return tuple(sorted(set(names)))
+
+    def fit(self, labels: Sequence[Any]) -> Self:
+        """Find the labels in the training rows; each must apply to some rows and not to others."""
+        counts = Counter(name for names in labels for name in names)
+        classes = self.classes or order_names(counts)
+        if not classes:
+            raise LabelError("no label applies to any training row, expected one or more")
+        for name in classes:
+            if counts[name] in (0, len(labels)):
+                where = "every training row" if counts[name] else "no training row"
+                raise LabelError(f"label '{name}' applies to {where}, expected it on some and not on others")
+        return self.replace(classes=classes, thresholds=(0.5,) * len(classes))
+
+    def encode(self, label: Any) -> list[int]:
+        """Return for each label of the task whether it applies: 0 or 1."""
+        unknown = [name for name in label if name not in self.classes]
+        if unknown:
+            raise LabelError(
+                f"found label {show(unknown[0])}, which train does not have, expected some of {quote(self.classes)}"
+            )
+        missing = [name for name in self.classes if self.columns and name not in self.columns]
+        if missing:
+            raise LabelError(f"found no column for label {show(missing[0])}, expected one a label of the model")
+        return [int(name in label) for name in self.classes]
+
+    def questions(self) -> list[Question]:
+        """Ask of each label whether it applies."""
+        labels = join_words(self.classes)
+        return [Question({"label": name, "labels": labels}, _WORDS) for name in self.classes]
+
+    def spell(self, label: Any) -> list[str]:
+        """Return for each label of the task whether it applies."""
+        return [_WORDS[int(applies)] for applies in label]
+
+    def merge(self, labels: Sequence[Any]) -> tuple[str, ...]:
+        """Return the labels that apply to more than half of the rows (our design)."""
+        counts = Counter(name for names in labels for name in names)
+        return tuple(sorted(name for name, count in counts.items() if 2 * count > len(labels)))
+
+    @property
+    def merge_rule(self) -> str:
+        """What `merge` does, for notes."""
+        return "majority of each label taken"
+
+    def count(self, labels: npt.NDArray[Any]) -> dict[str, int]:
+        """Count encoded labels, shape (rows, labels), by label."""
+        return dict(zip(self.classes, labels.sum(axis=0).tolist(), strict=True))
+
+    def tune(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Self:
+        """Choose every label's threshold for the best F1 on dev.
+
+        A threshold lies in the middle between two probabilities that occur; of equally good ones the nearest to 0.5
+        is taken, and a label that applies to no row keeps 0.5 (our design).
+
+        Args:
+            predictions: probabilities on dev, shape (rows, labels).
+            gold: whether each label applies, 0 or 1, shape (rows, labels).
+        """
+        pairs = zip(np.asarray(predictions, dtype=np.float64).T, np.asarray(gold).T, strict=True)
+        return self.replace(thresholds=tuple(_best_threshold(column, truth) for column, truth in pairs))
+
+    def decide(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return whether each label applies, 0 or 1, by the thresholds; shape (rows, labels) like the probabilities."""
+        return (predictions >= np.array(self.thresholds)).astype(np.int8)
+
+    def answer(self, prediction: Any) -> dict[str, Any]:
+        """Return the labels that apply and all probabilities."""
+        applies = self.decide(np.asarray(prediction))
+        return {
+            "labels": [name for name, yes in zip(self.classes, applies, strict=True) if yes],
+            "probabilities": {name: float(value) for name, value in zip(self.classes, prediction, strict=True)},
+        }
+
+    def reading(self) -> dict[str, Any]:
+        """Return the fields that say where rows and labels come from."""
+        return {**super().reading(), "columns": self.columns, "separator": self.separator}
+
+    def _read_list(self, cell: Any) -> list[str]:
+        if isinstance(cell, str) and cell.strip():
+            parts = [part.strip() for part in cell.split(self.separator)]
+            if not any(parts):
+                return []
+            if not all(parts):
+                raise LabelError(f"found {show(cell)}, expected a label on both sides of each '{self.separator}'")
+            return parts
+        if isinstance(cell, list):
+            return [parse_name(item) for item in cell]
+        if isinstance(cell, bool) or not isinstance(cell, int | float) or cell != cell:
+            raise LabelError(f"found {show(cell)}, expected a list of labels ([] where none applies)")
+        return [parse_name(cell)]
+
+    def _read_columns(self, cells: Any) -> list[str]:
+        found = []
+        for name, cell in zip(self.columns, cells, strict=True):
+            word = str(cell).strip().lower()
+            if word not in _YES + _NO:
+                raise LabelError(f"found {show(cell)} in column '{name}', expected 0 or 1 (or false, true)")
+            if word in _YES:
+                found.append(name)
+        return found
+
+
+def _best_threshold(probabilities: npt.NDArray[np.float64], gold: npt.NDArray[Any]) -> float:
+    # A label of probability 0 never applies.
+    if not (gold.any() and probabilities.any()):
+        return 0.5
+    values, group = np.unique(-probabilities, return_inverse=True)
+    values = -values
+    # The k-th cut takes the rows with the k + 1 highest different probabilities.
+    taken = np.cumsum(np.bincount(group))
+    hits = np.cumsum(np.bincount(group, weights=gold))
+    f1 = np.where(values > 0, 2 * hits / (taken + gold.sum()), -1.0)
+    below = np.append(values[1:], 0.0)
+    middles = (values + below) / 2
+    # Between two neighbouring floats there is no middle.
+    middles = np.where(middles > below, middles, values)
+    best = np.flatnonzero(np.isclose(f1, f1.max(), rtol=1e-12, atol=0))
+    return float(middles[best[np.argmin(np.abs(middles[best] - 0.5))]])

@@ -1,0 +1,66 @@
+"""From the run file and the table to the model and its rows."""
+
+from typing import Any
+
+from transformers import set_seed
+
+from equipoise.config import RunConfig
+from equipoise.data import ChatStyle, Table
+from equipoise.errors import ModelError
+from equipoise.modeling import MultiTaskModel, add_adapter, freeze_embeddings, freeze_layers, load_backbone
+
+
+def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
+    """Load the backbone, freeze what the run file freezes, and put new task modules on it.
+
+    Args:
+        config: the run file.
+        table: the table, for the tasks and, where the backbone starts from nothing, the vocabulary.
+
+    Raises:
+        ModelError: the backbone cannot be loaded, or cannot do what the run file asks.
+        UsageError: a question does not fit.
+    """
+    settings = config.train
+    asked = any(task.format == "instruct" for task in table.tasks.values())
+    # Before and after: a new backbone draws its first weights, and whatever loading draws changes no task module's.
+    set_seed(settings.seed)
+    backbone, tokenizer = load_backbone(
+        config.model, table.texts("train"), language_model=asked, quantization=config.quantization
+    )
+    set_seed(settings.seed)
+    if config.lora is not None:
+        add_adapter(backbone, **config.lora.model_dump())
+    elif settings.freeze_layers:
+        freeze_layers(backbone, settings.freeze_layers)
+    elif settings.freeze_embeddings:
+        freeze_embeddings(backbone)
+    if settings.gradient_checkpointing:
+        if not backbone.supports_gradient_checkpointing:
+            raise ModelError(
+                f"train.gradient_checkpointing: {type(backbone).__name__} cannot compute its activations again; leave "
+                "it out."
+            )
+        backbone.gradient_checkpointing_enable({"use_reentrant": False})
+    style = ChatStyle(**config.prompt.model_dump())
+    return MultiTaskModel(
+        backbone, tokenizer, table.tasks, config.max_length, pooling=config.pooling, style=style, base=config.model
+    )
+
+
+def encode_table(table: Table, model: MultiTaskModel) -> tuple[dict[str, Any], list[str]]:
+    """Turn all splits into what the model reads.
+
+    Returns:
+        The rows by split, and notes on what was cut.
+    """
+    rows, notes = {}, []
+    for split, dataset in table.splits.items():
+        learning = split == "train"
+        wanted = {name: table.rows(name, split) for name in (table.tasks if learning else table.scored)}
+        rows[split], cut = model.encode_rows(dataset, wanted, learning=learning)
+        if cut:
+            notes.append(
+                f"{split}: {cut} of {len(dataset)} texts do not fit into {model.max_length} tokens and are cut."
+            )
+    return rows, notes

@@ -1,0 +1,78 @@
+"""Looking at a run before it is trained."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from equipoise.balancing import make_balancer
+from equipoise.config import RunConfig, load_config
+from equipoise.data import Table, load_table
+from equipoise.evaluation import check_asked
+
+from .building import build_model, encode_table
+from .folder import check_inputs_apart
+
+
+class FilledPrompt(NamedTuple):
+    """The first question of a task about its first training row.
+
+    Args:
+        task: the task's name.
+        prompt: what the language model reads.
+        answers: the answers that are scored; none where text is generated.
+        right: the answer that the row's label stands for.
+    """
+
+    task: str
+    prompt: str
+    answers: tuple[str, ...]
+    right: str
+
+
+class Checked(NamedTuple):
+    """A run file in which nothing wrong was found.
+
+    Args:
+        config: the run file.
+        table: its rows.
+        notes: what was dropped, merged or cut.
+        prompts: one for each task in the format `instruct`.
+    """
+
+    config: RunConfig
+    table: Table
+    notes: list[str]
+    prompts: list[FilledPrompt]
+
+
+def check(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Checked:
+    """Do all that a run does before its first step: read and check the data, load the model, fill the prompts.
+
+    Nothing is written.
+
+    Args:
+        run_file: path of the run file, or a checked configuration.
+        overrides: `key=value` settings that win over the file.
+
+    Raises:
+        UsageError: the run file is wrong.
+        DataError: a file or a label is wrong.
+        ModelError: the backbone cannot be loaded, or cannot do what is asked of it.
+        TrainingError: the output folder holds an input.
+    """
+    config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
+    check_inputs_apart(config)
+    make_balancer(config.balance.name, {name: task.kind for name, task in config.tasks.items()}, config.balance.options)
+    table = load_table(config)
+    model = build_model(config, table)
+    check_asked(model, table, config)
+    _, notes = encode_table(table, model)
+    filled = []
+    for name, task in table.tasks.items():
+        if task.format == "instruct":
+            assert model.prompts is not None
+            row = table.splits["train"][int(table.rows(name, "train")[0])]
+            prompt = model.tokenizer.decode(model.prompts.ask(name, 0, row["text"], row["pair"]))
+            right = task.spell(table.labels(name, "train")[0])[0]
+            filled.append(FilledPrompt(name, prompt, task.questions()[0].answers, right))
+    return Checked(config, table, [*table.notes, *notes], filled)

@@ -1,0 +1,160 @@
+"""One model a task beside the joint one: what each is trained on, for how long, and how the joint one compares."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equipoise.config import BalanceConfig, RunConfig
+from equipoise.data import Table, load_table
+from equipoise.errors import DataError, UsageError
+from equipoise.evaluation import Items, Record, as_stored, paired_tests, run_score, without_asked
+from equipoise.files import write_json
+from equipoise.reporting import write_report
+
+from .budget import count_passes, count_steps
+from .folder import SINGLE_TASK, SINGLE_TASK_RESULTS, read_predictions, read_run
+
+
+@dataclass(frozen=True)
+class SingleTask:
+    """One task's own model.
+
+    Args:
+        task: the task.
+        config: the run file, complete.
+        passes: how often it reads each of the task's training rows.
+        steps: how many steps it plans.
+    """
+
+    task: str
+    config: RunConfig
+    passes: float
+    steps: int
+
+
+def single_task(config: RunConfig, table: Table, task: str) -> RunConfig:
+    """Return a run file with one task and its source only, classes and thresholds as the whole file has them.
+
+    Args:
+        config: the run file.
+        table: its table.
+        task: the task.
+    """
+    own = config.tasks[task].with_label_space(table.tasks[task])
+    # The base language model gives the same answers beside every model.
+    return without_asked(config).model_copy(
+        update={
+            "tasks": {task: own},
+            "sources": {own.source: config.sources[own.source]},
+            "balance": BalanceConfig(name="equal"),
+        }
+    )
+
+
+def load_single_tasks(config: RunConfig, table: Table, name: str) -> tuple[dict[str, Table], list[str]]:
+    """Load each scored task's table alone, and make sure that it has the test rows that it has among the others.
+
+    Args:
+        config: the run file.
+        table: its table.
+        name: what messages call the run file.
+
+    Returns:
+        The tables by task, and sentences on tasks that have other training or dev rows alone.
+
+    Raises:
+        DataError: the test rows differ.
+    """
+    tables, notes = {}, []
+    for task in table.scored:
+        alone = tables[task] = load_table(single_task(config, table, task))
+        if table.items(task, "test") != alone.items(task, "test"):
+            raise DataError(
+                f"{name}: task '{task}' alone has other test rows than among the other tasks (a limit counts rows "
+                "of all tasks of its source); give test files of their own, without a limit."
+            )
+        for split in ("train", "dev"):
+            here, there = (one.items(task, split) for one in (alone, table))
+            # Training rows may stand in another order: repeats are merged where the first of any task stands.
+            if set(here) != set(there):
+                notes.append(
+                    f"Task '{task}' alone has {len(here)} {split} rows, among the other tasks {len(there)}: there, "
+                    "texts in another source's dev or test are dropped, and a limit counts rows of all tasks."
+                )
+    return tables, notes
+
+
+def plan_single_tasks(config: RunConfig, table: Table) -> tuple[list[SingleTask], list[str]]:
+    """Plan one model for each scored task, with the joint run's passes over the task's training rows.
+
+    Args:
+        config: the joint run file.
+        table: its table.
+
+    Returns:
+        The models, and the notes of `load_single_tasks`.
+
+    Raises:
+        UsageError: the run file has one task.
+        DataError: a task alone has other test rows.
+    """
+    if len(config.tasks) == 1:
+        raise UsageError("--single-task: the run file has one task, expected two or more: its model is single-task.")
+    tables, notes = load_single_tasks(config, table, "--single-task")
+    passes = count_passes(config.train, list(table.splits["train"]["source"]))
+    plans = []
+    for task, alone in tables.items():
+        own = single_task(config, table, task)
+        train = own.train.model_copy(update={"epochs": passes[own.tasks[task].source], "max_steps": None})
+        own = own.model_copy(update={"train": train, "output": config.output / SINGLE_TASK / task})
+        plans.append(SingleTask(task, own, train.epochs, count_steps(train, len(alone.splits["train"]))))
+    return plans, notes
+
+
+def set_beside(folder: Path, table: Table, plans: Sequence[SingleTask], notes: Sequence[str]) -> None:
+    """Add the finished single-task models to the finished joint run: metrics, paired tests and report.
+
+    Args:
+        folder: the joint run's folder.
+        table: its table.
+        plans: the single-task models.
+        notes: sentences for the report.
+
+    Raises:
+        TrainingError: predictions of a run are missing, damaged, or belong to other labels.
+    """
+    joint = [record for record in read_run(folder).records if record["model"] != SINGLE_TASK]
+    alone: list[Record] = []
+    items, trained = {}, {}
+    for plan in plans:
+        task, own = table.tasks[plan.task], plan.config.output
+        for record in read_run(own).records:
+            if record["model"] == "run":
+                alone.append({**record, "model": SINGLE_TASK})
+        gold = as_stored(table.labels(task.name, "test"))
+        found = {"run": folder, SINGLE_TASK: own}
+        predictions = {row: read_predictions(place, task.name, gold)[None] for row, place in found.items()}
+        items[task.name] = Items(task, gold, predictions)
+        trained[task.name] = {"passes": plan.passes, **_read_costs(own)}
+    write_json(folder / "metrics.json", joint + alone)
+    results = {
+        "tasks": {
+            name: {"metric": items[name].task.metric, "item_metric": items[name].task.item_metric, **costs}
+            for name, costs in trained.items()
+        },
+        "tests": paired_tests(SINGLE_TASK, items),
+        "run_score": {
+            split: run_score([record for record in alone if record["split"] == split], table.tasks)
+            for split in ("dev", "test")
+        },
+        "notes": list(notes),
+    }
+    write_json(folder / SINGLE_TASK_RESULTS, results)
+    write_report(folder)
+
+
+def _read_costs(folder: Path) -> dict[str, Any]:
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return {key: summary[key] for key in ("steps", "best_step", "seconds")}
