@@ -10,10 +10,12 @@ import pytest
 
 import equipoise
 from comparisons import lines_of, strike_comparison, write_run_file
+from corpus import words_data, write_data
 from equipoise.cli import main
 from equipoise.comparison import compare, processes, running
-from equipoise.comparison.inputs import load_run_files
 from equipoise.errors import TrainingError, UsageError
+from equipoise.training import read_run
+from pages import Page
 
 ROWS = ["single-task", "equal", "static-tuned", "dao", "wild: dao"]
 
@@ -248,11 +250,36 @@ def test_predictions_lie_where_the_table_takes_them_from(finished):
         assert arrays["test/polarity"].shape == (len(arrays["test/polarity/gold"]), 3)
 
 
-def test_rivals_that_are_asked_are_left_out(tmp_path, tiny_model):
-    run_file = write_run_file(tmp_path, tiny_model)
-    rivals = "evaluation.baselines=[majority, zero_shot, few_shot]"
-    (run,) = load_run_files([run_file], [rivals])
-    assert run.config.evaluation.baselines == ("majority",)
+def test_the_base_language_model_is_a_row_of_its_own(tmp_path, tiny_llm):
+    data = words_data(tmp_path, tiny_llm, max_steps=2, evaluations=1)
+    # No grid can be written out without a range, so that nobody can be asked for the score.
+    data["tasks"] = {
+        "words": {**data["tasks"]["words"], "format": "instruct"},
+        "score": {"source": "reviews", "kind": "regression", "label": "score"},
+    }
+    data["sources"]["reviews"]["limit"] = {"train": 40, "dev": 6}
+    data |= {"max_length": 128, "lora": {"rank": 2}}
+    data["evaluation"] = {"bootstrap": 100, "baselines": ["majority", "zero_shot", "few_shot"], "shots": 2}
+    path = write_data(tmp_path, data)
+    found = compare([path], "equal", seeds=2, trials=1, jobs=2, output=tmp_path / "out")
+    rows = {row["name"]: row for row in found.results["rows"]}
+    assert [*rows] == ["single-task", "equal", "static-tuned", "zero-shot", "few-shot"]
+    assert (rows["zero-shot"]["seeds"], rows["few-shot"]["seeds"]) == ([0], [0, 1])
+    for name in ("zero-shot", "few-shot"):
+        row = rows[name]
+        assert set(row["metrics"]["test"]) == {"words"}
+        assert row["run_score"]["test"] is row["delta_m"] is row["seconds_per_step"] is None
+    tested = {(test["row"], test["task"]) for test in found.results["tests"]["equal"]}
+    assert ("zero-shot", "words") in tested
+    assert ("zero-shot", "score") not in tested
+    page = Page((found.folder / "compare.html").read_text(encoding="utf-8"))
+    assert "zero-shot" in [line[0] for line in page.tables[0]]
+    # No model asks the base again, and nothing is repeated.
+    lines = lines_of(found.folder)
+    models = {line["model"] for line in read_run(found.folder / "runs/equal/seed-0").records}
+    assert models == {"run", "majority"}
+    compare([path], "equal", seeds=2, trials=1, jobs=2, output=tmp_path / "out")
+    assert lines_of(found.folder) == lines
 
 
 def test_a_run_file_may_have_fewer_tasks(tmp_path, tiny_model):

@@ -7,7 +7,7 @@ from pathlib import Path
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Table, load_table
 from equipoise.errors import DataError, UsageError, did_you_mean
-from equipoise.evaluation import without_asked
+from equipoise.evaluation import ASKED, without_asked
 from equipoise.training.budget import count_steps
 
 
@@ -19,11 +19,13 @@ class RunFile:
         name: the file's stem.
         config: what the file says.
         table: its rows.
+        asked: the rivals among its baselines for which a language model is asked; they are rows of their own.
     """
 
     name: str
     config: RunConfig
     table: Table
+    asked: tuple[str, ...] = ()
     _rows: dict[tuple[str, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -50,9 +52,10 @@ def load_run_files(paths: Sequence[str | Path], overrides: Sequence[str]) -> lis
     for path in map(Path, paths):
         if path.stem in (run.name for run in runs):
             raise UsageError(f"{path}: another run file is called '{path.stem}', too; rename one: rows are named so.")
-        # It has no rows for rivals that are not trained.
-        config = without_asked(load_config(path, overrides))
-        runs.append(RunFile(path.stem, config, load_table(config)))
+        config = load_config(path, overrides)
+        asked = tuple(name for name in config.evaluation.baselines if name in ASKED)
+        # Once for all models, not beside each.
+        runs.append(RunFile(path.stem, without_asked(config), load_table(config), asked))
     for run in runs[1:]:
         _check_same_items(runs[0], run)
     return runs

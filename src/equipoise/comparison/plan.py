@@ -1,7 +1,7 @@
 """Which trainings a comparison consists of; a function of what is finished, so that going on needs no memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ class Cell:
         tasks: the compared tasks it is scored on.
         config: the run file it is trained by, complete.
         steps: how many steps it will take at most.
+        rival: how the base language model is asked, instead of training one.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Cell:
     tasks: tuple[str, ...]
     config: RunConfig
     steps: int
+    rival: str = ""
 
     @property
     def title(self) -> str:
@@ -146,6 +148,12 @@ class Plan:
                 if epochs is not None:
                     seeds = self.seeds[1:] if self._epochs else self.seeds
                     yield from (self._single(row, task, epochs, seed) for seed in seeds)
+            return
+        if row.kind is Kind.ASKED:
+            # Without demonstrations nothing is drawn.
+            for seed in self.seeds[:1] if row.rival == "zero_shot" else self.seeds:
+                cell = self._cell(row, f"{row.folder}/seed-{seed}", "cell", seed, self.tasks_of(row), row.run.config)
+                yield replace(cell, steps=0, rival=row.rival)
             return
         balance, prefix = row.balance, row.folder
         if row.kind is Kind.STATIC_TUNED:

@@ -106,10 +106,13 @@ def _train(cell: Cell, log: Path, threads: int, anew: bool, sender: Connection) 
     try:
         import torch
 
-        from equipoise.training import train
+        from equipoise.training import ask, train
 
         torch.set_num_threads(min(threads, torch.get_num_threads()))
-        train(cell.config, resume=not anew, overwrite=anew)
+        if cell.rival:
+            ask(cell.config, cell.rival)
+        else:
+            train(cell.config, resume=not anew, overwrite=anew)
     except EquipoiseError as error:
         sender.send(str(error))
         sys.exit(error.exit_code)

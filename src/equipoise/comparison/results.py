@@ -83,16 +83,16 @@ def _row(plan: Plan, row: Row, records: Records, tasks: Mapping[str, Task]) -> d
     keys = {record["key"] for record in in_table}
     trial = plan.chosen_trial(row, records) if row.kind is Kind.STATIC_TUNED else None
     single = row.kind is Kind.SINGLE_TASK
+    metrics = {split: _metrics(found, tasks, split) for split in ("dev", "test")}
+    whole = metrics["test"].keys() == set(plan.tasks)
     return {
         "name": row.name,
         "kind": str(row.kind),
         "run_file": row.run.name,
         "seeds": list(seeds),
-        "metrics": {split: _metrics(found, tasks, split) for split in ("dev", "test")},
-        "run_score": {
-            split: _run_score(found, tasks, split) if len(tasks) == len(plan.tasks) else None
-            for split in ("dev", "test")
-        },
+        "seeds_planned": 1 if row.rival == "zero_shot" else len(plan.seeds),
+        "metrics": metrics,
+        "run_score": {split: _run_score(found, tasks, split) if whole else None for split in ("dev", "test")},
         "weights": None if trial is None else plan.candidates[trial],
         "epochs": {name: plan.chosen_epochs(name, records) for name in tasks}
         if single and plan.chooses_epochs
@@ -144,6 +144,7 @@ def _metrics(found: Sequence[Sequence[Mapping[str, Any]]], tasks: Mapping[str, T
             if (name, metric) in values
         }
         for name, task in tasks.items()
+        if any(task_name == name for task_name, _ in values)
     }
 
 
@@ -183,7 +184,8 @@ def _compare(rows: list[dict[str, Any]], tasks: Mapping[str, Task]) -> None:
         row["mean_rank"], row["wins"] = ranks.get(name), wins.get(name)
         row["delta_m"] = row["relative_step_time"] = row["relative_memory"] = None
         if row["seeds"] and equal is not None:
-            row["relative_step_time"] = row["seconds_per_step"] / equal["seconds_per_step"]
+            if row["seconds_per_step"] is not None:
+                row["relative_step_time"] = row["seconds_per_step"] / equal["seconds_per_step"]
             row["relative_memory"] = row["peak_memory_mb"] / equal["peak_memory_mb"]
         if name in by_name and single is not None:
             better = [sign > 0 for sign in signs.values()]
@@ -204,7 +206,12 @@ def _read_items(plan: Plan, task: Task, records: Records) -> Items:
     gold = as_stored(plan.rows[0].run.table.labels(task.name, "test"))
     predictions = {}
     for row in plan.rows:
-        cells = [cell for cells in _complete(plan, row, records).values() for cell in cells if task.name in cell.tasks]
+        cells = [
+            cell
+            for cells in _complete(plan, row, records).values()
+            for cell in cells
+            if any(line["task"] == task.name for line in records[cell.key]["metrics"])
+        ]
         if cells:
             predictions[row.name] = np.stack(
                 [read_predictions(plan.folder / records[cell.key]["folder"], task.name, gold) for cell in cells]
@@ -213,7 +220,8 @@ def _read_items(plan: Plan, task: Task, records: Records) -> Items:
 
 
 def _mean_of(records: Sequence[Mapping[str, Any]], key: str) -> float | None:
-    return float(np.mean([record[key] for record in records])) if records else None
+    values = [record[key] for record in records if record[key] is not None]
+    return float(np.mean(values)) if values else None
 
 
 def _describe(row: Row) -> dict[str, Any]:

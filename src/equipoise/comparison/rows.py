@@ -26,6 +26,7 @@ class Kind(StrEnum):
     BALANCER = "balancer"
     SINGLE_TASK = "single-task"
     STATIC_TUNED = "static-tuned"
+    ASKED = "asked"
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,14 @@ class Row:
         kind: how its models come about.
         run: the run file.
         balance: the balancer; single tasks have none, and tuned static weights take the place of it.
+        rival: how the base language model is asked, instead of training one; see `equipoise.training.ask`.
     """
 
     name: str
     kind: Kind
     run: RunFile
     balance: BalanceConfig
+    rival: str = ""
 
     @property
     def folder(self) -> str:
@@ -77,6 +80,8 @@ def parse_balancers(given: str | Sequence[str | Mapping[str, Any] | BalanceConfi
 def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig]) -> list[Row]:
     """Return the rows: single tasks, equal and tuned static weights of the first run file, then every balancer.
 
+    A run file's balancers are followed by the rivals for which its base language model is asked.
+
     With one task in the first run file the first three are the same, and it is run as `single-task` alone.
 
     Args:
@@ -101,6 +106,9 @@ def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig]) -> li
             if run is not first:
                 name = f"{run.name}: {name}"
             rows.append(Row(name, Kind.BALANCER, run, balance))
+        for rival in run.asked:
+            name = rival.replace("_", "-")
+            rows.append(Row(name if run is first else f"{run.name}: {name}", Kind.ASKED, run, equal, rival))
     return list({row.name: row for row in rows}.values())
 
 

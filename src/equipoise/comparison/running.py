@@ -119,7 +119,9 @@ def _record(plan: Plan, ended: RunningCell, keep_models: bool) -> dict[str, Any]
         if line["model"] == "run" and line["subset"] == "all" and line["task"] in cell.tasks
     ]
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    tasks = {name: task for name, task in plan.rows[0].run.table.scored.items() if name in cell.tasks}
+    # Not every task can be asked about.
+    there = {line["task"] for line in metrics}
+    tasks = {name: task for name, task in plan.rows[0].run.table.scored.items() if name in there}
     if not keep_models:
         shutil.rmtree(folder / "model", ignore_errors=True)
     return {

@@ -1,7 +1,7 @@
 """Metrics with bootstrap intervals, baselines, the run score, and paired tests."""
 
-from .asking import check_asked, score_asked, without_asked
-from .baselines import lead, majority, vader
+from .asking import check_asked, choose_asked, predict_asked, score_asked, without_asked
+from .baselines import ASKED, lead, majority, vader
 from .evaluating import evaluate
 from .examples import Example, choose_examples
 from .metrics import METRICS, Metric
@@ -11,6 +11,7 @@ from .scoring import score_task
 from .splits import Predictions, predict_split, score_predictions, score_split, tune_tasks
 
 __all__ = [
+    "ASKED",
     "METRICS",
     "Example",
     "Items",
@@ -19,12 +20,14 @@ __all__ = [
     "Record",
     "as_stored",
     "check_asked",
+    "choose_asked",
     "choose_examples",
     "evaluate",
     "item_losses",
     "lead",
     "majority",
     "paired_tests",
+    "predict_asked",
     "predict_split",
     "run_score",
     "score_asked",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy.typing as npt
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from equipoise.config import RunConfig
 from equipoise.data import ChatStyle, PromptEncoder, Table, choose_demonstrations, demonstrate
@@ -52,18 +52,15 @@ def check_asked(model: MultiTaskModel, table: Table, config: RunConfig) -> None:
             f"'{config.model}' is no decoder ({type(model.backbone).__name__}); leave them out, or choose a decoder, "
             "such as model: smollm2-135m."
         )
-    _ask_all(model, table, ChatStyle(**config.prompt.model_dump()))
+    choose_asked(model.backbone, model.tokenizer, table, config)
 
 
 def score_asked(
     model: MultiTaskModel, table: Table, config: RunConfig, splits: Sequence[str]
 ) -> tuple[list[Record], list[str]]:
-    """Score the base language model, asked by the tasks' templates, on splits of a table.
+    """Score the base language model on splits of a table, once for each rival that the run file wants asked.
 
-    Tasks in the format `module` are asked by their kind's own template; a label of a multilabel task applies from a
-    probability of 0.5. The base is the run's own: its adapter is left out, or, where it has none, it is loaded anew.
-    For `few_shot`, each task's demonstrations come from train and are the same for all rows (Brown et al., 2020, arXiv
-    2005.14165); they stand before the question, which has as much room as without them.
+    The base is the run's own: its adapter is left out, or, where it has none, it is loaded anew. See `predict_asked`.
 
     Args:
         model: the trained model.
@@ -82,28 +79,18 @@ def score_asked(
     rivals = [name for name in config.evaluation.baselines if name in ASKED]
     if not rivals:
         return [], []
-    style = ChatStyle(**config.prompt.model_dump())
-    table, notes = _ask_all(model, table, style)
+    asked, notes = choose_asked(model.backbone, model.tokenizer, table, config)
     records: list[Record] = []
-    if not table.tasks:
+    if not asked.tasks:
         return records, notes
     with _base(model, config) as backbone:
         for rival in rivals:
-            askers = [MultiTaskModel(backbone, model.tokenizer, table.tasks, model.max_length, style=style).eval()]
-            if rival == "few_shot":
-                askers, left_out = _with_demonstrations(askers[0], table, config)
-                notes += left_out
-            for split in splits:
-                predictions: dict[str, npt.NDArray[Any]] = {}
-                wanted = [{name: table.rows(name, split) for name in asker.tasks} for asker in askers]
-                total = sum(map(count_work, askers, wanted))
-                with progress(f"Scoring {split}, {rival}", total, "row") as bar:
-                    for asker, own in zip(askers, wanted, strict=True):
-                        rows, _ = asker.encode_rows(table.splits[split], own)
-                        predictions |= infer(asker, rows, own, config.train.eval_batch_size, bar)
+            predictions, left_out = predict_asked(backbone, model.tokenizer, asked, config, rival, splits)
+            notes += left_out
+            for split, found in predictions.items():
                 records += score_predictions(
-                    predictions,
-                    table,
+                    found,
+                    asked,
                     split,
                     model=rival,
                     bootstrap=config.evaluation.bootstrap,
@@ -112,8 +99,56 @@ def score_asked(
     return records, notes
 
 
-def _ask_all(model: MultiTaskModel, table: Table, style: ChatStyle) -> tuple[Table, list[str]]:
-    """Return the table with the tasks that can be asked, and why the others cannot."""
+def predict_asked(
+    backbone: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    table: Table,
+    config: RunConfig,
+    rival: str,
+    splits: Sequence[str],
+) -> tuple[dict[str, dict[str, npt.NDArray[Any]]], list[str]]:
+    """Predict for splits by asking a language model as it is, by the tasks' templates.
+
+    Tasks in the format `module` are asked by their kind's own template; a label of a multilabel task applies from a
+    probability of 0.5. For `few_shot`, each task's demonstrations come from train and are the same for all rows (Brown
+    et al., 2020, arXiv 2005.14165); they stand before the question, which has as much room as without them.
+
+    Args:
+        backbone: the language model.
+        tokenizer: its tokenizer.
+        table: the table that `choose_asked` returned.
+        config: the run file.
+        rival: "zero_shot" or "few_shot".
+        splits: the splits.
+
+    Returns:
+        By split what `predict_split` returns, and sentences on demonstrations that are not shown.
+    """
+    style = ChatStyle(**config.prompt.model_dump())
+    askers = [MultiTaskModel(backbone, tokenizer, table.tasks, config.max_length, style=style).eval()]
+    notes: list[str] = []
+    if rival == "few_shot":
+        askers, notes = _with_demonstrations(askers[0], table, config)
+    predictions: dict[str, dict[str, npt.NDArray[Any]]] = {}
+    for split in splits:
+        wanted = [{name: table.rows(name, split) for name in asker.tasks} for asker in askers]
+        predictions[split] = {}
+        with progress(f"Scoring {split}, {rival}", sum(map(count_work, askers, wanted)), "row") as bar:
+            for asker, own in zip(askers, wanted, strict=True):
+                rows, _ = asker.encode_rows(table.splits[split], own)
+                predictions[split] |= infer(asker, rows, own, config.train.eval_batch_size, bar)
+    return predictions, notes
+
+
+def choose_asked(
+    backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, table: Table, config: RunConfig
+) -> tuple[Table, list[str]]:
+    """Return the table with the tasks that can be asked, and sentences on why the others cannot.
+
+    Raises:
+        ModelError: the model cannot be asked: it has no chat template, or `max_length` leaves no room for answers.
+    """
+    style, context = ChatStyle(**config.prompt.model_dump()), longest_input(backbone)
     asked, notes = {}, []
     for name, task in table.scored.items():
         reason = None
@@ -124,7 +159,7 @@ def _ask_all(model: MultiTaskModel, table: Table, style: ChatStyle) -> tuple[Tab
             if isinstance(task, Multilabel):
                 task = task.replace(thresholds=(0.5,) * len(task.classes))
             try:
-                PromptEncoder(model.tokenizer, {name: task}, model.max_length, style, longest_input(model.backbone))
+                PromptEncoder(tokenizer, {name: task}, config.max_length, style, context)
             except UsageError as error:
                 reason = str(error).removeprefix(f"tasks.{name}: ").partition(";")[0]
         if reason is None:

@@ -109,7 +109,9 @@ def cost_columns(results: Mapping[str, Any]) -> list[Column]:
     return [
         column(
             "seconds a step",
-            lambda row: Text(f"{row['seconds_per_step']:.3g}", _times(row["relative_step_time"])),
+            lambda row: (
+                row["seconds_per_step"] and Text(f"{row['seconds_per_step']:.3g}", _times(row["relative_step_time"]))
+            ),
         ),
         column("peak memory, MB", lambda row: Text(f"{row['peak_memory_mb']:,.0f}", _times(row["relative_memory"]))),
         column(

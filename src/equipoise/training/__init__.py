@@ -1,5 +1,6 @@
 """Training: one run from the run file to the report."""
 
+from .asking import ask
 from .checking import check
 from .folder import Run, is_finished, read_run
 from .mixin import BalancedTrainerMixin, TaskLosses
@@ -11,6 +12,7 @@ __all__ = [
     "MultiTaskTrainer",
     "Run",
     "TaskLosses",
+    "ask",
     "check",
     "is_finished",
     "read_run",

@@ -1,6 +1,7 @@
 """What a run was trained on, for `data.json`."""
 
 import hashlib
+from importlib.metadata import version
 from typing import Any
 
 from equipoise.data import Table
@@ -29,3 +30,8 @@ def fingerprint(table: Table) -> str:
         for column in dataset.column_names:
             digest.update(repr(dataset[column][:]).encode())
     return digest.hexdigest()
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of what decides a result."""
+    return {name: version(name) for name in ("equipoise", "torch", "transformers")}

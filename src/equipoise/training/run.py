@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -36,7 +35,7 @@ from .budget import count_steps
 from .building import build_model, encode_table
 from .callbacks import Part
 from .checkpoints import check_checkpoint, checkpoint_at, has_ended, latest_checkpoint, read_state
-from .description import describe_table
+from .description import describe_table, installed_versions
 from .folder import (
     Run,
     add_notes,
@@ -193,7 +192,7 @@ def _finish(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiT
         "seconds": round(sum(seconds), 1),
         "seconds_per_step": round(median(seconds), 4),
         "peak_memory_mb": peak_memory_mb(),
-        "versions": {name: version(name) for name in ("equipoise", "torch", "transformers")},
+        "versions": installed_versions(),
     }
     write_json(folder / "summary.json", summary)
     write_report(folder)
