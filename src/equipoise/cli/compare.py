@@ -8,13 +8,15 @@ import typer
 
 from .train import Set
 
+_WIDE = 240
+
 
 def compare(
     run_files: Annotated[
         list[Path],
         typer.Argument(
             metavar="RUN_FILE…",
-            help="The run file; the tasks of the first are compared, the others have them, too, and may add to them.",
+            help="The run file; the tasks of the first are compared, the others have them, or some, and may have more.",
         ),
     ],
     balance: Annotated[
@@ -67,6 +69,8 @@ def compare(
         keep_models=keep_models,
     )
     console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE  # a file has room for all columns
     console.print(comparison_table(comparison.results))
     here = os.path.relpath(comparison.folder)
     console.print(f"Report: {here}/compare.html   Table: {here}/compare.json", highlight=False, soft_wrap=True)

@@ -71,7 +71,7 @@ def plot_trajectories(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
     tasks = list(dict.fromkeys(task for row in rows for task in row["trajectory"]))
     columns = min(3, len(rows))
     lines = math.ceil(len(rows) / columns)
-    keys = _break_keys(tasks)
+    keys = _break_keys([short(task) for task in tasks])
     key_height = 22 * len(keys) + 10
     height = lines * 200 + key_height + 20
     with mpl.rc_context(STYLE):
@@ -98,7 +98,7 @@ def plot_trajectories(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
             axes.set_xlabel("step" if i + columns >= len(rows) else "")
         grid.flat[0].set_ylim(bottom=0)
         grid.flat[0].yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-        _draw_key(figure, keys, {task: line_style(number) for number, task in enumerate(tasks)}, height)
+        _draw_key(figure, keys, {short(task): line_style(number) for number, task in enumerate(tasks)}, height)
         last = "; ".join(
             f"{row['name']}: " + ", ".join(f"{task} {c['weights'][-1]:.2f}" for task, c in row["trajectory"].items())
             for row in rows
@@ -167,7 +167,7 @@ def _draw_key(figure: Figure, keys: Sequence[Sequence[str]], looks: Mapping[str,
         for name in names:
             sample = [left / WIDTH, (left + 26) / WIDTH]
             figure.add_artist(Line2D(sample, [y, y], linewidth=2, **looks[name]))
-            figure.text((left + 33) / WIDTH, y, short(name), va="center", parse_math=False)
+            figure.text((left + 33) / WIDTH, y, name, va="center", parse_math=False)
             left += _key_width(name)
 
 
@@ -176,17 +176,17 @@ def _moves(trajectory: Mapping[str, Any]) -> bool:
 
 
 def _key_width(name: str) -> float:
-    return _SAMPLE + _LETTER * len(short(name)) + 14
+    return _SAMPLE + _LETTER * len(name) + 14
 
 
-def _break_keys(tasks: Sequence[str]) -> list[list[str]]:
+def _break_keys(names: Sequence[str]) -> list[list[str]]:
     """Break the key into lines that fit the figure."""
     lines: list[list[str]] = [[]]
     width = 0.0
-    for task in tasks:
-        if lines[-1] and width + _key_width(task) > WIDTH - 50:
+    for name in names:
+        if lines[-1] and width + _key_width(name) > WIDTH - 50:
             lines.append([])
             width = 0.0
-        lines[-1].append(task)
-        width += _key_width(task)
+        lines[-1].append(name)
+        width += _key_width(name)
     return lines

@@ -31,6 +31,8 @@ def metric_columns(task: str, about: Mapping[str, Any], rows: Sequence[Mapping[s
     columns = []
     for metric in about["metrics"]:
         cells = [row["metrics"]["test"].get(task, {}).get(metric) for row in rows]
+        if not any(cells):
+            continue  # a metric that is younger than the trainings
         better = METRICS[metric].higher_is_better
         columns.append(
             Column(METRICS[metric].label, not better, metric == about["metric"], write_estimates(cells, better))
