@@ -82,3 +82,17 @@ def _call(folder: Path, rank: int, where: tuple[str, str], args: tuple) -> None:
         except Exception:
             traceback.print_exc()
             os._exit(1)
+
+
+def train_without_dropout(run_file: Path) -> None:
+    """Train with no dropout, also in task modules, so that two processes can be compared with one."""
+    import torch
+
+    from equipoise.training import train
+
+    before = torch.nn.Dropout.forward
+    torch.nn.Dropout.forward = lambda self, values: values
+    try:
+        train(run_file)
+    finally:
+        torch.nn.Dropout.forward = before

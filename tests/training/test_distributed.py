@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from corpus import write_run
 from equipoise.cli import main
 from equipoise.training import callbacks, train
-from processes import in_two_processes
+from processes import in_two_processes, train_without_dropout
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +26,6 @@ def steady_model(tmp_path_factory, tiny_model):
     config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     (folder / "config.json").write_text(json.dumps(config))
     return folder
-
-
-def train_without_dropout(run_file):
-    before = torch.nn.Dropout.forward
-    torch.nn.Dropout.forward = lambda self, values: values
-    try:
-        return train(run_file)
-    finally:
-        torch.nn.Dropout.forward = before
 
 
 def struck(run_file, rank, step, number, *options):

@@ -19,7 +19,7 @@ from equipoise.data import Collator, MixedLengthSampler, load_table
 from equipoise.errors import DataError, ModelError, UsageError
 from equipoise.training import MultiTaskTrainer, train
 from equipoise.training.building import build_model, encode_table
-from processes import in_two_processes
+from processes import in_two_processes, train_without_dropout
 from strike import strike
 
 TASKS = ("tone", "strength", "kinds", "title", "polarity", "intensity", "words")
@@ -185,15 +185,6 @@ def test_task_gradients_meet_where_they_met_without_questions(tiny_llm):
     assert found[0, 3] != 0
 
 
-def without_dropout(run_file):
-    before = torch.nn.Dropout.forward
-    torch.nn.Dropout.forward = lambda self, values: values
-    try:
-        return train(run_file)
-    finally:
-        torch.nn.Dropout.forward = before
-
-
 def two_sources(folder, model, **options):
     """Rows that are asked about, and rows of their own, as long as those, that task modules read."""
     data = asked_data(folder, model, **options)
@@ -224,8 +215,8 @@ def test_two_processes_train_the_model_of_one(tmp_path, tiny_llm):
         for start in range(0, 40, 4)
     ]
     assert any(in_one_alone)
-    without_dropout(runs["one"])
-    ended = in_two_processes(without_dropout, runs["two"])
+    train_without_dropout(runs["one"])
+    ended = in_two_processes(train_without_dropout, runs["two"])
     assert [process.exit_code for process in ended] == [0, 0], ended
     one, two = tmp_path / "one" / "run", tmp_path / "two" / "run"
     for line, other in zip(read_log(one), read_log(two), strict=True):

@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
@@ -69,36 +70,19 @@ def plot_trajectories(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
     if not rows:
         return None
     tasks = list(dict.fromkeys(task for row in rows for task in row["trajectory"]))
-    columns = min(3, len(rows))
-    lines = math.ceil(len(rows) / columns)
-    keys = _break_keys([short(task) for task in tasks])
-    key_height = 22 * len(keys) + 10
-    height = lines * 200 + key_height + 20
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH / 72, height / 72))
-        grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
-        figure.subplots_adjust(
-            left=40 / WIDTH,
-            right=1 - 12 / WIDTH,
-            top=1 - (key_height + 28) / height,
-            bottom=44 / height,
-            wspace=0.1,
-            hspace=0.42,
+        figure, panels = _panels(
+            [short_row(row["name"]) for row in rows], [short(task) for task in tasks], 3, 200, 40, "step", sharey=True
         )
-        for axes in grid.flat[len(rows) :]:
-            axes.set_visible(False)
-        for i, (axes, row) in enumerate(zip(grid.flat, rows, strict=False)):
+        for axes, row in zip(panels, rows, strict=True):
             axes.axhline(1, color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
             for task, course in row["trajectory"].items():
                 axes.plot(course["steps"], course["weights"], linewidth=2, **line_style(tasks.index(task)))
-            axes.set_title(short_row(row["name"]), loc="left", fontsize=13, fontweight="bold", parse_math=False)
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
             axes.set_xlim(left=0)
-            axes.set_xlabel("step" if i + columns >= len(rows) else "")
-        grid.flat[0].set_ylim(bottom=0)
-        grid.flat[0].yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-        _draw_key(figure, keys, {short(task): line_style(number) for number, task in enumerate(tasks)}, height)
+        panels[0].set_ylim(bottom=0)
+        panels[0].yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         last = "; ".join(
             f"{row['name']}: " + ", ".join(f"{task} {c['weights'][-1]:.2f}" for task, c in row["trajectory"].items())
             for row in rows
@@ -112,37 +96,19 @@ def plot_losses(tasks: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
     if not shown:
         return None
     rows = [row for row in rows if row["trajectory"]]
-    names = [short_row(row["name"]) for row in rows]
-    columns = min(2, len(shown))
-    lines = math.ceil(len(shown) / columns)
-    keys = _break_keys(names)
-    key_height = 22 * len(keys) + 10
-    height = lines * 230 + key_height + 20
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH / 72, height / 72))
-        grid = figure.subplots(lines, columns, squeeze=False)
-        figure.subplots_adjust(
-            left=52 / WIDTH,
-            right=1 - 12 / WIDTH,
-            top=1 - (key_height + 28) / height,
-            bottom=44 / height,
-            wspace=0.16,
-            hspace=0.42,
+        figure, panels = _panels(
+            [short(task) for task in shown], [short_row(row["name"]) for row in rows], 2, 230, 52, "% of the run"
         )
-        for axes in grid.flat[len(shown) :]:
-            axes.set_visible(False)
-        for i, (axes, task) in enumerate(zip(grid.flat, shown, strict=False)):
+        for axes, task in zip(panels, shown, strict=True):
             for number, row in enumerate(rows):
                 if task in row["trajectory"]:
                     course = row["trajectory"][task]
                     done = [100 * step / course["steps"][-1] for step in course["steps"]]
                     axes.plot(done, course["losses"], linewidth=1.8, **line_style(number))
-            axes.set_title(short(task), loc="left", fontsize=13, fontweight="bold", parse_math=False)
             axes.set_xlim(0, 100)
             axes.set_ylim(bottom=0)
             axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-            axes.set_xlabel("% of the run" if i + columns >= len(shown) else "")
-        _draw_key(figure, keys, {name: line_style(number) for number, name in enumerate(names)}, height)
         last = "; ".join(
             f"{task}: "
             + ", ".join(
@@ -160,15 +126,48 @@ def short_row(name: str) -> str:
     return name if len(name) <= _CHARACTERS else name[: _CHARACTERS - 1] + "…"
 
 
-def _draw_key(figure: Figure, keys: Sequence[Sequence[str]], looks: Mapping[str, Any], height: float) -> None:
-    for line, names in enumerate(keys):
-        left = 40.0
+def _panels(
+    titles: Sequence[str],
+    names: Sequence[str],
+    columns: int,
+    panel_height: int,
+    left: int,
+    label: str,
+    *,
+    sharey: bool = False,
+) -> tuple[Figure, list[Axes]]:
+    """Lay out a panel a title, at most so many beside each other, under a key of the lines' names."""
+    columns = min(columns, len(titles))
+    lines = math.ceil(len(titles) / columns)
+    keys = _break_keys(names)
+    key_height = 22 * len(keys) + 10
+    height = lines * panel_height + key_height + 20
+    figure = Figure(figsize=(WIDTH / 72, height / 72))
+    grid = figure.subplots(lines, columns, squeeze=False, sharey=sharey)
+    figure.subplots_adjust(
+        left=left / WIDTH,
+        right=1 - 12 / WIDTH,
+        top=1 - (key_height + 28) / height,
+        bottom=44 / height,
+        wspace=0.1 if sharey else 0.16,
+        hspace=0.42,
+    )
+    for i, axes in enumerate(grid.flat):
+        axes.set_visible(i < len(titles))
+        if i < len(titles):
+            axes.set_title(titles[i], loc="left", fontsize=13, fontweight="bold", parse_math=False)
+            axes.set_xlabel(label if i + columns >= len(titles) else "")
+    number = 0
+    for line, in_line in enumerate(keys):
+        x = 40.0
         y = 1 - (14 + 22 * line) / height
-        for name in names:
-            sample = [left / WIDTH, (left + 26) / WIDTH]
-            figure.add_artist(Line2D(sample, [y, y], linewidth=2, **looks[name]))
-            figure.text((left + 33) / WIDTH, y, name, va="center", parse_math=False)
-            left += _key_width(name)
+        for name in in_line:
+            sample = [x / WIDTH, (x + 26) / WIDTH]
+            figure.add_artist(Line2D(sample, [y, y], linewidth=2, **line_style(number)))
+            figure.text((x + 33) / WIDTH, y, name, va="center", parse_math=False)
+            x += _key_width(name)
+            number += 1
+    return figure, list(grid.flat)[: len(titles)]
 
 
 def _moves(trajectory: Mapping[str, Any]) -> bool:
