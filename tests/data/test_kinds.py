@@ -158,7 +158,7 @@ def test_lists_of_class_labels_of_a_hub_set_are_names(monkeypatch):
     features = datasets.Features({"text": datasets.Value("string"), "labels": datasets.List(names)})
     rows = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "labels": [[0, 1], [], None]}, features=features)
     monkeypatch.setattr(datasets, "load_dataset", lambda *_: datasets.DatasetDict({"train": rows}))
-    from equipoise.config.schema import SourceConfig
+    from equipoise.config import SourceConfig
 
     (found,) = read_source(SourceConfig(hub="some/set"))["train"]
     assert found.columns["labels"] == [["joy", "fear"], [], None]

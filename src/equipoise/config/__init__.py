@@ -2,7 +2,9 @@
 
 from .loading import dump_config, load_config, make_config
 from .reference import Key, keys_as_markdown, list_keys
-from .schema import BalanceConfig, EvaluationConfig, RunConfig, SourceConfig, TaskConfig, TrainConfig
+from .schema import BalanceConfig, EvaluationConfig, RunConfig, TrainConfig
+from .sources import SourceConfig
+from .tasks import TaskConfig
 
 __all__ = [
     "BalanceConfig",

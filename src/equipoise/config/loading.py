@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from equipoise.errors import UsageError, did_you_mean
 
 from .explaining import explain, name_type
-from .schema import RunConfig, SourceConfig
+from .schema import RunConfig
+from .sources import SourceConfig
 
 _PATH_KEY = re.compile(r"output|sources\.[^.]+\.(path|train|dev|test)")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
