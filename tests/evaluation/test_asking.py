@@ -137,6 +137,6 @@ def test_answers_that_cannot_be_told_apart_leave_a_task_without_a_row(tmp_path, 
 def test_an_encoder_is_refused_before_anything_is_written(tmp_path, tiny_model):
     data = words_data(tmp_path, tiny_model)
     data["evaluation"]["baselines"] = ["zero_shot"]
-    with pytest.raises(UsageError, match=r"zero_shot need a language model .* is no decoder .* smollm2-135m"):
+    with pytest.raises(UsageError, match=r"few_shot ask a language model, .* is no decoder .* smollm2-135m"):
         train(make_config(data))
     assert not (tmp_path / "run").exists()

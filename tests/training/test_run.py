@@ -272,6 +272,22 @@ def test_precision_is_that_of_training_and_scoring_is_exact(tmp_path, tiny_model
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
+@pytest.mark.parametrize(("precision", "fused"), [("fp32", True), ("bf16", False)])
+def test_short_rows_attend_without_the_fused_kernel_in_bfloat16(tmp_path, tiny_model, monkeypatch, precision, fused):
+    seen = {True: 0, False: 0}
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def spy(*args, **options):
+        seen[torch.is_grad_enabled()] += 1
+        return attend(*args, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", spy)
+    write_run(tmp_path, tiny_model, max_steps=2)
+    train(tmp_path / "run.yaml", [f"train.precision={precision}"])
+    assert (seen[True] > 0) == fused
+    assert seen[False] > 0, "test is scored as the model will be used"
+
+
 @pytest.mark.parametrize("where", ["features", "parameters"])
 def test_gradients_are_taken_where_the_run_file_says(tmp_path, tiny_model, where):
     weights = {}

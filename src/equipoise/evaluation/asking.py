@@ -40,19 +40,10 @@ def check_asked(model: MultiTaskModel, table: Table, config: RunConfig) -> None:
     """Make sure that there is a language model to ask, where the run file wants one asked.
 
     Raises:
-        UsageError: the backbone is no decoder.
-        ModelError: it cannot be asked: it has no chat template, or `max_length` leaves no room for answers.
+        UsageError, ModelError: see `choose_asked`.
     """
-    rivals = [name for name in config.evaluation.baselines if name in ASKED]
-    if not rivals:
-        return
-    if not is_decoder(model.backbone.config):
-        raise UsageError(
-            f"evaluation.baselines: {' and '.join(rivals)} need a language model to ask, but the backbone "
-            f"'{config.model}' is no decoder ({type(model.backbone).__name__}); leave them out, or choose a decoder, "
-            "such as model: smollm2-135m."
-        )
-    choose_asked(model.backbone, model.tokenizer, table, config)
+    if any(name in ASKED for name in config.evaluation.baselines):
+        choose_asked(model.backbone, model.tokenizer, table, config)
 
 
 def score_asked(
@@ -75,7 +66,6 @@ def score_asked(
         UsageError: the backbone is no decoder.
         ModelError: the base cannot be loaded, or cannot be asked.
     """
-    check_asked(model, table, config)
     rivals = [name for name in config.evaluation.baselines if name in ASKED]
     if not rivals:
         return [], []
@@ -146,8 +136,14 @@ def choose_asked(
     """Return the table with the tasks that can be asked, and sentences on why the others cannot.
 
     Raises:
-        ModelError: the model cannot be asked: it has no chat template, or `max_length` leaves no room for answers.
+        UsageError: the backbone is no decoder.
+        ModelError: it cannot be asked: it has no chat template, or `max_length` leaves no room for answers.
     """
+    if not is_decoder(backbone.config):
+        raise UsageError(
+            f"evaluation.baselines: {' and '.join(ASKED)} ask a language model, but the backbone '{config.model}' is "
+            f"no decoder ({type(backbone).__name__}); leave them out, or choose a decoder, such as model: smollm2-135m."
+        )
     style, context = ChatStyle(**config.prompt.model_dump()), longest_input(backbone)
     asked, notes = {}, []
     for name, task in table.scored.items():

@@ -1,6 +1,7 @@
 """The model: backbone → features → task modules."""
 
 from .adapters import add_adapter, has_adapter, without_adapter
+from .attention import plain_attention
 from .backbone import freeze_embeddings, freeze_layers, is_decoder, load_backbone, longest_input
 from .ensembling import check_prompts, infer_texts
 from .inference import count_work, infer
@@ -27,6 +28,7 @@ __all__ = [
     "load",
     "load_backbone",
     "longest_input",
+    "plain_attention",
     "quiet_transformers",
     "without_adapter",
 ]

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -131,7 +132,7 @@ class Task(ABC):
     def spell(self, label: Any) -> list[str]:
         """Return the right answer to each question for an encoded label."""
 
-    @property
+    @cached_property
     def answers(self) -> int:
         """How many answers are scored on a row."""
         return sum(len(question.answers) for question in self.questions())

@@ -9,7 +9,7 @@ from equipoise.data import load_table
 from equipoise.errors import UsageError
 from equipoise.evaluation import choose_asked, predict_asked, run_score, score_predictions
 from equipoise.files import write_json
-from equipoise.modeling import is_decoder, load_backbone
+from equipoise.modeling import load_backbone
 
 from .description import describe_table, installed_versions
 from .folder import Run, add_notes, only_run_in, open_folder, read_run, write_predictions
@@ -31,11 +31,6 @@ def ask(config: RunConfig, rival: str) -> Run:
     began = time.monotonic()
     table = load_table(config)
     backbone, tokenizer = load_backbone(config.model, language_model=True)
-    if not is_decoder(backbone.config):
-        raise UsageError(
-            f"evaluation.baselines: {rival} needs a language model to ask, but the backbone '{config.model}' is no "
-            f"decoder ({type(backbone).__name__}); leave it out, or choose a decoder, such as model: smollm2-135m."
-        )
     if torch.accelerator.is_available():
         backbone.to(torch.accelerator.current_accelerator())
     asked, notes = choose_asked(backbone, tokenizer, table, config)

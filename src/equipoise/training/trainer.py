@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -17,7 +18,7 @@ from equipoise.balancing import Balancer
 from equipoise.config import TrainConfig
 from equipoise.data import MixedLengthSampler
 from equipoise.errors import TrainingError
-from equipoise.modeling import MultiTaskModel, quiet_transformers
+from equipoise.modeling import MultiTaskModel, plain_attention, quiet_transformers
 
 from .callbacks import Part, Patience, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
 from .checkpoints import checkpoint_at, damaged, mark_complete, remove_others
@@ -125,10 +126,16 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             NonFiniteLoss: a task's loss, or a gradient, is no finite number.
         """
         try:
-            with self.stop_on_signal.listening(), quiet_transformers():
+            with self.stop_on_signal.listening(), quiet_transformers(), self._attention():
                 self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         finally:
             self.show_progress.close()
+
+    def _attention(self) -> AbstractContextManager[None]:
+        """How the backbone attends in training."""
+        if self._precision is torch.bfloat16 and self.args.device.type == "cpu":
+            return plain_attention(self.model.backbone, self.model.max_length)
+        return nullcontext()
 
     def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
         """Let every task module answer for the rows that carry its label."""
