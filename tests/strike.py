@@ -11,7 +11,7 @@ from equipoise.training import callbacks, trainer
 
 # The server imports all of training once; each struck process is a fork of it.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["equipoise.cli", "equipoise.training", "equipoise.reporting"])
+_CONTEXT.set_forkserver_preload(["equipoise.cli", "equipoise.training", "equipoise.reporting", "equipoise.experts"])
 
 
 class Struck(NamedTuple):
@@ -21,8 +21,10 @@ class Struck(NamedTuple):
     stderr: str
 
 
-def strike(run_file: Path, step: int, number: int, moment: str = "log", seconds: float = 120) -> Struck:
-    """Run `equipoise train` and send it a signal at a step.
+def strike(
+    run_file: Path, step: int, number: int, moment: str = "log", seconds: float = 120, command: str = "train"
+) -> Struck:
+    """Run `equipoise train`, or another command, and send it a signal at a step.
 
     Args:
         run_file: the run file.
@@ -30,9 +32,10 @@ def strike(run_file: Path, step: int, number: int, moment: str = "log", seconds:
         number: the signal.
         moment: "log", after the step's log line; "saving" or "saved", before or after its checkpoint is complete.
         seconds: time limit.
+        command: what is run.
     """
     errors = run_file.with_suffix(".stderr")
-    process = _CONTEXT.Process(target=_train_and_be_struck, args=(run_file, step, number, moment, errors))
+    process = _CONTEXT.Process(target=_train_and_be_struck, args=(command, run_file, step, number, moment, errors))
     process.start()
     process.join(seconds)
     process.kill()
@@ -40,7 +43,7 @@ def strike(run_file: Path, step: int, number: int, moment: str = "log", seconds:
     return Struck(process.exitcode, errors.read_text())
 
 
-def _train_and_be_struck(run_file: Path, step: int, number: int, moment: str, errors: Path) -> None:
+def _train_and_be_struck(command: str, run_file: Path, step: int, number: int, moment: str, errors: Path) -> None:
     log, mark = callbacks.RunLog.on_log, trainer.mark_complete
 
     def on_log(self, args, state, control, logs=None, **more):
@@ -56,6 +59,6 @@ def _train_and_be_struck(run_file: Path, step: int, number: int, moment: str, er
             os.kill(os.getpid(), number)
 
     callbacks.RunLog.on_log, trainer.mark_complete = on_log, mark_complete
-    sys.argv = ["equipoise", "train", str(run_file)]
+    sys.argv = ["equipoise", command, str(run_file)]
     with errors.open("w") as sys.stderr:
         main()

@@ -33,6 +33,29 @@ def write_json(path: str | Path, data: Any) -> None:
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
+def append_json_line(path: str | Path, data: Any) -> None:
+    """Append one line of JSON, and see it on the disk before going on; a line cut short before it is removed."""
+    line = (json.dumps(data, ensure_ascii=False) + "\n").encode()
+    with Path(path).open("a+b") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_json_lines(path: str | Path) -> list[Any]:
+    """Return what `append_json_line` wrote, nothing where there is no file; a line cut short is passed over."""
+    path = Path(path)
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else ():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
 def check_writable(path: str | Path) -> None:
     """Make sure that a file can be written, before the work that fills it.
 

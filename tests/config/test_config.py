@@ -163,6 +163,8 @@ def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
         ("tasks.intensity.metric=accuracy", "'metric' is 'accuracy', expected one of pearson, spearman"),
         ("tasks.intensity.classes=[a, b]", "'classes' goes with kind: classification"),
         ("tasks.polarity.range=[0, 1]", "'range' goes with kind: regression"),
+        ("tasks.polarity.group=''", "tasks.polarity.group: found '', expected some text"),
+        ("tasks.polarity.group=[a]", "tasks.polarity.group: found a list, expected a text"),
         ("tasks.polarity.separator=;", "'separator' goes with kind: multilabel, found kind: classification"),
         ("tasks.intensity.beams=2", "'beams' goes with kind: generation, found kind: regression"),
         ("tasks.intensity.max_new_tokens=2", "'max_new_tokens' goes with kind: generation, found kind: regression"),

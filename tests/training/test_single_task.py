@@ -170,7 +170,7 @@ def test_one_task_is_single_already(tmp_path, tiny_model):
     data["tasks"] = {"polarity": data["tasks"]["polarity"]}
     config = make_config(data)
     with pytest.raises(UsageError, match="--single-task: the run file has one task"):
-        plan_single_tasks(config, load_table(config))
+        plan_single_tasks(config, load_table(config), config.output)
 
 
 def test_several_processes_train_them_together(tmp_path, tiny_model):

@@ -14,7 +14,7 @@ import typer
 from equipoise import __version__
 from equipoise.errors import EquipoiseError, UsageError
 
-from . import balancers, check, compare, evaluate, fetch, keys, predict, quickstart, train
+from . import balancers, check, compare, evaluate, experts, fetch, keys, predict, quickstart, train
 
 app = typer.Typer(
     name="equipoise",
@@ -29,6 +29,7 @@ for command in (
     check.check,
     train.train,
     compare.compare,
+    experts.experts,
     evaluate.evaluate,
     predict.predict,
     fetch.fetch,

@@ -8,7 +8,8 @@ import typer
 
 from .train import Set
 
-_WIDE = 240
+WIDE = 240
+"""Columns of a table that goes to a file, which has room for all of it."""
 
 
 def compare(
@@ -70,7 +71,7 @@ def compare(
     )
     console = Console()
     if not console.is_terminal:
-        console.width = _WIDE  # a file has room for all columns
+        console.width = WIDE
     console.print(comparison_table(comparison.results))
     here = os.path.relpath(comparison.folder)
     console.print(f"Report: {here}/compare.html   Table: {here}/compare.json", highlight=False, soft_wrap=True)

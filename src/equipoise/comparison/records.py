@@ -1,20 +1,20 @@
 """The comparison's folder: its settings, and one line in `compare.jsonl` a finished run."""
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from equipoise.errors import TrainingError
-from equipoise.files import write_json
+from equipoise.files import append_json_line, read_json_lines, write_json
 from equipoise.training.description import fingerprint
 
 from .inputs import RunFile
 
 _MARK = "settings of an Equipoise comparison"
-_FILES = ("compare.html", "compare.json", "compare.jsonl", "runs", "settings.json")
+_JOURNAL = "compare.jsonl"
+_FILES = ("compare.html", "compare.json", _JOURNAL, "runs", "settings.json")
 """All that a comparison writes; the file by which it is known comes last."""
 
 
@@ -82,27 +82,13 @@ def open_folder(folder: Path, settings: dict[str, Any], overwrite: bool) -> None
 
 
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the last record of every run by its key; a line cut short by a kill is passed over."""
-    path = folder / "compare.jsonl"
-    records = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        records[record["key"]] = record
-    return records
+    """Return the last record of every run by its key."""
+    return {record["key"]: record for record in read_json_lines(folder / _JOURNAL)}
 
 
 def append_record(folder: Path, record: dict[str, Any]) -> None:
-    """Append one line, and see it on the disk before going on; a line cut short before it is removed."""
-    line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
-    with (folder / "compare.jsonl").open("a+b") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    """Append the record of a run."""
+    append_json_line(folder / _JOURNAL, record)
 
 
 def _read_settings(folder: Path) -> dict[str, Any] | None:

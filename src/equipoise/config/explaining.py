@@ -24,6 +24,7 @@ _EXPECTED = {
     "model_type": "keys",
     "path_type": "a path",
     "string_pattern_mismatch": "letters, digits, - and _ only",
+    "string_too_short": "some text",
     "tuple_type": "a list",
 }
 """What a value should be, by pydantic's type of error; its own words do where they are plain."""

@@ -150,6 +150,11 @@ class TaskConfig(Section):
         + "; ".join(f"{kind} " + ", ".join(f"`{name}`" for name in names) for kind, names in PRIMARY_METRICS.items())
         + ".",
     )
+    group: Annotated[str, Field(coerce_numbers_to_str=True, min_length=1)] | None = Field(
+        None,
+        description="Tasks of one group are merged first, such as `classification`, `aspects`, `multifaceted`; any "
+        "text. It changes nothing that is trained.",
+    )
     auxiliary: bool = Field(False, description="Trained to help the others, never scored; needs labels in train only.")
 
     @model_validator(mode="after")

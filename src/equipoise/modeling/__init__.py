@@ -3,6 +3,7 @@
 from .adapters import add_adapter, has_adapter, without_adapter
 from .attention import plain_attention
 from .backbone import freeze_embeddings, freeze_layers, is_decoder, load_backbone, longest_input
+from .encoding import encode_texts
 from .ensembling import check_prompts, infer_texts
 from .inference import count_work, infer
 from .model import MultiTaskModel
@@ -19,6 +20,7 @@ __all__ = [
     "add_adapter",
     "check_prompts",
     "count_work",
+    "encode_texts",
     "freeze_embeddings",
     "freeze_layers",
     "has_adapter",

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,10 @@ _RUN_FILES = frozenset(
     ]
 )
 """All that a run writes into its folder."""
+EXPERTS = "experts"
+"""The folder of experts, which may stand in a run's folder and is none of its files."""
+_FREE = re.compile(r"output|tasks\.[\w-]+\.group")
+"""Keys that do not change what is trained."""
 HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
 
 
@@ -84,8 +89,9 @@ def check_output(folder: Path, resume: bool, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder}: the output is a file, expected a folder; choose another `output`.")
     found = {path.name for path in folder.iterdir() if path.name[0] != "."} if folder.exists() else set()
+    found.discard(EXPERTS)
     others = sorted(found - _RUN_FILES)
-    if found and (not _is_run(folder) or (others and not resume)):
+    if found and (not is_run(folder) or (others and not resume)):
         raise TrainingError(
             f"{folder}: the output folder holds other files ({', '.join(others[:3] or sorted(found)[:3])}), expected "
             "none or those of a run; choose another `output`."
@@ -108,7 +114,7 @@ def check_inputs_apart(config: RunConfig) -> None:
             raise TrainingError(f"{config.output}: the output folder holds the input {key}; choose another `output`.")
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
     """Whether a run was begun in a folder: its configuration is one we wrote."""
     try:
         return (folder / "config.yaml").read_text(encoding="utf-8").startswith(HEADER)
@@ -137,7 +143,7 @@ def only_run_in(folder: Path) -> Iterator[None]:
 
 def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: bool) -> None:
     """Begin a run's folder, or make sure that it is this run's."""
-    if resume and _is_run(folder):
+    if resume and is_run(folder):
         check_same(config, folder)
     else:
         # Only what a run writes is ever removed; last the file by which a run is known.
@@ -217,7 +223,7 @@ def read_predictions(folder: Path, task: str, gold: npt.NDArray[Any]) -> npt.NDA
 def check_same(config: RunConfig, folder: Path) -> None:
     """A resumed run must be the run that was begun."""
     begun, asked = (_flat(item.model_dump(mode="json")) for item in (load_config(folder / "config.yaml"), config))
-    changed = [key for key in {**begun, **asked} if begun.get(key) != asked.get(key) and key != "output"]
+    changed = [key for key in {**begun, **asked} if begun.get(key) != asked.get(key) and not _FREE.fullmatch(key)]
     if changed:
         raise TrainingError(
             f"{folder}: the run was begun with other settings ("

@@ -37,6 +37,7 @@ from .callbacks import Part
 from .checkpoints import check_checkpoint, checkpoint_at, has_ended, latest_checkpoint, read_state
 from .description import describe_table, installed_versions
 from .folder import (
+    SINGLE_TASK,
     Run,
     add_notes,
     check_inputs_apart,
@@ -52,6 +53,10 @@ from .memory import peak_memory_mb
 from .processes import count_processes, in_first, join_processes, on_cpus
 from .single_task import plan_single_tasks, set_beside
 from .trainer import MultiTaskTrainer, load_weights
+
+
+class StoppedError(TrainingError):
+    """The user has stopped a run, which has saved a checkpoint."""
 
 
 def train(
@@ -88,25 +93,37 @@ def train(
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     join_processes()
     if not single_task:
-        return _train_one(config, resume, overwrite)
+        return train_one(config, resume, overwrite)
     table = load_table(config)
-    plans, notes = plan_single_tasks(config, table)
+    plans, notes = plan_single_tasks(config, table, config.output / SINGLE_TASK)
     steps = [count_steps(config.train, len(table.splits["train"])), *(plan.steps for plan in plans)]
     parts = [
         Part(f"Training {number} of {len(steps)} ({what})", sum(steps[: number - 1]), sum(steps))
         for number, what in enumerate(["joint", *(f"{plan.task} alone" for plan in plans)], start=1)
     ]
-    _train_one(config, resume, overwrite, parts[0])
+    train_one(config, resume, overwrite, parts[0])
     with ExitStack() as held:
         in_first(lambda: held.enter_context(only_run_in(config.output)))
         for plan, part in zip(plans, parts[1:], strict=True):
             # What lies there was begun by this run: with `overwrite` it has just been removed.
-            _train_one(plan.config, True, False, part)
+            train_one(plan.config, True, False, part)
         in_first(lambda: set_beside(config.output, table, plans, notes))
     return read_run(config.output)
 
 
-def _train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | None = None) -> Run:
+def train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | None = None) -> Run:
+    """Train one model, as `train` does, maybe as a part of more.
+
+    Args:
+        config: the run file.
+        resume: as in `train`.
+        overwrite: as in `train`.
+        part: its place among the models that are trained one after the other; None where it is the only one.
+
+    Raises:
+        StoppedError: the user has stopped it.
+        UsageError, DataError, ModelError, TrainingError: as in `train`.
+    """
     folder = config.output
     if in_first(lambda: _is_done(config, resume, overwrite)):
         return read_run(folder)
@@ -115,7 +132,7 @@ def _train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | No
     # Whatever is wrong with the input is found before anything is written.
     kinds = {name: task.kind for name, task in config.tasks.items()}
     make_balancer(config.balance.name, kinds, config.balance.options)
-    _check_settings(config)
+    check_settings(config)
     table = load_table(config)
     model = build_model(config, table)
     check_asked(model, table, config)
@@ -138,7 +155,7 @@ def _train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | No
     return read_run(folder)
 
 
-def _check_settings(config: RunConfig) -> None:
+def check_settings(config: RunConfig) -> None:
     """Refuse settings that this machine, or these processes, cannot train with."""
     if config.train.precision == "fp16" and (on_cpus() or not torch.cuda.is_available()):
         raise TrainingError("train.precision: found fp16 on a CPU; fp16 needs a GPU; use bf16.")
@@ -282,7 +299,7 @@ def _final_state(checkpoints: Path, patience: int | None) -> TrainerState:
     assert latest is not None  # every way out of training but an error saves one
     state = read_state(latest)
     if not has_ended(state, patience):
-        raise TrainingError(
+        raise StoppedError(
             f"Stopped at step {state.global_step} of {state.max_steps}; a checkpoint is saved. Go on with --resume."
         )
     return state

@@ -24,12 +24,14 @@ class SingleTask:
     Args:
         task: the task.
         config: the run file, complete.
+        table: its rows.
         passes: how often it reads each of the task's training rows.
         steps: how many steps it plans.
     """
 
     task: str
     config: RunConfig
+    table: Table
     passes: float
     steps: int
 
@@ -86,12 +88,16 @@ def load_single_tasks(config: RunConfig, table: Table, name: str) -> tuple[dict[
     return tables, notes
 
 
-def plan_single_tasks(config: RunConfig, table: Table) -> tuple[list[SingleTask], list[str]]:
+def plan_single_tasks(
+    config: RunConfig, table: Table, folder: Path, name: str = "--single-task"
+) -> tuple[list[SingleTask], list[str]]:
     """Plan one model for each scored task, with the joint run's passes over the task's training rows.
 
     Args:
         config: the joint run file.
         table: its table.
+        folder: the folder of their folders.
+        name: what messages call that which asks for them.
 
     Returns:
         The models, and the notes of `load_single_tasks`.
@@ -101,15 +107,15 @@ def plan_single_tasks(config: RunConfig, table: Table) -> tuple[list[SingleTask]
         DataError: a task alone has other test rows.
     """
     if len(config.tasks) == 1:
-        raise UsageError("--single-task: the run file has one task, expected two or more: its model is single-task.")
-    tables, notes = load_single_tasks(config, table, "--single-task")
+        raise UsageError(f"{name}: the run file has one task, expected two or more: its model is single-task.")
+    tables, notes = load_single_tasks(config, table, name)
     passes = count_passes(config.train, list(table.splits["train"]["source"]))
     plans = []
     for task, alone in tables.items():
         own = single_task(config, table, task)
         train = own.train.model_copy(update={"epochs": passes[own.tasks[task].source], "max_steps": None})
-        own = own.model_copy(update={"train": train, "output": config.output / SINGLE_TASK / task})
-        plans.append(SingleTask(task, own, train.epochs, count_steps(train, len(alone.splits["train"]))))
+        own = own.model_copy(update={"train": train, "output": folder / task})
+        plans.append(SingleTask(task, own, alone, train.epochs, count_steps(train, len(alone.splits["train"]))))
     return plans, notes
 
 

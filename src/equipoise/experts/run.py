@@ -1,0 +1,119 @@
+"""Experts from the run file to the page: one a task, and the table expert × task."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from equipoise.config import RunConfig, load_config
+from equipoise.data import load_table
+from equipoise.errors import TrainingError, UsageError
+from equipoise.progress import Progress, format_seconds
+from equipoise.reporting import write_experts
+from equipoise.training import is_finished
+from equipoise.training.building import build_model
+from equipoise.training.callbacks import Part
+from equipoise.training.description import describe_table
+from equipoise.training.folder import EXPERTS, check_inputs_apart, only_run_in
+from equipoise.training.run import StoppedError, check_settings, train_one
+from equipoise.training.single_task import SingleTask, plan_single_tasks
+
+from .folder import append_record, check_output, open_folder, read_records
+from .results import gather_results
+from .scoring import count_work, score_model
+
+_GO_ON = "The same command goes on from here."
+
+
+class Experts(NamedTuple):
+    """The experts of a run file.
+
+    Args:
+        folder: their folder; each expert is a run in a folder of its task's name.
+        results: the table expert × task as plain data (see `equipoise.experts.results.gather_results`).
+    """
+
+    folder: Path
+    results: dict[str, Any]
+
+
+def train_experts(
+    run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, overwrite: bool = False
+) -> Experts:
+    """Train one expert for each scored task of a run file, and score every expert, and the base, on every task.
+
+    An expert is a run of its own: its task alone, from the same base and seed, with as many passes over the task's
+    training rows as the joint run plans. The experts lie in `OUTPUT/experts/TASK`, beside them `experts.jsonl` (one
+    line a scored model) and `experts.html`. Called again it goes on: what is finished is left as it is, and an expert
+    that was being trained goes on from its last checkpoint.
+
+    Args:
+        run_file: path of the run file, or a checked configuration.
+        overrides: `key=value` settings that win over the file.
+        overwrite: discard the experts that lie in the folder.
+
+    Raises:
+        UsageError: the run file is wrong, has one task, or its model starts from nothing.
+        DataError: a file or a label is wrong.
+        ModelError: the backbone cannot be loaded, or cannot do what is asked of it.
+        TrainingError: the folder holds something else or other experts, or training was stopped.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("experts are trained by one process, found several; call it without a launcher.")
+    config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
+    if config.model == "bilstm":
+        raise UsageError(
+            "model: found bilstm, which starts from nothing, so that experts have no base in common; choose a "
+            "pre-trained model, or train single tasks (equipoise train --single-task)."
+        )
+    folder = config.output / EXPERTS
+    check_output(folder)
+    check_inputs_apart(config.model_copy(update={"output": folder}))
+    table = load_table(config)
+    plans, notes = plan_single_tasks(config, table, folder, "experts")
+    if overwrite or not all(is_finished(plan.config.output) for plan in plans):
+        # Whatever is wrong with the model is found before anything is written, or removed.
+        check_settings(config)
+        build_model(config, table)
+    with only_run_in(folder):
+        open_folder(folder, config, {**describe_table(table), "notes": [*table.notes, *notes]}, overwrite)
+        try:
+            trained = _train(plans)
+            _score(plans, config, folder, trained)
+        except StoppedError as error:
+            raise TrainingError(f"{str(error).partition(';')[0]}; a checkpoint is saved. {_GO_ON}") from None
+        except KeyboardInterrupt:
+            raise TrainingError(f"Stopped. {_GO_ON}") from None
+        results = gather_results(plans, config, read_records(folder), notes)
+        write_experts(folder, results)
+    return Experts(folder, results)
+
+
+def _train(plans: Sequence[SingleTask]) -> set[str]:
+    """Train what is not finished, and return the tasks of those trained now."""
+    steps = [plan.steps for plan in plans]
+    trained = set()
+    for number, plan in enumerate(plans):
+        if not is_finished(plan.config.output):
+            trained.add(plan.task)
+        label = f"Training expert {number + 1} of {len(plans)} ({plan.task})"
+        train_one(plan.config, True, False, Part(label, sum(steps[:number]), sum(steps)))
+    return trained
+
+
+def _score(plans: Sequence[SingleTask], config: RunConfig, folder: Path, trained: set[str]) -> None:
+    """Score the base and every expert that is not scored yet, or was trained since."""
+    done = read_records(folder).keys() - trained
+    models = [None, *(plan.task for plan in plans)]
+    waiting = {expert: count_work(plans, expert) for expert in models if expert not in done}
+    if not waiting:
+        return
+    bar = Progress("Scoring experts", sum(waiting.values()), "row")
+    try:
+        for expert in waiting:
+            record = score_model(plans, config, expert, bar)
+            append_record(folder, record)
+            what = "base" if expert is None else f"expert {expert}"
+            bar.say(f"{what}: scored on {len(plans)} tasks ({format_seconds(record['seconds'])})")
+    finally:
+        bar.close()

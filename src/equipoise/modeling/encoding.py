@@ -1,0 +1,50 @@
+"""The features of many texts."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+from equipoise.data import pad_rows
+from equipoise.progress import Progress
+
+from .model import MultiTaskModel
+
+
+def encode_texts(
+    model: MultiTaskModel, dataset: Dataset, batch_size: int, bar: Progress | None = None
+) -> npt.NDArray[np.float64]:
+    """Return what task modules read of texts: the pooled features, longest texts first.
+
+    Args:
+        model: the model, whose tasks are all in the format `module`; its mode is put back afterwards.
+        dataset: rows with the columns "text" and "pair" (None: one text).
+        batch_size: rows in a batch; changes the speed, not the features (up to rounding).
+        bar: moved by the rows done.
+
+    Returns:
+        rows × width.
+    """
+    rows, _ = model.encode_rows(dataset, {})
+    order = np.argsort(-np.asarray(rows["length"]), kind="stable")
+    found = np.empty((len(rows), model.backbone.config.hidden_size))
+    kept: list[Tensor] = []
+    hook = model.features.register_forward_hook(lambda module, given, features: kept.append(features))
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size]
+                inputs: dict[str, Any] = pad_rows(rows.select(chosen).to_list(), model.tokenizer)
+                model({name: tensor.to(model.device) for name, tensor in inputs.items()}, {})
+                found[chosen] = kept.pop().cpu().double().numpy()
+                if bar is not None:
+                    bar.advance(len(chosen))
+    finally:
+        hook.remove()
+        model.train(was_training)
+    return found
