@@ -14,7 +14,20 @@ import typer
 from equipoise import __version__
 from equipoise.errors import EquipoiseError, UsageError
 
-from . import balancers, check, compare, evaluate, experts, fetch, keys, predict, quickstart, train
+from . import (
+    balancers,
+    check,
+    compare,
+    evaluate,
+    experts,
+    fetch,
+    keys,
+    merge,
+    operators,
+    predict,
+    quickstart,
+    train,
+)
 
 app = typer.Typer(
     name="equipoise",
@@ -32,6 +45,8 @@ for command in (
     experts.experts,
     evaluate.evaluate,
     predict.predict,
+    merge.merge,
+    operators.operators,
     fetch.fetch,
     keys.keys,
     balancers.balancers,

@@ -115,7 +115,8 @@ def predict_asked(
         By split what `predict_split` returns, and sentences on demonstrations that are not shown.
     """
     style = ChatStyle(**config.prompt.model_dump())
-    askers = [MultiTaskModel(backbone, tokenizer, table.tasks, config.max_length, style=style).eval()]
+    askers = [MultiTaskModel(backbone, tokenizer, table.tasks, config.max_length, style=style)]
+    askers[0].to(backbone.device).eval()
     notes: list[str] = []
     if rival == "few_shot":
         askers, notes = _with_demonstrations(askers[0], table, config)

@@ -1,6 +1,6 @@
 """The model: backbone → features → task modules."""
 
-from .adapters import add_adapter, has_adapter, without_adapter
+from .adapters import add_adapter, fingerprint, has_adapter, without_adapter
 from .attention import plain_attention
 from .backbone import freeze_embeddings, freeze_layers, is_decoder, load_backbone, longest_input
 from .encoding import encode_texts
@@ -21,6 +21,7 @@ __all__ = [
     "check_prompts",
     "count_work",
     "encode_texts",
+    "fingerprint",
     "freeze_embeddings",
     "freeze_layers",
     "has_adapter",

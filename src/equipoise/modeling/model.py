@@ -244,8 +244,14 @@ class MultiTaskModel(nn.Module):
             ) from error
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
+    def from_pretrained(
+        cls, folder: str | Path, on: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None = None
+    ) -> Self:
         """Read a model that `save_pretrained` wrote; it is in evaluation mode.
+
+        Args:
+            folder: the model's folder.
+            on: a backbone and its tokenizer, on which the task modules are put instead of the saved ones.
 
         Raises:
             ModelError: the folder does not exist, or holds no Equipoise model.
@@ -266,12 +272,12 @@ class MultiTaskModel(nn.Module):
             tasks = {name: task_from_dict(task) for name, task in config["tasks"].items()}
             style = ChatStyle(**config.get("prompt", {}))
             base = config.get("base", {})
-            backbone, tokenizer = load_backbone(
+            backbone, tokenizer = on or load_backbone(
                 base.get("name") or str((folder / _BACKBONE).absolute()),
                 language_model=any(task.format == "instruct" for task in tasks.values()),
                 quantization=base.get("quantization", "none"),
             )
-            if base:
+            if base and on is None:
                 _add_saved_adapter(backbone, folder, base)
             # Files from before there was a choice.
             pooling = config.get("pooling", "mean")

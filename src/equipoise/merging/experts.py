@@ -1,0 +1,144 @@
+"""Folders that hold experts, and what their files say of themselves."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from equipoise.errors import ModelError, UsageError
+
+
+class Kind(StrEnum):
+    """What an expert's folder holds."""
+
+    MODEL = "Equipoise model"
+    CHECKPOINT = "checkpoint"
+    ADAPTER = "adapter"
+
+
+@dataclass(frozen=True)
+class Expert:
+    """An expert on the disk.
+
+    Args:
+        name: what a merge calls it: its folder's name.
+        folder: the folder of its model.
+        kind: what it holds.
+        weights: where the weights lie: a folder of transformers or of peft.
+        is_adapter: whether those are an adapter.
+        language_model: whether it has an output layer, by which it writes.
+        base: what its files name as its base; None where they name none.
+        fingerprint: the base's hash, where it is recorded (see `equipoise.modeling.fingerprint`).
+    """
+
+    name: str
+    folder: Path
+    kind: Kind
+    weights: Path
+    is_adapter: bool
+    language_model: bool
+    base: str | None
+    fingerprint: str | None = None
+
+
+def find_experts(folders: Sequence[str | Path]) -> list[Expert]:
+    """Look at folders: finished runs, their `model`, checkpoints of transformers, adapters of peft.
+
+    Raises:
+        ModelError: a folder holds none of them, or its files cannot be read.
+        UsageError: two have the same name.
+    """
+    experts: dict[str, Expert] = {}
+    for folder in map(Path, folders):
+        expert = find_expert(folder)
+        if expert.name in experts:
+            raise UsageError(
+                f"{folder}: found a second expert of the name '{expert.name}' (beside "
+                f"{experts[expert.name].folder}), expected names that differ; rename one folder."
+            )
+        experts[expert.name] = expert
+    return list(experts.values())
+
+
+def find_expert(folder: Path) -> Expert:
+    """Look at one folder; see `find_experts`."""
+    # `model/` of a run is called what the run is called.
+    folder = folder.resolve()
+    if not (folder / "equipoise.json").is_file() and (folder / "model" / "equipoise.json").is_file():
+        folder = folder / "model"
+    name = folder.parent.name if folder.name == "model" else folder.name
+    if (folder / "equipoise.json").is_file():
+        return _model(name, folder)
+    if (folder / "adapter_config.json").is_file():
+        settings = _read(folder / "adapter_config.json")
+        writes = settings.get("task_type") == "CAUSAL_LM"
+        return Expert(name, folder, Kind.ADAPTER, folder, True, writes, settings.get("base_model_name_or_path"))
+    if (folder / "config.json").is_file():
+        made = _read(folder / "config.json").get("architectures") or [""]
+        writes = any(made[0].endswith(ending) for ending in ("ForCausalLM", "LMHeadModel"))
+        return Expert(name, folder, Kind.CHECKPOINT, folder, False, writes, None)
+    found = "holds none of them" if folder.is_dir() else "does not exist"
+    raise ModelError(
+        f"{folder}: {found}, expected an expert: the folder of a finished run, a checkpoint of transformers "
+        "(config.json), or an adapter of peft (adapter_config.json)."
+    )
+
+
+def _model(name: str, folder: Path) -> Expert:
+    config = _read(folder / "equipoise.json")
+    writes = any(task.get("format") == "instruct" for task in config.get("tasks", {}).values())
+    if base := config.get("base"):
+        if base.get("quantization", "none") != "none":
+            raise ModelError(
+                f"{folder}: its base is quantized ({base['quantization']}), expected whole numbers; train it without "
+                "quantization."
+            )
+        return Expert(name, folder, Kind.MODEL, folder / "adapter", True, writes, base["name"], base["fingerprint"])
+    return Expert(name, folder, Kind.MODEL, folder / "backbone", False, writes, _model_of_run(folder.parent))
+
+
+def _model_of_run(folder: Path) -> str | None:
+    """The model that a run began with."""
+    try:
+        model: Any = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")).get("model")
+    except (OSError, AttributeError, yaml.YAMLError):
+        return None
+    return model if isinstance(model, str) else None
+
+
+def _read(file: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file}: cannot be read ({error}); copy it again.") from None
+    if not isinstance(found, dict):
+        raise ModelError(f"{file}: found {type(found).__name__}, expected an object; copy it again.")
+    return found
+
+
+def common_base(experts: Sequence[Expert], base: str | None = None) -> str:
+    """Name the base that all experts were tuned from.
+
+    Args:
+        experts: the experts.
+        base: the base, where the user names it.
+
+    Raises:
+        UsageError: they name different ones, or none does.
+    """
+    if base is not None:
+        return base
+    named = {expert.name: expert.base for expert in experts if expert.base is not None}
+    if len(set(named.values())) > 1:
+        listed = "; ".join(f"{name} from {found}" for name, found in named.items())
+        raise UsageError(
+            f"merge: found experts of different bases ({listed}), expected one; merge experts of one base, or name it "
+            "with --base where these are names of the same."
+        )
+    if not named:
+        raise UsageError("merge: no expert's files name its base; give it with --base (a name or a folder).")
+    return next(iter(named.values()))

@@ -1,0 +1,129 @@
+"""Task vectors as LoRA adapters."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from peft import LoraConfig, PeftModel
+from peft.tuners.lora import Linear as LoraLinear
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from equipoise.errors import ModelError
+
+
+class Factors(NamedTuple):
+    """A matrix of low rank, ΔW = up · down.
+
+    Args:
+        up: out × rank.
+        down: rank × in.
+    """
+
+    up: Tensor
+    down: Tensor
+
+    @property
+    def product(self) -> Tensor:
+        """ΔW, out × in."""
+        return self.up @ self.down
+
+
+def sum_of_factors(parts: Mapping[str, Mapping[str, Factors]], weights: Mapping[str, float]) -> dict[str, Factors]:
+    """Sum low-rank matrices exactly: ranks are laid side by side.
+
+    Averaging the two factors apart, as peft's `linear` does, is not the sum: (A₁ + A₂)(B₁ + B₂) has cross terms.
+
+    Args:
+        parts: by expert the factors of each tensor it changes.
+        weights: the weight of each expert.
+    """
+    summed = {}
+    for tensor in dict.fromkeys(name for factors in parts.values() for name in factors):
+        chosen = [(weights[expert], factors[tensor]) for expert, factors in parts.items() if tensor in factors]
+        summed[tensor] = Factors(
+            torch.cat([weight * one.up for weight, one in chosen], dim=1), torch.cat([one.down for _, one in chosen])
+        )
+    return summed
+
+
+def truncated(change: Tensor, rank: int) -> Factors:
+    """Return the best approximation of a matrix by one of a rank (Eckart and Young, 1936), from its SVD.
+
+    Args:
+        change: out × in.
+        rank: the rank; a matrix has no more than its smaller side.
+    """
+    left, values, right = torch.linalg.svd(change, full_matrices=False)
+    roots = values[:rank].sqrt()
+    return Factors(left[:, :rank] * roots, roots[:, None] * right[:rank])
+
+
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    """‖found − expected‖ / ‖expected‖ in the Frobenius norm; 0 where both are zero."""
+    size = torch.linalg.vector_norm(expected)
+    error = torch.linalg.vector_norm(found - expected)
+    return float(error / size) if size > 0 else float(error)
+
+
+def factors_of(adapted: PeftModel) -> dict[str, Factors] | None:
+    """Return an adapter's factors by the tensor they change; None where its ΔW is no product of two.
+
+    The scale (alpha / rank) is in `up`.
+    """
+    found = {}
+    for name, layer in adapted.named_modules():
+        if not isinstance(layer, BaseTunerLayer):
+            continue
+        (adapter,) = layer.active_adapters
+        if not isinstance(layer, LoraLinear) or layer.lora_variant or layer.lora_bias[adapter]:
+            return None
+        if not isinstance(layer.base_layer, nn.Linear):
+            return None
+        up, down = layer.lora_B[adapter].get_parameter("weight"), layer.lora_A[adapter].get_parameter("weight")
+        tensor = f"{name.removeprefix('base_model.model.')}.weight"
+        found[tensor] = Factors(up.detach() * layer.scaling[adapter], down.detach().clone())
+    return found
+
+
+def put_factors(backbone: PreTrainedModel, factors: Mapping[str, Factors], base: str) -> None:
+    """Put low-rank matrices onto a backbone as a LoRA adapter, in place.
+
+    Args:
+        backbone: the backbone.
+        factors: by the tensor they change, weights of linear layers.
+        base: the backbone's name, which the adapter's file will hold.
+
+    Raises:
+        ModelError: a tensor is no weight of a linear layer.
+    """
+    parts = dict(backbone.named_modules())
+    names = {tensor: tensor.removesuffix(".weight") for tensor in factors}
+    other = [tensor for tensor, name in names.items() if not isinstance(parts.get(name), nn.Linear)]
+    if other:
+        raise ModelError(
+            f"merge: {len(other)} tensors that differ from the base are no weights of linear layers ('{other[0]}', …), "
+            "which an adapter could change; fold the merge into the weights (leave --rank out)."
+        )
+    ranks = {names[tensor]: one.down.shape[0] for tensor, one in factors.items()}
+    rank = max(ranks.values())
+    # alpha = rank: nothing is scaled.
+    backbone.add_adapter(
+        LoraConfig(
+            base_model_name_or_path=base,
+            task_type=None if backbone.get_output_embeddings() is None else "CAUSAL_LM",
+            r=rank,
+            lora_alpha=rank,
+            target_modules=list(ranks),
+            rank_pattern=dict(ranks),
+            alpha_pattern=dict(ranks),
+        )
+    )
+    layers = dict(backbone.named_modules())
+    with torch.no_grad():
+        for tensor, one in factors.items():
+            layer = layers[names[tensor]]
+            (adapter,) = layer.active_adapters
+            layer.lora_A[adapter].weight.copy_(one.down)
+            layer.lora_B[adapter].weight.copy_(one.up)

@@ -1,0 +1,167 @@
+"""One model of several experts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from equipoise.errors import UsageError
+from equipoise.files import replace_folder, write_json
+from equipoise.modeling import MultiTaskModel, quiet_transformers
+
+from .base import Base
+from .experts import Kind, common_base, find_experts
+from .low_rank import Factors, put_factors, relative_error, sum_of_factors, truncated
+from .operators import make_merge_operator
+from .task_modules import Combined, Modules, combine_models
+from .vectors import Vector, read_vectors
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What a merge did.
+
+    Args:
+        folder: where the model lies.
+        operator: the operator's name.
+        options: its options, as given.
+        weights: the weight of each expert.
+        base: the base's name.
+        form: "adapter" or "weights".
+        rank: the adapter's greatest rank; None where the merge is folded into the weights.
+        errors: of an adapter, by tensor: how far it is from the merge, ‖written − merged‖ / ‖merged‖.
+        tasks: the tasks the model has.
+        seed: of random draws.
+    """
+
+    folder: Path
+    operator: str
+    options: dict[str, Any]
+    weights: dict[str, float]
+    base: str
+    form: str
+    rank: int | None
+    errors: dict[str, float]
+    tasks: list[str]
+    seed: int
+
+
+def merge(
+    folders: Sequence[str | Path],
+    output: str | Path,
+    operator: str = "linear",
+    *,
+    options: Mapping[str, Any] | None = None,
+    weights: Mapping[str, float] | None = None,
+    base: str | None = None,
+    rank: int | None = None,
+    modules: str = "keep",
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Merge:
+    """Merge experts of one base into one model, and write it with `merge.json`, which says how.
+
+    A weighted sum of LoRA adapters is written as an adapter, exactly: ranks are laid side by side. Anything else is
+    folded into the weights, or with `rank` brought into an adapter of that rank by SVD.
+
+    Args:
+        folders: the experts' folders (see `find_experts`); they are called what their folders are called.
+        output: the folder to write: an Equipoise model if an expert is one, else what the experts are: an adapter of
+            peft, or a checkpoint of transformers.
+        operator: a key of `MERGE_OPERATORS`.
+        options: the operator's options.
+        weights: the weight of each expert; by default the operator's.
+        base: the base, where the experts' files do not name it, or name it in several ways.
+        rank: write an adapter of this rank.
+        modules: what is done where several experts have a module for one task: "keep", "average" or "error" (see
+            `combine_modules`).
+        seed: of random draws.
+        overwrite: replace what lies in the output folder.
+
+    Raises:
+        UsageError: an option, a weight or a name is wrong, or the output folder is not empty.
+        ModelError: an expert cannot be read, or does not belong to the base.
+    """
+    output = Path(output)
+    how = _modules(modules)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())) and not overwrite:
+        raise UsageError(f"{output}: found something there; choose another folder, or give --overwrite.")
+    if rank is not None and rank < 1:
+        raise UsageError(f"--rank: found {rank}, expected 1 or more.")
+    merger = make_merge_operator(operator, **(options or {}))
+    experts = find_experts(folders)
+    names = [expert.name for expert in experts]
+    if weights is None:
+        weights = dict(zip(names, merger.default_weights(len(names)), strict=True))
+    merger.check_weights(names, weights)
+    whole = Base.load(common_base(experts, base), language_model=any(expert.language_model for expert in experts))
+    vectors = read_vectors(experts, whole)
+    models = {
+        expert.name: MultiTaskModel.from_pretrained(expert.folder, on=(whole.backbone, whole.tokenizer))
+        for expert in experts
+        if expert.kind is Kind.MODEL
+    }
+    combined = combine_models(models, how) if models else None
+    tensors = {name: vector.tensors for name, vector in vectors.items() if weights[name]}
+    survey = merger.survey(tensors, whole.linear)
+    weights = {name: float(weights[name]) for name in names}
+    given = {name: weights[name] for name in tensors}
+    merged = dict(merger.merge(tensors, given, whole.tensors, seed=seed, survey=survey, linear=whole.linear))
+    factors = _factors(vectors, merged, merger.coefficients(given, survey), rank)
+    with replace_folder(output) as target:
+        if factors is None:
+            with whole.changed(merged):
+                _write(whole, combined, target, as_adapter=False)
+        else:
+            put_factors(whole.backbone, factors, whole.name)
+            _write(whole, combined, target, as_adapter=True)
+        made = Merge(
+            folder=output,
+            operator=operator,
+            options=dict(options or {}),
+            weights=weights,
+            base=whole.name,
+            form="weights" if factors is None else "adapter",
+            rank=None if factors is None else max(one.down.shape[0] for one in factors.values()),
+            errors={}
+            if factors is None
+            else {key: relative_error(one.product, merged[key]) for key, one in factors.items()},
+            tasks=[] if combined is None else list(combined.tasks),
+            seed=seed,
+        )
+        write_json(target / "merge.json", {key: value for key, value in asdict(made).items() if key != "folder"})
+    return made
+
+
+def _factors(
+    vectors: Mapping[str, Vector],
+    merged: Mapping[str, Tensor],
+    coefficients: Mapping[str, float] | None,
+    rank: int | None,
+) -> dict[str, Factors] | None:
+    """Bring a merge into low rank: as asked, or exactly where that can be; None folds it into the weights."""
+    if rank is not None:
+        return {key: truncated(tensor, rank) for key, tensor in merged.items() if tensor.any()}
+    if coefficients is None:
+        return None
+    parts = {name: vectors[name].factors for name in coefficients}
+    known = {name: factors for name, factors in parts.items() if factors is not None}
+    return sum_of_factors(known, coefficients) if len(known) == len(parts) else None
+
+
+def _write(whole: Base, combined: Combined | None, folder: Path, *, as_adapter: bool) -> None:
+    if combined is not None:
+        combined.put_on(whole).save_pretrained(folder)
+        return
+    with quiet_transformers():
+        whole.backbone.save_pretrained(folder)
+        if not as_adapter:
+            whole.tokenizer.save_pretrained(folder)
+
+
+def _modules(given: str) -> Modules:
+    if given not in list(Modules):
+        raise UsageError(f"--modules: found '{given}', expected one of {', '.join(Modules)}.")
+    return Modules(given)

@@ -1,0 +1,269 @@
+"""What every merge operator shares."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from equipoise.errors import ModelError, UsageError, did_you_mean
+
+from .averaging import weighted_mean, weighted_sum
+from .draws import derive_seed
+
+TaskVector = Mapping[str, Tensor]
+"""What an expert learnt: τ = θ_expert − θ_base for each tensor that differs, by the tensor's name, in float32."""
+
+
+class MergeOperator(ABC):
+    """Makes one task vector of several, tensor by tensor.
+
+    Experts are fine-tuned from one base θ₀; each is given by its task vector τ_i. An operator is made with its options
+    and keeps nothing between merges. Whoever calls it adds the result to the base.
+
+    A subclass says what it is by the attributes below, writes `merge_tensor`, and, where it has to look at whole task
+    vectors first, `survey`. `equipoise.testing.check_merge_operator` checks the rest of the contract.
+    """
+
+    name: ClassVar[str]
+    """What the command line calls it."""
+    summary: ClassVar[str]
+    """What it does, in a sentence."""
+    paper: ClassVar[str] = ""
+    """Its source: authors, year, arXiv id."""
+    statistics: ClassVar[str] = ""
+    """What it needs to know of each expert's data: "inputs" (Σ xxᵀ, in × in, for the out × in weight of each linear
+    layer), "fisher" (the squared gradient of each number), or nothing. Tensors without statistics are averaged."""
+    normalised: ClassVar[bool] = False
+    """Whether only the ratios of the weights matter. Else twice the weights give twice the merged vector, and a weight
+    may be negative."""
+    lossless: ClassVar[bool] = True
+    """Whether one expert with weight 1 is merged into itself; not so where a method trims, drops or flattens."""
+    random: bool = False
+    """Whether it draws random numbers."""
+    matrices_only: ClassVar[bool] = False
+    """Whether it is defined for the weights of linear layers only; other tensors go to `merge_other`."""
+    most_experts: ClassVar[int | None] = None
+    """How many experts it can merge at most."""
+    default_weight: ClassVar[float] = 1.0
+    """The weight of each expert where none are given, unless the weights are normalised."""
+
+    def default_weights(self, experts: int) -> list[float]:
+        """Return the weights where none are given: 1 / experts if normalised, else `default_weight` for each."""
+        return [1 / experts if self.normalised else self.default_weight] * experts
+
+    def survey(self, vectors: Mapping[str, TaskVector], linear: Collection[str] | None = None) -> dict[str, float]:
+        """Return one number of each expert that takes all its tensors to know.
+
+        It does not depend on the weights: a search over weights computes it once and gives it to every `merge`.
+
+        Args:
+            vectors: τ_i of each expert by its name; those with weights other than 0.
+            linear: the names of the weights of linear layers; None: of all 2-d tensors.
+        """
+        return {}
+
+    def coefficients(self, weights: Mapping[str, float], survey: Mapping[str, float]) -> dict[str, float] | None:
+        """Return c where every merged tensor is Σ c_i τ_i; None where merging is anything else.
+
+        Args:
+            weights: the weight of each expert.
+            survey: what `survey` returned.
+        """
+        return None
+
+    @abstractmethod
+    def merge_tensor(
+        self,
+        vectors: Mapping[str, Tensor],
+        weights: Mapping[str, float],
+        base: Tensor,
+        statistics: Mapping[str, Tensor],
+        survey: Mapping[str, float],
+        seed: int,
+    ) -> Tensor:
+        """Merge one tensor.
+
+        Args:
+            vectors: τ_i of each expert by its name, one shape, float32; zeros where an expert did not change it. At
+                least one; all have weights other than 0.
+            weights: the weight of each expert.
+            base: the base's own tensor, float32.
+            statistics: of each expert, where the operator needs some.
+            survey: what `survey` returned.
+            seed: for random draws; another one for every tensor.
+
+        Returns:
+            The merged task vector, of the same shape, float32, in memory of its own.
+        """
+
+    def merge_other(
+        self,
+        vectors: Mapping[str, Tensor],
+        weights: Mapping[str, float],
+        base: Tensor,
+        statistics: Mapping[str, Tensor],
+        survey: Mapping[str, float],
+        seed: int,
+    ) -> Tensor:
+        """Merge a tensor that the method is not made for: the mean.
+
+        It is Σ w_i τ_i / Σ w_i where weights are normalised, else Σ w_i τ_i / n over the n experts.
+        """
+        if self.normalised:
+            return weighted_mean(vectors, weights)
+        return weighted_sum(vectors, weights) / len(vectors)
+
+    def merge(
+        self,
+        vectors: Mapping[str, TaskVector],
+        weights: Mapping[str, float],
+        base: Mapping[str, Tensor],
+        statistics: Mapping[str, Mapping[str, Tensor]] | None = None,
+        seed: int = 0,
+        survey: Mapping[str, float] | None = None,
+        linear: Collection[str] | None = None,
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Merge all tensors, one after the other, so that one merged tensor at a time is in memory.
+
+        The order of the experts changes nothing, not even the last bit; an expert with weight 0 is left out. Random
+        draws depend on the seed, the tensor's name and the expert's name; torch's own random state is left alone.
+
+        Args:
+            vectors: τ_i of each expert by its name. A tensor that an expert lacks counts as zeros.
+            weights: the weight of each expert.
+            base: the base's tensors; those that some expert changed, at least, on the vectors' device.
+            statistics: by expert and tensor, if the operator needs some.
+            seed: of random draws.
+            survey: what `survey` returned for all these vectors, if it is known already; not used if some weight is 0.
+            linear: the names of the weights of linear layers (out × in), for methods that are made for these; None:
+                all 2-d tensors. Embeddings are best left out.
+
+        Returns:
+            Pairs of the tensor's name and its merged task vector, float32, in the base's order.
+
+        Raises:
+            UsageError: If the weights do not fit the experts or the operator, there are too many experts, or
+                statistics are missing.
+            ModelError: If a tensor is not in the base, or has another shape there or in the statistics.
+        """
+        self.check_weights(vectors, weights)
+        if self.statistics and statistics is None:
+            raise UsageError(
+                f"merge: '{self.name}' needs the statistics '{self.statistics}' of each expert's data, and none are "
+                f"given. Collect them first, or take an operator that needs none, such as 'ties'."
+            )
+        _check_shapes(vectors, base)
+        return self._merge(vectors, weights, base, statistics or {}, seed, survey, linear)
+
+    def _merge(
+        self,
+        vectors: Mapping[str, TaskVector],
+        weights: Mapping[str, float],
+        base: Mapping[str, Tensor],
+        statistics: Mapping[str, Mapping[str, Tensor]],
+        seed: int,
+        survey: Mapping[str, float] | None,
+        linear: Collection[str] | None,
+    ) -> Iterator[tuple[str, Tensor]]:
+        experts = sorted(expert for expert in vectors if weights[expert])
+        weights = {expert: float(weights[expert]) for expert in experts}
+        if survey is None or len(experts) < len(vectors):
+            survey = self.survey({expert: vectors[expert] for expert in experts}, linear)
+        for tensor, values in base.items():
+            if not any(tensor in vector for vector in vectors.values()):
+                continue
+            values = values.detach().float()
+            if not experts:
+                yield tensor, torch.zeros_like(values)
+                continue
+            columns = {
+                expert: vectors[expert][tensor].detach().float()
+                if tensor in vectors[expert]
+                else torch.zeros_like(values)
+                for expert in experts
+            }
+            known = self._statistics_of(tensor, values, experts, statistics)
+            other = (self.matrices_only and not is_matrix(tensor, values, linear)) or (self.statistics and not known)
+            merge = self.merge_other if other else self.merge_tensor
+            yield tensor, merge(columns, weights, values, known, survey, derive_seed(seed, tensor))
+
+    def check_weights(self, experts: Collection[str], weights: Mapping[str, float]) -> None:
+        """Make sure that weights fit experts and operator, before anything is read.
+
+        Raises:
+            UsageError: If they do not.
+        """
+        if not experts:
+            raise UsageError(f"merge: '{self.name}' has no experts to merge. Name one at least.")
+        for expert in weights:
+            if expert not in experts:
+                raise UsageError(f"merge: there is a weight for '{expert}'. {did_you_mean(expert, experts)}")
+        missing = [expert for expert in experts if expert not in weights]
+        if missing:
+            raise UsageError(f"merge: there is no weight for {', '.join(map(repr, missing))}; every expert needs one.")
+        lowest = 0.0 if self.normalised else -math.inf
+        for expert, weight in weights.items():
+            if not math.isfinite(weight) or weight < lowest:
+                expected = "a number, 0 or more" if self.normalised else "a finite number"
+                raise UsageError(f"merge: the weight of '{expert}' is {weight}; '{self.name}' expects {expected}.")
+        merged = sum(weight != 0 for weight in weights.values())
+        if self.normalised and not merged:
+            raise UsageError(f"merge: all weights are 0; '{self.name}' expects one above 0 at least.")
+        if self.most_experts is not None and merged > self.most_experts:
+            raise UsageError(
+                f"merge: '{self.name}' merges {self.most_experts} experts at most, and there are {merged}. Take fewer, "
+                f"or another operator, such as 'linear'."
+            )
+
+    def _statistics_of(
+        self,
+        tensor: str,
+        values: Tensor,
+        experts: Collection[str],
+        statistics: Mapping[str, Mapping[str, Tensor]],
+    ) -> dict[str, Tensor]:
+        """Return a tensor's statistics of all experts, or none at all."""
+        if not self.statistics:
+            return {}
+        found = {
+            expert: statistics[expert][tensor].detach().float()
+            for expert in experts
+            if tensor in statistics.get(expert, {})
+        }
+        lacking = [expert for expert in experts if expert not in found]
+        if found and lacking:
+            raise ModelError(
+                f"merge: the statistics of {', '.join(map(repr, lacking))} lack the tensor '{tensor}', which those of "
+                f"'{next(iter(found))}' have. Collect all of them from the same base."
+            )
+        expected = tuple(values.shape[-1:] * 2) if self.statistics == "inputs" else tuple(values.shape)
+        for expert, one in found.items():
+            if tuple(one.shape) != expected:
+                raise ModelError(
+                    f"merge: the statistics '{self.statistics}' of '{expert}' for the tensor '{tensor}' have shape "
+                    f"{tuple(one.shape)}; expected {expected}. Collect them from the same base."
+                )
+        return found
+
+
+def is_matrix(tensor: str, values: Tensor, linear: Collection[str] | None) -> bool:
+    """Whether a tensor is the weight of a linear layer: it is 2-d, and named so if names are given."""
+    return values.dim() == 2 and (linear is None or tensor in linear)
+
+
+def _check_shapes(vectors: Mapping[str, TaskVector], base: Mapping[str, Tensor]) -> None:
+    for expert, vector in vectors.items():
+        for tensor, values in vector.items():
+            if tensor not in base:
+                raise ModelError(
+                    f"merge: expert '{expert}' has the tensor '{tensor}', the base has none of this name. "
+                    f"{did_you_mean(tensor, base)} Merge experts of one base only."
+                )
+            if values.shape != base[tensor].shape:
+                raise ModelError(
+                    f"merge: the tensor '{tensor}' has shape {tuple(values.shape)} in expert '{expert}' and "
+                    f"{tuple(base[tensor].shape)} in the base. Merge experts of one base only."
+                )

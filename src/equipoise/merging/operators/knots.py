@@ -1,0 +1,106 @@
+"""KnOTS: task vectors brought to one basis, and merged there."""
+
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor
+
+from .base import MergeOperator, TaskVector, is_matrix
+from .dare_ties import DARETIES
+from .options import checked_choice
+from .spectra import tolerance
+from .ties import TIES
+
+_INNER: dict[str, type[TIES] | type[DARETIES]] = {"ties": TIES, "dare_ties": DARETIES}
+
+
+class KnOTS(MergeOperator):
+    r"""Bring all task vectors to the basis of their joint outputs, and merge them there by TIES or DARE-TIES.
+
+        [τ_1 … τ_T] = U diag(s) [V_1 … V_T]ᵀ,    τ = U · inner(diag(s) V_1ᵀ, …, diag(s) V_Tᵀ)
+
+    for the weights of linear layers; other tensors are merged by the inner operator as they are. TIES trims over the
+    blocks of all tensors together.
+
+    Source: Stoica et al., 2024, arXiv 2410.19735. Deviation: singular values count as 0 by their share of the largest
+    (float32's rounding), where the paper's code has the bound 1e-5 whatever the size of the task vectors.
+
+    Weights: only their ratios matter; equal by default.
+
+    Args:
+        inner: "ties" or "dare_ties".
+        density: the share of numbers that the inner operator keeps, in (0, 1]; its own default if None.
+        scale: a factor on the result, above 0.
+
+    Raises:
+        UsageError: If an option is outside its range.
+    """
+
+    name = "knots"
+    summary = "brings task vectors to one basis and merges them there by TIES or DARE-TIES"
+    paper = "Stoica et al., 2024, arXiv 2410.19735"
+    normalised = True
+    lossless = False
+    matrices_only = True
+
+    def __init__(self, *, inner: str = "ties", density: float | None = None, scale: float = 1.0) -> None:
+        operator = _INNER[checked_choice(self.name, "inner", inner, _INNER)]
+        self.inner = operator(scale=scale) if density is None else operator(density=density, scale=scale)
+        self.random = self.inner.random
+
+    def survey(self, vectors: Mapping[str, TaskVector], linear: Collection[str] | None = None) -> dict[str, float]:
+        """Return what the inner operator's survey finds in the joint bases."""
+        if isinstance(self.inner, DARETIES):
+            return {}
+        shapes = {tensor: values for vector in vectors.values() for tensor, values in vector.items()}
+        moved: dict[str, dict[str, Tensor]] = {expert: {} for expert in vectors}
+        for tensor, example in shapes.items():
+            columns = {
+                expert: vector.get(tensor, torch.zeros_like(example)).detach().float()
+                for expert, vector in sorted(vectors.items())
+            }
+            if is_matrix(tensor, example, linear):
+                _, columns = _joint(columns)
+            for expert, column in columns.items():
+                moved[expert][tensor] = column
+        return self.inner.survey(moved)
+
+    def merge_tensor(
+        self,
+        vectors: Mapping[str, Tensor],
+        weights: Mapping[str, float],
+        base: Tensor,
+        statistics: Mapping[str, Tensor],
+        survey: Mapping[str, float],
+        seed: int,
+    ) -> Tensor:
+        """Return U times the merged blocks."""
+        basis, blocks = _joint(vectors)
+        merged = self.inner.merge_tensor(blocks, weights, base, statistics, survey, seed)
+        return (basis @ merged.double()).float()
+
+    def merge_other(
+        self,
+        vectors: Mapping[str, Tensor],
+        weights: Mapping[str, float],
+        base: Tensor,
+        statistics: Mapping[str, Tensor],
+        survey: Mapping[str, float],
+        seed: int,
+    ) -> Tensor:
+        """Return what the inner operator makes of a tensor that is no matrix."""
+        return self.inner.merge_tensor(vectors, weights, base, statistics, survey, seed)
+
+
+def _joint(vectors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return U (m × r, float64) and the blocks diag(s) V_iᵀ = Uᵀ τ_i (r × n, float32)."""
+    joint = torch.cat(list(vectors.values()), dim=1).double()
+    if joint.shape[0] <= joint.shape[1]:
+        # The same as by the SVD and much faster; squaring costs digits that float32's rounding takes anyway.
+        squares, left = torch.linalg.eigh(joint @ joint.mT)
+        values = squares.clamp_min(0).sqrt()
+    else:
+        left, values, _ = torch.linalg.svd(joint, full_matrices=False)
+    bound = tolerance(next(iter(vectors.values()))) * values.max()
+    basis = left[:, values > bound]
+    return basis, {expert: (basis.mT @ vector.double()).float() for expert, vector in vectors.items()}

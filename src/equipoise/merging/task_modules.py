@@ -1,0 +1,147 @@
+"""The task modules of several models, in one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from equipoise.data import ChatStyle
+from equipoise.errors import UsageError
+from equipoise.modeling import MultiTaskModel
+from equipoise.tasks import Task
+
+from .base import Base
+
+T = TypeVar("T")
+State = dict[str, Tensor]
+
+
+class Modules(StrEnum):
+    """What is done where several experts have a module for one task."""
+
+    KEEP = "keep"
+    AVERAGE = "average"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The tasks of several models, their modules, and how texts are read for them.
+
+    Args:
+        tasks: the tasks by name.
+        states: the state of each task's module.
+        pooling: how features are pooled.
+        pooling_state: of a pooling that learns.
+        style: how prompts are brought to the model.
+        max_length: longest input in tokens.
+    """
+
+    tasks: dict[str, Task]
+    states: dict[str, State]
+    pooling: str
+    pooling_state: State
+    style: ChatStyle
+    max_length: int
+
+    def put_on(self, base: Base) -> MultiTaskModel:
+        """Make one model of a backbone and all tasks."""
+        model = MultiTaskModel(
+            base.backbone,
+            base.tokenizer,
+            self.tasks,
+            self.max_length,
+            pooling=self.pooling,
+            style=self.style,
+            base=base.name,
+        )
+        for task, state in self.states.items():
+            model.task_module(task).load_state_dict(state)
+        if model.features.pooling is not None:
+            model.features.pooling.load_state_dict(self.pooling_state)
+        return model.eval()
+
+
+def combine_models(models: Mapping[str, MultiTaskModel], how: Modules) -> Combined:
+    """Put what several models have besides their backbones together.
+
+    A task that one model has is kept as it is, and so is one whose modules are equal in all that have it. For others it
+    depends on `how`: "keep" keeps each as `TASK@MODEL`, "average" averages those whose tasks and shapes agree, "error"
+    refuses. A pooling that learns is averaged; the longest input is the longest of all.
+
+    Args:
+        models: the models by name, one at least.
+        how: what is done where several models have a module for one task.
+
+    Raises:
+        UsageError: modules differ, and `how` says "error"; or they cannot be averaged; or models read texts
+            differently.
+    """
+    tasks, states = _combine_modules(models, how)
+    pooled = {name: model for name, model in models.items() if model.features.pooling is not None}
+    pooling = _common("pooling", {name: model.pooling for name, model in (pooled or models).items()})
+    asked = {name: model for name, model in models.items() if model.prompts is not None}
+    style = _common("prompt", {name: model.style for name, model in (asked or models).items()})
+    own = [model.features.pooling.state_dict() for model in pooled.values() if model.features.pooling is not None]
+    return Combined(
+        tasks, states, pooling, _average(own) if own else {}, style, max(model.max_length for model in models.values())
+    )
+
+
+def _common(key: str, found: Mapping[str, T]) -> T:
+    values = list(found.values())
+    if any(value != values[0] for value in values):
+        listed = "; ".join(f"{name}: {value}" for name, value in found.items())
+        raise UsageError(
+            f"merge: experts were trained with another '{key}' each ({listed}), expected one; train them alike."
+        )
+    return values[0]
+
+
+def _combine_modules(models: Mapping[str, MultiTaskModel], how: Modules) -> tuple[dict[str, Task], dict[str, State]]:
+    owners: dict[str, list[str]] = {}
+    for name, model in models.items():
+        for task in model.tasks:
+            owners.setdefault(task, []).append(name)
+    tasks: dict[str, Task] = {}
+    states: dict[str, State] = {}
+    for task, names in owners.items():
+        found = {name: models[name].tasks[task] for name in names}
+        own = {name: models[name].task_module(task).state_dict() for name in names}
+        first = names[0]
+        same_task = all(_answers_alike(found[first], other) for other in found.values())
+        if same_task and all(_equal(own[first], other) for other in own.values()):
+            tasks[task], states[task] = found[first], own[first]
+        elif how is Modules.KEEP:
+            for name in names:
+                tasks[f"{task}@{name}"] = found[name].replace(name=f"{task}@{name}")
+                states[f"{task}@{name}"] = own[name]
+        elif how is Modules.ERROR:
+            raise UsageError(
+                f"merge: {', '.join(names)} have a module for task '{task}' each, and they differ; keep each "
+                "(--modules keep) or average them (--modules average)."
+            )
+        elif not same_task:
+            raise UsageError(
+                f"merge: task '{task}' is not the same in {', '.join(names)} (kind, labels or scale), so that its "
+                "modules cannot be averaged; keep each (--modules keep)."
+            )
+        else:
+            tasks[task], states[task] = found[first], _average(list(own.values()))
+    return tasks, states
+
+
+def _average(states: Sequence[State]) -> State:
+    return {key: torch.stack([state[key] for state in states]).mean(dim=0) for key in states[0]}
+
+
+def _answers_alike(one: Task, other: Task) -> bool:
+    """Whether two tasks differ in nothing but where their rows come from."""
+    return one.replace(**other.reading()) == other
+
+
+def _equal(one: State, other: State) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)

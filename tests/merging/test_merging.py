@@ -1,0 +1,235 @@
+"""Merging experts on the disk into one model."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from peft import IA3Config, LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
+from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+from asking import TEXTS, encode, make_tasks, predict
+from equipoise.errors import ModelError, UsageError
+from equipoise.merging import Base, find_experts, merge, read_vectors
+from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
+
+
+def save_model(folder, base, tasks, seed, **options):
+    """An expert with an adapter that changes something; its features are those of a trained one."""
+    torch.manual_seed(seed)
+    asked = any(task.format == "instruct" for task in tasks.values())
+    backbone, tokenizer = load_backbone(str(base), language_model=asked)
+    add_adapter(backbone, **options)
+    model = MultiTaskModel(backbone, tokenizer, tasks, 128, base=str(base)).eval()
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    model.save_pretrained(folder)
+    return model
+
+
+def save_adapter(folder, base, settings, seed=0):
+    """An adapter of peft whose every number is drawn."""
+    torch.manual_seed(seed)
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(base), settings)
+    for name, parameter in adapted.named_parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, mean=1.0 if "magnitude" in name or "ia3" in name else 0.0, std=0.1)
+    adapted.save_pretrained(folder)
+    return adapted
+
+
+def save_checkpoint(folder, base, seed):
+    """A fully tuned copy of a base: every tensor differs."""
+    torch.manual_seed(seed)
+    backbone = AutoModel.from_pretrained(base)
+    with torch.no_grad():
+        for parameter in backbone.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.01)
+    backbone.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    return backbone
+
+
+def one(**kinds):
+    tasks = make_tasks(**kinds)
+    return {name: tasks[name] for name in kinds}
+
+
+@pytest.fixture
+def experts(tmp_path, tiny_llm):
+    save_model(tmp_path / "tone", tiny_llm, one(polarity="module"), 1)
+    save_model(tmp_path / "score", tiny_llm, one(intensity="module"), 2, rank=4)
+    return tmp_path
+
+
+LORA = {"target_modules": ["q_proj", "v_proj"], "task_type": "CAUSAL_LM"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        LoraConfig(r=4, **LORA),
+        LoraConfig(r=4, use_rslora=True, rank_pattern={"q_proj": 2}, alpha_pattern={"v_proj": 3}, **LORA),
+        LoraConfig(r=4, use_dora=True, **LORA),
+        IA3Config(feedforward_modules=["down_proj"], target_modules=["v_proj", "down_proj"], task_type="CAUSAL_LM"),
+    ],
+    ids=["lora", "rslora", "dora", "ia3"],
+)
+def test_a_vector_is_what_peft_folds_in(tmp_path, tiny_llm, settings):
+    folded = save_adapter(tmp_path / "expert", tiny_llm, settings).merge_and_unload()
+    base = Base.load(str(tiny_llm), language_model=True)
+    before = {name: tensor.clone() for name, tensor in base.backbone.state_dict().items()}
+    vector = read_vectors(find_experts([tmp_path / "expert"]), base)["expert"]
+    expected = {name: tensor - before[name] for name, tensor in folded.state_dict().items() if name in vector.tensors}
+    assert len(vector.tensors) == 4
+    for name, tensor in expected.items():
+        assert torch.equal(vector.tensors[name], tensor)
+        assert tensor.abs().max() > 0
+    # The base is as it was, and carries nothing.
+    assert base.backbone.state_dict().keys() == before.keys()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in base.backbone.state_dict().items())
+    is_product = isinstance(settings, LoraConfig) and not settings.use_dora
+    assert (vector.factors is not None) == is_product
+    for name, factors in (vector.factors or {}).items():
+        torch.testing.assert_close(factors.product, expected[name], atol=1e-6, rtol=1e-5)
+
+
+def test_a_sum_of_adapters_is_an_adapter_and_exact(experts, tiny_llm):
+    made = merge([experts / "tone", experts / "score"], experts / "both", weights={"tone": 0.75, "score": 0.25})
+    assert (made.form, made.rank) == ("adapter", 8 + 4)
+    assert max(made.errors.values()) < 1e-5
+    base = Base.load(str(tiny_llm), language_model=False)
+    vectors = read_vectors(find_experts([experts / name for name in ("tone", "score", "both")]), base)
+    for name, tensor in vectors["both"].tensors.items():
+        expected = 0.75 * vectors["tone"].tensors[name] + 0.25 * vectors["score"].tensors[name]
+        torch.testing.assert_close(tensor, expected, atol=1e-7, rtol=1e-4)
+    # peft's own exact sum says the same.
+    adapted = PeftModel.from_pretrained(base.backbone, str(experts / "tone" / "adapter"), adapter_name="tone")
+    adapted.load_adapter(str(experts / "score" / "adapter"), adapter_name="score")
+    adapted.add_weighted_adapter(["tone", "score"], [0.75, 0.25], "sum", combination_type="cat")
+    for name, layer in adapted.base_model.model.named_modules():
+        if hasattr(layer, "get_delta_weight"):
+            torch.testing.assert_close(layer.get_delta_weight("sum"), vectors["both"].tensors[f"{name}.weight"])
+
+
+def test_no_task_module_is_lost(experts, tiny_llm):
+    merge([experts / "tone", experts / "score"], experts / "both")
+    both = MultiTaskModel.from_pretrained(experts / "both")
+    assert list(both.tasks) == ["polarity", "intensity"]
+    for name, task in (("tone", "polarity"), ("score", "intensity")):
+        own = MultiTaskModel.from_pretrained(experts / name)
+        kept, expected = both.task_module(task).state_dict(), own.task_module(task).state_dict()
+        assert all(torch.equal(kept[key], expected[key]) for key in expected)
+
+
+def test_a_merge_with_weight_one_answers_like_the_expert(experts):
+    expert = MultiTaskModel.from_pretrained(experts / "tone")
+    merge([experts / "tone", experts / "score"], experts / "first", weights={"tone": 1.0, "score": 0.0})
+    merged = MultiTaskModel.from_pretrained(experts / "first")
+    rows = encode(expert, TEXTS)
+    np.testing.assert_allclose(
+        predict(merged, rows, "polarity")["polarity"], predict(expert, rows, "polarity")["polarity"], atol=1e-5
+    )
+
+
+def test_what_is_no_sum_is_folded_in(experts, tiny_llm):
+    made = merge([experts / "tone", experts / "score"], experts / "folded", "ties")
+    assert (made.form, made.rank, made.errors) == ("weights", None, {})
+    assert (experts / "folded" / "backbone" / "model.safetensors").is_file()
+    assert not (experts / "folded" / "adapter").exists()
+    assert json.loads((experts / "folded" / "merge.json").read_text())["operator"] == "ties"
+
+
+@pytest.mark.parametrize("rank", [2, 64])
+def test_an_adapter_of_a_rank_says_how_far_off_it_is(experts, tiny_llm, rank):
+    folded = merge([experts / "tone", experts / "score"], experts / "folded", "ties")
+    made = merge([experts / "tone", experts / "score"], experts / "low", "ties", rank=rank)
+    assert folded.weights == made.weights
+    assert made.rank == min(rank, 32)
+    base = Base.load(str(tiny_llm), language_model=False)
+    full = AutoModel.from_pretrained(experts / "folded" / "backbone").state_dict()
+    low = read_vectors(find_experts([experts / "low"]), base)["low"].tensors
+    for name, error in made.errors.items():
+        expected = full[name] - base.tensors[name]
+        values = torch.linalg.svdvals(expected)
+        # The best that a rank can do (Eckart and Young).
+        best = float(values[rank:].square().sum().sqrt() / values.square().sum().sqrt())
+        assert error == pytest.approx(best, abs=1e-3)
+        assert float((low[name] - expected).norm() / expected.norm()) == pytest.approx(best, abs=1e-3)
+
+
+def test_checkpoints_and_adapters_mix(tmp_path, tiny_llm):
+    save_model(tmp_path / "tone", tiny_llm, one(polarity="module"), 1)
+    full = save_checkpoint(tmp_path / "full", tiny_llm, 2)
+    made = merge([tmp_path / "tone", tmp_path / "full"], tmp_path / "mixed", weights={"tone": 0.5, "full": 0.5})
+    assert made.form == "weights"
+    base = Base.load(str(tiny_llm), language_model=False)
+    tone = read_vectors(find_experts([tmp_path / "tone"]), base)["tone"].tensors
+    merged = MultiTaskModel.from_pretrained(tmp_path / "mixed").backbone.state_dict()
+    for name, tensor in base.tensors.items():
+        change = 0.5 * (full.state_dict()[name] - tensor) + 0.5 * tone.get(name, torch.zeros_like(tensor))
+        torch.testing.assert_close(merged[name], tensor + change)
+
+
+def test_without_an_equipoise_model_peft_and_transformers_read_the_result(tmp_path, tiny_llm):
+    for seed, name in enumerate(("a", "b")):
+        save_adapter(tmp_path / name, tiny_llm, LoraConfig(r=2, **LORA), seed)
+    merge([tmp_path / "a", tmp_path / "b"], tmp_path / "sum")
+    merge([tmp_path / "a", tmp_path / "b"], tmp_path / "folded", "ties")
+    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_llm), str(tmp_path / "sum"))
+    assert adapted.peft_config["default"].base_model_name_or_path == str(tiny_llm)
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "folded").config.model_type == "llama"
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "folded")) == len(AutoTokenizer.from_pretrained(tiny_llm))
+
+
+def test_modules_for_one_task(tmp_path, tiny_llm):
+    for seed, name in enumerate(("a", "b")):
+        save_model(tmp_path / name, tiny_llm, one(polarity="module"), seed)
+    folders = [tmp_path / "a", tmp_path / "b"]
+    assert merge(folders, tmp_path / "kept").tasks == ["polarity@a", "polarity@b"]
+    assert merge(folders, tmp_path / "averaged", modules="average").tasks == ["polarity"]
+    states = [
+        MultiTaskModel.from_pretrained(tmp_path / name).task_module("polarity").state_dict()
+        for name in ("a", "b", "averaged")
+    ]
+    for key, tensor in states[2].items():
+        torch.testing.assert_close(tensor, (states[0][key] + states[1][key]) / 2)
+    with pytest.raises(UsageError, match="a, b have a module for task 'polarity' each, and they differ"):
+        merge(folders, tmp_path / "refused", modules="error")
+    # The same module twice is no conflict.
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    assert merge([tmp_path / "a", tmp_path / "copy"], tmp_path / "same", modules="error").tasks == ["polarity"]
+    assert not (tmp_path / "refused").exists()
+
+
+def test_what_cannot_be_merged_is_refused(tmp_path, tiny_llm, tiny_model):
+    save_model(tmp_path / "llm", tiny_llm, one(polarity="module"), 1)
+    save_model(tmp_path / "bert", tiny_model, one(intensity="module"), 1, targets=["query"])
+    save_checkpoint(tmp_path / "full", tiny_model, 1)
+    save_adapter(tmp_path / "prompt", tiny_llm, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2))
+    save_adapter(tmp_path / "biased", tiny_llm, LoraConfig(r=2, bias="all", **LORA))
+    (tmp_path / "empty").mkdir()
+    cases = [
+        (["llm", "bert"], {}, UsageError, "experts of different bases"),
+        (["full"], {}, UsageError, "no expert's files name its base"),
+        (["llm", "full"], {}, ModelError, r"its tokenizer is not that of .*: it (has|lacks) \d+ tokens"),
+        (["bert"], {"base": str(tiny_llm)}, ModelError, "trained on another"),
+        (["prompt"], {}, ModelError, "PROMPT_TUNING adapter, which changes no weights"),
+        (["biased"], {}, ModelError, r"also holds biases \(bias: all\)"),
+        (["empty"], {}, ModelError, "expected an expert"),
+        (["nowhere"], {}, ModelError, "does not exist"),
+        (["llm", "llm"], {}, UsageError, "a second expert of the name 'llm'"),
+        (["llm"], {"weights": {"lm": 1.0}}, UsageError, "there is a weight for 'lm'. Did you mean 'llm'"),
+        (["llm"], {"weights": {}}, UsageError, "there is no weight for 'llm'"),
+        (["llm"], {"weights": {"llm": float("nan")}}, UsageError, "the weight of 'llm' is nan"),
+        (["llm"], {"modules": "drop"}, UsageError, "found 'drop', expected one of keep, average, error"),
+        (["llm"], {"rank": 0}, UsageError, "found 0, expected 1 or more"),
+    ]
+    for names, options, kind, message in cases:
+        with pytest.raises(kind, match=message):
+            merge([tmp_path / name for name in names], tmp_path / "out", **options)
+        assert not (tmp_path / "out").exists()
+    with pytest.raises(UsageError, match="found something there"):
+        merge([tmp_path / "llm"], tmp_path / "full")
