@@ -94,6 +94,21 @@ def test_weights_are_those_of_torchjds_aggregator(rule, count):
             assert list(weights.values()) == pytest.approx(_expected(raw), rel=tolerance, abs=tolerance)
 
 
+def test_cagrad_does_not_take_a_small_gradient_for_a_cancelled_one():
+    gradients = torch.tensor([[0.01, 0.027], [-411.7, -1.13]], dtype=torch.float64)  # norms as 1 to 14,000
+    products = gradients @ gradients.T
+    weights = CAGrad(["a", "b"]).compute_weights(torch.ones(2), products, ["a", "b"])
+    # The paper's problem, by trying all v = (x, 1 - x).
+    mean = gradients.mean(dim=0)
+    x = torch.linspace(0.999, 1, 100_001, dtype=torch.float64)[:, None]
+    mixed = x * gradients[0] + (1 - x) * gradients[1]
+    best = mixed[(mixed @ mean + 0.5 * mean.norm() * mixed.norm(dim=1)).argmin()]
+    expected = mean + 0.5 * mean.norm() / best.norm() * best
+    found = weights @ gradients
+    torch.testing.assert_close(found / found.norm(), expected / expected.norm(), atol=1e-3, rtol=0)
+    assert (gradients @ found > 0).all()
+
+
 @pytest.mark.filterwarnings("ignore:You are solving a parameterized problem that is not DPP")
 @pytest.mark.parametrize("count", [2, 3])
 def test_nash_mtl_is_torchjds_on_unit_gradients(count):

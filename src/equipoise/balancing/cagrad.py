@@ -8,6 +8,8 @@ from .base import DEFAULT_CLIP
 from .checks import checked_number
 from .torchjd_weighting import WeightingRule
 
+_CANCELLED = 1e-6
+
 
 class CAGrad(WeightingRule):
     r"""Help the worst-off task as much as possible near the mean gradient (Liu et al., 2021, arXiv 2110.14048).
@@ -19,7 +21,8 @@ class CAGrad(WeightingRule):
     G the P gradients (TorchJD's `CAGradWeighting`, by cvxpy).
 
     Deviations from the paper: the weights are scaled to sum to the number of tasks present. Where the gradients
-    cancel, |Gᵀv| < 1e-4 of their common norm, the weights are equal, where TorchJD does not step.
+    cancel, |Gᵀv| < 1e-6 of their common norm, the weights are equal, where TorchJD does not step. (Its threshold is
+    1e-4, below which one small gradient beside a large one would count as cancelled, too.)
 
     Inputs: `features`, or what `where` asks for. Needs cvxpy: `pip install "equipoise[balancers]"`.
 
@@ -58,4 +61,4 @@ class CAGrad(WeightingRule):
         where: str = "map",
     ) -> None:
         super().__init__(tasks, clip=clip, where=where)
-        self._options = {"c": checked_number("c", c, lambda value: value >= 0, "at least 0")}
+        self._options = {"c": checked_number("c", c, lambda value: value >= 0, "at least 0"), "norm_eps": _CANCELLED}
