@@ -233,3 +233,13 @@ def test_what_cannot_be_merged_is_refused(tmp_path, tiny_llm, tiny_model):
         assert not (tmp_path / "out").exists()
     with pytest.raises(UsageError, match="found something there"):
         merge([tmp_path / "llm"], tmp_path / "full")
+
+
+@pytest.mark.parametrize("options", [{}, {"rank": 2}])
+def test_experts_that_learnt_nothing_are_refused(tmp_path, tiny_llm, options):
+    backbone, tokenizer = load_backbone(str(tiny_llm))
+    add_adapter(backbone)
+    MultiTaskModel(backbone, tokenizer, one(polarity="module"), 128, base=str(tiny_llm)).save_pretrained(tmp_path / "a")
+    with pytest.raises(ModelError, match="nothing differs from the base"):
+        merge([tmp_path / "a"], tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()

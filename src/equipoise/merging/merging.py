@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from equipoise.errors import UsageError
+from equipoise.errors import ModelError, UsageError
 from equipoise.files import replace_folder, write_json
 from equipoise.modeling import MultiTaskModel, quiet_transformers
 
@@ -82,7 +82,7 @@ def merge(
 
     Raises:
         UsageError: an option, a weight or a name is wrong, or the output folder is not empty.
-        ModelError: an expert cannot be read, or does not belong to the base.
+        ModelError: an expert cannot be read, or does not belong to the base; or nothing differs from the base.
     """
     output = Path(output)
     how = _modules(modules)
@@ -109,6 +109,11 @@ def merge(
     weights = {name: float(weights[name]) for name in names}
     given = {name: weights[name] for name in tensors}
     merged = dict(merger.merge(tensors, given, whole.tensors, seed=seed, survey=survey, linear=whole.linear))
+    if not any(tensor.any() for tensor in merged.values()):
+        raise ModelError(
+            f"merge: with these weights nothing differs from the base '{whole.name}'; give trained experts, or other "
+            "weights."
+        )
     factors = _factors(vectors, merged, merger.coefficients(given, survey), rank)
     with replace_folder(output) as target:
         if factors is None:

@@ -12,8 +12,8 @@ _LONGEST = 192
 def plain_attention(backbone: PreTrainedModel, longest: int) -> Iterator[None]:
     """Let a backbone attend by plain matrix products for a while, where rows are short.
 
-    In bfloat16 on CPUs, PyTorch's fused kernel (2.13) takes up to three times as long up to about 200 tokens, forward
-    and backward; so a step of SmolLM2 on rows of 90 tokens takes 1.2 times as long.
+    In bfloat16 on CPUs, PyTorch's fused kernel (2.13) takes three times as long at 100 tokens, both directions, and
+    somewhat less at 256; with it a step of SmolLM2 on rows of 90 tokens takes 1.2 times as long.
 
     Args:
         backbone: a backbone; one that attends in another way of its own is left alone.
