@@ -63,12 +63,13 @@ def test_cells_follow_the_formats(mixed, modules):
 
 def test_each_expert_is_a_single_task_run_of_the_same_budget(modules):
     config = load_config(modules.folder / "config.yaml")
-    plans, _ = plan_single_tasks(config, load_table(config), modules.folder)
+    plans, _ = plan_single_tasks(config, load_table(config), modules.folder, held_out=True)
     assert [plan.task for plan in plans] == list(MODULES)
     for plan in plans:
         own = load_config(modules.folder / plan.task / "config.yaml")
         assert own == plan.config
         assert list(own.tasks) == [plan.task]
+        assert {plan.task, *own.held_out} == set(MODULES)
         assert own.train.seed == config.train.seed
         assert equipoise.load(modules.folder / plan.task).tasks.keys() == {plan.task}
     # The smaller source is read more often, as one model for all tasks would read it.

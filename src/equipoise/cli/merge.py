@@ -1,22 +1,31 @@
 """`equipoise merge`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from .compare import WIDE
+from .train import Set
 
 
 def merge(
     experts: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FOLDER…",
-            help="Experts of one base: finished runs, checkpoints of transformers, adapters of peft, in any mix. They "
-            "are called what their folders are called.",
+            metavar="RUN_FILE|FOLDER…",
+            help="A run file, whose experts are merged by a search; or experts of one base: finished runs, checkpoints "
+            "of transformers, adapters of peft, in any mix. They are called what their folders are called.",
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write.")],
-    operator: Annotated[str, typer.Option(help="How task vectors are merged; docs/merging.md lists them.")] = "linear",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The folder to write; a run file names its own.")
+    ] = None,
+    set_: Set = None,
+    operator: Annotated[
+        str | None, typer.Option(help="How task vectors are merged: `linear`, or another of docs/merging.md.")
+    ] = None,
     weights: Annotated[
         str, typer.Option(metavar="NAME=W,…", help="The weight of each expert; by default the operator's.")
     ] = "",
@@ -31,17 +40,43 @@ def merge(
         int | None, typer.Option(min=1, help="Write an adapter of this rank, by SVD, and say how far off it is.")
     ] = None,
     modules: Annotated[
-        str,
+        str | None,
         typer.Option(help="Where several experts have a module for one task: `keep` each, `average` them, or `error`."),
-    ] = "keep",
-    seed: Annotated[int, typer.Option(help="Seed of random draws.")] = 0,
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of random draws; 0 when not given.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what lies in the output folder.")] = False,
 ) -> None:
     """Merge experts of one base into one model.
 
-    A weighted sum of LoRA adapters is written as an adapter, exactly; anything else is folded into the weights, or with
-    --rank brought into an adapter.
+    Of a run file: train the experts that are missing, search for the coefficients that merge them best, and set other
+    merges beside; called again it goes on. Of folders: merge them once. A weighted sum of LoRA adapters is written as
+    an adapter, exactly; anything else is folded into the weights, or with --rank brought into an adapter.
     """
+    from equipoise.errors import UsageError
+
+    single = {
+        "--output": output,
+        "--operator": operator,
+        "--weights": weights or None,
+        "--option": option,
+        "--base": base,
+        "--rank": rank,
+        "--modules": modules,
+        "--seed": seed,
+    }
+    if len(experts) == 1 and not experts[0].is_dir():
+        given = [name for name, value in single.items() if value is not None]
+        if given:
+            raise UsageError(
+                f"merge: found {' and '.join(given)} with the run file {experts[0]}, which says how to merge; set its keys "
+                "with --set (merge.operator=…), or give the experts' folders."
+            )
+        _search(experts[0], set_ or (), overwrite)
+        return
+    if set_:
+        raise UsageError("--set goes with a run file, found folders; give options such as --weights.")
+    if output is None:
+        raise UsageError("--output: found none, expected the folder to write; give -o FOLDER.")
     from rich.console import Console
     from rich.table import Column, Table
 
@@ -50,13 +85,13 @@ def merge(
     made = merge_experts(
         experts,
         output,
-        operator,
+        operator or "linear",
         options=dict(_pairs("--option", one) for one in option or ()),
         weights={name: _number(name, value) for name, value in map(_weight, weights.split(","))} if weights else None,
         base=base,
         rank=rank,
-        modules=modules,
-        seed=seed,
+        modules=modules or "keep",
+        seed=seed or 0,
         overwrite=overwrite,
     )
     table = Table(Column("expert", no_wrap=True), Column("weight", justify="right"))
@@ -70,6 +105,23 @@ def merge(
             f"Adapter of rank {made.rank}; relative error at most {made.errors[worst]:.2g} ({worst}).", highlight=False
         )
     console.print(f"Model: {made.folder}", highlight=False)
+
+
+def _search(run_file: Path, overrides: Sequence[str], overwrite: bool) -> None:
+    import os
+
+    from rich.console import Console
+
+    from equipoise.evolution import evolve
+    from equipoise.reporting import merge_table
+
+    found = evolve(run_file, overrides, overwrite=overwrite)
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDE
+    console.print(merge_table(found.results))
+    here = os.path.relpath(found.folder)
+    console.print(f"Page: {here}/merge.html   Model: {here}/model", highlight=False, soft_wrap=True)
 
 
 def _weight(given: str) -> tuple[str, Any]:

@@ -1,15 +1,18 @@
 """The run file: its keys, reading, checking and writing it."""
 
 from .loading import dump_config, load_config, make_config
+from .merging import RIVALS, MergeConfig
 from .reference import Key, keys_as_markdown, list_keys
 from .schema import BalanceConfig, EvaluationConfig, RunConfig, TrainConfig
 from .sources import SourceConfig
 from .tasks import TaskConfig
 
 __all__ = [
+    "RIVALS",
     "BalanceConfig",
     "EvaluationConfig",
     "Key",
+    "MergeConfig",
     "RunConfig",
     "SourceConfig",
     "TaskConfig",

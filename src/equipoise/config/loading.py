@@ -68,15 +68,20 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
     except ValidationError as error:
         problems = dict.fromkeys(explain(problem) for problem in error.errors())
         raise UsageError("\n".join(f"{where}: {problem}" for problem in problems)) from None
-    for name, task in config.tasks.items():
+    given = [("tasks", *item) for item in config.tasks.items()] + [
+        ("held_out", *item) for item in config.held_out.items()
+    ]
+    for key, name, task in given:
         if name in _TAKEN_NAMES:
             raise UsageError(
-                f"{where}: tasks.{name}: a task cannot be called '{name}', which is what predictions call "
+                f"{where}: {key}.{name}: a task cannot be called '{name}', which is what predictions call "
                 "something else; give it another name."
             )
         if task.source not in config.sources:
             hint = did_you_mean(task.source, config.sources)
-            raise UsageError(f"{where}: tasks.{name}.source: '{task.source}' is not a source. {hint}")
+            raise UsageError(f"{where}: {key}.{name}.source: '{task.source}' is not a source. {hint}")
+    if both := sorted(config.tasks.keys() & config.held_out.keys()):
+        raise UsageError(f"{where}: held_out.{both[0]}: it is a task of this run, too; give it once.")
     if not config.tasks:
         raise UsageError(f"{where}: tasks: found none, expected one or more.")
     if all(task.auxiliary for task in config.tasks.values()):

@@ -17,15 +17,19 @@ class Key(NamedTuple):
     description: str
 
 
-def list_keys(schema: type[BaseModel] = RunConfig, prefix: str = "") -> Iterator[Key]:
-    """Yield every key of the run file, sections after the key that holds them."""
+def list_keys(
+    schema: type[BaseModel] = RunConfig, prefix: str = "", listed: set[type[BaseModel]] | None = None
+) -> Iterator[Key]:
+    """Yield every key of the run file, sections after the key that holds them; what two keys hold is listed once."""
+    listed = set() if listed is None else listed
     for name, field in schema.model_fields.items():
         path = prefix + name
         yield Key(path, _default(field.default), field.description or "")
         named = get_origin(field.annotation) is dict
         for choice in (field.annotation, *get_args(field.annotation)):
-            if isinstance(choice, type) and issubclass(choice, BaseModel):
-                yield from list_keys(choice, f"{path}.NAME." if named else f"{path}.")
+            if isinstance(choice, type) and issubclass(choice, BaseModel) and choice not in listed:
+                listed.add(choice)
+                yield from list_keys(choice, f"{path}.NAME." if named else f"{path}.", listed)
 
 
 def keys_as_markdown() -> str:

@@ -18,6 +18,7 @@ from pydantic import (
 
 from equipoise.tasks import Task
 
+from .merging import MergeConfig
 from .section import EMPTY_IS_DEFAULT, Fraction, Name, Section
 from .sources import SourceConfig
 from .tasks import TaskConfig
@@ -139,12 +140,20 @@ class RunConfig(Section):
     )
     sources: dict[Name, SourceConfig] = Field(description="Where rows come from, by name.")
     tasks: dict[Name, TaskConfig] = Field(description="What is learnt, by name.")
+    held_out: dict[Name, TaskConfig] = Field(
+        {},
+        description="Tasks that other models are for, with the keys of `tasks`: texts of their dev and test are kept "
+        "out of the training rows, and nothing else is read of them.",
+    )
     balance: Annotated[BalanceConfig, EMPTY_IS_DEFAULT] = Field(
         BalanceConfig(), description="Balancer, by name or as {name: …, option: …}."
     )
     train: Annotated[TrainConfig, EMPTY_IS_DEFAULT] = Field(TrainConfig(), description="How to train.")
     evaluation: Annotated[EvaluationConfig, EMPTY_IS_DEFAULT] = Field(
         EvaluationConfig(), description="How the result is judged."
+    )
+    merge: Annotated[MergeConfig, EMPTY_IS_DEFAULT] = Field(
+        MergeConfig(), description="How `equipoise merge RUN.yaml` merges the tasks' experts."
     )
     output: Path = Field(description="Folder of the run.")
 

@@ -30,10 +30,13 @@ def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> T
             corpus that does not exist.
     """
     tasks = config.open_tasks() if fitted is None else _adopt(fitted, config.open_tasks())
+    # Read like any other until texts are kept apart and rows are limited, so that these are the rows of one model for
+    # all tasks; then forgotten.
+    held_out = [task.open_task(name) for name, task in config.held_out.items()]
     notes: list[str] = []
     sources: dict[str, dict[str, Rows]] = {}
     for name, source in config.sources.items():
-        readers = [task for task in tasks.values() if task.source == name]
+        readers = [task for task in (*tasks.values(), *held_out) if task.source == name]
         if readers:
             sources[name] = _load_source(name, source, readers, notes)
         else:
@@ -44,6 +47,8 @@ def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> T
             if limit is not None and split in splits and limit < len(rows := splits[split]):
                 splits[split] = choose(rows, limit)
                 notes.append(f"Source '{name}', {split}: {limit} of {len(rows)} rows are used (limit).")
+    read = {task.source for task in tasks.values()}
+    sources = {name: splits for name, splits in sources.items() if name in read}
     parts = {split: _view_rows(split, sources, _readers(tasks.values(), split), notes) for split in SPLITS}
     if fitted is None:
         tasks = {name: _fit(task, parts["train"][task.view]) for name, task in tasks.items()}

@@ -2,6 +2,6 @@
 
 from .cells import How, plan_cells
 from .probe import PENALTIES, LinearProbe, choose_probe
-from .run import Experts, train_experts
+from .run import Experts, ready_experts, train_experts
 
-__all__ = ["PENALTIES", "Experts", "How", "LinearProbe", "choose_probe", "plan_cells", "train_experts"]
+__all__ = ["PENALTIES", "Experts", "How", "LinearProbe", "choose_probe", "plan_cells", "ready_experts", "train_experts"]

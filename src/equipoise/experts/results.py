@@ -18,7 +18,6 @@ def gather_results(
     plans: Sequence[SingleTask],
     config: RunConfig,
     records: Mapping[str | None, Mapping[str, Any]],
-    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return what the page and the terminal show.
 
@@ -26,7 +25,6 @@ def gather_results(
         plans: one a task.
         config: the run file.
         records: the lines of `experts.jsonl` by expert, None for the base.
-        notes: sentences for the page.
 
     Returns:
         "name" and "model" of the run file; "tasks": by name kind, format, metric, group, rows of test, and how its
@@ -64,7 +62,7 @@ def gather_results(
         "tasks": {plan.task: _describe(plan, config) for plan in plans},
         "rows": rows,
         "own": {split: run_score(lines, tasks) for split, lines in own.items()},
-        "notes": [*notes, *_empty_cells(rows)],
+        "notes": _empty_cells(rows),
     }
 
 

@@ -1,7 +1,8 @@
 """Experts from the run file to the page: one a task, and the table expert × task."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,9 +59,46 @@ def train_experts(
         ModelError: the backbone cannot be loaded, or cannot do what is asked of it.
         TrainingError: the folder holds something else or other experts, or training was stopped.
     """
+    config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
+    folder = config.output / EXPERTS
+    plans, data = _plan(config, overwrite)
+    with only_run_in(folder), _stoppable():
+        open_folder(folder, config, data, overwrite)
+        trained = _train(plans)
+        _score(plans, config, folder, trained)
+        results = gather_results(plans, config, read_records(folder))
+        write_experts(folder, results)
+    return Experts(folder, results)
+
+
+def ready_experts(config: RunConfig) -> list[SingleTask]:
+    """Train the experts that are missing, and score none.
+
+    Args:
+        config: the run file.
+
+    Returns:
+        What each expert is; it lies in the `output` of its run file.
+
+    Raises:
+        UsageError, DataError, ModelError, TrainingError: see `train_experts`.
+    """
+    folder = config.output / EXPERTS
+    plans, data = _plan(config, overwrite=False)
+    if all(is_finished(plan.config.output) for plan in plans):
+        # Nothing is written, so that several processes may read them.
+        open_folder(folder, config, data, overwrite=False)
+        return plans
+    with only_run_in(folder), _stoppable():
+        open_folder(folder, config, data, overwrite=False)
+        _train(plans)
+    return plans
+
+
+def _plan(config: RunConfig, overwrite: bool) -> tuple[list[SingleTask], dict[str, Any]]:
+    """Return what each expert is, and what their data hold; whatever is wrong is found before anything is written."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("experts are trained by one process, found several; call it without a launcher.")
-    config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     if config.model == "bilstm":
         raise UsageError(
             "model: found bilstm, which starts from nothing, so that experts have no base in common; choose a "
@@ -70,23 +108,22 @@ def train_experts(
     check_output(folder)
     check_inputs_apart(config.model_copy(update={"output": folder}))
     table = load_table(config)
-    plans, notes = plan_single_tasks(config, table, folder, "experts")
+    # The model that is merged of them answers for all tasks: no expert may learn from a text that another is scored on.
+    plans, _ = plan_single_tasks(config, table, folder, "experts", held_out=True)
     if overwrite or not all(is_finished(plan.config.output) for plan in plans):
-        # Whatever is wrong with the model is found before anything is written, or removed.
         check_settings(config)
         build_model(config, table)
-    with only_run_in(folder):
-        open_folder(folder, config, {**describe_table(table), "notes": [*table.notes, *notes]}, overwrite)
-        try:
-            trained = _train(plans)
-            _score(plans, config, folder, trained)
-        except StoppedError as error:
-            raise TrainingError(f"{str(error).partition(';')[0]}; a checkpoint is saved. {_GO_ON}") from None
-        except KeyboardInterrupt:
-            raise TrainingError(f"Stopped. {_GO_ON}") from None
-        results = gather_results(plans, config, read_records(folder), notes)
-        write_experts(folder, results)
-    return Experts(folder, results)
+    return plans, {**describe_table(table), "notes": table.notes}
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    try:
+        yield
+    except StoppedError as error:
+        raise TrainingError(f"{str(error).partition(';')[0]}; a checkpoint is saved. {_GO_ON}") from None
+    except KeyboardInterrupt:
+        raise TrainingError(f"Stopped. {_GO_ON}") from None
 
 
 def _train(plans: Sequence[SingleTask]) -> set[str]:

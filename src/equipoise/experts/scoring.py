@@ -92,27 +92,55 @@ def score_model(
     began = time.monotonic()
     hows = plan_cells(_tasks(plans), expert)
     cells: dict[str, dict[str, Any]] = {name: {"how": str(how)} for name, how in hows.items()}
-    by_how: dict[How, list[SingleTask]] = {how: [plan for plan in plans if hows[plan.task] is how] for how in How}
     found: dict[str, list[Record]] = {}
-    for plan in by_how[How.OWN]:
-        records = [record for record in read_run(plan.config.output).records if record["model"] == "run"]
-        found[plan.task] = [{**record, "model": plan.task} for record in records]
-    if by_how[How.ASKED] or by_how[How.PROBE]:
-        model = _load(plans, config, expert)
-        for plan in by_how[How.ASKED]:
-            predictions = _ask(model, plan, config, bar)
-            found[plan.task] = _score(predictions, plan.table, config, expert)
-        if by_how[How.PROBE]:
-            texts = Texts(by_how[How.PROBE])
-            features = encode_texts(
-                _reader(model, by_how[How.PROBE], config), texts.dataset, config.train.eval_batch_size, bar
-            )
-            for plan in by_how[How.PROBE]:
-                penalty, predictions, table = _probe(plan, texts, features)
-                cells[plan.task]["penalty"] = penalty
-                found[plan.task] = _score(predictions, table, config, expert)
+    for plan in plans:
+        if hows[plan.task] is How.OWN:
+            records = [record for record in read_run(plan.config.output).records if record["model"] == "run"]
+            found[plan.task] = [{**record, "model": plan.task} for record in records]
+    for task, answers in predict_others(plans, config, expert, bar).items():
+        found[task] = _score(answers.predictions, answers.table, config, expert)
+        if answers.penalty is not None:
+            cells[task]["penalty"] = answers.penalty
     metrics = [record for name in hows for record in found.get(name, []) if record["subset"] == "all"]
     return {"expert": expert, "cells": cells, "metrics": metrics, "seconds": round(time.monotonic() - began, 1)}
+
+
+class Answers(NamedTuple):
+    """What a model answers for a task that it has not learnt.
+
+    Args:
+        predictions: by split and task.
+        table: the task's table, with thresholds tuned on dev.
+        penalty: of the probe; None where the model was asked.
+    """
+
+    predictions: dict[str, dict[str, npt.NDArray[Any]]]
+    table: Table
+    penalty: float | None
+
+
+def predict_others(
+    plans: Sequence[SingleTask], config: RunConfig, expert: str | None, bar: Progress | None = None
+) -> dict[str, Answers]:
+    """Predict dev and test of every task that an expert, or the base, has not learnt and can answer for.
+
+    Args:
+        plans, config, expert, bar: see `score_model`.
+    """
+    hows = plan_cells(_tasks(plans), expert)
+    asked, probed = ([plan for plan in plans if hows[plan.task] is how] for how in (How.ASKED, How.PROBE))
+    found: dict[str, Answers] = {}
+    if not asked and not probed:
+        return found
+    model = _load(plans, config, expert)
+    for plan in asked:
+        found[plan.task] = Answers(_ask(model, plan, config, bar), plan.table, None)
+    if probed:
+        texts = Texts(probed)
+        reader = _reader(model, probed, config)
+        features = encode_texts(reader, texts.dataset, config.train.eval_batch_size, bar)
+        found |= {plan.task: _probe(plan, texts, features) for plan in probed}
+    return found
 
 
 def _tasks(plans: Sequence[SingleTask]) -> dict[str, Task]:
@@ -157,17 +185,14 @@ def _reader(model: _Model, plans: Sequence[SingleTask], config: RunConfig) -> Mu
     )
 
 
-def _probe(
-    plan: SingleTask, texts: Texts, features: npt.NDArray[np.float64]
-) -> tuple[float, dict[str, dict[str, npt.NDArray[Any]]], Table]:
-    """Return the chosen penalty, the predictions, and the table with thresholds tuned on dev."""
+def _probe(plan: SingleTask, texts: Texts, features: npt.NDArray[np.float64]) -> Answers:
     task, table = plan.table.tasks[plan.task], plan.table
     read = {split: features[texts.rows(plan.task, split)] for split in table.splits}
     gold = {split: table.labels(plan.task, split) for split in ("train", "dev")}
     probe = choose_probe(task, (read["train"], gold["train"]), (read["dev"], gold["dev"]))
     predictions = {split: {plan.task: probe.predict(read[split])} for split in _SCORED}
     tuned = task.tune(predictions["dev"][plan.task], gold["dev"])
-    return probe.penalty, predictions, replace(table, tasks={plan.task: tuned})
+    return Answers(predictions, replace(table, tasks={plan.task: tuned}), probe.penalty)
 
 
 def _score(

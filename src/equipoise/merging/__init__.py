@@ -3,7 +3,7 @@
 from .base import Base
 from .experts import Expert, Kind, common_base, find_experts
 from .merging import Merge, merge
-from .operators import MERGE_OPERATORS, MergeOperator, make_merge_operator
+from .operators import MERGE_OPERATORS, MergeOperator, MetaGPT, make_merge_operator
 from .task_modules import Combined, Modules, combine_models
 from .vectors import Vector, read_vectors
 
@@ -15,6 +15,7 @@ __all__ = [
     "Kind",
     "Merge",
     "MergeOperator",
+    "MetaGPT",
     "Modules",
     "Vector",
     "combine_models",

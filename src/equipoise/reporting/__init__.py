@@ -3,6 +3,16 @@
 from .compare import comparison_table, write_comparison
 from .console import results_table
 from .experts import experts_table, write_experts
+from .merge import merge_table, write_merge
 from .report import write_report
 
-__all__ = ["comparison_table", "experts_table", "results_table", "write_comparison", "write_experts", "write_report"]
+__all__ = [
+    "comparison_table",
+    "experts_table",
+    "merge_table",
+    "results_table",
+    "write_comparison",
+    "write_experts",
+    "write_merge",
+    "write_report",
+]

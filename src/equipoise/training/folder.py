@@ -38,9 +38,9 @@ _RUN_FILES = frozenset(
     ]
 )
 """All that a run writes into its folder."""
-EXPERTS = "experts"
-"""The folder of experts, which may stand in a run's folder and is none of its files."""
-_FREE = re.compile(r"output|tasks\.[\w-]+\.group")
+EXPERTS, MERGE = "experts", "merge"
+"""The folders of experts and of their merge, which may stand in a run's folder and are none of its files."""
+_FREE = r"output|merge\..*|(tasks|held_out)\.[\w-]+\.group"
 """Keys that do not change what is trained."""
 HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
 
@@ -89,7 +89,7 @@ def check_output(folder: Path, resume: bool, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder}: the output is a file, expected a folder; choose another `output`.")
     found = {path.name for path in folder.iterdir() if path.name[0] != "."} if folder.exists() else set()
-    found.discard(EXPERTS)
+    found -= {EXPERTS, MERGE}
     others = sorted(found - _RUN_FILES)
     if found and (not is_run(folder) or (others and not resume)):
         raise TrainingError(
@@ -222,14 +222,24 @@ def read_predictions(folder: Path, task: str, gold: npt.NDArray[Any]) -> npt.NDA
 
 def check_same(config: RunConfig, folder: Path) -> None:
     """A resumed run must be the run that was begun."""
-    begun, asked = (_flat(item.model_dump(mode="json")) for item in (load_config(folder / "config.yaml"), config))
-    changed = [key for key in {**begun, **asked} if begun.get(key) != asked.get(key) and not _FREE.fullmatch(key)]
-    if changed:
+    if changed := changed_settings(config, folder / "config.yaml", _FREE):
         raise TrainingError(
-            f"{folder}: the run was begun with other settings ("
-            + ", ".join(f"{key}: {begun.get(key)} there, {asked.get(key)} now" for key in changed[:5])
-            + "); resume it unchanged, or start anew with --overwrite or another `output`."
+            f"{folder}: the run was begun with other settings ({changed}); resume it unchanged, or start anew with "
+            "--overwrite or another `output`."
         )
+
+
+def changed_settings(config: RunConfig, begun: Path, free: str) -> str:
+    """Say which settings differ from those that something was begun with, five at most; "" where none does.
+
+    Args:
+        config: the run file.
+        begun: the run file that it was begun with.
+        free: matches the keys that may differ.
+    """
+    there, here = (_flat(item.model_dump(mode="json")) for item in (load_config(begun), config))
+    changed = [key for key in {**there, **here} if there.get(key) != here.get(key) and not re.fullmatch(free, key)]
+    return ", ".join(f"{key}: {there.get(key)} there, {here.get(key)} now" for key in changed[:5])
 
 
 def _flat(data: Any, prefix: str = "") -> dict[str, Any]:

@@ -36,32 +36,39 @@ class SingleTask:
     steps: int
 
 
-def single_task(config: RunConfig, table: Table, task: str) -> RunConfig:
-    """Return a run file with one task and its source only, classes and thresholds as the whole file has them.
+def single_task(config: RunConfig, table: Table, task: str, *, held_out: bool = False) -> RunConfig:
+    """Return a run file with one task only, classes and thresholds as the whole file has them.
 
     Args:
         config: the run file.
         table: its table.
         task: the task.
+        held_out: hold the other tasks out, so that it has the rows that it has among them; else it is as if they did
+            not exist.
     """
     own = config.tasks[task].with_label_space(table.tasks[task])
+    others = {name: other for name, other in config.tasks.items() if name != task} if held_out else {}
     # The base language model gives the same answers beside every model.
     return without_asked(config).model_copy(
         update={
             "tasks": {task: own},
-            "sources": {own.source: config.sources[own.source]},
+            "held_out": {**config.held_out, **others},
+            "sources": config.sources if held_out else {own.source: config.sources[own.source]},
             "balance": BalanceConfig(name="equal"),
         }
     )
 
 
-def load_single_tasks(config: RunConfig, table: Table, name: str) -> tuple[dict[str, Table], list[str]]:
+def load_single_tasks(
+    config: RunConfig, table: Table, name: str, *, held_out: bool = False
+) -> tuple[dict[str, Table], list[str]]:
     """Load each scored task's table alone, and make sure that it has the test rows that it has among the others.
 
     Args:
         config: the run file.
         table: its table.
         name: what messages call the run file.
+        held_out: see `single_task`.
 
     Returns:
         The tables by task, and sentences on tasks that have other training or dev rows alone.
@@ -71,7 +78,7 @@ def load_single_tasks(config: RunConfig, table: Table, name: str) -> tuple[dict[
     """
     tables, notes = {}, []
     for task in table.scored:
-        alone = tables[task] = load_table(single_task(config, table, task))
+        alone = tables[task] = load_table(single_task(config, table, task, held_out=held_out))
         if table.items(task, "test") != alone.items(task, "test"):
             raise DataError(
                 f"{name}: task '{task}' alone has other test rows than among the other tasks (a limit counts rows "
@@ -89,7 +96,7 @@ def load_single_tasks(config: RunConfig, table: Table, name: str) -> tuple[dict[
 
 
 def plan_single_tasks(
-    config: RunConfig, table: Table, folder: Path, name: str = "--single-task"
+    config: RunConfig, table: Table, folder: Path, name: str = "--single-task", *, held_out: bool = False
 ) -> tuple[list[SingleTask], list[str]]:
     """Plan one model for each scored task, with the joint run's passes over the task's training rows.
 
@@ -98,6 +105,7 @@ def plan_single_tasks(
         table: its table.
         folder: the folder of their folders.
         name: what messages call that which asks for them.
+        held_out: see `single_task`.
 
     Returns:
         The models, and the notes of `load_single_tasks`.
@@ -108,11 +116,11 @@ def plan_single_tasks(
     """
     if len(config.tasks) == 1:
         raise UsageError(f"{name}: the run file has one task, expected two or more: its model is single-task.")
-    tables, notes = load_single_tasks(config, table, name)
+    tables, notes = load_single_tasks(config, table, name, held_out=held_out)
     passes = count_passes(config.train, list(table.splits["train"]["source"]))
     plans = []
     for task, alone in tables.items():
-        own = single_task(config, table, task)
+        own = single_task(config, table, task, held_out=held_out)
         train = own.train.model_copy(update={"epochs": passes[own.tasks[task].source], "max_steps": None})
         own = own.model_copy(update={"train": train, "output": folder / task})
         plans.append(SingleTask(task, own, alone, train.epochs, count_steps(train, len(alone.splits["train"]))))

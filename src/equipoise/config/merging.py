@@ -1,0 +1,109 @@
+"""The run file's keys of a merge."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from .section import EMPTY_IS_DEFAULT, Fraction, Section
+
+RIVALS = (
+    "uniform",
+    "task_arithmetic",
+    "ties",
+    "dare_ties",
+    "metagpt",
+    "tsv_m",
+    "optmerge",
+    "knots",
+    "peft_linear",
+)
+"""Rows beside the evolved merges."""
+
+
+class OperatorConfig(BaseModel):
+    """A merge operator, with options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(
+        "task_arithmetic", description="Merge operator, see `equipoise operators`; its options stand beside it."
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options beside the name, as `make_merge_operator` takes them."""
+        return dict(self.model_extra or {})
+
+
+class WeakConfig(Section):
+    """The training rows that candidates are scored on."""
+
+    rows: int = Field(64, gt=1, description="Rows of each task.")
+    share: Fraction = Field(
+        0.5,
+        description="Share of them that the task's expert gets wrong or is least sure of; the others are drawn at "
+        "random.",
+    )
+    drop_noise: bool = Field(
+        False, description="Leave rows out whose label the expert contradicts with confidence: suspected label noise."
+    )
+
+
+class MergeConfig(Section):
+    """How `equipoise merge RUN.yaml` searches for a merge of the tasks' experts."""
+
+    operator: Annotated[OperatorConfig, EMPTY_IS_DEFAULT] = Field(
+        OperatorConfig(), description="Operator of the candidates, by name or as {name: …, option: …}."
+    )
+    coefficients: Literal["expert", "block"] = Field(
+        "expert",
+        description="What has a coefficient of its own: each `expert`, or each expert in each `block` of layers.",
+    )
+    blocks: int = Field(3, gt=1, description="How many blocks of layers (coefficients: block).")
+    range: tuple[float, float] = Field((0.0, 1.0), description="Lowest and highest coefficient.")
+    options: dict[str, tuple[float, float]] = Field(
+        {}, description="Options of the operator that are searched, too, each with its range: {density: [0.1, 0.9]}."
+    )
+    objectives: Literal["run_score", "tasks"] = Field(
+        "run_score",
+        description="`run_score` is searched by CMA-ES; `tasks` keeps the tasks' metrics apart, by NSGA-II.",
+    )
+    stages: tuple[Literal["one", "two"], ...] = Field(
+        ("one", "two"),
+        description="`one` merges all experts at once, `two` those of each group first, then the groups; each is a "
+        "row.",
+    )
+    candidates: int = Field(60, gt=0, description="Budget of each row, in candidates; `two` shares it out.")
+    minutes: float | None = Field(None, gt=0, description="Budget of each row, in minutes, if that is reached first.")
+    finalists: int = Field(5, gt=0, description="How many of the fittest candidates dev chooses from.")
+    storage: str | None = Field(
+        None,
+        description="Where candidates are kept: an Optuna storage URL that several machines reach; a journal file in "
+        "the output folder when not given.",
+    )
+    weak: Annotated[WeakConfig, EMPTY_IS_DEFAULT] = Field(
+        WeakConfig(), description="The training rows that candidates are scored on."
+    )
+    rivals: tuple[Literal[RIVALS], ...] = Field(  # type: ignore[valid-type]
+        RIVALS, description="Merges without a search that are rows beside."
+    )
+    scales: tuple[float, ...] = Field(
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0), description="Coefficients that dev chooses from for task_arithmetic."
+    )
+    joint: bool = Field(True, description="Train one model for all tasks, too, by `balance`: a row beside.")
+
+    @field_validator("operator", mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> Self:
+        for key, (low, high) in {"range": self.range, **self.options}.items():
+            if low >= high:
+                raise ValueError(f"'{key}' is {[low, high]}, expected the lowest value, then the highest")
+        if not self.stages or len(set(self.stages)) < len(self.stages):
+            raise ValueError(f"'stages' is {list(self.stages)}, expected one, two, or both")
+        if not self.scales:
+            raise ValueError("'scales' is empty, expected one coefficient or more")
+        return self

@@ -1,0 +1,132 @@
+"""The folder of a merge: one line in `merge.jsonl` a finished cell, predictions beside, and who works on what."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from equipoise.config import RunConfig, dump_config
+from equipoise.errors import TrainingError
+from equipoise.files import append_json_line, read_json_lines, write_json, write_text
+from equipoise.training.folder import changed_settings
+
+HEADER = "# Written by Equipoise: the run file of this merge, complete.\n"
+_JOURNAL, _CONFIG, _LOCKS = "merge.jsonl", "config.yaml", ".locks"
+SEARCHES, PREDICTIONS, MODEL = "searches.log", "predictions", "model"
+_FILES = ("merge.html", "merge.json", SEARCHES, PREDICTIONS, MODEL, _JOURNAL, "data.json", _LOCKS, _CONFIG)
+"""All that a merge writes; the file by which its folder is known comes last."""
+_POLL = 1.0
+
+
+class MergeFolder:
+    """Where a merge keeps what is finished; several processes may work in it.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def check(self) -> None:
+        """Refuse to touch what is no folder of a merge.
+
+        Raises:
+            TrainingError: it is a file, or holds something else.
+        """
+        for path in (self.path.parent, self.path):
+            if path.exists() and not path.is_dir():
+                raise TrainingError(f"{path}: found a file, expected a folder; choose another `output`.")
+        found = sorted(one.name for one in self.path.iterdir() if one.name[0] != ".") if self.path.exists() else []
+        if found and not self._is_ours():
+            raise TrainingError(
+                f"{self.path}: the folder of the merge holds other files ({', '.join(found[:3])}), expected none or a "
+                "merge; choose another `output`."
+            )
+
+    def open(self, config: RunConfig, data: Mapping[str, Any], overwrite: bool) -> None:
+        """Begin a merge, or make sure that it is this run file's.
+
+        Args:
+            config: the run file.
+            data: what its table holds (`describe_table`).
+            overwrite: remove the merge that lies there.
+
+        Raises:
+            TrainingError: the merge that lies there has other settings or other data.
+        """
+        with self.hold("folder"):
+            if overwrite:
+                for name in _FILES:
+                    if (self.path / name).is_dir() and name != _LOCKS:
+                        shutil.rmtree(self.path / name)
+                    elif name != _LOCKS:
+                        (self.path / name).unlink(missing_ok=True)
+            if not self._is_ours():
+                write_json(self.path / "data.json", data)
+                write_text(self.path / _CONFIG, HEADER + dump_config(config))
+                return
+            if changed := changed_settings(config, self.path / _CONFIG, free=r"output"):
+                raise TrainingError(
+                    f"{self.path}: the merge was begun with other settings ({changed}); go on unchanged, or start anew "
+                    "with --overwrite or another `output`."
+                )
+            begun = json.loads((self.path / "data.json").read_text(encoding="utf-8"))
+            if begun["fingerprint"] != data["fingerprint"]:
+                raise TrainingError(
+                    f"{self.path}: the data changed since the merge was begun (rows then {begun['rows']}, now "
+                    f"{data['rows']}); put the files back, or start anew with --overwrite or another `output`."
+                )
+
+    @property
+    def cells(self) -> dict[str, dict[str, Any]]:
+        """What is finished, by name."""
+        return {line["cell"]: line for line in read_json_lines(self.path / _JOURNAL)}
+
+    def cell(self, name: str, compute: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """Return a finished cell, computing it if nobody has; where another process is at it, wait for it."""
+        if name not in self.cells:
+            with self.hold(name):
+                if name not in self.cells:
+                    self._add(name, compute)
+        return self.cells[name]
+
+    def all_cells(self, work: Mapping[str, Callable[[], Mapping[str, Any]]]) -> None:
+        """Compute cells that are not finished; several processes share them out."""
+        while waiting := [name for name in work if name not in self.cells]:
+            busy = 0
+            for name in waiting:
+                try:
+                    with self.hold(name, wait=False):
+                        if name not in self.cells:
+                            self._add(name, work[name])
+                except Timeout:
+                    busy += 1
+            if busy == len(waiting):
+                time.sleep(_POLL)
+
+    @contextmanager
+    def hold(self, name: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold something in this folder, so that no other process does it at the same time."""
+        locks = self.path / _LOCKS
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / f"{name.replace('/', '-')}.lock", timeout=-1 if wait else 0):
+            yield
+
+    def _add(self, name: str, compute: Callable[[], Mapping[str, Any]]) -> None:
+        began = time.monotonic()
+        found = dict(compute())
+        line = {"cell": name, **found, "seconds": round(time.monotonic() - began, 1)}
+        with self.hold("journal"):
+            append_json_line(self.path / _JOURNAL, line)
+
+    def _is_ours(self) -> bool:
+        try:
+            return (self.path / _CONFIG).read_text(encoding="utf-8").startswith(HEADER)
+        except (OSError, UnicodeDecodeError):
+            return False

@@ -1,0 +1,288 @@
+"""A merge from the run file to the page: experts, rivals, searches, one table."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from equipoise.config import RunConfig, load_config
+from equipoise.data import Table, load_table
+from equipoise.errors import DataError, TrainingError, UsageError
+from equipoise.evaluation import choose_asked
+from equipoise.experts import ready_experts
+from equipoise.files import replace_folder, write_json
+from equipoise.reporting import write_merge
+from equipoise.training import is_finished
+from equipoise.training.description import describe_table
+from equipoise.training.folder import MERGE
+from equipoise.training.run import StoppedError, train_one
+from equipoise.training.single_task import SingleTask
+
+from .fitness import Heats
+from .folder import MODEL, SEARCHES, MergeFolder
+from .recipes import Recipe
+from .results import gather_results
+from .rivals import peft_linear, rival_recipes
+from .rows import score_base, score_experts, score_held, score_joint, score_shown
+from .searching import choose, dev_score, make_search, run_search
+from .stages import Stage, plan_stages
+from .study import forget, open_storage
+from .weak import mine_weak
+from .workbench import Workbench
+
+_HEATS = 6
+_GO_ON = "The same command goes on from here."
+Vector = Mapping[str, Tensor]
+
+
+class Evolved(NamedTuple):
+    """What a merge found.
+
+    Args:
+        folder: its folder; the best evolved model lies in `model/`.
+        results: the table as plain data (see `equipoise.evolution.results.gather_results`).
+    """
+
+    folder: Path
+    results: dict[str, Any]
+
+
+def evolve(run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, overwrite: bool = False) -> Evolved:
+    """Merge the experts of a run file by evolutionary search, and set rivals beside.
+
+    Trains what is missing: the experts in `OUTPUT/experts`, and the joint model in `OUTPUT` (merge.joint). Candidates
+    are scored on weak training rows (see `mine_weak`), dev chooses among the fittest, and test is scored once a row.
+    Called again it goes on; called several times at once, the processes share the work.
+
+    Args:
+        run_file: path of the run file, or a checked configuration.
+        overrides: `key=value` settings that win over the file.
+        overwrite: discard the merge that lies there; experts and joint model stay.
+
+    Raises:
+        UsageError: the run file is wrong, or its merge cannot be: a group is missing, the budget is too small.
+        DataError: a file or a label is wrong, or there is no weak data.
+        ModelError: a model cannot be loaded or merged.
+        TrainingError: the folder holds something else, the storage cannot be reached, or training was stopped.
+    """
+    config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
+    folder = MergeFolder(config.output / MERGE)
+    folder.check()
+    table = load_table(config)
+    stages = plan_stages(config, list(table.scored))
+    if config.merge.storage is not None:
+        open_storage(config.merge.storage)
+    try:
+        plans = ready_experts(config)
+        if config.merge.joint and not is_finished(config.output):
+            train_one(config, True, False)
+        run = _Run(config, table, folder, stages, plans)
+        run.open(overwrite)
+        results = run.finish()
+    except StoppedError as error:
+        raise TrainingError(f"{str(error).partition(';')[0]}; a checkpoint is saved. {_GO_ON}") from None
+    except KeyboardInterrupt:
+        raise TrainingError(f"Stopped. {_GO_ON}") from None
+    return Evolved(folder.path, results)
+
+
+class _Run:
+    """One merge in its folder."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        table: Table,
+        folder: MergeFolder,
+        stages: Mapping[str, list[Stage]],
+        plans: Sequence[SingleTask],
+    ) -> None:
+        self.config, self.table, self.folder, self.stages, self.plans = config, table, folder, stages, plans
+        self.data = describe_table(table)
+        digest = hashlib.sha256(
+            json.dumps(
+                [self.data["fingerprint"], config.merge.model_dump(mode="json"), config.train.seed, config.model]
+            ).encode()
+        ).hexdigest()
+        self.study = f"{config.output.name}-{digest[:8]}"
+
+    def open(self, overwrite: bool) -> None:
+        if overwrite and self.config.merge.storage is not None:
+            for stages in self.stages.values():
+                for stage in stages:
+                    forget(self.storage, self._study(stage))
+        self.folder.open(self.config, {**self.data, "notes": self.table.notes}, overwrite)
+
+    @property
+    def storage(self) -> Any:
+        return open_storage(self.config.merge.storage or str(self.folder.path / SEARCHES))
+
+    def finish(self) -> dict[str, Any]:
+        """Compute what is not finished, write the model and the page, and return the table."""
+        bench = Workbench(self.config, self.table, [plan.config.output for plan in self.plans])
+        # Thresholds of multilabel tasks are those their experts chose.
+        tuned = replace(self.table, tasks={**self.table.tasks, **bench.model.tasks})
+        weak = self.folder.cell("weak", lambda: self._mine(bench))
+        evolved = {row: self._search(row, stages, bench, tuned, weak["tasks"]) for row, stages in self.stages.items()}
+        self.folder.all_cells(self._rows(bench, evolved))
+        self.folder.all_cells(self._alone(bench))
+        cells = self.folder.cells
+        results = gather_results(self.config, self.table, self.plans, cells, self.stages, self.folder.path)
+        with self.folder.hold("page"):
+            best = results["best"]
+            if not (self.folder.path / MODEL / "equipoise.json").exists():
+                with (
+                    replace_folder(self.folder.path / MODEL) as target,
+                    bench.holding(evolved[best]),
+                    torch.no_grad(),
+                ):
+                    bench.model.tasks = dict(bench.table.tasks)
+                    bench.model.save_pretrained(target)
+            write_json(self.folder.path / "merge.json", results)
+            write_merge(self.folder.path, results)
+        return results
+
+    def _mine(self, bench: Workbench) -> dict[str, Any]:
+        """Choose the weak rows of each task by its expert's predictions on train."""
+        settings, found = self.config.merge.weak, {}
+        for name, task in bench.model.tasks.items():
+            with bench.holding(bench.vectors[name].tensors):
+                predictions = bench.predict_split("train", [name])[name]
+            weak = mine_weak(
+                task,
+                predictions,
+                self.table.labels(name, "train"),
+                rows=settings.rows,
+                share=settings.share,
+                drop_noise=settings.drop_noise,
+                seed=self.config.train.seed,
+            )
+            total = len(self.table.rows(name, "train"))
+            found[name] = {
+                "rows": weak.rows.tolist(),
+                "weak": weak.weak,
+                "wrong": weak.wrong / total,
+                "suspected": len(weak.suspected) / total,
+                "train": total,
+            }
+        self._check_apart({name: one["rows"] for name, one in found.items()})
+        return {"tasks": found}
+
+    def _check_apart(self, weak: Mapping[str, Sequence[int]]) -> None:
+        """Refuse to search on a text by which dev chooses, or that test reports."""
+        read = {split: set(self.table.texts(split)) for split in ("dev", "test")}
+        for task, rows in weak.items():
+            places = self.table.rows(task, "train")[list(rows)]
+            for text in self.table.splits["train"][places]["text"]:
+                for split, texts in read.items():
+                    if text in texts:
+                        raise DataError(
+                            f"task '{task}': the training text {text[:60]!r} stands in {split}, too; a merge is "
+                            "searched on train, chosen on dev and reported on test, which must not overlap. Remove it "
+                            "from one."
+                        )
+
+    def _search(
+        self, row: str, stages: Sequence[Stage], bench: Workbench, tuned: Table, weak: Mapping[str, Any]
+    ) -> Vector:
+        """Run the searches of an evolved row, and return its merged task vector."""
+        vectors: dict[str, Vector] = dict(bench.task_vectors)
+        for stage in stages:
+            # A group of one is its expert.
+            own = {
+                name: vectors[name] if name in vectors else vectors[tasks[0]] for name, tasks in stage.members.items()
+            }
+
+            def search(stage: Stage = stage, own: Mapping[str, Vector] = own) -> dict[str, Any]:
+                opened = make_search(stage, self._study(stage), bench, own, self.storage)
+                return choose(stage, opened, bench, own)
+
+            if f"search:{stage.name}" not in self.folder.cells:
+                chosen = {task: weak[task]["rows"] for task in stage.tasks}
+                tasks = {task: tuned.tasks[task] for task in stage.tasks}
+                heats = Heats.draw(tuned, tasks, "train", chosen, heats=_HEATS, seed=self.config.train.seed)
+                opened = make_search(stage, self._study(stage), bench, own, self.storage)
+                # Not a cell: any number of processes take part.
+                run_search(stage, opened, bench, own, heats)
+            found = self.folder.cell(f"search:{stage.name}", search)
+            merged = Recipe(**found["recipe"]).merge(own, bench.tensors, bench.linear)
+            vectors[stage.name.partition("/")[2]] = merged
+        return merged
+
+    def _study(self, stage: Stage) -> str:
+        return f"{self.study}/{stage.name}"
+
+    def _rows(self, bench: Workbench, evolved: Mapping[str, Vector]) -> dict[str, Callable[[], dict[str, Any]]]:
+        """The cells of all rows."""
+        folder, plans, config = self.folder.path, self.plans, self.config
+        work: dict[str, Callable[[], dict[str, Any]]] = {
+            "row:base": lambda: score_base("base", plans, self.table, config, folder),
+            "row:experts": lambda: score_experts("experts", plans, self.table),
+        }
+        shown = self._can_show(bench)
+        if shown:
+            work["row:base + demonstrations"] = lambda: score_shown("base + demonstrations", bench, folder)
+        for rival in config.merge.rivals:
+            work[f"row:{rival}"] = lambda rival=rival: self._rival(rival, bench)  # type: ignore[misc]
+        if config.merge.joint:
+            work["row:joint"] = lambda: score_joint("joint", config.output, self.table)
+        for row, vector in evolved.items():
+            name = f"evolved:{row}"
+
+            def score(name: str = name, vector: Vector = vector) -> dict[str, Any]:
+                with bench.holding(vector):
+                    return score_held(name, bench, folder)
+
+            def show(name: str = name, vector: Vector = vector) -> dict[str, Any]:
+                with bench.holding(vector):
+                    return score_shown(f"{name} + demonstrations", bench, folder)
+
+            work[f"row:{name}"] = score
+            if shown:
+                work[f"row:{name} + demonstrations"] = show
+        return work
+
+    def _rival(self, name: str, bench: Workbench) -> dict[str, Any]:
+        if name == "peft_linear":
+            merged = peft_linear(bench.vectors)
+            if merged is None:
+                return {"left_out": "peft merges LoRA adapters only, and some experts are none"}
+            with bench.holding(merged):
+                return score_held(name, bench, self.folder.path)
+        recipes = rival_recipes(name, list(bench.vectors), self.config.merge.scales, self.config.train.seed)
+        tried: list[float] = []
+        for recipe in recipes if len(recipes) > 1 else ():
+            with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)):
+                tried.append(dev_score(bench, list(self.table.scored)))
+        recipe = recipes[tried.index(max(tried))] if tried else recipes[0]
+        with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)):
+            found = score_held(name, bench, self.folder.path)
+        return {**found, "recipe": recipe.to_dict(), "tried": tried}
+
+    def _alone(self, bench: Workbench) -> dict[str, Callable[[], dict[str, Any]]]:
+        """The cells of the heat map: each expert's weights with every task's module, on dev."""
+        tasks = list(self.table.scored)
+
+        def score(expert: str) -> dict[str, Any]:
+            scores = {}
+            with bench.holding(bench.vectors[expert].tensors):
+                for task in tasks:
+                    scores[task] = dev_score(bench, [task])
+            return {"scores": scores}
+
+        return {f"expert:{name}": lambda name=name: score(name) for name in bench.vectors}  # type: ignore[misc]
+
+    def _can_show(self, bench: Workbench) -> bool:
+        """Whether demonstrations can stand before the questions: all tasks are asked."""
+        if any(task.format != "instruct" for task in self.table.scored.values()):
+            return False
+        try:
+            asked, _ = choose_asked(bench.base.backbone, bench.base.tokenizer, self.table, self.config)
+        except UsageError:
+            return False
+        return asked.tasks.keys() == self.table.scored.keys()

@@ -1,0 +1,141 @@
+"""One search: candidates are claimed, merged in memory, scored on the weak rows; dev chooses among the fittest."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from optuna.storages import BaseStorage
+from torch import Tensor
+
+from equipoise.evaluation import METRICS
+from equipoise.merging import MetaGPT
+from equipoise.progress import Progress
+
+from .fitness import Fitness, Heats, race
+from .stages import Stage
+from .study import Search
+from .workbench import Workbench
+
+Vectors = Mapping[str, Mapping[str, Tensor]]
+
+
+def make_search(stage: Stage, name: str, bench: Workbench, vectors: Vectors, storage: BaseStorage) -> Search:
+    """Open a stage's search, which starts from the uniform average and from MetaGPT's coefficients.
+
+    Args:
+        stage: the stage.
+        name: what it is called in the storage.
+        bench: the workbench.
+        vectors: what is merged, by member.
+        storage: where candidates are kept.
+    """
+    config = bench.config
+    space = stage.space(config)
+    count = len(stage.members)
+    survey = MetaGPT().survey(vectors, bench.linear)
+    shares = MetaGPT().coefficients(dict.fromkeys(stage.members, 1.0), survey)
+    starts = [space.start([1 / count] * count), space.start([shares[name] for name in stage.members])]
+    objectives = stage.tasks if config.merge.objectives == "tasks" else ["run_score"]
+    return Search(
+        storage,
+        name,
+        space.parameters,
+        starts,
+        objectives,
+        stage.candidates,
+        stage.minutes,
+        config.train.seed,
+    )
+
+
+def run_search(stage: Stage, search: Search, bench: Workbench, vectors: Vectors, heats: Heats) -> None:
+    """Score candidates until the stage's budget is used up.
+
+    Args:
+        stage: the stage.
+        search: its search.
+        bench: the workbench.
+        vectors: what is merged, by member.
+        heats: the rows that candidates are scored on.
+    """
+    space = stage.space(bench.config)
+    bar = Progress(f"Search {stage.name}", stage.candidates, "candidate", done=len(search.finished))
+    try:
+        for claim in search.claims():
+            known = claim.known
+            if known is not None:
+                claim.tell(
+                    known.values, **{key: known.user_attrs[key] for key in ("fitness", "heats", "tasks", "rows")}
+                )
+            else:
+                merged = space.recipe(claim.numbers).merge(vectors, bench.tensors, bench.linear)
+                with bench.holding(merged):
+                    found = race(heats, lambda rows: bench.predict("train", rows, precise=False), claim.goes_on)
+                fitness = found.run_score if len(found.heats) == len(heats) else _estimate(found, search)
+                values = [fitness] if len(search.objectives) == 1 else [found.tasks[task] for task in search.objectives]
+                claim.tell(values, fitness=fitness, heats=len(found.heats), tasks=dict(found.tasks), rows=found.rows)
+            best = max(trial.user_attrs["fitness"] for trial in search.finished)
+            bar.advance(len(search.finished) - bar.done, f"best {best:.4f}")
+    finally:
+        bar.close()
+
+
+def choose(stage: Stage, search: Search, bench: Workbench, vectors: Vectors) -> dict[str, Any]:
+    """Let dev choose among the fittest candidates, and the starts.
+
+    Returns:
+        "chosen", the number of the best on dev, and its "recipe"; "finalists": their dev run scores by number;
+        "candidates": of each its "numbers", fitness, tasks' metrics, heats, rows and whether it was a start.
+    """
+    space = stage.space(bench.config)
+    # A candidate that left the race was behind by then; the best never leaves.
+    ranked = sorted(search.finished, key=lambda trial: (-trial.user_attrs["fitness"], trial.number))
+    fittest = ranked[: bench.config.merge.finalists]
+    finalists = fittest + [one for one in ranked if one.user_attrs.get("start") and one not in fittest]
+    rows = sum(len(bench.table.rows(task, "dev")) for task in stage.tasks)
+    scores: dict[int, float] = {}
+    bar = Progress(f"Search {stage.name}, finalists on dev", len(finalists) * rows, "row")
+    try:
+        for trial in finalists:
+            with bench.holding(space.recipe(trial.params).merge(vectors, bench.tensors, bench.linear)):
+                scores[trial.number] = dev_score(bench, stage.tasks, bar)
+    finally:
+        bar.close()
+    # At a tie the fitter one, which comes first.
+    chosen = max(scores, key=scores.__getitem__)
+    numbers = {trial.number: dict(trial.params) for trial in search.finished}
+    return {
+        "chosen": chosen,
+        "recipe": space.recipe(numbers[chosen]).to_dict(),
+        "finalists": scores,
+        "dev": scores[chosen],
+        "candidates": [
+            {
+                "number": trial.number,
+                "numbers": numbers[trial.number],
+                "start": bool(trial.user_attrs.get("start")),
+                **{key: trial.user_attrs[key] for key in ("fitness", "tasks", "heats", "rows")},
+            }
+            for trial in sorted(search.finished, key=lambda trial: trial.number)
+        ],
+    }
+
+
+def dev_score(bench: Workbench, tasks: list[str], bar: Progress | None = None) -> float:
+    """Return the run score on dev of what the workbench holds, over some tasks, in `train.precision`."""
+    wanted = {task: bench.table.rows(task, "dev") for task in tasks}
+    found = bench.predict("dev", wanted, precise=False, bar=bar)
+    scores = []
+    for name in tasks:
+        gold = bench.table.labels(name, "dev")
+        task = bench.table.tasks[name].tune(found[name], gold)
+        scores.append(max(0.0, float(METRICS[task.metric](gold, task.decide(found[name])))))
+    return float(np.mean(scores))
+
+
+def _estimate(found: Fitness, search: Search) -> float:
+    """Estimate the fitness of a candidate that left the race: the best's, less what it lacks on the heats it ran."""
+    best = search.study.best_trial
+    shared = range(len(found.heats))
+    behind = np.mean([best.intermediate_values[heat] - found.heats[heat] for heat in shared])
+    return float(best.values[0] - behind)

@@ -1,0 +1,299 @@
+"""A search that several processes and machines share: claims, a budget that is never overshot, and killed workers."""
+
+import math
+import os
+import socket
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Thread
+
+import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.pruners import NopPruner, WilcoxonPruner
+from optuna.samplers import BaseSampler, CmaEsSampler, NSGAIISampler
+from optuna.storages import BaseStorage, JournalStorage, get_storage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from equipoise.errors import TrainingError
+
+_BEAT, _LOST = 10.0, 60.0
+"""A worker says every so many seconds that it lives, and is lost after so many seconds of silence."""
+_POLL = 0.5
+_CLAIMED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.WAITING)
+
+
+def open_storage(given: str) -> BaseStorage:
+    """Open where candidates are kept.
+
+    Args:
+        given: an Optuna storage URL, such as `sqlite:///search.db` or `postgresql://…`, or the path of a journal file.
+
+    Raises:
+        TrainingError: it cannot be reached.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        if "://" in given:
+            return get_storage(given)
+        return JournalStorage(JournalFileBackend(given))
+    except Exception as error:  # each kind of storage has errors of its own
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise TrainingError(
+            f"merge.storage: '{given}' cannot be reached ({reason}); expected an Optuna storage URL, such as "
+            "sqlite:////folder/search.db or postgresql://user:password@host/name; correct it, or leave it out for a "
+            "file in the output folder."
+        ) from None
+
+
+def forget(storage: BaseStorage, name: str) -> None:
+    """Remove a search and its candidates from a storage, if it is there."""
+    if name in optuna.get_all_study_names(storage):
+        optuna.delete_study(study_name=name, storage=storage)
+
+
+def smallest_budget(numbers: int, starts: int) -> int:
+    """Return how many candidates one generation over so many numbers takes, with those it starts from."""
+    return _population(numbers) + starts
+
+
+def _population(numbers: int) -> int:
+    return 4 + math.floor(3 * math.log(numbers))
+
+
+@dataclass
+class Search:
+    """One search over numbers within ranges.
+
+    Args:
+        storage: where its candidates are kept.
+        name: what it is called there.
+        ranges: the range of each number.
+        starts: candidates that are scored first; CMA-ES starts around the best of them.
+        objectives: what a candidate's values are called; with several, NSGA-II keeps them apart.
+        candidates: budget in candidates.
+        minutes: budget in minutes of all workers' work on candidates, if any.
+        seed: of the samplers.
+    """
+
+    storage: BaseStorage
+    name: str
+    ranges: Mapping[str, tuple[float, float]]
+    starts: Sequence[Mapping[str, float]]
+    objectives: Sequence[str]
+    candidates: int
+    minutes: float | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        with _quiet():
+            try:
+                self.study = optuna.create_study(
+                    storage=self.storage,
+                    study_name=self.name,
+                    directions=["maximize"] * len(self.objectives),
+                    load_if_exists=True,
+                    pruner=WilcoxonPruner() if len(self.objectives) == 1 else NopPruner(),
+                )
+            except StorageInternalError as error:
+                raise TrainingError(f"merge.storage: cannot be used ({error}); choose another.") from None
+        for start in self.starts:
+            self.study.enqueue_trial(dict(start), user_attrs={"start": True}, skip_if_exists=True)
+
+    @property
+    def finished(self) -> list[FrozenTrial]:
+        """The candidates that are scored."""
+        return self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+    @property
+    def spent(self) -> int:
+        """How many candidates are claimed, finished ones among them."""
+        return len(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.COMPLETE)))
+
+    def claims(self) -> Iterator["Claim"]:
+        """Yield candidates to score until the budget is used up and all are scored, by whichever worker.
+
+        A candidate counts when it is claimed, so that several workers do not overshoot the budget together. One whose
+        worker is lost – killed, or silent for a minute – is handed to another.
+        """
+        while True:
+            self._release_lost()
+            trial = self._claim()
+            if trial is not None:
+                claim = Claim(self, trial)
+                with claim.beating():
+                    yield claim
+            elif self._running():
+                time.sleep(_POLL)
+            else:
+                return
+
+    def _claim(self) -> Trial | None:
+        trials = self.study.get_trials(deepcopy=False)
+        waiting = [trial for trial in trials if trial.state is TrialState.WAITING]
+        if not waiting:
+            if self._is_spent(trials):
+                return None
+            if self._starts_run(trials):
+                # CMA-ES starts around the best of them.
+                return None
+        with _quiet():
+            self.study.sampler = self._sampler(trials)
+            trial = self.study.ask()
+            for key, (low, high) in self.ranges.items():
+                trial.suggest_float(key, low, high)
+        self._beat(trial)
+        # Another worker may have claimed at the same moment: of all claims, the first ones by number count.
+        numbers = sorted(one.number for one in self.study.get_trials(deepcopy=False) if one.state in _CLAIMED)
+        if numbers.index(trial.number) >= self.candidates:
+            self.study.tell(trial, state=TrialState.FAIL)
+            return None
+        return trial
+
+    def _is_spent(self, trials: Sequence[FrozenTrial]) -> bool:
+        claimed = [trial for trial in trials if trial.state in _CLAIMED]
+        if self.minutes is not None:
+            worked = sum(_seconds(trial) for trial in claimed)
+            if worked >= 60 * self.minutes:
+                return True
+        return len(claimed) >= self.candidates
+
+    def _starts_run(self, trials: Sequence[FrozenTrial]) -> bool:
+        return any(trial.state is TrialState.RUNNING and trial.user_attrs.get("start") for trial in trials)
+
+    def _sampler(self, trials: Sequence[FrozenTrial]) -> BaseSampler:
+        # A new one each time, its seed by the candidates so far, so that a search that goes on draws as if it had never
+        # stopped; what it has learnt is in the storage.
+        seed = self.seed + sum(trial.state is not TrialState.FAIL for trial in trials)
+        population = _population(len(self.ranges))
+        if len(self.objectives) > 1:
+            return NSGAIISampler(population_size=population, seed=seed)
+        widths = [high - low for low, high in self.ranges.values()]
+        starts = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.user_attrs.get("start")]
+        best = max(starts, key=lambda trial: trial.values[0], default=None)
+        return CmaEsSampler(
+            x0=None if best is None else dict(best.params),
+            sigma0=min(widths) / 6,
+            seed=seed,
+            popsize=population,
+            n_startup_trials=0,
+            warn_independent_sampling=False,
+        )
+
+    def _running(self) -> bool:
+        return bool(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)))
+
+    def _beat(self, trial: Trial) -> None:
+        trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")
+        trial.set_user_attr("seen", time.time())
+
+    def _release_lost(self) -> None:
+        """Hand candidates whose worker is lost to others."""
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if not _is_lost(trial):
+                continue
+            try:
+                self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+            except (UpdateFinishedTrialError, RuntimeError):
+                continue  # another worker has released it, or its own has finished it after all
+            if trial.params.keys() == self.ranges.keys():
+                start = {"start": True} if trial.user_attrs.get("start") else {}
+                self.study.enqueue_trial(trial.params, user_attrs=start)
+
+
+class Claim:
+    """A candidate that this worker scores.
+
+    Args:
+        search: its search.
+        trial: its record.
+    """
+
+    def __init__(self, search: Search, trial: Trial) -> None:
+        self._search, self._trial = search, trial
+        self.number = trial.number
+        self.numbers: dict[str, float] = dict(trial.params)
+
+    @property
+    def known(self) -> FrozenTrial | None:
+        """A scored candidate with the same numbers."""
+        return next((trial for trial in self._search.finished if trial.params == self.numbers), None)
+
+    def goes_on(self, step: int, value: float) -> bool:
+        """Report a step's value, and say whether the candidate may still win: a signed-rank test against the best.
+
+        With several objectives it always may.
+        """
+        if len(self._search.objectives) > 1:
+            return True
+        self._trial.report(value, step)
+        with _quiet():
+            return not self._trial.should_prune()
+
+    def tell(self, values: Sequence[float], **notes: object) -> None:
+        """Record the candidate's values, one an objective, and what else shall be known of it."""
+        for key, note in notes.items():
+            self._trial.set_user_attr(key, note)
+        try:
+            self._search.study.tell(self._trial, list(values))
+        except (ValueError, UpdateFinishedTrialError):
+            return  # taken for lost, and scored by another worker
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Say every few seconds that the worker lives."""
+        stop = Event()
+
+        def beat() -> None:
+            while not stop.wait(_BEAT):
+                try:
+                    self._trial.set_user_attr("seen", time.time())
+                except UpdateFinishedTrialError:
+                    return
+
+        thread = Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+def _seconds(trial: FrozenTrial) -> float:
+    if trial.datetime_start is None:
+        return 0.0
+    ended = trial.datetime_complete or type(trial.datetime_start).now()
+    return (ended - trial.datetime_start).total_seconds()
+
+
+def _is_lost(trial: FrozenTrial) -> bool:
+    host, _, process = str(trial.user_attrs.get("worker", "")).rpartition(":")
+    if not host:
+        # Killed between the claim and its first sign of life, or claimed just now.
+        return _seconds(trial) > _LOST
+    if host == socket.gethostname() and not _lives(int(process)):
+        return True
+    return time.time() - float(trial.user_attrs.get("seen", 0)) > _LOST
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # Optuna calls CMA-ES's start (x0, sigma0) deprecated and the signed-rank pruner experimental.
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield

@@ -1,0 +1,110 @@
+"""One live model into which candidates are merged, scored, and taken out again."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+from equipoise.config import RunConfig
+from equipoise.data import Table
+from equipoise.evaluation import Predictions
+from equipoise.merging import (
+    Base,
+    Combined,
+    Kind,
+    Modules,
+    Vector,
+    combine_models,
+    common_base,
+    find_experts,
+    read_vectors,
+)
+from equipoise.modeling import MultiTaskModel, infer
+from equipoise.progress import Progress
+
+Indices = npt.NDArray[np.int64]
+
+
+class Workbench:
+    """The experts of a run file, their base, and one model with all tasks.
+
+    A candidate is written from pristine copies of the base's tensors, into memory only, and these are put back
+    afterwards.
+
+    Args:
+        config: the run file.
+        table: its table.
+        folders: the experts' folders.
+
+    Raises:
+        UsageError, ModelError: see `equipoise.merging.merge`.
+    """
+
+    def __init__(self, config: RunConfig, table: Table, folders: Sequence[Path]) -> None:
+        self.config, self.table = config, table
+        experts = find_experts(folders)
+        self.base = Base.load(
+            common_base(experts, config.model), language_model=any(expert.language_model for expert in experts)
+        )
+        self.vectors: dict[str, Vector] = read_vectors(experts, self.base)
+        on = (self.base.backbone, self.base.tokenizer)
+        models = {expert.name: MultiTaskModel.from_pretrained(expert.folder, on=on) for expert in experts}
+        assert all(expert.kind is Kind.MODEL for expert in experts)
+        self.combined: Combined = combine_models(models, Modules.ERROR)
+        self.model = self.combined.put_on(self.base)
+        self.model.to(torch.accelerator.current_accelerator() or "cpu")
+        self._encoded: dict[str, Dataset] = {}
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """The base's tensors by name."""
+        return self.base.tensors
+
+    @cached_property
+    def linear(self) -> set[str]:
+        """The names of the weights of linear layers."""
+        return self.base.linear
+
+    @property
+    def task_vectors(self) -> dict[str, dict[str, Tensor]]:
+        """What each expert learnt, by the expert's task."""
+        return {name: vector.tensors for name, vector in self.vectors.items()}
+
+    @contextmanager
+    def holding(self, vector: Mapping[str, Tensor]) -> Iterator[MultiTaskModel]:
+        """Give the model with a merged task vector added for a while."""
+        with self.base.changed(vector):
+            yield self.model
+
+    def predict(
+        self, split: str, wanted: Mapping[str, Indices], *, precise: bool = True, bar: Progress | None = None
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Predict for rows of a split, with whatever is held.
+
+        Args:
+            split: the split's name.
+            wanted: for each task the indices of the rows to answer for.
+            precise: compute in float32, as whenever something is reported; else in `train.precision`.
+            bar: moved by the rows done.
+        """
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.config.train.precision)
+        device = self.model.device.type
+        with torch.autocast(device, dtype, enabled=not precise and dtype is not None):
+            return infer(self.model, self._rows(split), wanted, self.config.train.eval_batch_size, bar)
+
+    def predict_split(self, split: str, tasks: Sequence[str], bar: Progress | None = None) -> Predictions:
+        """Predict for all rows of a split that carry a label of these tasks."""
+        return self.predict(split, {task: self.table.rows(task, split) for task in tasks}, bar=bar)
+
+    def _rows(self, split: str) -> Dataset:
+        if split not in self._encoded:
+            wanted = {task: self.table.rows(task, split) for task in self.model.tasks}
+            self._encoded[split], _ = self.model.encode_rows(self.table.splits[split], wanted)
+        return self._encoded[split]
