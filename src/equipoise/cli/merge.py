@@ -68,8 +68,8 @@ def merge(
         given = [name for name, value in single.items() if value is not None]
         if given:
             raise UsageError(
-                f"merge: found {' and '.join(given)} with the run file {experts[0]}, which says how to merge; set its keys "
-                "with --set (merge.operator=…), or give the experts' folders."
+                f"merge: found {' and '.join(given)} with the run file {experts[0]}, which says how to merge; set its "
+                "keys with --set (merge.operator=…), or give the experts' folders."
             )
         _search(experts[0], set_ or (), overwrite)
         return

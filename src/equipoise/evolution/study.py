@@ -145,7 +145,7 @@ class Search:
             trial = self.study.ask()
             for key, (low, high) in self.ranges.items():
                 trial.suggest_float(key, low, high)
-        self._beat(trial)
+        _beat(trial)
         # Another worker may have claimed at the same moment: of all claims, the first ones by number count.
         numbers = sorted(one.number for one in self.study.get_trials(deepcopy=False) if one.state in _CLAIMED)
         if numbers.index(trial.number) >= self.candidates:
@@ -185,10 +185,6 @@ class Search:
 
     def _running(self) -> bool:
         return bool(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)))
-
-    def _beat(self, trial: Trial) -> None:
-        trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")
-        trial.set_user_attr("seen", time.time())
 
     def _release_lost(self) -> None:
         """Hand candidates whose worker is lost to others."""
@@ -250,7 +246,7 @@ class Claim:
         def beat() -> None:
             while not stop.wait(_BEAT):
                 try:
-                    self._trial.set_user_attr("seen", time.time())
+                    _beat(self._trial)
                 except UpdateFinishedTrialError:
                     return
 
@@ -270,14 +266,19 @@ def _seconds(trial: FrozenTrial) -> float:
     return (ended - trial.datetime_start).total_seconds()
 
 
+def _beat(trial: Trial) -> None:
+    """Say who works on a candidate, and that this worker lives."""
+    trial.set_user_attr("worker", {"host": socket.gethostname(), "process": os.getpid(), "seen": time.time()})
+
+
 def _is_lost(trial: FrozenTrial) -> bool:
-    host, _, process = str(trial.user_attrs.get("worker", "")).rpartition(":")
-    if not host:
+    worker = trial.user_attrs.get("worker")
+    if worker is None:
         # Killed between the claim and its first sign of life, or claimed just now.
         return _seconds(trial) > _LOST
-    if host == socket.gethostname() and not _lives(int(process)):
+    if worker["host"] == socket.gethostname() and not _lives(worker["process"]):
         return True
-    return time.time() - float(trial.user_attrs.get("seen", 0)) > _LOST
+    return time.time() - float(worker["seen"]) > _LOST
 
 
 def _lives(process: int) -> bool:

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from equipoise.evolution.fitness import Heats, race
+from equipoise.tasks import Classification, Regression
+
+COMMON = ("source", "text", None, "label")
+TASKS = {
+    "kind": Classification("kind", *COMMON, "accuracy", ("a", "b")),
+    "score": Regression("score", *COMMON, "pearson", None),
+}
+
+
+class Rows:
+    """A table of ten rows; `kind` has labels on the even ones, `score` on all."""
+
+    def rows(self, task, split):
+        return np.arange(0, 10, 2) if task == "kind" else np.arange(10)
+
+    def labels(self, task, split):
+        return np.array([0, 1, 0, 1, 1]) if task == "kind" else np.arange(10.0)
+
+
+@pytest.fixture
+def heats():
+    return Heats.draw(Rows(), TASKS, "train", {"kind": np.arange(4), "score": np.arange(10)}, heats=3, seed=0)
+
+
+def test_heats_share_rows_out(heats):
+    assert len(heats) == 3
+    assert [heats.count(number) for number in range(4)] == [0, 6, 10, 14]
+    rows = np.concatenate([heat["kind"] for heat in heats.rows])
+    assert sorted(rows.tolist()) == [0, 2, 4, 6]
+    for rows, gold in zip(heats.rows, heats.gold, strict=True):
+        assert gold["score"].tolist() == rows["score"].tolist()
+
+
+def answer(rows):
+    """Right scores, and class a for all."""
+    return {"kind": np.array([[0.9, 0.1]] * len(rows["kind"])), "score": rows["score"] * 2.0}
+
+
+def test_a_race_that_is_run_scores_all_rows(heats):
+    asked = []
+    found = race(heats, answer, lambda heat, score: asked.append((heat, score)) or True)
+    assert [heat for heat, _ in asked] == [0, 1, 2]
+    assert found.rows == 14
+    # Two of the four are of class a; the scores are perfectly correlated.
+    assert found.tasks == {"kind": 0.5, "score": pytest.approx(1)}
+    assert found.run_score == pytest.approx(0.75)
+    assert found.heats == tuple(score for _, score in asked)
+
+
+def test_a_candidate_that_is_behind_leaves(heats):
+    found = race(heats, answer, lambda heat, score: heat < 1)
+    assert (len(found.heats), found.rows) == (2, 10)
+    whole = race(heats, answer, lambda heat, score: True)
+    assert found.heats == whole.heats[:2]
+
+
+def test_negative_correlations_count_as_zero(heats):
+    found = race(heats, lambda rows: {**answer(rows), "score": -rows["score"] * 1.0}, lambda heat, score: True)
+    assert found.tasks["score"] == 0

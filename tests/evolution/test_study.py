@@ -1,0 +1,163 @@
+"""The search that several processes share: its budget, killed workers, going on."""
+
+import multiprocessing
+import os
+import signal
+import time
+from itertools import islice
+
+import optuna
+import pytest
+
+from equipoise.errors import TrainingError
+from equipoise.evolution.study import Search, forget, open_storage, smallest_budget
+
+RANGES = {"a": (0.0, 1.0), "b": (0.0, 1.0)}
+STARTS = [{"a": 0.5, "b": 0.5}, {"a": 0.1, "b": 0.9}]
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["equipoise.evolution.study"])
+
+
+def open_search(file, candidates=20, objectives=("run_score",), **settings):
+    settings = {"minutes": None, "seed": 0, **settings}
+    return Search(open_storage(str(file)), "search", RANGES, STARTS, objectives, candidates, **settings)
+
+
+def score(numbers):
+    return 1 - (numbers["a"] - 0.8) ** 2 - (numbers["b"] - 0.2) ** 2
+
+
+def run(search, seconds=0.0):
+    for claim in search.claims():
+        time.sleep(seconds)
+        claim.tell([score(claim.numbers)], by=os.getpid())
+    return search
+
+
+def work(file, seconds):
+    run(open_search(file, 24), seconds)
+
+
+def numbers_of(search):
+    return [trial.params for trial in sorted(search.finished, key=lambda trial: trial.number)]
+
+
+def test_it_starts_from_the_starts_and_improves(tmp_path):
+    search = run(open_search(tmp_path / "search.log", 40))
+    found = search.finished
+    assert [trial.params for trial in found[:2]] == STARTS
+    assert len(found) == 40
+    # CMA-ES goes around the better start.
+    assert max(score(trial.params) for trial in found) > score(STARTS[0]) + 0.1
+    near = [trial.params for trial in found[2:6]]
+    assert all(abs(one["a"] - 0.5) < 0.5 and abs(one["b"] - 0.5) < 0.5 for one in near)
+
+
+def test_going_on_is_as_if_never_stopped(tmp_path):
+    whole = run(open_search(tmp_path / "whole.log"))
+    for count in (1, 6, 1, 12):
+        for claim in islice(open_search(tmp_path / "parts.log").claims(), count):
+            claim.tell([score(claim.numbers)])
+    assert numbers_of(open_search(tmp_path / "parts.log")) == numbers_of(whole)
+
+
+def test_nothing_is_repeated(tmp_path):
+    search = run(open_search(tmp_path / "search.log"))
+    assert list(open_search(tmp_path / "search.log").claims()) == []
+    assert search.spent == 20
+
+
+def test_a_candidate_is_known_by_its_numbers(tmp_path):
+    search = open_search(tmp_path / "search.log", 3)
+    first = next(search.claims())
+    assert first.known is None
+    first.tell([1.0])
+    search.study.enqueue_trial(STARTS[0])
+    claims = [claim for claim in search.claims() if not claim.tell([0.5])]
+    assert [claim.numbers for claim in claims] == [STARTS[1], STARTS[0]]
+    assert claims[1].known.values == [1.0]
+
+
+def test_two_processes_share_a_search_and_do_not_overshoot(tmp_path):
+    file = tmp_path / "search.log"
+    processes = [_CONTEXT.Process(target=work, args=(file, 0.05)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    found = open_search(file).finished
+    assert len(found) == 24
+    by = [trial.user_attrs["by"] for trial in found]
+    assert min(by.count(one) for one in set(by)) >= 4
+    assert len(set(by)) == 2
+    distinct = {tuple(trial.params.values()) for trial in found}
+    assert len(distinct) == 24
+
+
+def claim_and_hang(file):
+    for _ in open_search(file, 24).claims():
+        time.sleep(60)
+
+
+def test_what_a_killed_worker_had_claimed_is_done_by_another(tmp_path):
+    file = tmp_path / "search.log"
+    process = _CONTEXT.Process(target=claim_and_hang, args=(file,))
+    process.start()
+    search = open_search(file, 24)
+    for _ in range(200):
+        if search.spent:
+            break
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    run(search)
+    assert STARTS[0] in numbers_of(search)
+    assert len(search.finished) == 24
+    failed = search.study.get_trials(states=(optuna.trial.TrialState.FAIL,))
+    assert [trial.params for trial in failed] == [STARTS[0]]
+
+
+def test_a_budget_in_minutes(tmp_path):
+    search = run(open_search(tmp_path / "search.log", 1000, minutes=0.02), seconds=0.1)
+    assert 8 <= len(search.finished) <= 14
+
+
+def test_a_race_is_left_by_a_signed_rank_test(tmp_path):
+    search = open_search(tmp_path / "search.log", 2)
+    first, second = search.claims(), None
+    claim = next(first)
+    assert all(claim.goes_on(heat, 0.5 + 0.01 * heat) for heat in range(6))
+    claim.tell([0.5])
+    second = next(first)
+    # Worse on every heat: with four of them that is unlikely enough.
+    assert [second.goes_on(heat, 0.4 + 0.01 * heat) for heat in range(4)] == [True, True, True, False]
+    second.tell([0.4])
+
+
+def test_several_objectives(tmp_path):
+    search = open_search(tmp_path / "search.log", 20, objectives=("one", "two"))
+    for claim in search.claims():
+        assert claim.goes_on(0, 0.0)
+        claim.tell([claim.numbers["a"], 1 - claim.numbers["a"]])
+    assert len(search.finished) == 20
+    assert all(len(trial.values) == 2 for trial in search.finished)
+
+
+def test_a_database_does_as_well_and_can_be_emptied(tmp_path):
+    url = f"sqlite:///{tmp_path}/search.db"
+    run(open_search(url, 8))
+    storage = open_storage(url)
+    forget(storage, "search")
+    forget(storage, "search")
+    assert open_search(url, 8).finished == []
+
+
+@pytest.mark.parametrize("given", ["postgres://nowhere/x", "sqlite:////nowhere/at/all/search.db", "/nowhere/at/all/x.log"])
+def test_a_storage_that_cannot_be_reached_is_told(given):
+    with pytest.raises(TrainingError, match=r"merge\.storage: '.*' cannot be reached .*expected an Optuna storage URL"):
+        open_storage(given)
+
+
+def test_the_smallest_budget():
+    assert [smallest_budget(count, 2) for count in (2, 3, 8)] == [8, 9, 12]
