@@ -1,25 +1,15 @@
 import json
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
-from asking import make_tasks
+from adapters import save_two
 from equipoise.cli import app
-from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
 
 
 @pytest.fixture
 def experts(tmp_path, tiny_model):
-    for seed, task in enumerate(("polarity", "intensity")):
-        torch.manual_seed(seed)
-        backbone, tokenizer = load_backbone(str(tiny_model))
-        add_adapter(backbone, 2, targets=["query"])
-        for name, parameter in backbone.named_parameters():
-            if "lora_B" in name:
-                torch.nn.init.normal_(parameter, std=0.1)
-        tasks = {task: make_tasks(**{task: "module"})[task]}
-        MultiTaskModel(backbone, tokenizer, tasks, 64, base=str(tiny_model)).save_pretrained(tmp_path / task)
+    save_two(tmp_path, tiny_model, rank=2, targets=["query"])
     return tmp_path
 
 

@@ -153,7 +153,9 @@ def test_a_database_does_as_well_and_can_be_emptied(tmp_path):
     assert open_search(url, 8).finished == []
 
 
-@pytest.mark.parametrize("given", ["postgres://nowhere/x", "sqlite:////nowhere/at/all/search.db", "/nowhere/at/all/x.log"])
+@pytest.mark.parametrize(
+    "given", ["postgres://nowhere/x", "sqlite:////nowhere/at/all/search.db", "/nowhere/at/all/x.log"]
+)
 def test_a_storage_that_cannot_be_reached_is_told(given):
     with pytest.raises(TrainingError, match=r"merge\.storage: '.*' cannot be reached .*expected an Optuna storage URL"):
         open_storage(given)

@@ -9,24 +9,11 @@ import torch
 from peft import IA3Config, LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
-from asking import TEXTS, encode, make_tasks, predict
+from adapters import one, save_model
+from asking import TEXTS, encode, predict
 from equipoise.errors import ModelError, UsageError
 from equipoise.merging import Base, find_experts, merge, read_vectors
 from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
-
-
-def save_model(folder, base, tasks, seed, **options):
-    """An expert with an adapter that changes something; its features are those of a trained one."""
-    torch.manual_seed(seed)
-    asked = any(task.format == "instruct" for task in tasks.values())
-    backbone, tokenizer = load_backbone(str(base), language_model=asked)
-    add_adapter(backbone, **options)
-    model = MultiTaskModel(backbone, tokenizer, tasks, 128, base=str(base)).eval()
-    for name, parameter in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.1)
-    model.save_pretrained(folder)
-    return model
 
 
 def save_adapter(folder, base, settings, seed=0):
@@ -50,11 +37,6 @@ def save_checkpoint(folder, base, seed):
     backbone.save_pretrained(folder)
     AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     return backbone
-
-
-def one(**kinds):
-    tasks = make_tasks(**kinds)
-    return {name: tasks[name] for name in kinds}
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ RIVALS = (
     "peft_linear",
 )
 """Rows beside the evolved merges."""
+MORE_RIVALS = ("regmean", "fisher", "adamerging")
+"""Rivals that read data, or learn, and take their time."""
 
 
 class OperatorConfig(BaseModel):
@@ -84,8 +86,11 @@ class MergeConfig(Section):
     weak: Annotated[WeakConfig, EMPTY_IS_DEFAULT] = Field(
         WeakConfig(), description="The training rows that candidates are scored on."
     )
-    rivals: tuple[Literal[RIVALS], ...] = Field(  # type: ignore[valid-type]
-        RIVALS, description="Merges without a search that are rows beside."
+    rivals: tuple[Literal[RIVALS + MORE_RIVALS], ...] = Field(  # type: ignore[valid-type]
+        RIVALS,
+        description="Merges without a search that are rows beside; "
+        + ", ".join(f"`{name}`" for name in MORE_RIVALS)
+        + " read data and take longer.",
     )
     scales: tuple[float, ...] = Field(
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0), description="Coefficients that dev chooses from for task_arithmetic."

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from equipoise.merging import make_merge_operator
+from equipoise.merging import Cache, TaskVector, make_merge_operator
 
 _LAYER = re.compile(r"\.(\d+)\.")
 
@@ -29,7 +29,13 @@ class Recipe:
     seed: int = 0
 
     def merge(
-        self, vectors: Mapping[str, Mapping[str, Tensor]], base: Mapping[str, Tensor], linear: Collection[str]
+        self,
+        vectors: Mapping[str, TaskVector],
+        base: Mapping[str, Tensor],
+        linear: Collection[str],
+        *,
+        cache: Cache | None = None,
+        statistics: Mapping[str, Mapping[str, Tensor]] | None = None,
     ) -> dict[str, Tensor]:
         """Merge task vectors.
 
@@ -37,6 +43,7 @@ class Recipe:
             vectors: the task vectors by name.
             base: the base's tensors.
             linear: the names of the weights of linear layers.
+            cache, statistics: see `MergeOperator.merge`.
 
         Returns:
             The merged task vector; tensors that no vector has are left out.
@@ -50,7 +57,10 @@ class Recipe:
             parts = {
                 name: {key: tensor for key, tensor in vector.items() if key in own} for name, vector in vectors.items()
             }
-            merged.update(operator.merge(parts, weights, own, seed=self.seed, survey=survey, linear=linear))
+            found = operator.merge(
+                parts, weights, own, statistics, seed=self.seed, survey=survey, linear=linear, cache=cache
+            )
+            merged.update(found)
         return merged
 
     def to_dict(self) -> dict[str, Any]:

@@ -55,7 +55,11 @@ def record_row(name: str, found: Found, table: Table, config: RunConfig, folder:
 
 
 def score_held(name: str, bench: Workbench, folder: Path) -> dict[str, Any]:
-    """Score what the workbench holds on dev and test, all tasks; thresholds are tuned on dev."""
+    """Score what the workbench holds on dev and test, all tasks; thresholds are tuned on dev.
+
+    Returns:
+        What `record_row` does, and "tasks": the tasks with these thresholds.
+    """
     tasks = list(bench.table.scored)
     rows = sum(len(bench.table.rows(task, split)) for task in tasks for split in SPLITS)
     bar = Progress(f"Scoring {name}", rows, "row")
@@ -63,7 +67,9 @@ def score_held(name: str, bench: Workbench, folder: Path) -> dict[str, Any]:
         found = {split: bench.predict_split(split, tasks, bar) for split in SPLITS}
     finally:
         bar.close()
-    return record_row(name, found, tune_tasks(found["dev"], bench.table), bench.config, folder)
+    tuned = tune_tasks(found["dev"], bench.table)
+    row = record_row(name, found, tuned, bench.config, folder)
+    return {**row, "tasks": {task: about.to_dict() for task, about in tuned.tasks.items()}}
 
 
 def score_experts(name: str, plans: Sequence[SingleTask], table: Table) -> dict[str, Any]:

@@ -16,7 +16,10 @@ from equipoise.errors import DataError, TrainingError, UsageError
 from equipoise.evaluation import choose_asked
 from equipoise.experts import ready_experts
 from equipoise.files import replace_folder, write_json
+from equipoise.merging import adamerge, fisher, input_grams
+from equipoise.progress import Progress, progress
 from equipoise.reporting import write_merge
+from equipoise.tasks import task_from_dict
 from equipoise.training import is_finished
 from equipoise.training.description import describe_table
 from equipoise.training.folder import MERGE
@@ -36,6 +39,7 @@ from .weak import mine_weak
 from .workbench import Workbench
 
 _HEATS = 6
+ADAMERGING_STEPS = 500
 _GO_ON = "The same command goes on from here."
 Vector = Mapping[str, Tensor]
 
@@ -141,7 +145,8 @@ class _Run:
                     bench.holding(evolved[best]),
                     torch.no_grad(),
                 ):
-                    bench.model.tasks = dict(bench.table.tasks)
+                    tuned_tasks = cells[f"row:evolved:{best}"]["tasks"]
+                    bench.model.tasks = {name: task_from_dict(task) for name, task in tuned_tasks.items()}
                     bench.model.save_pretrained(target)
             write_json(self.folder.path / "merge.json", results)
             write_merge(self.folder.path, results)
@@ -254,15 +259,53 @@ class _Run:
                 return {"left_out": "peft merges LoRA adapters only, and some experts are none"}
             with bench.holding(merged):
                 return score_held(name, bench, self.folder.path)
+        if name == "adamerging":
+            return self._adamerging(bench)
+        statistics = self._statistics(name, bench) if name in ("regmean", "fisher") else None
         recipes = rival_recipes(name, list(bench.vectors), self.config.merge.scales, self.config.train.seed)
         tried: list[float] = []
         for recipe in recipes if len(recipes) > 1 else ():
             with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)):
                 tried.append(dev_score(bench, list(self.table.scored)))
         recipe = recipes[tried.index(max(tried))] if tried else recipes[0]
-        with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)):
+        with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear, statistics=statistics)):
             found = score_held(name, bench, self.folder.path)
         return {**found, "recipe": recipe.to_dict(), "tried": tried}
+
+    def _statistics(self, name: str, bench: Workbench) -> dict[str, dict[str, Tensor]]:
+        """Collect what RegMean or Fisher merging needs to know of each expert's training rows."""
+        found = {}
+        with progress(f"Reading rows for {name}", len(bench.vectors), "expert") as bar:
+            for expert, vector in bench.vectors.items():
+                rows = self.table.splits["train"].select(self.table.rows(expert, "train"))
+                with bench.holding(vector.tensors):
+                    collect = input_grams if name == "regmean" else fisher
+                    found[expert] = collect(
+                        bench.base, bench.model, expert, rows, tensors=vector.tensors, seed=self.config.train.seed
+                    )
+                if bar is not None:
+                    bar.advance()
+        return found
+
+    def _adamerging(self, bench: Workbench) -> dict[str, Any]:
+        """Merge by AdaMerging on the texts of train."""
+        bar = Progress("Learning coefficients", ADAMERGING_STEPS, "step")
+        try:
+            found = adamerge(
+                bench.base,
+                bench.task_vectors,
+                bench.model,
+                {task: bench.rows("train").select(self.table.rows(task, "train")) for task in self.table.scored},
+                steps=ADAMERGING_STEPS,
+                seed=self.config.train.seed,
+                bar=bar,
+            )
+        finally:
+            bar.close()
+        with bench.holding(found.merged(bench.task_vectors)):
+            row = score_held("adamerging", bench, self.folder.path)
+        notes = [f"tasks without a distribution have no say: {', '.join(found.left_out)}"] if found.left_out else []
+        return {**row, "notes": notes}
 
     def _alone(self, bench: Workbench) -> dict[str, Callable[[], dict[str, Any]]]:
         """The cells of the heat map: each expert's weights with every task's module, on dev."""

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 from optuna.storages import BaseStorage
-from torch import Tensor
 
 from equipoise.evaluation import METRICS
-from equipoise.merging import MetaGPT
+from equipoise.merging import Cache, MetaGPT, TaskVector
 from equipoise.progress import Progress
 
 from .fitness import Fitness, Heats, race
@@ -16,7 +15,7 @@ from .stages import Stage
 from .study import Search
 from .workbench import Workbench
 
-Vectors = Mapping[str, Mapping[str, Tensor]]
+Vectors = Mapping[str, TaskVector]
 
 
 def make_search(stage: Stage, name: str, bench: Workbench, vectors: Vectors, storage: BaseStorage) -> Search:
@@ -59,6 +58,7 @@ def run_search(stage: Stage, search: Search, bench: Workbench, vectors: Vectors,
         heats: the rows that candidates are scored on.
     """
     space = stage.space(bench.config)
+    cache: Cache = {}
     bar = Progress(f"Search {stage.name}", stage.candidates, "candidate", done=len(search.finished))
     try:
         for claim in search.claims():
@@ -68,7 +68,10 @@ def run_search(stage: Stage, search: Search, bench: Workbench, vectors: Vectors,
                     known.values, **{key: known.user_attrs[key] for key in ("fitness", "heats", "tasks", "rows")}
                 )
             else:
-                merged = space.recipe(claim.numbers).merge(vectors, bench.tensors, bench.linear)
+                if len(cache) > 2 * len(bench.tensors):
+                    # Coefficients of 0 leave experts out, and each choice of experts is kept on its own.
+                    cache.clear()
+                merged = space.recipe(claim.numbers).merge(vectors, bench.tensors, bench.linear, cache=cache)
                 with bench.holding(merged):
                     found = race(heats, lambda rows: bench.predict("train", rows, precise=False), claim.goes_on)
                 fitness = found.run_score if len(found.heats) == len(heats) else _estimate(found, search)

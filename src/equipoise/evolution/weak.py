@@ -65,7 +65,7 @@ def mine_weak(
         seed: of the draw.
 
     Raises:
-        DataError: no row is weak, or none is left.
+        DataError: no row is weak.
     """
     losses = _hardness(task, predictions, gold)
     wrong = _wrong(task, predictions, gold)
@@ -74,11 +74,6 @@ def mine_weak(
     if drop_noise:
         usable[suspected] = False
     count = min(rows, int(usable.sum()))
-    if count < 2:
-        raise DataError(
-            f"task '{task.name}': {len(suspected)} of {len(gold)} training rows are suspected label noise, which "
-            "leaves too few to score a merge on; set merge.weak.drop_noise: false."
-        )
     wanted = round(share * count)
     # Ties, as among texts that are missed entirely, are drawn.
     generator = np.random.default_rng(seed)

@@ -97,13 +97,14 @@ class Workbench:
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.config.train.precision)
         device = self.model.device.type
         with torch.autocast(device, dtype, enabled=not precise and dtype is not None):
-            return infer(self.model, self._rows(split), wanted, self.config.train.eval_batch_size, bar)
+            return infer(self.model, self.rows(split), wanted, self.config.train.eval_batch_size, bar)
 
     def predict_split(self, split: str, tasks: Sequence[str], bar: Progress | None = None) -> Predictions:
         """Predict for all rows of a split that carry a label of these tasks."""
         return self.predict(split, {task: self.table.rows(task, split) for task in tasks}, bar=bar)
 
-    def _rows(self, split: str) -> Dataset:
+    def rows(self, split: str) -> Dataset:
+        """The rows of a split as the model reads them."""
         if split not in self._encoded:
             wanted = {task: self.table.rows(task, split) for task in self.model.tasks}
             self._encoded[split], _ = self.model.encode_rows(self.table.splits[split], wanted)

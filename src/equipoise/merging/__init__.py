@@ -1,15 +1,20 @@
 """Merging: one model of several experts of one base."""
 
+from .adamerging import AdaMerged, adamerge
 from .base import Base
 from .experts import Expert, Kind, common_base, find_experts
 from .merging import Merge, merge
-from .operators import MERGE_OPERATORS, MergeOperator, MetaGPT, make_merge_operator
+from .operators import MERGE_OPERATORS, Cache, Column, MergeOperator, MetaGPT, TaskVector, make_merge_operator
+from .statistics import fisher, input_grams
 from .task_modules import Combined, Modules, combine_models
 from .vectors import Vector, read_vectors
 
 __all__ = [
     "MERGE_OPERATORS",
+    "AdaMerged",
     "Base",
+    "Cache",
+    "Column",
     "Combined",
     "Expert",
     "Kind",
@@ -17,10 +22,14 @@ __all__ = [
     "MergeOperator",
     "MetaGPT",
     "Modules",
+    "TaskVector",
     "Vector",
+    "adamerge",
     "combine_models",
     "common_base",
     "find_experts",
+    "fisher",
+    "input_grams",
     "make_merge_operator",
     "merge",
     "read_vectors",

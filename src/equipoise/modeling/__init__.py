@@ -5,7 +5,7 @@ from .attention import plain_attention
 from .backbone import freeze_embeddings, freeze_layers, is_decoder, load_backbone, longest_input
 from .encoding import encode_texts
 from .ensembling import check_prompts, infer_texts
-from .inference import count_work, infer
+from .inference import count_work, infer, make_batch
 from .model import MultiTaskModel
 from .predictor import Predictor, load
 from .prefix import Prefix
@@ -31,6 +31,7 @@ __all__ = [
     "load",
     "load_backbone",
     "longest_input",
+    "make_batch",
     "plain_attention",
     "quiet_transformers",
     "without_adapter",

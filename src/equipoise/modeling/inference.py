@@ -50,7 +50,7 @@ def infer(
                 chosen = order[start : start + batch_size]
                 items = rows.select(chosen).to_list()
                 own = {task: np.flatnonzero(slot[chosen] >= 0) for task, slot in slots.items()}
-                outputs = model(*_batch(model, items, own))
+                outputs = model(*make_batch(model, items, own))
                 for task, index in own.items():
                     values = model.task_module(task).predict(outputs[task]).cpu().double().numpy()
                     if task not in found:
@@ -72,10 +72,19 @@ def count_work(model: MultiTaskModel, wanted: Mapping[str, npt.NDArray[np.int64]
     return len(np.unique(np.concatenate([*scored, []]))) + sum(len(wanted[task]) for task in written)
 
 
-def _batch(
+def make_batch(
     model: MultiTaskModel, items: list[dict[str, Any]], own: Mapping[str, npt.NDArray[np.int64]]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, dict[str, Tensor]]]:
-    """Make what the model reads, where it computes."""
+    """Make what the model reads, where it computes.
+
+    Args:
+        model: the model.
+        items: rows that `MultiTaskModel.encode_rows` returned.
+        own: for each task the rows of these to answer for.
+
+    Returns:
+        The arguments of `MultiTaskModel.forward`.
+    """
     inputs = pad_rows(items, model.tokenizer)
     width = inputs["input_ids"].shape[1]
     scored = {

@@ -30,7 +30,7 @@ def check_merge_operator(make: Make) -> None:
     - twice the weights give the same if it says `normalised`, else twice the vector; default weights are as stated;
     - equal seeds give equal results, other seeds other ones only if it says `random`, and torch's global random state
       is left alone;
-    - a survey that is given back changes nothing, and the merge is the sum that `coefficients` says;
+    - a survey that is given back changes nothing, nor does a cache, and the merge is the sum that `coefficients` says;
     - too many experts and missing statistics are answered with a `UsageError`.
 
     Args:
@@ -56,6 +56,7 @@ def check_merge_operator(make: Make) -> None:
         _check_weights,
         _check_seed,
         _check_survey,
+        _check_cache,
         _check_coefficients,
         _check_mistakes,
     ):
@@ -225,6 +226,19 @@ def _check_survey(operator: MergeOperator) -> None:
     case = _Case(operator)
     survey = operator.survey(case.vectors, LINEAR)
     _check_same(case.merge(survey=survey), case.merge(), "A survey that is given back changes the result")
+
+
+def _check_cache(operator: MergeOperator) -> None:
+    case = _Case(operator)
+    last = case.experts[-1]
+    cache: dict = {}
+    for weight in (case.weights[last], 3.0, 0.0 if len(case.experts) > 1 else 1.0, case.weights[last]):
+        weights = case.weights | {last: weight}
+        merged = case.merge(weights=weights, cache=cache)
+        _check_same(merged, case.merge(weights=weights), "A cache changes the result")
+        # Writing into the result shows whether it shares memory with the cache.
+        for tensor in merged.values():
+            tensor.fill_(-7.0)
 
 
 def _check_coefficients(operator: MergeOperator) -> None:

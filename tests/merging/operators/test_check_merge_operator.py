@@ -27,45 +27,48 @@ class _Unnormalised(Linear):
 
 
 class _Double(TaskArithmetic):
-    def merge_tensor(self, *given):
-        return super().merge_tensor(*given).double()
+    def merge_tensor(self, column):
+        return super().merge_tensor(column).double()
 
 
 class _Flat(TaskArithmetic):
-    def merge_tensor(self, *given):
-        return super().merge_tensor(*given).flatten()
+    def merge_tensor(self, column):
+        return super().merge_tensor(column).flatten()
 
 
 class _NotFinite(TaskArithmetic):
-    def merge_tensor(self, *given):
-        return super().merge_tensor(*given).log()
+    def merge_tensor(self, column):
+        return super().merge_tensor(column).log()
 
 
 class _HandsBackAnInput(TaskArithmetic):
-    def merge_tensor(self, vectors, *given):
-        return next(iter(vectors.values())) if len(vectors) == 1 else super().merge_tensor(vectors, *given)
+    def merge_tensor(self, column):
+        return next(iter(column.vectors.values())) if len(column.vectors) == 1 else super().merge_tensor(column)
 
 
 class _WritesIntoInputs(TaskArithmetic):
-    def merge_tensor(self, vectors, weights, *given):
-        return sum(vector.mul_(weights[expert]) for expert, vector in vectors.items())
+    def merge_tensor(self, column):
+        return sum(vector.mul_(column.weights[expert]) for expert, vector in column.vectors.items())
 
 
 class _Lossy(TaskArithmetic):
-    def merge_tensor(self, *given):
-        return super().merge_tensor(*given) / 2
+    def merge_tensor(self, column):
+        return super().merge_tensor(column) / 2
 
 
 class _Shifted(TaskArithmetic):
     lossless = False
 
-    def merge_tensor(self, *given):
-        return super().merge_tensor(*given) + 1
+    def merge_tensor(self, column):
+        return super().merge_tensor(column) + 1
 
 
 class _ByPlace(TaskArithmetic):
-    def merge_tensor(self, vectors, weights, *given):
-        return sum(weights[expert] * vector / (1 + place) for place, (expert, vector) in enumerate(vectors.items()))
+    def merge_tensor(self, column):
+        return sum(
+            column.weights[expert] * vector / (1 + place)
+            for place, (expert, vector) in enumerate(column.vectors.items())
+        )
 
 
 class _ByOrder(TaskArithmetic):
@@ -103,17 +106,17 @@ class _SaysItIsNot(Linear):
 
 
 class _Global(TaskArithmetic):
-    def merge_tensor(self, *given):
+    def merge_tensor(self, column):
         torch.rand(())
-        return super().merge_tensor(*given)
+        return super().merge_tensor(column)
 
 
 class _Unrepeatable(TaskArithmetic):
     random = True
     lossless = False
 
-    def merge_tensor(self, vectors, *given):
-        merged = super().merge_tensor(vectors, *given)
+    def merge_tensor(self, column):
+        merged = super().merge_tensor(column)
         return merged * (1 + torch.rand((), generator=_GENERATOR))
 
 
@@ -123,8 +126,8 @@ _GENERATOR = torch.Generator()
 class _SecretlyRandom(TaskArithmetic):
     lossless = False
 
-    def merge_tensor(self, *given):
-        return super().merge_tensor(*given) * (1 + given[-1] % 97)
+    def merge_tensor(self, column):
+        return super().merge_tensor(column) * (1 + column.seed % 97)
 
 
 class _SaysItIsRandom(TaskArithmetic):
@@ -142,8 +145,16 @@ class _BadSurvey(TaskArithmetic):
     def merge(self, *given, survey=None, **options):
         return super().merge(*given, survey=survey and dict.fromkeys(survey, 9.0), **options)
 
-    def merge_tensor(self, vectors, weights, base, statistics, survey, seed):
-        return super().merge_tensor(vectors, weights, base, statistics, survey, seed) * sum(survey.values())
+    def merge_tensor(self, column):
+        return super().merge_tensor(column) * sum(column.survey.values())
+
+
+class _PreparesWhatItWritesTo(TaskArithmetic):
+    def prepare(self, vectors):
+        return torch.zeros_like(next(iter(vectors.values())))
+
+    def merge_tensor(self, column):
+        return column.prepared.add_(super().merge_tensor(column))
 
 
 class _SaysItIsAnotherSum(TaskArithmetic):
@@ -179,6 +190,7 @@ class _NeedsNothingAfterAll(RegMean):
         (_SecretlyRandom, "`random` is False"),
         (_SaysItIsRandom, "`random` is True"),
         (_BadSurvey, "survey that is given back"),
+        (_PreparesWhatItWritesTo, "cache changes the result"),
         (_SaysItIsAnotherSum, "not the sum that `coefficients` says"),
         (_NeedsNothingAfterAll, "no UsageError for missing statistics"),
     ],

@@ -4,6 +4,8 @@ import torch
 from equipoise.errors import ModelError, UsageError
 from equipoise.merging.operators import MERGE_OPERATORS, make_merge_operator
 from equipoise.merging.operators.draws import derive_seed
+from equipoise.merging.operators.reduction import reduce
+from equipoise.merging.operators.spectra import truncated_svd
 
 
 def random_experts(*shape, experts="abc", rank=None, seed=0):
@@ -289,3 +291,56 @@ def test_names_agree(name):
     assert MERGE_OPERATORS[name].name == name
     assert type(make_merge_operator(name)) is MERGE_OPERATORS[name]
     assert MERGE_OPERATORS[name].paper
+
+
+@pytest.mark.parametrize("name", ["iso_c", "knots", "optmerge", "tsv_m", "wudi"])
+def test_decompositions_are_done_once_in_a_search(name, monkeypatch):
+    vectors = random_experts(20, 30, rank=2)
+    base, cache = {"w": torch.zeros(20, 30)}, {}
+    made = make_merge_operator(name)
+    sizes = []
+    decompose = torch.linalg.eigh
+
+    def counted(matrix):
+        sizes.append(len(matrix))
+        return decompose(matrix)
+
+    monkeypatch.setattr(torch.linalg, "eigh", counted)
+    list(made.merge(vectors, dict.fromkeys("abc", 1.0), base, survey={}.fromkeys("abc", 0.0), cache=cache))
+    assert max(sizes) == 20
+    sizes.clear()
+    list(made.merge(vectors, {"a": 1.0, "b": 0.5, "c": 2.0}, base, survey={}.fromkeys("abc", 0.0), cache=cache))
+    # What is left to do has the size of the ranks.
+    assert max(sizes, default=0) <= 6
+    assert list(cache) == [("w", "a", "b", "c")]
+    # Another set of experts is another entry.
+    list(made.merge(vectors, {"a": 1.0, "b": 0.5, "c": 0.0}, base, cache=cache))
+    assert list(cache)[1:] == [("w", "a", "b")]
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (30, 20), (20, 5)])
+def test_low_rank_is_reduced_without_loss(shape):
+    vectors = {expert: vector["w"] for expert, vector in random_experts(*shape, rank=2).items()}
+    reduced = reduce(vectors, {expert: truncated_svd(vector) for expert, vector in vectors.items()})
+    for expert, vector in vectors.items():
+        assert reduced.cores[expert].shape == (6, min(6, shape[1]))
+        torch.testing.assert_close(reduced.expand(reduced.cores[expert].double()).float(), vector)
+
+
+def test_iso_c_of_low_rank_makes_singular_values_alike():
+    vectors = random_experts(20, 30, rank=2)
+    total = sum(vector["w"] for vector in vectors.values())
+    left, values, right = torch.linalg.svd(total, full_matrices=False)
+    expected = values[:6].mean() * left[:, :6] @ right[:6]
+    torch.testing.assert_close(merge("iso_c", vectors), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "rank"), [((7, 9), None), ((9, 7), None), ((9, 7), 3), ((3, 3), 1)])
+def test_singular_values_are_those_of_torch(shape, rank):
+    matrix = random_experts(*shape, experts="a", rank=rank)["a"]["w"]
+    left, values, right = truncated_svd(matrix)
+    assert len(values) == (rank or min(shape))
+    torch.testing.assert_close(values.float(), torch.linalg.svdvals(matrix)[: len(values)])
+    torch.testing.assert_close((left * values @ right).float(), matrix)
+    for basis in (left.mT, right):
+        torch.testing.assert_close(basis @ basis.mT, torch.eye(len(values), dtype=torch.float64))

@@ -11,7 +11,7 @@ from typing import Any
 
 from equipoise.errors import UsageError, did_you_mean
 
-from .base import MergeOperator, TaskVector
+from .base import Cache, Column, MergeOperator, TaskVector
 from .breadcrumbs import Breadcrumbs
 from .dare_linear import DARELinear
 from .dare_ties import DARETIES
@@ -38,6 +38,8 @@ __all__ = [
     "TSVM",
     "WUDI",
     "Breadcrumbs",
+    "Cache",
+    "Column",
     "DARELinear",
     "Fisher",
     "IsoC",

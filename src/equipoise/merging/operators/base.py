@@ -3,7 +3,8 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,35 @@ from .draws import derive_seed
 TaskVector = Mapping[str, Tensor]
 """What an expert learnt: τ = θ_expert − θ_base for each tensor that differs, by the tensor's name, in float32."""
 
+Cache = dict[tuple[str, ...], Any]
+"""What `MergeOperator.prepare` returned, by tensor and experts."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One tensor of all experts, and what there is to merge it by.
+
+    Args:
+        name: the tensor's name.
+        vectors: τ_i of each expert by its name, one shape, float32; zeros where an expert did not change it. At least
+            one; all have weights other than 0.
+        weights: the weight of each expert.
+        base: the base's own tensor, float32.
+        statistics: of each expert, where the operator needs some.
+        survey: what `survey` returned.
+        seed: for random draws; another one for every tensor.
+        prepared: what `prepare` returned; not to be written to.
+    """
+
+    name: str
+    vectors: Mapping[str, Tensor]
+    weights: Mapping[str, float]
+    base: Tensor
+    statistics: Mapping[str, Tensor]
+    survey: Mapping[str, float]
+    seed: int
+    prepared: Any = None
+
 
 class MergeOperator(ABC):
     """Makes one task vector of several, tensor by tensor.
@@ -23,8 +53,9 @@ class MergeOperator(ABC):
     Experts are fine-tuned from one base θ₀; each is given by its task vector τ_i. An operator is made with its options
     and keeps nothing between merges. Whoever calls it adds the result to the base.
 
-    A subclass says what it is by the attributes below, writes `merge_tensor`, and, where it has to look at whole task
-    vectors first, `survey`. `equipoise.testing.check_merge_operator` checks the rest of the contract.
+    A subclass says what it is by the attributes below and writes `merge_tensor`; where it has to look at whole task
+    vectors first also `survey`, and where much of its work does not depend on the weights also `prepare`.
+    `equipoise.testing.check_merge_operator` checks the rest of the contract.
     """
 
     name: ClassVar[str]
@@ -74,47 +105,35 @@ class MergeOperator(ABC):
         """
         return None
 
-    @abstractmethod
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
-        """Merge one tensor.
+    def prepare(self, vectors: Mapping[str, Tensor]) -> Any:
+        """Do what does not depend on the weights for one tensor, such as its decompositions.
+
+        A search over weights keeps it: see the cache of `merge`. By default there is nothing to do.
 
         Args:
-            vectors: τ_i of each expert by its name, one shape, float32; zeros where an expert did not change it. At
-                least one; all have weights other than 0.
-            weights: the weight of each expert.
-            base: the base's own tensor, float32.
-            statistics: of each expert, where the operator needs some.
-            survey: what `survey` returned.
-            seed: for random draws; another one for every tensor.
+            vectors: those of a `Column`.
+
+        Returns:
+            What `merge_tensor` finds in `Column.prepared`; not asked for where `merge_other` merges.
+        """
+        return None
+
+    @abstractmethod
+    def merge_tensor(self, column: Column) -> Tensor:
+        """Merge one tensor.
 
         Returns:
             The merged task vector, of the same shape, float32, in memory of its own.
         """
 
-    def merge_other(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_other(self, column: Column) -> Tensor:
         """Merge a tensor that the method is not made for: the mean.
 
         It is Σ w_i τ_i / Σ w_i where weights are normalised, else Σ w_i τ_i / n over the n experts.
         """
         if self.normalised:
-            return weighted_mean(vectors, weights)
-        return weighted_sum(vectors, weights) / len(vectors)
+            return weighted_mean(column.vectors, column.weights)
+        return weighted_sum(column.vectors, column.weights) / len(column.vectors)
 
     def merge(
         self,
@@ -125,6 +144,7 @@ class MergeOperator(ABC):
         seed: int = 0,
         survey: Mapping[str, float] | None = None,
         linear: Collection[str] | None = None,
+        cache: Cache | None = None,
     ) -> Iterator[tuple[str, Tensor]]:
         """Merge all tensors, one after the other, so that one merged tensor at a time is in memory.
 
@@ -140,6 +160,10 @@ class MergeOperator(ABC):
             survey: what `survey` returned for all these vectors, if it is known already; not used if some weight is 0.
             linear: the names of the weights of linear layers (out × in), for methods that are made for these; None:
                 all 2-d tensors. Embeddings are best left out.
+            cache: a dict, empty at first, that keeps what `prepare` returns from one merge to the next, for one
+                operator and these very vectors; the results are the same without, bit for bit. It has an entry for each
+                tensor and set of experts with weights other than 0, up to about as large as the experts' tensors; clear
+                it where it grows too large.
 
         Returns:
             Pairs of the tensor's name and its merged task vector, float32, in the base's order.
@@ -155,8 +179,8 @@ class MergeOperator(ABC):
                 f"merge: '{self.name}' needs the statistics '{self.statistics}' of each expert's data, and none are "
                 f"given. Collect them first, or take an operator that needs none, such as 'ties'."
             )
-        _check_shapes(vectors, base)
-        return self._merge(vectors, weights, base, statistics or {}, seed, survey, linear)
+        check_shapes(vectors, base)
+        return self._merge(vectors, weights, base, statistics or {}, seed, survey, linear, cache)
 
     def _merge(
         self,
@@ -167,6 +191,7 @@ class MergeOperator(ABC):
         seed: int,
         survey: Mapping[str, float] | None,
         linear: Collection[str] | None,
+        cache: Cache | None,
     ) -> Iterator[tuple[str, Tensor]]:
         experts = sorted(expert for expert in vectors if weights[expert])
         weights = {expert: float(weights[expert]) for expert in experts}
@@ -179,7 +204,7 @@ class MergeOperator(ABC):
             if not experts:
                 yield tensor, torch.zeros_like(values)
                 continue
-            columns = {
+            own = {
                 expert: vectors[expert][tensor].detach().float()
                 if tensor in vectors[expert]
                 else torch.zeros_like(values)
@@ -187,8 +212,16 @@ class MergeOperator(ABC):
             }
             known = self._statistics_of(tensor, values, experts, statistics)
             other = (self.matrices_only and not is_matrix(tensor, values, linear)) or (self.statistics and not known)
-            merge = self.merge_other if other else self.merge_tensor
-            yield tensor, merge(columns, weights, values, known, survey, derive_seed(seed, tensor))
+            column = Column(tensor, own, weights, values, known, survey, derive_seed(seed, tensor))
+            if other:
+                yield tensor, self.merge_other(column)
+                continue
+            # Without a cache this one holds the tensor in hand alone.
+            held = {} if cache is None else cache
+            key = (tensor, *experts)
+            if key not in held:
+                held[key] = self.prepare(own)
+            yield tensor, self.merge_tensor(replace(column, prepared=held[key]))
 
     def check_weights(self, experts: Collection[str], weights: Mapping[str, float]) -> None:
         """Make sure that weights fit experts and operator, before anything is read.
@@ -254,7 +287,12 @@ def is_matrix(tensor: str, values: Tensor, linear: Collection[str] | None) -> bo
     return values.dim() == 2 and (linear is None or tensor in linear)
 
 
-def _check_shapes(vectors: Mapping[str, TaskVector], base: Mapping[str, Tensor]) -> None:
+def check_shapes(vectors: Mapping[str, TaskVector], base: Mapping[str, Tensor]) -> None:
+    """Make sure that task vectors fit a base.
+
+    Raises:
+        ModelError: a tensor is not in the base, or has another shape there.
+    """
     for expert, vector in vectors.items():
         for tensor, values in vector.items():
             if tensor not in base:

@@ -1,12 +1,10 @@
 """Model Breadcrumbs: drop the largest and the smallest numbers, and add up."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from .averaging import weighted_sum
-from .base import MergeOperator
+from .base import Column, MergeOperator
 from .options import checked_density, checked_number
 
 
@@ -41,17 +39,9 @@ class Breadcrumbs(MergeOperator):
         self.density = checked_density(self.name, density)
         self.gamma = checked_number(self.name, "gamma", gamma, lambda value: 0 <= value < 1, "in [0, 1)")
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return Σ λ_i m_i ⊙ τ_i."""
-        return weighted_sum({expert: self._mask(vector) for expert, vector in vectors.items()}, weights)
+        return weighted_sum({expert: self._mask(vector) for expert, vector in column.vectors.items()}, column.weights)
 
     def _mask(self, vector: Tensor) -> Tensor:
         numbers = vector.numel()

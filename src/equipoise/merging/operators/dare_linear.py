@@ -1,11 +1,9 @@
 """DARE with task arithmetic: drop numbers at random, rescale the others, add up."""
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
 from .averaging import weighted_sum
-from .base import MergeOperator
+from .base import Column, MergeOperator
 from .draws import drop
 from .options import checked_density
 
@@ -41,15 +39,7 @@ class DARELinear(MergeOperator):
     def __init__(self, *, density: float = 0.1) -> None:
         self.density = checked_density(self.name, density)
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return Σ λ_i m_i ⊙ τ_i / density."""
-        kept = {expert: drop(vector, self.density, seed, expert) for expert, vector in vectors.items()}
-        return weighted_sum(kept, weights)
+        kept = {expert: drop(vector, self.density, column.seed, expert) for expert, vector in column.vectors.items()}
+        return weighted_sum(kept, column.weights)

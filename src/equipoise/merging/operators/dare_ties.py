@@ -1,10 +1,8 @@
 """DARE with TIES: drop numbers at random, rescale the others, elect signs, and average those who agree."""
 
-from collections.abc import Mapping
-
 from torch import Tensor
 
-from .base import MergeOperator
+from .base import Column, MergeOperator
 from .draws import drop
 from .election import elected_mean
 from .options import checked_density, checked_scale
@@ -43,15 +41,7 @@ class DARETIES(MergeOperator):
         self.density = checked_density(self.name, density)
         self.scale = checked_scale(self.name, scale)
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return the scaled mean of the dropped and rescaled vectors that have the elected sign."""
-        kept = {expert: drop(vector, self.density, seed, expert) for expert, vector in vectors.items()}
-        return self.scale * elected_mean(kept, weights)
+        kept = {expert: drop(vector, self.density, column.seed, expert) for expert, vector in column.vectors.items()}
+        return self.scale * elected_mean(kept, column.weights)

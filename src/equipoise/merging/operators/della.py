@@ -1,11 +1,9 @@
 """DELLA: drop small numbers more often, elect signs, and average those who agree."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
-from .base import MergeOperator
+from .base import Column, MergeOperator
 from .draws import drop
 from .election import elected_mean
 from .options import checked_density, checked_number, checked_scale
@@ -55,18 +53,12 @@ class DELLA(MergeOperator):
         )
         self.scale = checked_scale(self.name, scale)
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return the scaled mean of the dropped and rescaled vectors that have the elected sign."""
-        kept = {expert: drop(vector, self._keep(vector), seed, expert) for expert, vector in vectors.items()}
-        return self.scale * elected_mean(kept, weights)
+        kept = {
+            expert: drop(vector, self._keep(vector), column.seed, expert) for expert, vector in column.vectors.items()
+        }
+        return self.scale * elected_mean(kept, column.weights)
 
     def _keep(self, vector: Tensor) -> Tensor:
         """Return q, of the vector's shape."""

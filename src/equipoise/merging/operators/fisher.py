@@ -1,12 +1,10 @@
 """Fisher merging: a mean in which each number counts by how much its expert depends on it."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from .averaging import weighted_mean, weighted_sum
-from .base import MergeOperator
+from .base import Column, MergeOperator
 
 
 class Fisher(MergeOperator):
@@ -28,19 +26,11 @@ class Fisher(MergeOperator):
     statistics = "fisher"
     normalised = True
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return Σ w_i F_i τ_i / Σ w_i F_i."""
         # In float64: squared gradients times task vectors fall below what float32 can hold.
-        information = {expert: one.double() for expert, one in statistics.items()}
-        pulls = {expert: vectors[expert] * information[expert] for expert in vectors}
-        whole = weighted_sum(information, weights)
-        average = weighted_mean(vectors, weights)
-        return torch.where(whole > 0, weighted_sum(pulls, weights) / whole, average.double()).float()
+        information = {expert: one.double() for expert, one in column.statistics.items()}
+        pulls = {expert: column.vectors[expert] * information[expert] for expert in column.vectors}
+        whole = weighted_sum(information, column.weights)
+        average = weighted_mean(column.vectors, column.weights)
+        return torch.where(whole > 0, weighted_sum(pulls, column.weights) / whole, average.double()).float()

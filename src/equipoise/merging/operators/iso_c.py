@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .averaging import weighted_sum
-from .base import MergeOperator
-from .spectra import truncated_svd
+from .base import Column, MergeOperator
+from .reduction import Reduced, reduce
+from .spectra import tolerance, truncated_svd
 
 
 class IsoC(MergeOperator):
@@ -29,15 +30,13 @@ class IsoC(MergeOperator):
     lossless = False
     matrices_only = True
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def prepare(self, vectors: Mapping[str, Tensor]) -> Reduced:
+        """Return the task vectors in the coordinates of their joint rows and columns."""
+        return reduce(vectors, {expert: truncated_svd(vector) for expert, vector in vectors.items()})
+
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return mean(σ) U Vᵀ."""
-        left, values, right = truncated_svd(weighted_sum(vectors, weights))
-        return (values.sum() / max(1, len(values)) * left @ right).float()
+        reduced: Reduced = column.prepared
+        total = weighted_sum(reduced.cores, column.weights)
+        left, values, right = truncated_svd(total, cutoff=tolerance(column.base))
+        return reduced.expand(values.sum() / max(1, len(values)) * left @ right).float()

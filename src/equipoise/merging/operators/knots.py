@@ -1,14 +1,15 @@
 """KnOTS: task vectors brought to one basis, and merged there."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from .base import MergeOperator, TaskVector, is_matrix
+from .base import Column, MergeOperator, TaskVector, is_matrix
 from .dare_ties import DARETIES
 from .options import checked_choice
-from .spectra import tolerance
+from .spectra import tolerance, truncated_svd
 from .ties import TIES
 
 _INNER: dict[str, type[TIES] | type[DARETIES]] = {"ties": TIES, "dare_ties": DARETIES}
@@ -65,42 +66,24 @@ class KnOTS(MergeOperator):
                 moved[expert][tensor] = column
         return self.inner.survey(moved)
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
-        """Return U times the merged blocks."""
-        basis, blocks = _joint(vectors)
-        merged = self.inner.merge_tensor(blocks, weights, base, statistics, survey, seed)
-        return (basis @ merged.double()).float()
+    def prepare(self, vectors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the joint basis and every expert's block in it."""
+        return _joint(vectors)
 
-    def merge_other(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
+        """Return U times the merged blocks."""
+        basis, blocks = column.prepared
+        merged = self.inner.merge_tensor(replace(column, vectors=blocks))
+        return basis @ merged
+
+    def merge_other(self, column: Column) -> Tensor:
         """Return what the inner operator makes of a tensor that is no matrix."""
-        return self.inner.merge_tensor(vectors, weights, base, statistics, survey, seed)
+        return self.inner.merge_tensor(column)
 
 
 def _joint(vectors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return U (m × r, float64) and the blocks diag(s) V_iᵀ = Uᵀ τ_i (r × n, float32)."""
-    joint = torch.cat(list(vectors.values()), dim=1).double()
-    if joint.shape[0] <= joint.shape[1]:
-        # The same as by the SVD and much faster; squaring costs digits that float32's rounding takes anyway.
-        squares, left = torch.linalg.eigh(joint @ joint.mT)
-        values = squares.clamp_min(0).sqrt()
-    else:
-        left, values, _ = torch.linalg.svd(joint, full_matrices=False)
-    bound = tolerance(next(iter(vectors.values()))) * values.max()
-    basis = left[:, values > bound]
-    return basis, {expert: (basis.mT @ vector.double()).float() for expert, vector in vectors.items()}
+    """Return U (m × r) and the blocks diag(s) V_iᵀ (r × n), float32."""
+    one = next(iter(vectors.values()))
+    left, values, right = truncated_svd(torch.cat(list(vectors.values()), dim=1), cutoff=tolerance(one))
+    blocks = (values[:, None] * right).float().split(one.shape[1], dim=1)
+    return left.float(), dict(zip(vectors, blocks, strict=True))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .averaging import weighted_mean
-from .base import MergeOperator
+from .base import Column, MergeOperator
 
 
 class Linear(MergeOperator):
@@ -31,14 +31,6 @@ class Linear(MergeOperator):
         whole = sum(weights.values())
         return {expert: weight / whole for expert, weight in weights.items()}
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return Σ w_i τ_i / Σ w_i."""
-        return weighted_mean(vectors, weights)
+        return weighted_mean(column.vectors, column.weights)

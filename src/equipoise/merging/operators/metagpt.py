@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from torch import Tensor
 
 from .averaging import weighted_sum
-from .base import MergeOperator, TaskVector
+from .base import Column, MergeOperator, TaskVector
 
 
 class MetaGPT(MergeOperator):
@@ -35,14 +35,6 @@ class MetaGPT(MergeOperator):
         whole = sum(survey.values()) or 1.0
         return {expert: weight * survey.get(expert, 0.0) / whole for expert, weight in weights.items()}
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return Σ w_i λ_i τ_i."""
-        return weighted_sum(vectors, self.coefficients(weights, survey))
+        return weighted_sum(column.vectors, self.coefficients(column.weights, column.survey))

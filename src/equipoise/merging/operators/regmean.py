@@ -1,12 +1,10 @@
 """RegMean: linear layers that answer on each expert's inputs as the expert does."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
 from .averaging import weighted_mean
-from .base import MergeOperator
+from .base import Column, MergeOperator
 from .options import checked_number
 from .quadratic import least_disturbing
 from .spectra import tolerance
@@ -46,27 +44,19 @@ class RegMean(MergeOperator):
             self.name, "off_diagonal", off_diagonal, lambda value: 0 <= value <= 1, "in [0, 1]"
         )
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return the minimum."""
         grams = {}
-        for expert in vectors:
-            gram = weights[expert] * statistics[expert].double()
+        for expert in column.vectors:
+            gram = column.weights[expert] * column.statistics[expert].double()
             grams[expert] = self.off_diagonal * gram + (1 - self.off_diagonal) * gram.diagonal().diag()
         # In units in which all inputs are equally large: a few huge ones must not make the others count as rounding.
         sizes = torch.stack(list(grams.values())).sum(0).diagonal().clamp_min(0).sqrt()
         sizes = torch.where(sizes > 0, sizes, torch.ones_like(sizes))
         merged = least_disturbing(
-            {expert: vector.double() * sizes for expert, vector in vectors.items()},
+            {expert: vector.double() * sizes for expert, vector in column.vectors.items()},
             {expert: gram / sizes / sizes[:, None] for expert, gram in grams.items()},
-            weighted_mean(vectors, weights).double() * sizes,
-            tolerance(base),
+            weighted_mean(column.vectors, column.weights).double() * sizes,
+            tolerance(column.base),
         )
         return (merged / sizes).float()

@@ -1,12 +1,11 @@
 """SLERP: from one model to another along a great circle."""
 
 import math
-from collections.abc import Mapping
 
 from torch import Tensor
 
 from .averaging import weighted_mean
-from .base import MergeOperator
+from .base import Column, MergeOperator
 
 
 class SLERP(MergeOperator):
@@ -31,25 +30,17 @@ class SLERP(MergeOperator):
 
     _PARALLEL = 0.9995
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return θ − θ₀."""
-        if len(vectors) == 1:
-            return weighted_mean(vectors, weights)
-        (first, one), (second, other) = vectors.items()
-        start, end = (base.double() + one).flatten(), (base.double() + other).flatten()
+        if len(column.vectors) == 1:
+            return weighted_mean(column.vectors, column.weights)
+        (first, one), (second, other) = column.vectors.items()
+        start, end = (column.base.double() + one).flatten(), (column.base.double() + other).flatten()
         norms = float(start.norm() * end.norm())
         cosine = float(start @ end) / norms if norms else 1.0
         if abs(cosine) > self._PARALLEL:
-            return weighted_mean(vectors, weights)
-        share = weights[second] / (weights[first] + weights[second])
+            return weighted_mean(column.vectors, column.weights)
+        share = column.weights[second] / (column.weights[first] + column.weights[second])
         angle = math.acos(cosine)
         near, far = math.sin((1 - share) * angle) / math.sin(angle), math.sin(share * angle) / math.sin(angle)
-        return ((near + far - 1) * base.double() + near * one.double() + far * other.double()).float()
+        return ((near + far - 1) * column.base.double() + near * one.double() + far * other.double()).float()

@@ -9,17 +9,35 @@ def tolerance(matrix: Tensor) -> float:
     return max(matrix.shape) * torch.finfo(torch.float32).eps
 
 
-def truncated_svd(matrix: Tensor, rank: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """Return U (m × k), s (k) and Vᵀ (k × n) of a matrix (m × n), in float64.
+def truncated_svd(
+    matrix: Tensor, rank: int | None = None, cutoff: float | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return U (m × k), s (k, falling) and Vᵀ (k × n) of a matrix (m × n), in float64.
 
     Singular values that are rounding are left out, since their vectors are arbitrary: k is the numerical rank, or
     `rank` if that is smaller, and 0 for a matrix of zeros.
+
+    They come from the eigenvectors of AAᵀ or AᵀA, whichever is smaller, in a third of an SVD's time. Squaring costs
+    digits that are rounding in float32 anyway.
+
+    Args:
+        matrix: the matrix.
+        rank: the most singular values to return.
+        cutoff: the share of the largest singular value up to which one is rounding; `tolerance` of the matrix if None.
     """
-    left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
-    kept = int((values > tolerance(matrix) * values[:1]).sum())
+    if cutoff is None:
+        cutoff = tolerance(matrix)
+    if matrix.shape[0] > matrix.shape[1]:
+        right, values, left = truncated_svd(matrix.mT, rank, cutoff)
+        return left.mT, values, right.mT
+    matrix = matrix.double()
+    squares, left = torch.linalg.eigh(matrix @ matrix.mT)
+    values, left = squares.clamp_min(0).sqrt().flip(0), left.flip(1)
+    kept = int((values > cutoff * values[:1]).sum())
     if rank is not None:
         kept = min(kept, rank)
-    return left[:, :kept], values[:kept], right[:kept]
+    left, values = left[:, :kept], values[:kept]
+    return left, values, left.mT @ matrix / values[:, None]
 
 
 def polar_factor(matrix: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .averaging import weighted_sum
-from .base import MergeOperator
+from .base import Column, MergeOperator
 
 
 class TaskArithmetic(MergeOperator):
@@ -29,14 +29,6 @@ class TaskArithmetic(MergeOperator):
         """Return the weights."""
         return dict(weights)
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return Σ λ_i τ_i."""
-        return weighted_sum(vectors, weights)
+        return weighted_sum(column.vectors, column.weights)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor
 
-from .base import MergeOperator, TaskVector
+from .base import Column, MergeOperator, TaskVector
 from .election import elected_mean
 from .options import checked_choice, checked_density, checked_scale
 from .trimming import trim_threshold
@@ -54,21 +54,13 @@ class TIES(MergeOperator):
         whole = sum(sizes.values())
         return {expert: trim_threshold(vector.values(), whole, self.density) for expert, vector in vectors.items()}
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return the scaled mean of the trimmed vectors that have the elected sign."""
         trimmed = {}
-        for expert, vector in vectors.items():
+        for expert, vector in column.vectors.items():
             if self.trim == "model":
-                threshold = survey[expert]
+                threshold = column.survey[expert]
             else:
                 threshold = trim_threshold([vector], vector.numel(), self.density)
             trimmed[expert] = torch.where(vector.abs() >= threshold, vector, torch.zeros_like(vector))
-        return self.scale * elected_mean(trimmed, weights)
+        return self.scale * elected_mean(trimmed, column.weights)

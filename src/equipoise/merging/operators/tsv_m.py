@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .base import MergeOperator
+from .base import Column, MergeOperator
 from .spectra import polar_factor, truncated_svd
 
 
@@ -30,19 +30,17 @@ class TSVM(MergeOperator):
     paper = "Gargiulo et al., 2024, arXiv 2412.00081"
     matrices_only = True
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
-        """Return polar(U) Σ polar(V)ᵀ."""
-        rank = max(1, min(base.shape) // len(vectors))
+    def prepare(self, vectors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Return polar(U), Σ_i of each expert, and polar(V), in float32: all but the weights."""
+        rank = max(1, min(next(iter(vectors.values())).shape) // len(vectors))
         triples = {expert: truncated_svd(vector, rank) for expert, vector in vectors.items()}
         left = torch.cat([left for left, _, _ in triples.values()], dim=1)
-        values = torch.cat([weights[expert] * values for expert, (_, values, _) in triples.items()])
-        right = torch.cat([right for _, _, right in triples.values()])
-        return (polar_factor(left) * values @ polar_factor(right.mT).mT).float()
+        right = torch.cat([right.mT for _, _, right in triples.values()], dim=1)
+        values = {expert: values.float() for expert, (_, values, _) in triples.items()}
+        return polar_factor(left).float(), values, polar_factor(right).float()
+
+    def merge_tensor(self, column: Column) -> Tensor:
+        """Return polar(U) Σ polar(V)ᵀ."""
+        left, values, right = column.prepared
+        weighted = torch.cat([column.weights[expert] * one for expert, one in values.items()])
+        return left * weighted @ right.mT

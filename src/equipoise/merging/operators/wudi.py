@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .averaging import weighted_mean
-from .base import MergeOperator
+from .base import Column, MergeOperator
 from .quadratic import least_disturbing
-from .spectra import tolerance
+from .reduction import Reduced, reduce
+from .spectra import tolerance, truncated_svd
 
 
 class WUDI(MergeOperator):
@@ -31,23 +32,23 @@ class WUDI(MergeOperator):
     normalised = True
     matrices_only = True
 
-    def merge_tensor(
-        self,
-        vectors: Mapping[str, Tensor],
-        weights: Mapping[str, float],
-        base: Tensor,
-        statistics: Mapping[str, Tensor],
-        survey: Mapping[str, float],
-        seed: int,
-    ) -> Tensor:
+    def prepare(self, vectors: Mapping[str, Tensor]) -> Reduced:
+        """Return the task vectors in the coordinates of their joint rows and columns.
+
+        Their squares are left out: in a space that they fill, these are larger than the vectors.
+        """
+        return reduce(vectors, {expert: truncated_svd(vector) for expert, vector in vectors.items()})
+
+    def merge_tensor(self, column: Column) -> Tensor:
         """Return the minimum."""
-        columns = {expert: vector.double() for expert, vector in vectors.items()}
+        reduced: Reduced = column.prepared
+        cores = {expert: core.double() for expert, core in reduced.cores.items() if core.any()}
+        average = weighted_mean(column.vectors, column.weights)
+        if not cores:
+            return average
         grams = {
-            expert: weights[expert] * (column.mT @ column) / column.square().sum()
-            for expert, column in columns.items()
-            if column.any()
+            expert: column.weights[expert] * (core.mT @ core) / core.square().sum() for expert, core in cores.items()
         }
-        start = weighted_mean(vectors, weights).double()
-        if not grams:
-            return start.float()
-        return least_disturbing(columns, grams, start, tolerance(base) ** 2).float()
+        start = weighted_mean(reduced.cores, column.weights).double()
+        moved = least_disturbing(cores, grams, start, tolerance(column.base) ** 2) - start
+        return (average + reduced.expand(moved)).float()

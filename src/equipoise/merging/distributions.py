@@ -1,0 +1,93 @@
+"""Models on a base: what they hold for how probable."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from equipoise.errors import ModelError
+from equipoise.modeling import MultiTaskModel, make_batch
+from equipoise.tasks import Multilabel, Regression, Task
+
+from .base import Base
+
+
+def has_distribution(task: Task) -> bool:
+    """Whether a model gives each answer to a task a probability.
+
+    So it is for classes and labels, and for scores where they are answers of a language model (`instruct`); not for
+    scores of a task module, and not, in a list that ends, for texts.
+    """
+    return task.kind in ("classification", "multilabel") or (task.kind == "regression" and task.format == "instruct")
+
+
+def answer(
+    model: MultiTaskModel, task: str, items: list[dict[str, Any]], parameters: Mapping[str, Tensor] | None = None
+) -> Tensor:
+    """Return the outputs of a task's module for some rows, with the graph.
+
+    Args:
+        model: the model.
+        task: the task.
+        items: rows that `MultiTaskModel.encode_rows` returned.
+        parameters: what takes the place of the model's own parameters, by their names.
+    """
+    batch = make_batch(model, items, {task: np.arange(len(items))})
+    found: dict[str, Tensor] = functional_call(model, dict(parameters or {}), batch)
+    return found[task]
+
+
+def log_probabilities(
+    model: MultiTaskModel, task: str, items: list[dict[str, Any]], parameters: Mapping[str, Tensor] | None = None
+) -> Tensor:
+    """Return the log-probability of every answer, with the graph; see `answer` for the arguments.
+
+    Args:
+        model: the model.
+        task: a task that `has_distribution`.
+        items: rows.
+        parameters: what takes the place of the model's own.
+
+    Returns:
+        rows × questions × answers, in nats: one question for classes and scores; for labels one each, "no" and "yes".
+    """
+    scores: list[Tensor] = []
+    hook = model.task_module(task).register_forward_pre_hook(lambda module, given: scores.append(given[0]))
+    try:
+        outputs = answer(model, task, items, parameters).float()
+    finally:
+        hook.remove()
+    about = model.tasks[task]
+    if isinstance(about, Multilabel):
+        return torch.stack([F.logsigmoid(-outputs), F.logsigmoid(outputs)], dim=-1)
+    # A score is the mean of a grid under what the module reads.
+    return (scores[0].float() if isinstance(about, Regression) else outputs).log_softmax(dim=-1)[:, None]
+
+
+def check_on(base: Base, model: MultiTaskModel) -> None:
+    """Make sure that a model is on a base: that it computes with the base's own tensors.
+
+    Raises:
+        ModelError: it has a backbone of its own.
+    """
+    if all(part is not model.backbone for part in base.backbone.modules()):
+        raise ModelError(
+            f"merge: the model of {', '.join(model.tasks)} has a backbone of its own, expected that of '{base.name}'; "
+            "load it with MultiTaskModel.from_pretrained(folder, on=…)."
+        )
+
+
+@contextmanager
+def evaluating(model: MultiTaskModel) -> Iterator[None]:
+    """Have a model in evaluation mode for a while."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

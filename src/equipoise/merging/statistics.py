@@ -1,0 +1,199 @@
+"""What merging may need to know of each expert's data: its inputs, and what it depends on."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+
+from equipoise.errors import UsageError
+from equipoise.modeling import MultiTaskModel, make_batch
+from equipoise.progress import Progress
+
+from .base import Base
+from .distributions import answer, check_on, evaluating, has_distribution, log_probabilities
+
+LARGEST_SUM = 32
+"""Over how many answers an expectation is taken exactly; of more one is drawn."""
+
+
+def input_grams(
+    base: Base,
+    model: MultiTaskModel,
+    task: str,
+    rows: Dataset,
+    *,
+    tensors: Collection[str] | None = None,
+    limit: int = 256,
+    batch_size: int = 16,
+    seed: int = 0,
+    bar: Progress | None = None,
+) -> dict[str, Tensor]:
+    """Sum up the squares of what linear layers read: the statistics "inputs", for RegMean (arXiv 2212.09849).
+
+        G = Σ x xᵀ over all tokens of all rows
+
+    Padding is left out; of a prompt all tokens count, those of the answers too. Sums are in float64.
+
+    Args:
+        base: the base, changed into the expert (`Base.changed`).
+        model: the expert's model on the base's backbone; its mode is put back afterwards.
+        task: the task whose texts are read.
+        rows: rows with the columns "text" and "pair", for text to generate "label:TASK" too.
+        tensors: the weights to return, such as those that some expert changed; all of `Base.linear` if None.
+        limit: how many rows are read; of more these are drawn.
+        batch_size: rows in a batch; changes the speed, not the sums (up to rounding).
+        seed: of the draw.
+        bar: moved by the rows done.
+
+    Returns:
+        By the tensor's name in `Base.tensors`, in × in, float32, on the CPU; zeros where nothing went through.
+
+    Raises:
+        UsageError: there is no such task, or there are no rows.
+        ModelError: the model is not on the base.
+    """
+    encoded = _encode(base, model, task, rows, limit, seed)
+    chosen = base.linear if tensors is None else base.linear & set(tensors)
+    layers = {
+        f"{name}.weight": part
+        for name, part in base.backbone.named_modules()
+        if isinstance(part, nn.Linear) and f"{name}.weight" in chosen
+    }
+    grams = {
+        name: torch.zeros((layer.in_features, layer.in_features), dtype=torch.float64) for name, layer in layers.items()
+    }
+    mask = torch.zeros(0, 0, dtype=torch.bool)
+
+    def add(name: str, given: Tensor) -> None:
+        # Some layers read the tokens of all rows in one list, and an output layer those that are scored alone.
+        if given.dim() == 3 and given.shape[:2] == mask.shape:
+            given = given[mask]
+        elif given.dim() == 2 and len(given) == mask.numel():
+            given = given[mask.flatten()]
+        given = given.detach().flatten(0, -2).double()
+        grams[name] += (given.mT @ given).cpu()
+
+    hooks = [
+        layer.register_forward_pre_hook(lambda part, given, name=name: add(name, given[0]))
+        for name, layer in layers.items()
+    ]
+    try:
+        with evaluating(model), torch.inference_mode():
+            for start in range(0, len(encoded), batch_size):
+                items = encoded.select(range(start, min(start + batch_size, len(encoded)))).to_list()
+                batch = make_batch(model, items, {task: np.arange(len(items))})
+                mask = _read(batch[0], [len(item["input_ids"]) for item in items])
+                model(*batch)
+                if bar is not None:
+                    bar.advance(len(items))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: gram.float() for name, gram in grams.items()}
+
+
+def fisher(
+    base: Base,
+    model: MultiTaskModel,
+    task: str,
+    rows: Dataset,
+    *,
+    tensors: Collection[str] | None = None,
+    limit: int = 256,
+    seed: int = 0,
+    bar: Progress | None = None,
+) -> dict[str, Tensor]:
+    r"""Estimate the diagonal of the Fisher information: the statistics "fisher", for Fisher (arXiv 2111.09832).
+
+        F = mean over rows of E_{y ~ p(·|x)} (∂ log p(y|x) / ∂θ)²
+
+    The expectation is over the model's own predictions: exact up to 32 answers, else of one that is drawn (both as in
+    the authors' code); for labels it is the sum over them, as they are independent given the text. For scores of the
+    format `instruct` answers are the numbers of the grid. A score of a task module counts as the mean of a normal
+    distribution whose deviation is that of the training labels, so that F = (∂μ/∂θ)² for the standardised score μ (our
+    design).
+    For text to generate F is empirical: y is the text that the row has.
+
+    Args:
+        base: the base, changed into the expert (`Base.changed`).
+        model: the expert's model on the base's backbone; its mode is put back afterwards.
+        task: the task.
+        rows: rows with the columns "text" and "pair", for text to generate "label:TASK" too.
+        tensors: the tensors to return, such as those that some expert changed; all of `Base.tensors` if None.
+        limit: how many rows are read; of more these are drawn. Each takes a forward pass, and a backward pass for each
+            answer.
+        seed: of the draws.
+        bar: moved by the rows done.
+
+    Returns:
+        By the tensor's name in `Base.tensors`, of its shape, float32, on the CPU; zeros where nothing depends on it.
+
+    Raises:
+        UsageError: there is no such task, or there are no rows.
+        ModelError: the model is not on the base.
+    """
+    encoded = _encode(base, model, task, rows, limit, seed)
+    chosen = {
+        name: parameter
+        for name, parameter in base.backbone.named_parameters()
+        if tensors is None or name in set(tensors)
+    }
+    sums = {name: torch.zeros_like(parameter) for name, parameter in chosen.items()}
+    generator = torch.Generator().manual_seed(seed)
+    needed = {name: parameter.requires_grad for name, parameter in base.backbone.named_parameters()}
+    try:
+        for name, parameter in base.backbone.named_parameters():
+            parameter.requires_grad_(name in chosen)
+        with evaluating(model), torch.enable_grad():
+            for row in range(len(encoded)):
+                for weight, value in _weighed(model, task, encoded.select([row]).to_list(), generator):
+                    found = torch.autograd.grad(value, list(chosen.values()), retain_graph=True, allow_unused=True)
+                    for total, gradient in zip(sums.values(), found, strict=True):
+                        if gradient is not None:
+                            total.addcmul_(gradient, gradient, value=weight)
+                if bar is not None:
+                    bar.advance()
+    finally:
+        for name, parameter in base.backbone.named_parameters():
+            parameter.requires_grad_(needed[name])
+    return {name: total.div_(len(encoded)).cpu() for name, total in sums.items()}
+
+
+def _weighed(
+    model: MultiTaskModel, task: str, item: list[dict[str, Any]], generator: torch.Generator
+) -> Iterator[tuple[float, Tensor]]:
+    """Give what is to be differentiated for a row, and how much its squared gradient counts."""
+    if not has_distribution(model.tasks[task]):
+        # A standardised score, or the log-probabilities of a text's tokens.
+        yield 1.0, answer(model, task, item).float().sum()
+        return
+    for found in log_probabilities(model, task, item)[0]:
+        weights = found.detach().exp().cpu()
+        if len(weights) > LARGEST_SUM:
+            yield 1.0, found[int(torch.multinomial(weights, 1, generator=generator))]
+            continue
+        yield from zip(weights.tolist(), found, strict=True)
+
+
+def _encode(base: Base, model: MultiTaskModel, task: str, rows: Dataset, limit: int, seed: int) -> Dataset:
+    """Draw rows and encode them."""
+    if task not in model.tasks:
+        raise UsageError(f"merge: the model has no task '{task}', expected one of {', '.join(model.tasks)}.")
+    if not len(rows):
+        raise UsageError(f"merge: found no rows of task '{task}', expected one at least.")
+    check_on(base, model)
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit])
+    rows = rows.select(drawn)
+    learning = model.tasks[task].kind == "generation"
+    return model.encode_rows(rows, {task: np.arange(len(rows))}, learning=learning)[0]
+
+
+def _read(inputs: dict[str, Tensor], lengths: list[int]) -> Tensor:
+    """Return which tokens of a padded batch are none of padding, rows × tokens."""
+    if "attention_mask" in inputs:
+        return inputs["attention_mask"].bool()
+    places = torch.arange(inputs["input_ids"].shape[1], device=inputs["input_ids"].device)
+    return places < torch.tensor(lengths, device=places.device)[:, None]

@@ -1,0 +1,32 @@
+"""Experts on the disk: adapters that change something, as after training."""
+
+import torch
+
+from asking import make_tasks
+from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
+
+
+def save_model(folder, base, tasks, seed, **options):
+    """Save a model with a LoRA adapter; `options` are those of `add_adapter`."""
+    torch.manual_seed(seed)
+    asked = any(task.format == "instruct" for task in tasks.values())
+    backbone, tokenizer = load_backbone(str(base), language_model=asked)
+    add_adapter(backbone, **options)
+    model = MultiTaskModel(backbone, tokenizer, tasks, 128, base=str(base)).eval()
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    model.save_pretrained(folder)
+    return model
+
+
+def one(**formats):
+    """Return only the tasks named, in the formats given."""
+    tasks = make_tasks(**formats)
+    return {name: tasks[name] for name in formats}
+
+
+def save_two(folder, base, **options):
+    """Save two experts of different tasks, called by these."""
+    for seed, task in enumerate(("polarity", "intensity")):
+        save_model(folder / task, base, one(**{task: "module"}), seed, **options)
