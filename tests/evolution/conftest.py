@@ -23,7 +23,8 @@ def write_modules():
         data["sources"]["more"] = {"path": str(write_corpus(folder / "more", rows=60, seed=1))}
         towards = {"source": "more", "kind": "classification", "pair": "aspect", "label": "label"}
         data["tasks"] = {"towards": towards, **data["tasks"]}
-        for task, group in {"towards": "aspects", "words": "whole", "intensity": "whole"}.items():
+        # A group may be called what a task of another is called.
+        for task, group in {"towards": "words", "words": "whole", "intensity": "whole"}.items():
             data["tasks"][task]["group"] = group
         return {**data, "merge": {**MERGE, **merge}}
 

@@ -105,7 +105,7 @@ def test_stages_are_within_groups_then_across(merged):
     assert {name: search["members"] for name, search in searches.items()} == {
         "one/all": {task: [task] for task in TASKS},
         "two/whole": {"words": ["words"], "intensity": ["intensity"]},
-        "two/groups": {"aspects": ["towards"], "whole": ["words", "intensity"]},
+        "two/groups": {"words": ["towards"], "whole": ["words", "intensity"]},
     }
     assert [len(search["candidates"]) for search in searches.values()] == [20, 10, 10]
     for search in searches.values():
@@ -126,7 +126,7 @@ def test_two_stages_are_the_recipes_one_after_the_other(merged, tmp_path):
     (inside,) = Recipe(**searches["two/whole"]["recipe"]).weights
     (across,) = Recipe(**searches["two/groups"]["recipe"]).weights
     weights = {
-        "towards": across["aspects"],
+        "towards": across["words"],
         **{task: across["whole"] * inside[task] for task in ("words", "intensity")},
     }
     merge(experts, tmp_path / "one", "task_arithmetic", weights=weights, modules="error")
@@ -325,7 +325,7 @@ def test_a_folder_that_is_no_merge_is_left_alone(merged, tmp_path):
         ({"merge": {"operator": "ties", "options": {"density": [0, 2]}}}, "density"),
         ({"merge": {"options": {"density": [0.1, 1]}}}, "'task_arithmetic' has no option 'density'"),
         ({"merge": {"storage": "postgres://nowhere/x"}}, r"merge\.storage: 'postgres://nowhere/x' cannot be reached"),
-        ({"group": {"words": None}}, r"tasks\.words\.group: found none.*others: aspects,whole"),
+        ({"group": {"words": None}}, r"tasks\.words\.group: found none.*others: whole,words"),
         ({"group": {"towards": "whole"}}, "found all 3 tasks in one, expected two groups or more"),
         ({"group": {"words": "other"}}, "found each task in a group of its own"),
         ({"model": "bilstm"}, "model: found bilstm, which starts from nothing"),

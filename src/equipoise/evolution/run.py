@@ -196,11 +196,12 @@ class _Run:
         self, row: str, stages: Sequence[Stage], bench: Workbench, tuned: Table, weak: Mapping[str, Any]
     ) -> Vector:
         """Run the searches of an evolved row, and return its merged task vector."""
-        vectors: dict[str, Vector] = dict(bench.task_vectors)
+        groups: dict[str, Vector] = {}
         for stage in stages:
-            # A group of one is its expert.
+            # A group of one is its expert; a group may be called what a task is called.
             own = {
-                name: vectors[name] if name in vectors else vectors[tasks[0]] for name, tasks in stage.members.items()
+                name: groups[name] if len(tasks) > 1 else bench.task_vectors[tasks[0]]
+                for name, tasks in stage.members.items()
             }
 
             def search(stage: Stage = stage, own: Mapping[str, Vector] = own) -> dict[str, Any]:
@@ -216,7 +217,7 @@ class _Run:
                 run_search(stage, opened, bench, own, heats)
             found = self.folder.cell(f"search:{stage.name}", search)
             merged = Recipe(**found["recipe"]).merge(own, bench.tensors, bench.linear)
-            vectors[stage.name.partition("/")[2]] = merged
+            groups[stage.name.partition("/")[2]] = merged
         return merged
 
     def _study(self, stage: Stage) -> str:
