@@ -17,9 +17,8 @@ from equipoise.config import load_config, make_config
 from equipoise.data import load_table
 from equipoise.errors import DataError, TrainingError, UsageError
 from equipoise.evaluation import evaluate
-from equipoise.evolution import Recipe, evolve
+from equipoise.evolution import Recipe, evolve, searching
 from equipoise.evolution import run as running
-from equipoise.evolution import searching
 from equipoise.evolution.folder import MergeFolder
 from equipoise.merging import merge
 from equipoise.training import read_run

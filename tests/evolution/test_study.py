@@ -10,6 +10,7 @@ import optuna
 import pytest
 
 from equipoise.errors import TrainingError
+from equipoise.evolution import study
 from equipoise.evolution.study import Search, forget, open_storage, smallest_budget
 
 RANGES = {"a": (0.0, 1.0), "b": (0.0, 1.0)}
@@ -71,11 +72,19 @@ def test_a_candidate_is_known_by_its_numbers(tmp_path):
     search = open_search(tmp_path / "search.log", 3)
     first = next(search.claims())
     assert first.known is None
-    first.tell([1.0])
+    assert first.goes_on(0, 0.9)
+    first.tell([1.0], heats=1)
     search.study.enqueue_trial(STARTS[0])
-    claims = [claim for claim in search.claims() if not claim.tell([0.5])]
-    assert [claim.numbers for claim in claims] == [STARTS[1], STARTS[0]]
-    assert claims[1].known.values == [1.0]
+    for claim in search.claims():
+        if claim.known is None:
+            claim.tell([0.5])
+        else:
+            claim.tell_as(claim.known)
+    assert numbers_of(search) == [STARTS[0], STARTS[1], STARTS[0]]
+    first, _, again = sorted(search.finished, key=lambda trial: trial.number)
+    assert (again.values, again.intermediate_values, again.user_attrs["heats"]) == ([1.0], {0: 0.9}, 1)
+    assert "start" in first.user_attrs
+    assert "start" not in again.user_attrs
 
 
 def test_two_processes_share_a_search_and_do_not_overshoot(tmp_path):
@@ -95,6 +104,20 @@ def test_two_processes_share_a_search_and_do_not_overshoot(tmp_path):
     assert len(distinct) == 24
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_start_that_was_killed_at_once_is_not_lost(tmp_path, monkeypatch, known):
+    search = open_search(tmp_path / "search.log")
+    trial = search.study.ask()
+    if known:
+        for key, bounds in RANGES.items():
+            trial.suggest_float(key, *bounds)
+    monkeypatch.setattr(study, "_LOST", -1.0)
+    search._release_lost()
+    again = [one for one in search.study.get_trials() if one.system_attrs.get("fixed_params") == STARTS[0]]
+    assert [one.state.name for one in again] == ["FAIL", "WAITING"]
+    assert again[1].user_attrs == {"start": True}
+
+
 def claim_and_hang(file):
     for _ in open_search(file, 24).claims():
         time.sleep(60)
@@ -106,7 +129,7 @@ def test_what_a_killed_worker_had_claimed_is_done_by_another(tmp_path):
     process.start()
     search = open_search(file, 24)
     for _ in range(200):
-        if search.spent:
+        if any("worker" in trial.user_attrs for trial in search.study.get_trials()):
             break
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)

@@ -64,9 +64,7 @@ def run_search(stage: Stage, search: Search, bench: Workbench, vectors: Vectors,
         for claim in search.claims():
             known = claim.known
             if known is not None:
-                claim.tell(
-                    known.values, **{key: known.user_attrs[key] for key in ("fitness", "heats", "tasks", "rows")}
-                )
+                claim.tell_as(known)
             else:
                 if len(cache) > 2 * len(bench.tensors):
                     # Coefficients of 0 leave experts out, and each choice of experts is kept on its own.

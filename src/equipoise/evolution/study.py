@@ -23,6 +23,8 @@ from equipoise.errors import TrainingError
 _BEAT, _LOST = 10.0, 60.0
 """A worker says every so many seconds that it lives, and is lost after so many seconds of silence."""
 _POLL = 0.5
+_START, _WORKER = _OWN = ("start", "worker")
+"""What is noted of a candidate here: that the search starts from it, and who scores it."""
 _CLAIMED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.WAITING)
 
 
@@ -101,7 +103,7 @@ class Search:
             except StorageInternalError as error:
                 raise TrainingError(f"merge.storage: cannot be used ({error}); choose another.") from None
         for start in self.starts:
-            self.study.enqueue_trial(dict(start), user_attrs={"start": True}, skip_if_exists=True)
+            self.study.enqueue_trial(dict(start), user_attrs={_START: True}, skip_if_exists=True)
 
     @property
     def finished(self) -> list[FrozenTrial]:
@@ -162,7 +164,7 @@ class Search:
         return len(claimed) >= self.candidates
 
     def _starts_run(self, trials: Sequence[FrozenTrial]) -> bool:
-        return any(trial.state is TrialState.RUNNING and trial.user_attrs.get("start") for trial in trials)
+        return any(trial.state is TrialState.RUNNING and trial.user_attrs.get(_START) for trial in trials)
 
     def _sampler(self, trials: Sequence[FrozenTrial]) -> BaseSampler:
         # A new one each time, its seed by the candidates so far, so that a search that goes on draws as if it had never
@@ -172,7 +174,7 @@ class Search:
         if len(self.objectives) > 1:
             return NSGAIISampler(population_size=population, seed=seed)
         widths = [high - low for low, high in self.ranges.values()]
-        starts = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.user_attrs.get("start")]
+        starts = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.user_attrs.get(_START)]
         best = max(starts, key=lambda trial: trial.values[0], default=None)
         return CmaEsSampler(
             x0=None if best is None else dict(best.params),
@@ -195,9 +197,11 @@ class Search:
                 self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
             except (UpdateFinishedTrialError, RuntimeError):
                 continue  # another worker has released it, or its own has finished it after all
-            if trial.params.keys() == self.ranges.keys():
-                start = {"start": True} if trial.user_attrs.get("start") else {}
-                self.study.enqueue_trial(trial.params, user_attrs=start)
+            # Of one that was killed at once, only a start's numbers are known.
+            numbers = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+            if numbers.keys() == self.ranges.keys():
+                start = {_START: True} if trial.user_attrs.get(_START) else {}
+                self.study.enqueue_trial(numbers, user_attrs=start)
 
 
 class Claim:
@@ -238,6 +242,13 @@ class Claim:
         except (ValueError, UpdateFinishedTrialError):
             return  # taken for lost, and scored by another worker
 
+    def tell_as(self, known: FrozenTrial) -> None:
+        """Record what is known of a candidate with the same numbers."""
+        for step, value in known.intermediate_values.items():
+            self._trial.report(value, step)
+        notes = {key: note for key, note in known.user_attrs.items() if key not in _OWN}
+        self.tell(known.values, **notes)
+
     @contextmanager
     def beating(self) -> Iterator[None]:
         """Say every few seconds that the worker lives."""
@@ -268,11 +279,11 @@ def _seconds(trial: FrozenTrial) -> float:
 
 def _beat(trial: Trial) -> None:
     """Say who works on a candidate, and that this worker lives."""
-    trial.set_user_attr("worker", {"host": socket.gethostname(), "process": os.getpid(), "seen": time.time()})
+    trial.set_user_attr(_WORKER, {"host": socket.gethostname(), "process": os.getpid(), "seen": time.time()})
 
 
 def _is_lost(trial: FrozenTrial) -> bool:
-    worker = trial.user_attrs.get("worker")
+    worker = trial.user_attrs.get(_WORKER)
     if worker is None:
         # Killed between the claim and its first sign of life, or claimed just now.
         return _seconds(trial) > _LOST
