@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from equipoise.data import ChatStyle, PromptEncoder, choose_demonstrations, demonstrate
+from equipoise.data import ChatStyle, PromptEncoder, choose_demonstrations, demonstrate, order_demonstrations
 from equipoise.data.demonstrations import Demonstration
 from equipoise.tasks import Classification, Generation, Multilabel, Regression
 
@@ -47,6 +47,13 @@ def test_scores_are_shown_as_the_nearest_answer_and_texts_as_they_are():
     title = Generation("title", *COMMON, "rouge_l")
     (one,) = choose_demonstrations(title, np.array(["A fine day"], dtype=object), 1, seed=0)
     assert one == Demonstration(0, 0, "A fine day")
+
+
+def test_demonstrations_go_from_easy_to_hard_or_back():
+    chosen = [Demonstration(row, 0, "good") for row in (2, 0, 1, 3)]
+    difficulty = np.array([0.9, 0.5, 0.1, 0.5])
+    assert [one.row for one in order_demonstrations(chosen, difficulty, "easy_first")] == [2, 1, 3, 0]
+    assert [one.row for one in order_demonstrations(chosen, difficulty, "hard_first")] == [0, 1, 3, 2]
 
 
 EXAMPLES = [(Demonstration(0, 0, "good"), "nice film", None), (Demonstration(1, 0, "bad"), "poor plot", None)]

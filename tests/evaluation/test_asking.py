@@ -8,9 +8,10 @@ import torch
 import equipoise
 from corpus import words_data
 from equipoise.config import make_config
-from equipoise.data import load_table
+from equipoise.curriculum import score_examples
+from equipoise.data import demonstrate, load_table
 from equipoise.errors import UsageError
-from equipoise.evaluation import score_asked
+from equipoise.evaluation import asking, score_asked
 from equipoise.modeling import MultiTaskModel, infer, load_backbone
 from equipoise.training import train
 from equipoise.training.building import build_model
@@ -140,3 +141,27 @@ def test_an_encoder_is_refused_before_anything_is_written(tmp_path, tiny_model):
     with pytest.raises(UsageError, match=r"few_shot ask a language model, .* is no decoder .* smollm2-135m"):
         train(make_config(data))
     assert not (tmp_path / "run").exists()
+
+
+def test_demonstrations_are_ordered_by_meta_data(tmp_path, tiny_llm, monkeypatch):
+    seen = {}
+
+    def keep(tokenizer, task, examples, *others):
+        seen.setdefault(order, {})[task.name] = [text for _, text, _ in examples]
+        return demonstrate(tokenizer, task, examples, *others)
+
+    monkeypatch.setattr(asking, "demonstrate", keep)
+    data = asked_data(tmp_path, tiny_llm)
+    data["evaluation"] |= {"baselines": ["few_shot"], "shots": 3}
+    for order in ("random", "easy_first", "hard_first"):
+        data["evaluation"]["demonstrations"] = order
+        config = make_config(data)
+        table = load_table(config)
+        model = build_model(config, table)
+        score_asked(model, table, config, ["dev"])
+    for name in seen["random"]:
+        texts = table.splits["train"].select(table.rows(name, "train"))["text"][:]
+        hard = dict(zip(texts, score_examples(table, name), strict=True))
+        assert seen["easy_first"][name] == sorted(seen["random"][name], key=hard.get)
+        assert seen["hard_first"][name] == sorted(seen["random"][name], key=hard.get, reverse=True)
+    assert seen["random"] != seen["easy_first"]

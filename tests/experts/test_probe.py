@@ -12,9 +12,9 @@ import equipoise
 from asking import TEXTS, make_model, make_tasks
 from equipoise.config import load_config
 from equipoise.data import load_table
-from equipoise.experts import PENALTIES, LinearProbe, choose_probe
+from equipoise.experts import choose_probe
 from equipoise.experts.folder import read_records
-from equipoise.modeling import encode_texts
+from equipoise.modeling import PENALTIES, LinearProbe, encode_texts
 from equipoise.tasks import Classification, Multilabel, Regression
 from equipoise.training.single_task import load_single_tasks
 

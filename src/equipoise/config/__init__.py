@@ -1,5 +1,6 @@
 """The run file: its keys, reading, checking and writing it."""
 
+from .curriculum import STAGED, CurriculumConfig
 from .loading import dump_config, load_config, make_config
 from .merging import RIVALS, MergeConfig
 from .reference import Key, keys_as_markdown, list_keys
@@ -9,7 +10,9 @@ from .tasks import TaskConfig
 
 __all__ = [
     "RIVALS",
+    "STAGED",
     "BalanceConfig",
+    "CurriculumConfig",
     "EvaluationConfig",
     "Key",
     "MergeConfig",

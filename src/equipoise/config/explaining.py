@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -53,7 +53,8 @@ def explain(problem: Any) -> str:
         expected = _EXPECTED.get(kind) or problem["msg"].removeprefix("Input should be ")
     if location[-1] == "[key]":
         return f"{'.'.join(location[:-2])}: found the name {name_type(found)}, expected {expected}."
-    return f"{key}: found {name_type(found)}, expected {expected}. {_describe(location)}".strip()
+    hint = _closest(found, location) if kind == "literal_error" else ""
+    return " ".join(f"{key}: found {name_type(found)}, expected {expected}. {hint} {_describe(location)}".split())
 
 
 def name_type(value: Any) -> str:
@@ -96,6 +97,22 @@ def _schema_in(annotation: Any) -> type[BaseModel] | None:
 def _keys_at(location: Sequence[str]) -> list[str]:
     section = _section_at(location)
     return list(section.model_fields) if section else []
+
+
+def _closest(found: Any, location: Sequence[str]) -> str:
+    """The value of a fixed list that the user may have meant."""
+    section = _section_at(location[:-1])
+    if section is None or location[-1] not in section.model_fields:
+        return ""
+    hint = did_you_mean(str(found), _literals(section.model_fields[location[-1]].annotation))
+    return hint if hint.startswith("Did you mean") else ""
+
+
+def _literals(annotation: Any) -> list[str]:
+    """The values that an annotation lists, such as those of `Literal["a", "b"] | None`."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return [value for part in get_args(annotation) for value in _literals(part)]
 
 
 def _describe(location: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from pydantic import (
 
 from equipoise.tasks import Task
 
+from .curriculum import STAGED, CurriculumConfig
 from .merging import MergeConfig
 from .section import EMPTY_IS_DEFAULT, Fraction, Name, Section
 from .sources import SourceConfig
@@ -112,6 +113,11 @@ class EvaluationConfig(Section):
         "words; generation), `zero_shot` and `few_shot` (the language model before training, asked).",
     )
     shots: int = Field(4, gt=0, description="Demonstrations from train before each question of `few_shot`.")
+    demonstrations: Literal["random", "easy_first", "hard_first"] = Field(
+        "random",
+        description="Order of these demonstrations: as they are drawn, the answers in turns (`random`), or by their "
+        "difficulty by meta data.",
+    )
     bootstrap: int = Field(1000, ge=100, description="Bootstrap resamples behind the 95 % intervals.")
 
 
@@ -149,6 +155,9 @@ class RunConfig(Section):
         BalanceConfig(), description="Balancer, by name or as {name: …, option: …}."
     )
     train: Annotated[TrainConfig, EMPTY_IS_DEFAULT] = Field(TrainConfig(), description="How to train.")
+    curriculum: Annotated[CurriculumConfig, EMPTY_IS_DEFAULT] = Field(
+        CurriculumConfig(), description="In which order training meets its examples."
+    )
     evaluation: Annotated[EvaluationConfig, EMPTY_IS_DEFAULT] = Field(
         EvaluationConfig(), description="How the result is judged."
     )
@@ -169,6 +178,16 @@ class RunConfig(Section):
         if self.lora is not None and self.train.freeze_layers:
             raise ValueError("found 'lora' and 'train.freeze_layers', expected one (lora freezes the whole backbone)")
         return self
+
+    @field_validator("curriculum")
+    @classmethod
+    def _has_stages(cls, value: CurriculumConfig, info: ValidationInfo) -> CurriculumConfig:
+        if value.schedule in STAGED and len(info.data.get("tasks", ())) == 1:
+            raise ValueError(
+                f"'schedule' is '{value.schedule}', which orders tasks, but there is one task; order its examples by "
+                "schedule: competence, or anti"
+            )
+        return value
 
     @field_validator("balance", mode="before")
     @classmethod

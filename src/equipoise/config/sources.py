@@ -54,6 +54,11 @@ class SourceConfig(Section):
         None,
         description="Column that names the document (or author) a row belongs to; a group is never split.",
     )
+    disagreement: str | None = Field(
+        None,
+        description="Column with the raters' disagreement, a number from 0 up such as the standard deviation of their "
+        "ratings; a part of difficulty (docs/curriculum.md).",
+    )
     split: tuple[Fraction, Fraction, Fraction] = Field(
         (0.8, 0.1, 0.1),
         description="Shares of train, dev and test where a split is not given; assigned by hash of the group or text.",

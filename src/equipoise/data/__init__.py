@@ -1,12 +1,12 @@
 """The way of the data: read, check, split, tokenise, sample."""
 
 from .collating import Collator, gather_scored, pad_rows
-from .demonstrations import choose_demonstrations, demonstrate
+from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
 from .loading import load_table
 from .prompting import ChatStyle, PromptEncoder
 from .reading import FORMATS, read_rows
 from .rows import Rows
-from .sampling import MixedLengthSampler, draw_sources
+from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_length, share_out
 from .table import SplitCounts, Table
 from .tokenising import tokenise
 
@@ -14,6 +14,7 @@ __all__ = [
     "FORMATS",
     "ChatStyle",
     "Collator",
+    "EpochSampler",
     "MixedLengthSampler",
     "PromptEncoder",
     "Rows",
@@ -24,7 +25,10 @@ __all__ = [
     "draw_sources",
     "gather_scored",
     "load_table",
+    "order_by_length",
+    "order_demonstrations",
     "pad_rows",
     "read_rows",
+    "share_out",
     "tokenise",
 ]

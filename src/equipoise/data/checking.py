@@ -6,7 +6,7 @@ from typing import Any
 
 from equipoise.config import SourceConfig
 from equipoise.errors import DataError, did_you_mean
-from equipoise.tasks import LabelError, Task, as_text, show
+from equipoise.tasks import LabelError, Task, as_text, parse_number, show
 
 from .rows import Rows
 from .splitting import normalise
@@ -14,6 +14,7 @@ from .splitting import normalise
 _SHOWN = 5
 _SUBSET_VALUES = 20
 _FIX_LABELS = "Correct the cells; an empty label cell (null in JSON) means that the row has no label."
+_FIX_DISAGREEMENT = "Correct the cells, or name another column (disagreement)."
 _FIX_TEXTS = "Give these rows a text, or delete them."
 
 
@@ -79,6 +80,29 @@ def check_rows(rows: Rows, source: SourceConfig, tasks: Sequence[Task], problems
     texts = dict.fromkeys(f"text:{task.text}" for task in tasks)
     columns["keys"] = list(zip(*(map(normalise, columns[text]) for text in texts), strict=True))
     return Rows(rows.file, rows.numbers, columns, rows.unit)
+
+
+def read_disagreement(rows: Rows, column: str, problems: Problems) -> list[float | None]:
+    """Read a column of raters' disagreement: a number from 0 up, or nothing.
+
+    Raises:
+        DataError: the column is missing.
+    """
+    reader = "the source's disagreement"
+    found: list[float | None] = []
+    for index, cell in enumerate(_cells(rows, column, reader)):
+        number: float | None = None
+        # Only NaN differs from itself: in Parquet files it may stand for "nothing".
+        if cell is not None and cell == cell:
+            try:
+                number = parse_number(cell)
+            except LabelError:
+                number = -1.0
+            if number < 0:
+                expected = f"found {show(cell)}, expected a number from 0 up, or an empty cell"
+                problems.add(rows.where(index), column, reader, expected, _FIX_DISAGREEMENT)
+        found.append(number)
+    return found
 
 
 def _cells(rows: Rows, column: str, reader: str) -> list[Any]:

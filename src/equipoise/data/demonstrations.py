@@ -1,7 +1,7 @@
 """Questions with their answers, to be put before a question."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,23 @@ def choose_demonstrations(task: Task, labels: npt.NDArray[Any], count: int, seed
                 one = left.pop()
                 chosen[one.row] = one
     return list(chosen.values())
+
+
+def order_demonstrations(
+    chosen: Sequence[Demonstration], difficulty: npt.NDArray[np.float64], order: Literal["easy_first", "hard_first"]
+) -> list[Demonstration]:
+    """Order demonstrations by difficulty, equals as they were.
+
+    Easy before hard is the in-context curriculum of Liu et al. (2024, arXiv 2402.10738), where people or the language
+    model's perplexity say what is hard.
+
+    Args:
+        chosen: the demonstrations.
+        difficulty: of the rows that they are counted over; more is harder.
+        order: which come first.
+    """
+    sign = 1 if order == "easy_first" else -1
+    return sorted(chosen, key=lambda one: sign * difficulty[one.row])
 
 
 class Conversation(NamedTuple):

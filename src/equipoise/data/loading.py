@@ -8,7 +8,7 @@ from equipoise.config import RunConfig, SourceConfig
 from equipoise.errors import DataError, UsageError, did_you_mean
 from equipoise.tasks import LabelError, Task, View, quote
 
-from .checking import Problems, check_rows
+from .checking import Problems, check_rows, read_disagreement
 from .merging import count_repeats, labelled, merge_repeats
 from .rows import Rows, join_rows
 from .sources import SPLITS, read_source
@@ -95,6 +95,9 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
         split: [check_rows(rows, source, _readers(tasks, split), problems) for rows in files]
         for split, files in raw.items()
     }
+    if source.disagreement is not None:
+        for rows, found in zip(raw["train"], checked["train"], strict=True):
+            found.columns["disagreement"] = read_disagreement(rows, source.disagreement, problems)
     problems.stop()
     given = {
         split: join_rows([_with_label(rows, _readers(tasks, split), notes) for rows in files])

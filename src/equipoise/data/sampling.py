@@ -9,7 +9,26 @@ from torch.utils.data import Sampler
 _MEGABATCH = 50
 
 
-class MixedLengthSampler(Sampler[int]):
+class EpochSampler(Sampler[int]):
+    """A sampler whose order depends on the epoch.
+
+    Args:
+        size: draws of an epoch.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0, whose order is yielded next."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._size
+
+
+class MixedLengthSampler(EpochSampler):
     """Yield the rows of one epoch, sources mixed by rows^τ and batches of similar length.
 
     An epoch has as many draws as there are rows. Source s gets a share n_s^τ / Σ n^τ of them (temperature
@@ -32,21 +51,14 @@ class MixedLengthSampler(Sampler[int]):
     def __init__(
         self, lengths: Sequence[int], sources: Sequence[str], batch_size: int, tau: float = 0.5, seed: int = 0
     ) -> None:
+        super().__init__(len(lengths))
         self._lengths = np.asarray(lengths)
         self._batch_size = batch_size
         self._seed = seed
-        self._epoch = 0
         generator = np.random.default_rng(seed)
         names = np.asarray(sources)
         self._circles = [generator.permutation(np.flatnonzero(names == name)) for name in dict.fromkeys(sources)]
         self._draws = list(draw_sources(sources, tau).values())
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, from 0, whose order is yielded next."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self._lengths)
 
     def __iter__(self) -> Iterator[int]:
         generator = np.random.default_rng((self._seed, self._epoch))
@@ -55,13 +67,27 @@ class MixedLengthSampler(Sampler[int]):
             for rows, count in zip(self._circles, self._draws, strict=True)
         ]
         order = generator.permutation(np.concatenate(draws))
-        whole = len(order) - len(order) % self._batch_size
         run = _MEGABATCH * self._batch_size
-        runs = [order[start : min(start + run, whole)] for start in range(0, whole, run)]
-        ordered = [rows[np.argsort(self._lengths[rows], kind="stable")] for rows in runs]
-        batches = np.concatenate([*ordered, order[:0]]).reshape(-1, self._batch_size)
-        yield from generator.permutation(batches).ravel().tolist()
-        yield from order[whole:].tolist()
+        yield from order_by_length(order, self._lengths, self._batch_size, run, generator).tolist()
+
+
+def order_by_length(
+    order: np.ndarray, lengths: np.ndarray, batch_size: int, run: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Return draws in batches of similar lengths, the batches in random order, the incomplete one last.
+
+    Args:
+        order: the draws, shuffled.
+        lengths: tokens of each row.
+        batch_size: rows in a batch.
+        run: so many draws are sorted together.
+        generator: draws the order of the batches.
+    """
+    whole = len(order) - len(order) % batch_size
+    runs = [order[start : min(start + run, whole)] for start in range(0, whole, run)]
+    ordered = [rows[np.argsort(lengths[rows], kind="stable")] for rows in runs]
+    batches = np.concatenate([*ordered, order[:0]]).reshape(-1, batch_size)
+    return np.concatenate([generator.permutation(batches).ravel(), order[whole:]])
 
 
 def draw_sources(sources: Sequence[str], tau: float) -> dict[str, int]:
@@ -72,11 +98,11 @@ def draw_sources(sources: Sequence[str], tau: float) -> dict[str, int]:
         tau: τ, from 0 to 1.
     """
     counts = Counter(sources)
-    draws = _share_out(len(sources), np.array(list(counts.values())) ** tau)
+    draws = share_out(len(sources), np.array(list(counts.values())) ** tau)
     return dict(zip(counts, draws.tolist(), strict=True))
 
 
-def _share_out(total: int, weights: np.ndarray) -> np.ndarray:
+def share_out(total: int, weights: np.ndarray) -> np.ndarray:
     """Share out `total` draws by weight; the largest remainders are rounded up."""
     exact = total * weights / weights.sum()
     counts = np.floor(exact).astype(int)

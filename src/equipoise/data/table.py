@@ -34,9 +34,10 @@ class Table:
     Args:
         tasks: the tasks by name, their label spaces resolved on train.
         splits: "train", "dev" and "test". The columns are "source", "text", "pair" (None where a task reads
-            one text), "subset:COLUMN" (None where the source lacks it) and "label:TASK" (null where the row
-            has none): float64 in the user's units for regression, int64 class index for classification, int8
-            0 or 1 for each label in a list for multilabel, the text for generation.
+            one text), "disagreement" (of the raters: float64, null where it is not known; only in splits where a
+            source names a column of it), "subset:COLUMN" (None where the source lacks it) and "label:TASK" (null
+            where the row has none): float64 in the user's units for regression, int64 class index for
+            classification, int8 0 or 1 for each label in a list for multilabel, the text for generation.
             In train a row is one text (and pair); dev and test hold the rows that were given.
         notes: what was dropped, merged or taken from train: plain sentences.
     """
@@ -108,6 +109,8 @@ def join_views(views: dict[View, Rows], tasks: dict[str, Task], subsets: Sequenc
     add("source", "string", [[view.source] * len(rows) for view, rows in views.items()])
     add("text", "string", [rows.columns[f"text:{view.text}"] for view, rows in views.items()])
     add("pair", "string", [rows.columns.get(f"text:{view.pair}", [None] * len(rows)) for view, rows in views.items()])
+    if any("disagreement" in rows.columns for rows in views.values()):
+        add("disagreement", "float64", pick("disagreement"))
     for column in subsets:
         add(f"subset:{column}", "string", pick(f"subset:{column}"))
     for name, task in tasks.items():

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from equipoise.config import RunConfig
-from equipoise.data import ChatStyle, PromptEncoder, Table, choose_demonstrations, demonstrate
+from equipoise.curriculum import score_examples
+from equipoise.data import ChatStyle, PromptEncoder, Table, choose_demonstrations, demonstrate, order_demonstrations
 from equipoise.errors import UsageError
 from equipoise.modeling import (
     MultiTaskModel,
@@ -187,6 +188,8 @@ def _with_demonstrations(
     for name, task in table.tasks.items():
         labelled = table.splits["train"].select(table.rows(name, "train"))
         chosen = choose_demonstrations(task, table.labels(name, "train"), count, config.train.seed)
+        if config.evaluation.demonstrations != "random":
+            chosen = order_demonstrations(chosen, score_examples(table, name), config.evaluation.demonstrations)
         examples = [(one, labelled[one.row]["text"], labelled[one.row]["pair"]) for one in chosen]
         context = longest_input(asker.backbone)
         room = None if context is None else context - asker.max_length - _longest_answer(task, asker)

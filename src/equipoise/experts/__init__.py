@@ -1,7 +1,7 @@
 """Experts: one model a task from the same base, and what each knows of the other tasks."""
 
 from .cells import How, plan_cells
-from .probe import PENALTIES, LinearProbe, choose_probe
+from .probe import choose_probe
 from .run import Experts, ready_experts, train_experts
 
-__all__ = ["PENALTIES", "Experts", "How", "LinearProbe", "choose_probe", "plan_cells", "ready_experts", "train_experts"]
+__all__ = ["Experts", "How", "choose_probe", "plan_cells", "ready_experts", "train_experts"]

@@ -1,69 +1,15 @@
-"""A linear probe: what the frozen features of a model tell about a task that it has not learnt."""
+"""Choosing a linear probe by dev."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.preprocessing import StandardScaler
 
 from equipoise.evaluation import METRICS
-from equipoise.tasks import Classification, Multilabel, Regression, Task
+from equipoise.modeling import PENALTIES, LinearProbe
+from equipoise.tasks import Task
 
 Floats = npt.NDArray[np.float64]
-
-PENALTIES = (1e4, 1e3, 1e2, 1e1, 1.0)
-"""λ of ½‖w‖², the strongest first: `alpha` of Ridge (on the squared error), 1 / `C` of LogisticRegression."""
-_ITERATIONS = 1000
-
-
-class LinearProbe:
-    """A linear model on standardised features, by scikit-learn (after Alain and Bengio 2016, arXiv 1610.01644).
-
-    Classification is LogisticRegression, multilabel one LogisticRegression a label, regression Ridge.
-
-    Args:
-        task: the task, its label space resolved.
-        penalty: λ, how strongly the weights are drawn to zero.
-    """
-
-    def __init__(self, task: Task, penalty: float) -> None:
-        self.task = task
-        self.penalty = penalty
-        self._models: list[Any] = []
-
-    def fit(self, features: Floats, labels: npt.NDArray[Any]) -> "LinearProbe":
-        """Learn from features (rows × width) and labels, as `Table.labels` returns them."""
-        self._scaler = StandardScaler().fit(features)
-        scaled = self._scaler.transform(features)
-        # One problem a label, or the task's only one.
-        for target in labels.T if isinstance(self.task, Multilabel) else [labels]:
-            if isinstance(self.task, Regression):
-                model = Ridge(alpha=self.penalty)
-            else:
-                model = LogisticRegression(C=1 / self.penalty, max_iter=_ITERATIONS)
-            with warnings.catch_warnings():
-                # A weak penalty may need more steps than that; dev would choose it only if it is good as it is.
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                self._models.append(model.fit(scaled, target))
-        return self
-
-    def predict(self, features: Floats) -> Floats:
-        """Predict for features (rows × width): probabilities (rows × classes, or × labels), or scores (rows,)."""
-        scaled = self._scaler.transform(features)
-        if isinstance(self.task, Multilabel):
-            return np.stack([model.predict_proba(scaled)[:, 1] for model in self._models], axis=1)
-        (model,) = self._models
-        if isinstance(self.task, Regression):
-            scores = model.predict(scaled)
-            return scores if self.task.range is None else np.clip(scores, *self.task.range)
-        assert isinstance(self.task, Classification)
-        probabilities = np.zeros((len(scaled), len(self.task.classes)))
-        # A class that no training row has is never predicted.
-        probabilities[:, model.classes_] = model.predict_proba(scaled)
-        return probabilities
 
 
 def choose_probe(

@@ -9,10 +9,13 @@ from .inference import count_work, infer, make_batch
 from .model import MultiTaskModel
 from .predictor import Predictor, load
 from .prefix import Prefix
+from .probe import PENALTIES, LinearProbe
 from .quiet import quiet_transformers
 from .task_modules import TaskModule
 
 __all__ = [
+    "PENALTIES",
+    "LinearProbe",
     "MultiTaskModel",
     "Predictor",
     "Prefix",

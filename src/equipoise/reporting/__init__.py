@@ -1,17 +1,21 @@
-"""What a run, a comparison or experts show of themselves: the page and the terminal's table."""
+"""What a run, a comparison, experts or difficulty show of themselves: the page and the terminal's table."""
 
 from .compare import comparison_table, write_comparison
 from .console import results_table
+from .difficulty import correlations_table, difficulty_table, write_difficulty
 from .experts import experts_table, write_experts
 from .merge import merge_table, write_merge
 from .report import write_report
 
 __all__ = [
     "comparison_table",
+    "correlations_table",
+    "difficulty_table",
     "experts_table",
     "merge_table",
     "results_table",
     "write_comparison",
+    "write_difficulty",
     "write_experts",
     "write_merge",
     "write_report",

@@ -1,4 +1,4 @@
-"""The report's figures: dev scores, losses and task weights over the steps."""
+"""The report's figures: dev scores, losses, task weights and difficulty over the steps."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -148,6 +148,35 @@ def plot_weights(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) 
         _label_ends(axes, ends)
         last = ", ".join(f"{end.name} {end.value:.2f}" for end in ends)
         return to_svg(figure, "weights", f"Line chart of the task weights over the steps; at the end {last}.")
+
+
+def plot_difficulty(steps: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """Plot the difficulty of what each step has met, with the share of the examples, or the stages; None without."""
+    met = [line for line in steps if "curriculum" in line]
+    if not met:
+        return None
+    observed = _curve(met, lambda line: line["curriculum"]["difficulty"])
+    share = _curve(met, lambda line: line["curriculum"].get("share"))
+    with mpl.rc_context(STYLE):
+        figure, axes = _figure(280, right=_key_width(["difficulty", "share drawn"]))
+        _plot_noisy(axes, observed, **line_style(0))
+        ends = [_End(float(_smooth(observed)[-1]), "difficulty", line_style(0))]
+        said = f"from {_smooth(observed)[0]:.2f} to {_smooth(observed)[-1]:.2f}"
+        if len(share.steps):
+            look: dict[str, Any] = {"color": SERIES[1], "linestyle": _DASHES[1]}
+            axes.plot(*_thin(share), linewidth=2, **look)
+            ends.append(_End(float(share.values[-1]), "share drawn", look))
+            said += f"; share of the examples drawn from, from {share.values[0]:.2f} to {share.values[-1]:.2f}"
+        else:
+            stages = [line["curriculum"]["stage"] for line in met]
+            begins = [met[i]["step"] for i in range(1, len(met)) if stages[i] != stages[i - 1]]
+            for step in begins:
+                axes.axvline(step - 0.5, color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
+            said += f"; {stages[-1]} stages" + "".join(f", one from step {step} on" for step in begins)
+        axes.set_ylim(0, 1.02)
+        axes.set_xlim(0, observed.steps[-1])
+        _label_ends(axes, ends)
+        return to_svg(figure, "difficulty", f"Line chart of the difficulty met over the steps, {said}.")
 
 
 def _figure(height: int, right: float) -> tuple[Figure, Axes]:

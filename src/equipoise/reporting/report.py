@@ -11,7 +11,7 @@ from equipoise.tasks import Task
 
 from .compare_figures import plot_metrics
 from .compare_tables import against_columns
-from .figures import plot_dev, plot_losses, plot_weights
+from .figures import plot_dev, plot_difficulty, plot_losses, plot_weights
 from .folder import RunFolder
 from .pages import make_environment, thousands
 from .tables import arrange, main_split, subset_columns
@@ -70,6 +70,7 @@ def _render(run: RunFolder) -> str:
             dev_figure=plot_dev(run.dev, tasks, run.summary.get("best_step")),
             loss_figure=plot_losses(run.steps, tasks),
             weight_figure=plot_weights(run.steps, tasks),
+            difficulty_figure=plot_difficulty(run.steps),
         )
     )
 
@@ -113,6 +114,9 @@ def _setup(run: RunFolder) -> dict[str, str]:
     )
     modules = "" if train.head_learning_rate is None else f", {train.head_learning_rate:g} for task modules"
     setup["Learning rate"] = f"{train.learning_rate:g}{modules}, {train.schedule} schedule"
+    if config.curriculum.schedule != "none":
+        seconds = format_seconds(run.summary["difficulty_seconds"]) if "difficulty_seconds" in run.summary else "–"
+        setup["Curriculum"] = f"{config.curriculum.schedule} by {config.curriculum.by}, measured in {seconds}"
     if "best_step" in run.summary:
         setup["Kept checkpoint"] = f"step {thousands(run.summary['best_step'])}, by run score on dev"
     setup["Seed"] = str(train.seed)

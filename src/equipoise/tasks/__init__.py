@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .base import LabelError, Task, View, as_text, quote, show
+from .base import LabelError, Task, View, as_text, parse_number, quote, show
 from .classification import Classification
 from .generation import Generation
 from .multilabel import Multilabel
@@ -31,6 +31,7 @@ __all__ = [
     "View",
     "as_text",
     "check_template",
+    "parse_number",
     "quote",
     "show",
     "task_from_dict",

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from equipoise.balancing import Balancer
-from equipoise.data import MixedLengthSampler
+from equipoise.data import EpochSampler
 from equipoise.files import write_text
 from equipoise.progress import Progress
 
@@ -24,7 +24,7 @@ from .processes import in_any
 class SetEpoch(TrainerCallback):
     """Tells the sampler the epoch; in a resumed epoch of several processes nobody else does."""
 
-    def __init__(self, sampler: MixedLengthSampler) -> None:
+    def __init__(self, sampler: EpochSampler) -> None:
         self.sampler = sampler
 
     def on_epoch_begin(
@@ -110,6 +110,8 @@ class RunLog(TrainerCallback):
         self.balancer = balancer
         self.rows = self.tokens = 0.0
         """Those of the step, over all processes."""
+        self.curriculum: dict[str, float] | None = None
+        """What the step has met of the curriculum, where there is one."""
         self._last = 0.0
 
     def on_train_begin(
@@ -146,6 +148,7 @@ class RunLog(TrainerCallback):
                     "weights": self.balancer.weights,
                     "learning_rate": logs["learning_rate"],
                     "grad_norm": logs["grad_norm"],
+                    **({} if self.curriculum is None else {"curriculum": self.curriculum}),
                     "seconds": round(seconds, 4),
                     "rows_per_second": round(self.rows / seconds, 2),
                     "tokens_per_second": round(self.tokens / seconds, 1),

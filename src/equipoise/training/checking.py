@@ -11,6 +11,7 @@ from equipoise.evaluation import check_asked
 
 from .building import build_model, encode_table
 from .folder import check_inputs_apart
+from .ordering import check_curriculum
 
 
 class FilledPrompt(NamedTuple):
@@ -62,6 +63,7 @@ def check(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Ch
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     check_inputs_apart(config)
+    check_curriculum(config)
     make_balancer(config.balance.name, {name: task.kind for name, task in config.tasks.items()}, config.balance.options)
     table = load_table(config)
     model = build_model(config, table)

@@ -24,6 +24,7 @@ SINGLE_TASK, SINGLE_TASK_RESULTS = "single-task", "single-task.json"
 _RUN_FILES = frozenset(
     [
         "config.yaml",
+        "curriculum.json",
         "data.json",
         "examples.json",
         "log.jsonl",
@@ -38,8 +39,8 @@ _RUN_FILES = frozenset(
     ]
 )
 """All that a run writes into its folder."""
-EXPERTS, MERGE = "experts", "merge"
-"""The folders of experts and of their merge, which may stand in a run's folder and are none of its files."""
+EXPERTS, MERGE, DIFFICULTY = "experts", "merge", "difficulty"
+"""Folders that may stand in a run's folder and are none of its files: experts, their merge, difficulty."""
 _FREE = r"output|merge\..*|(tasks|held_out)\.[\w-]+\.group"
 """Keys that do not change what is trained."""
 HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
@@ -89,7 +90,7 @@ def check_output(folder: Path, resume: bool, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise TrainingError(f"{folder}: the output is a file, expected a folder; choose another `output`.")
     found = {path.name for path in folder.iterdir() if path.name[0] != "."} if folder.exists() else set()
-    found -= {EXPERTS, MERGE}
+    found -= {EXPERTS, MERGE, DIFFICULTY}
     others = sorted(found - _RUN_FILES)
     if found and (not is_run(folder) or (others and not resume)):
         raise TrainingError(

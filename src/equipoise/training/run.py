@@ -13,7 +13,8 @@ from transformers import TrainerState
 
 from equipoise.balancing import WEIGHTED_KINDS, LabelStats, make_balancer
 from equipoise.config import RunConfig, load_config
-from equipoise.data import Collator, MixedLengthSampler, Table, load_table
+from equipoise.curriculum import Curriculum, CurriculumSampler
+from equipoise.data import Collator, EpochSampler, MixedLengthSampler, Table, load_table
 from equipoise.errors import TrainingError, UsageError
 from equipoise.evaluation import (
     Predictions,
@@ -50,6 +51,7 @@ from .folder import (
     write_predictions,
 )
 from .memory import peak_memory_mb
+from .ordering import check_curriculum, make_curriculum, open_curriculum
 from .processes import count_processes, in_first, join_processes, on_cpus
 from .single_task import plan_single_tasks, set_beside
 from .trainer import MultiTaskTrainer, load_weights
@@ -149,14 +151,16 @@ def train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | Non
             return True
 
         if in_first(begin):
-            trainer = _make_trainer(config, table, rows, model, part)
+            kept = in_first(lambda: open_curriculum(config, table, folder))
+            trainer = _make_trainer(config, table, rows, model, part, make_curriculum(config, table, kept))
             state = _fit(trainer, config, resume)
-            in_first(lambda: _finish(config, table, rows, model, state))
+            in_first(lambda: _finish(config, table, rows, model, state, kept))
     return read_run(folder)
 
 
 def check_settings(config: RunConfig) -> None:
     """Refuse settings that this machine, or these processes, cannot train with."""
+    check_curriculum(config)
     if config.train.precision == "fp16" and (on_cpus() or not torch.cuda.is_available()):
         raise TrainingError("train.precision: found fp16 on a CPU; fp16 needs a GPU; use bf16.")
     parts = {"train.gradient_accumulation": config.train.gradient_accumulation, "processes": count_processes()}
@@ -177,7 +181,14 @@ def _is_done(config: RunConfig, resume: bool, overwrite: bool) -> bool:
     return False
 
 
-def _finish(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel, state: TrainerState) -> None:
+def _finish(
+    config: RunConfig,
+    table: Table,
+    rows: dict[str, Any],
+    model: MultiTaskModel,
+    state: TrainerState,
+    kept: dict[str, Any] | None,
+) -> None:
     """Evaluate the best checkpoint and write what a finished run holds."""
     folder = config.output
     best_step = state.best_global_step or state.global_step
@@ -194,7 +205,7 @@ def _finish(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiT
     records = [record for split, found in predictions.items() for record in score_split(found, table, split, config)]
     asked, notes = score_asked(model, table, config, list(predictions))
     records += asked
-    add_notes(folder, notes)
+    add_notes(folder, [*notes, *(kept["notes"] if kept else ())])
     write_json(folder / "metrics.json", records)
     examples = choose_examples(predictions["test"], table, "test", seed=config.train.seed)
     if examples:
@@ -208,6 +219,7 @@ def _finish(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiT
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "seconds": round(sum(seconds), 1),
         "seconds_per_step": round(median(seconds), 4),
+        "difficulty_seconds": kept["seconds"] if kept else 0.0,
         "peak_memory_mb": peak_memory_mb(),
         "versions": installed_versions(),
     }
@@ -230,7 +242,12 @@ def _step_seconds(folder: Path) -> list[float]:
 
 
 def _make_trainer(
-    config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel, part: Part | None
+    config: RunConfig,
+    table: Table,
+    rows: dict[str, Any],
+    model: MultiTaskModel,
+    part: Part | None,
+    curriculum: Curriculum | None,
 ) -> MultiTaskTrainer:
     kinds = {name: task.kind for name, task in table.tasks.items()}
     stats = {
@@ -243,13 +260,13 @@ def _make_trainer(
     )
     settings = config.train
     train_rows = rows["train"]
-    sampler = MixedLengthSampler(
-        train_rows["length"],
-        train_rows["source"],
-        settings.batch_size * count_processes(),
-        tau=settings.mixing,
-        seed=settings.seed,
-    )
+    lengths, sources = train_rows["length"], train_rows["source"]
+    joined, tau, seed = settings.batch_size * count_processes(), settings.mixing, settings.seed
+    sampler: EpochSampler = MixedLengthSampler(lengths, sources, joined, tau, seed)
+    if curriculum is not None:
+        sampler = CurriculumSampler(
+            lengths, sources, joined, curriculum, tau, seed, accumulation=settings.gradient_accumulation
+        )
 
     def score_dev() -> dict[str, float]:
         found = _predict(model, table, rows, "dev", config)
@@ -271,6 +288,7 @@ def _make_trainer(
         config=settings,
         folder=config.output,
         part=part,
+        curriculum=curriculum,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.config import BalanceConfig, RunConfig
+from equipoise.config import STAGED, BalanceConfig, CurriculumConfig, RunConfig
 from equipoise.data import Table, load_table
 from equipoise.errors import DataError, UsageError
 from equipoise.evaluation import Items, Record, as_stored, paired_tests, run_score, without_asked
@@ -48,6 +48,8 @@ def single_task(config: RunConfig, table: Table, task: str, *, held_out: bool = 
     """
     own = config.tasks[task].with_label_space(table.tasks[task])
     others = {name: other for name, other in config.tasks.items() if name != task} if held_out else {}
+    # With one task there are no tasks to order.
+    curriculum = CurriculumConfig() if config.curriculum.schedule in STAGED else config.curriculum
     # The base language model gives the same answers beside every model.
     return without_asked(config).model_copy(
         update={
@@ -55,6 +57,7 @@ def single_task(config: RunConfig, table: Table, task: str, *, held_out: bool = 
             "held_out": {**config.held_out, **others},
             "sources": config.sources if held_out else {own.source: config.sources[own.source]},
             "balance": BalanceConfig(name="equal"),
+            "curriculum": curriculum,
         }
     )
 

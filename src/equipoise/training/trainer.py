@@ -16,7 +16,8 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 
 from equipoise.balancing import Balancer
 from equipoise.config import TrainConfig
-from equipoise.data import MixedLengthSampler
+from equipoise.curriculum import Curriculum
+from equipoise.data import EpochSampler
 from equipoise.errors import TrainingError
 from equipoise.modeling import MultiTaskModel, plain_attention, quiet_transformers
 
@@ -46,6 +47,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         config: the run file's `train` section.
         folder: the run's folder; checkpoints and `log.jsonl` go there.
         part: the run's place among several, for the progress bar.
+        curriculum: which labels are learnt when; the sampler keeps its order.
     """
 
     control: TrainerControl
@@ -56,12 +58,13 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         model: MultiTaskModel,
         balancer: Balancer,
         train_rows: Dataset,
-        sampler: MixedLengthSampler,
+        sampler: EpochSampler,
         collate: Callable[[list[dict[str, Any]]], dict[str, Any]],
         score_dev: Callable[[], Mapping[str, float]],
         config: TrainConfig,
         folder: Path,
         part: Part | None = None,
+        curriculum: Curriculum | None = None,
     ) -> None:
         join_processes()
         arguments = TrainingArguments(
@@ -99,6 +102,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         self.run_log = RunLog(folder / "log.jsonl", balancer)
         self._score_dev = score_dev
         self._sampler = sampler
+        self._curriculum = curriculum
         self._precision = _PRECISIONS[config.precision]
         callbacks: list[Any] = [SetEpoch(sampler), ScoreOnSchedule(config.evaluations), self.stop_on_signal]
         if config.patience is not None:
@@ -154,10 +158,21 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple:
         """Collect the batches of one step, and measure them."""
+        curriculum, step = self._curriculum, self.state.global_step
+        if curriculum is not None:
+            epoch_iterator = (curriculum.hide(batch, step) for batch in epoch_iterator)
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         rows = sum(len(batch["inputs"]["input_ids"]) for batch in batches)
         tokens = sum(int(batch["lengths"].sum()) for batch in batches)
         self.run_log.rows, self.run_log.tokens = self._sum_over_processes([rows, tokens])
+        if curriculum is not None and batches:
+            observed = [curriculum.observe(batch) for batch in batches]
+            total, labels = self._sum_over_processes([sum(column) for column in zip(*observed, strict=True)])
+            stage = curriculum.stage(step)
+            self.run_log.curriculum = {
+                "difficulty": total / labels,
+                **({"stage": stage.number} if curriculum.staged else {"share": stage.share}),
+            }
         return batches, items
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:

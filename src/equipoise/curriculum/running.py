@@ -1,0 +1,124 @@
+"""The difficulty of a run file's training examples, from the file to plain data."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from equipoise.config import RunConfig, load_config
+from equipoise.data import Table, load_table
+from equipoise.errors import UsageError
+from equipoise.files import write_text
+
+from .measuring import MEASURES, Difficulty, TaskDifficulty, measure_table, summarise
+
+EXAMPLES_FILE = "difficulty.jsonl"
+_FILES = {EXAMPLES_FILE, "difficulty.html"}
+
+
+class MeasuredRun(NamedTuple):
+    """A run file whose difficulty is measured.
+
+    Args:
+        config: the run file.
+        table: its rows.
+        difficulty: how difficult they are.
+    """
+
+    config: RunConfig
+    table: Table
+    difficulty: Difficulty
+
+
+def measure_difficulty(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> MeasuredRun:
+    """Measure the difficulty of a run file's tasks and training examples by every measure; nothing is written.
+
+    Args:
+        run_file: path of the run file, or a checked configuration.
+        overrides: `key=value` settings that win over the file.
+
+    Raises:
+        UsageError: the run file is wrong.
+        DataError: a file or a label is wrong.
+        ModelError: the backbone cannot be loaded.
+    """
+    config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
+    table = load_table(config)
+    return MeasuredRun(config, table, measure_table(table, config, MEASURES, "Encoding texts"))
+
+
+def gather_difficulty(measured: MeasuredRun) -> dict[str, Any]:
+    """Return what the page and the terminal show, as plain data.
+
+    Returns:
+        "name" and "model" of the run file; "tasks": by name "kind", the figures of `summarise`, "correlations" (names
+        and Spearman's ρ) and "examples_of" (arrays, where they are measured: "pvi", "confidence", "variability",
+        "suspected"); "order": by measure the tasks, easy before hard; "notes".
+    """
+    config, table, difficulty = measured
+    return {
+        "name": config.output.name,
+        "model": config.model,
+        "tasks": {
+            name: {
+                "kind": table.tasks[name].summary,
+                **summarise(found),
+                "correlations": {"names": list(found.columns()), "values": found.correlations()},
+                "examples_of": _arrays(found),
+            }
+            for name, found in difficulty.tasks.items()
+        },
+        "order": {by: difficulty.order(by) for by in MEASURES},
+        "notes": [*table.notes, *difficulty.notes],
+    }
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse to replace what is no folder of difficulty.
+
+    Raises:
+        UsageError: it is a file, or holds something else.
+    """
+    for path in (folder.parent, folder):
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path}: found a file, expected a folder; choose another `output`.")
+    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if others := sorted(found - _FILES):
+        raise UsageError(
+            f"{folder}: the folder of difficulty holds other files ({', '.join(others[:3])}), expected none; choose "
+            "another `output`."
+        )
+
+
+def write_examples(folder: Path, difficulty: Difficulty) -> None:
+    """Write `difficulty.jsonl` into a folder: one line an example and task.
+
+    A line holds "task", "row" (the example's number in the training split of the run file's table), "metadata" (the
+    score), its parts, and where they are measured "pvi", "confidence", "variability", "forgetting" and "suspected".
+    """
+    lines = [line for name, found in difficulty.tasks.items() for line in _lines(name, found)]
+    write_text(folder / EXAMPLES_FILE, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+
+def _lines(name: str, found: TaskDifficulty) -> Iterator[dict[str, Any]]:
+    columns = {"metadata": found.metadata, **found.parts, **_arrays(found)}
+    for place, row in enumerate(found.rows.tolist()):
+        figures = {key: values[place].item() for key, values in columns.items()}
+        yield {
+            "task": name,
+            "row": row,
+            **{key: None if value != value else _rounded(value) for key, value in figures.items()},
+        }
+
+
+def _arrays(found: TaskDifficulty) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {} if found.pvi is None else {"pvi": found.pvi.values}
+    if found.dynamics is not None:
+        arrays |= {key: getattr(found.dynamics, key) for key in ("confidence", "variability", "forgetting")}
+    return arrays if found.suspected is None else {**arrays, "suspected": found.suspected}
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 6) if isinstance(value, float) else value
