@@ -124,3 +124,118 @@ def make_run(
 @pytest.fixture
 def make(tmp_path):
     return lambda names, **options: make_run(tmp_path / "my run", names, **options)
+
+
+def make_merge(*, blocks=1, objectives="run_score", tasks=("tone", "score", "irony")):
+    """Return a merge's table as data, with numbers made up by hand: groups of two tasks and of the others."""
+    metrics = {"score": "pearson"}
+    values = {
+        "base": (0.30, -0.10, 0.40),
+        "experts": (0.60, 0.80, 0.50),
+        "joint": (0.58, 0.70, 0.52),
+        "uniform": (0.45, 0.40, 0.45),
+        "ties": (0.40, 0.50, 0.45),
+        "evolved:one": (0.54, 0.72, 0.50),
+        "evolved:two": (0.50, 0.64, 0.38),
+    }
+
+    def record(task, split, value):
+        metric = metrics.get(task, "macro_f1")
+        return {
+            **{"split": split, "subset": "all", "model": "", "task": task, "metric": metric, "n": 40},
+            **{"value": value, "low": round(value - 0.05, 3), "high": round(value + 0.04, 3)},
+        }
+
+    rows = [
+        {
+            "name": name,
+            "about": {"uniform": "the average of the experts"}.get(name, ""),
+            "metrics": {
+                "test": {task: record(task, "test", one) for task, one in zip(tasks, found, strict=False)},
+                "dev": {task: record(task, "dev", one + 0.01) for task, one in zip(tasks, found, strict=False)},
+            },
+            "run_score": {
+                "test": sum(max(0, one) for one in found[: len(tasks)]) / len(tasks),
+                "dev": sum(max(0, one + 0.01) for one in found[: len(tasks)]) / len(tasks),
+            },
+            "recipe": None,
+            "tried": None,
+        }
+        for name, found in values.items()
+    ]
+
+    def search(members, fitness, finalists, chosen, agreement):
+        keys = [member if blocks == 1 else f"{member}/{block}" for block in range(blocks) for member in members]
+        own = [task for found in members.values() for task in found]
+        return {
+            "chosen": chosen,
+            "recipe": {},
+            "finalists": finalists,
+            "dev": finalists[str(chosen)],
+            "members": members,
+            "agreement": agreement,
+            "candidates": [
+                {
+                    "number": number,
+                    "numbers": {
+                        **{key: round(0.1 * number + 0.07 * i, 3) if number else 0.5 for i, key in enumerate(keys)},
+                        "option:density": 0.2,
+                    },
+                    "start": number < 2,
+                    "fitness": one,
+                    # The one that leaves the race is worse than the first on all tasks.
+                    "tasks": {
+                        task: round(one - 0.2 if number == 2 else one + (0.1 * number * (-1) ** i), 3)
+                        for i, task in enumerate(own)
+                    },
+                    "heats": 2 if number == 2 else 6,
+                    "rows": 20 if number == 2 else 60,
+                }
+                for number, one in enumerate(fitness)
+            ],
+        }
+
+    everything = {task: [task] for task in tasks}
+    groups = {"first": list(tasks[:2]), **({"rest": list(tasks[2:])} if tasks[2:] else {})}
+    return {
+        "name": "small",
+        "model": "tiny",
+        "operator": {"name": "ties"},
+        "objectives": objectives,
+        "tasks": {
+            task: {
+                "kind": "classification",
+                "format": "module",
+                "metric": metrics.get(task, "macro_f1"),
+                "group": None if task == "irony" else "first",
+                "rows": {"train": 90, "dev": 40, "test": 40},
+                "weak": {"rows": 64, "weak": 32, "wrong": 0.25, "suspected": 0.1, "train": 1090},
+            }
+            for task in tasks
+        },
+        "rows": rows,
+        "best": "one",
+        "kept": {row["name"]: 0.9333 if row["name"] == "evolved:one" else 1.0 for row in rows},
+        "tests": [
+            {"row": row, "task": "tone", "difference": {"value": off, "low": off - 0.1, "high": off + 0.1}, "p_holm": p}
+            for row, off, p in (("base", 0.2, 0.01), ("joint", -0.1, 0.049), ("ties", 0.2, 0.05))
+        ],
+        "searches": {
+            "one/all": search(
+                everything, [0.4, 0.45, 0.41, 0.5, 0.48], {"3": 0.55, "4": 0.6, "0": 0.5, "1": 0.51}, 4, 0.8
+            ),
+            "two/first": search(
+                {task: [task] for task in tasks[:2]}, [0.3, 0.35, 0.31, 0.4], {"3": 0.45, "0": 0.4}, 3, None
+            ),
+            "two/groups": search(groups, [0.42, 0.41, 0.4, 0.46], {"3": 0.5, "0": 0.52, "1": 0.5}, 0, -0.5),
+        },
+        "heat_map": {task: {other: 0.7 if other == task else 0.2 for other in tasks} for task in tasks},
+        "seconds": {"weak": 16.1, "search:one/all": 61.0, "row:ties": 4.0, "expert:tone": 2.0},
+        "notes": ["Row 'peft_linear' is left out: peft merges LoRA adapters only."],
+    }
+
+
+@pytest.fixture
+def merge_results():
+    """A function that returns a merge's table as data; see `make_merge`."""
+    return make_merge

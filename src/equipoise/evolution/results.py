@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 from equipoise.config import RunConfig
 from equipoise.data import Table
 from equipoise.evaluation import Items, as_stored, paired_tests
+from equipoise.merging import MERGE_OPERATORS
 from equipoise.training.folder import read_predictions
 from equipoise.training.single_task import SingleTask
 
@@ -25,10 +26,15 @@ ABOUT = {
     "uniform": "the average of the experts",
     "task_arithmetic": "one coefficient for all experts, chosen on dev",
     "peft_linear": "peft's default merge of LoRA adapters",
+    "regmean": "layers that answer as each expert does on its inputs",
+    "fisher": "averaged by each expert's Fisher information",
+    "adamerging": "coefficients that make it sure of itself",
     "evolved:one": "evolved, all experts at once",
     "evolved:two": "evolved, first within groups, then across",
+    "evolved:one + demonstrations": "the same, shown examples",
+    "evolved:two + demonstrations": "the same, shown examples",
 }
-"""What rows are; others are operators."""
+"""What rows are; the others are operators."""
 
 
 def gather_results(
@@ -69,7 +75,7 @@ def gather_results(
         rows.append(
             {
                 "name": row,
-                "about": ABOUT.get(row, ""),
+                "about": ABOUT[row] if row in ABOUT else MERGE_OPERATORS[row].summary,
                 "metrics": {
                     split: {
                         one["task"]: one
@@ -114,7 +120,7 @@ def gather_results(
         "heat_map": {
             name.removeprefix("expert:"): cell["scores"] for name, cell in cells.items() if name.startswith("expert:")
         },
-        "seconds": {name: cell["seconds"] for name, cell in cells.items()},
+        "seconds": {name: cell["seconds"] + cell.get("seconds_searched", 0.0) for name, cell in cells.items()},
         "notes": notes,
     }
 
@@ -156,7 +162,7 @@ def _search(stage: Stage, cells: Mapping[str, Mapping[str, Any]]) -> dict[str, A
     if len(scored) > 2 and len({one for one, _ in scored}) > 1 and len({dev for _, dev in scored}) > 1:
         agreement = float(spearmanr(*zip(*scored, strict=True)).statistic)
     return {
-        **{key: found[key] for key in ("chosen", "recipe", "finalists", "dev", "candidates")},
+        **{key: found[key] for key in ("chosen", "recipe", "finalists", "dev", "seconds_searched", "candidates")},
         "members": {name: list(tasks) for name, tasks in stage.members.items()},
         "agreement": agreement,
     }

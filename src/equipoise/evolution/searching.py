@@ -12,7 +12,7 @@ from equipoise.progress import Progress
 
 from .fitness import Fitness, Heats, race
 from .stages import Stage
-from .study import Search
+from .study import Search, seconds_of
 from .workbench import Workbench
 
 Vectors = Mapping[str, TaskVector]
@@ -86,6 +86,7 @@ def choose(stage: Stage, search: Search, bench: Workbench, vectors: Vectors) -> 
 
     Returns:
         "chosen", the number of the best on dev, and its "recipe"; "finalists": their dev run scores by number;
+        "seconds_searched": all workers' time on candidates;
         "candidates": of each its "numbers", fitness, tasks' metrics, heats, rows and whether it was a start.
     """
     space = stage.space(bench.config)
@@ -110,6 +111,7 @@ def choose(stage: Stage, search: Search, bench: Workbench, vectors: Vectors) -> 
         "recipe": space.recipe(numbers[chosen]).to_dict(),
         "finalists": scores,
         "dev": scores[chosen],
+        "seconds_searched": round(sum(map(seconds_of, search.finished)), 1),
         "candidates": [
             {
                 "number": trial.number,

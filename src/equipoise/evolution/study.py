@@ -158,7 +158,7 @@ class Search:
     def _is_spent(self, trials: Sequence[FrozenTrial]) -> bool:
         claimed = [trial for trial in trials if trial.state in _CLAIMED]
         if self.minutes is not None:
-            worked = sum(_seconds(trial) for trial in claimed)
+            worked = sum(seconds_of(trial) for trial in claimed)
             if worked >= 60 * self.minutes:
                 return True
         return len(claimed) >= self.candidates
@@ -270,7 +270,8 @@ class Claim:
             thread.join()
 
 
-def _seconds(trial: FrozenTrial) -> float:
+def seconds_of(trial: FrozenTrial) -> float:
+    """Return how long a candidate has taken, until now if it is being scored."""
     if trial.datetime_start is None:
         return 0.0
     ended = trial.datetime_complete or type(trial.datetime_start).now()
@@ -286,7 +287,7 @@ def _is_lost(trial: FrozenTrial) -> bool:
     worker = trial.user_attrs.get(_WORKER)
     if worker is None:
         # Killed between the claim and its first sign of life, or claimed just now.
-        return _seconds(trial) > _LOST
+        return seconds_of(trial) > _LOST
     if worker["host"] == socket.gethostname() and not _lives(worker["process"]):
         return True
     return time.time() - float(worker["seen"]) > _LOST

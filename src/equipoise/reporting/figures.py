@@ -54,7 +54,7 @@ class Curve(NamedTuple):
     values: Floats
 
 
-class _End(NamedTuple):
+class End(NamedTuple):
     """Where a line ends, and how it is named."""
 
     value: float
@@ -70,21 +70,21 @@ def plot_dev(dev: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task], kept: 
     with mpl.rc_context(STYLE):
         ends = []
         scored = [name for name, task in tasks.items() if not task.auxiliary]
-        figure, axes = _figure(340, right=_key_width([*scored, "run score"]))
+        figure, axes = _figure(340, right=key_width([*scored, "run score"]))
         if len(scored) > 1:
             for i, (name, task) in enumerate(tasks.items()):
                 curve = _curve(dev, lambda line, key=f"{name}/{task.metric}": line["dev"].get(key))  # type: ignore[misc]
                 if len(curve.steps):
                     axes.plot(*curve, linewidth=1.4, marker="o", markersize=3, **line_style(i))
-                    ends.append(_End(float(curve.values[-1]), name, line_style(i)))
+                    ends.append(End(float(curve.values[-1]), name, line_style(i)))
         axes.plot(*score, color=INK, linewidth=2.6, marker="o", markersize=5)
-        ends.append(_End(float(score.values[-1]), "run score", {"color": INK}))
+        ends.append(End(float(score.values[-1]), "run score", {"color": INK}))
         if kept is not None and kept in score.steps:
             value = score.values[score.steps == kept][0]
             axes.plot([kept], [value], "o", markersize=12, markerfacecolor=PAGE, markeredgecolor=INK, mew=2)
             axes.plot([kept], [value], "o", markersize=5, color=INK)
         axes.set_xlim(0, score.steps[-1] * 1.02)
-        _label_ends(axes, ends)
+        label_ends(axes, ends)
         return to_svg(figure, "dev", _describe_dev(score, kept, {name: tasks[name] for name in scored}))
 
 
@@ -136,16 +136,16 @@ def plot_weights(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) 
     if len(tasks) < 2 or not any(len(curve.steps) for curve in curves.values()):
         return None
     with mpl.rc_context(STYLE):
-        figure, axes = _figure(300 + 12 * max(0, len(tasks) - 5), right=_key_width(list(tasks)))
+        figure, axes = _figure(300 + 12 * max(0, len(tasks) - 5), right=key_width(list(tasks)))
         axes.set_ylim(0.75, 1.25)
         axes.axhline(1, color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
         ends = []
         for i, (name, curve) in enumerate(curves.items()):
             if len(curve.steps):
                 _plot_noisy(axes, curve, faint=0.3 if len(curves) <= 3 else 0.0, **line_style(i))
-                ends.append(_End(float(_smooth(curve)[-1]), name, line_style(i)))
+                ends.append(End(float(_smooth(curve)[-1]), name, line_style(i)))
         axes.set_xlim(0, max(curve.steps[-1] for curve in curves.values() if len(curve.steps)))
-        _label_ends(axes, ends)
+        label_ends(axes, ends)
         last = ", ".join(f"{end.name} {end.value:.2f}" for end in ends)
         return to_svg(figure, "weights", f"Line chart of the task weights over the steps; at the end {last}.")
 
@@ -158,14 +158,14 @@ def plot_difficulty(steps: Sequence[Mapping[str, Any]]) -> Markup | None:
     observed = _curve(met, lambda line: line["curriculum"]["difficulty"])
     share = _curve(met, lambda line: line["curriculum"].get("share"))
     with mpl.rc_context(STYLE):
-        figure, axes = _figure(280, right=_key_width(["difficulty", "share drawn"]))
+        figure, axes = _figure(280, right=key_width(["difficulty", "share drawn"]))
         _plot_noisy(axes, observed, **line_style(0))
-        ends = [_End(float(_smooth(observed)[-1]), "difficulty", line_style(0))]
+        ends = [End(float(_smooth(observed)[-1]), "difficulty", line_style(0))]
         said = f"from {_smooth(observed)[0]:.2f} to {_smooth(observed)[-1]:.2f}"
         if len(share.steps):
             look: dict[str, Any] = {"color": SERIES[1], "linestyle": _DASHES[1]}
             axes.plot(*_thin(share), linewidth=2, **look)
-            ends.append(_End(float(share.values[-1]), "share drawn", look))
+            ends.append(End(float(share.values[-1]), "share drawn", look))
             said += f"; share of the examples drawn from, from {share.values[0]:.2f} to {share.values[-1]:.2f}"
         else:
             stages = [line["curriculum"]["stage"] for line in met]
@@ -175,7 +175,7 @@ def plot_difficulty(steps: Sequence[Mapping[str, Any]]) -> Markup | None:
             said += f"; {stages[-1]} stages" + "".join(f", one from step {step} on" for step in begins)
         axes.set_ylim(0, 1.02)
         axes.set_xlim(0, observed.steps[-1])
-        _label_ends(axes, ends)
+        label_ends(axes, ends)
         return to_svg(figure, "difficulty", f"Line chart of the difficulty met over the steps, {said}.")
 
 
@@ -240,7 +240,7 @@ def _thin(curve: Curve) -> Curve:
     return Curve(*(np.add.reduceat(values, edges) / sizes for values in curve))
 
 
-def _label_ends(axes: Axes, ends: Sequence[_End]) -> None:
+def label_ends(axes: Axes, ends: Sequence[End]) -> None:
     """Name the lines beside their right ends, moved apart where names would overlap."""
     low, high = axes.get_ylim()
     width, height = axes.bbox.width, axes.bbox.height
@@ -295,7 +295,8 @@ def short(name: str) -> str:
     return name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…"
 
 
-def _key_width(names: Sequence[str]) -> float:
+def key_width(names: Sequence[str]) -> float:
+    """Return the pixels that `label_ends` takes beside a figure."""
     return 45 + 8.2 * max(len(short(name)) for name in names)
 
 

@@ -5,21 +5,102 @@ from pathlib import Path
 from typing import Any
 
 import rich.table
+from rich import box
+from rich.text import Text as RichText
 
 from equipoise.files import write_text
+from equipoise.progress import format_seconds
+
+from .compare_tables import Text
+from .merge_figures import plot_coefficients, plot_experts_and_evolved, plot_finalists, plot_fitness, plot_front
+from .merge_tables import (
+    BETTER,
+    WORSE,
+    best_name,
+    coefficients,
+    find_marks,
+    key_figures,
+    percent,
+    search_rows,
+    task_columns,
+    time_rows,
+    write_rows,
+)
+from .pages import make_environment
+
+_NAME, _VALUE = 10, 6
+"""The least widths of columns: eight tasks fit a terminal of 80 columns."""
 
 
 def write_merge(folder: str | Path, results: Mapping[str, Any]) -> Path:
-    """Write `merge.html` into the folder of a merge."""
+    """Write `merge.html` into the folder of a merge: one page that needs neither network nor scripts.
+
+    Args:
+        folder: the folder.
+        results: the table as data (see `equipoise.evolution.results.gather_results`).
+
+    Returns:
+        The path of the page.
+    """
+    searches = results["searches"]
+    found = list(enumerate(searches.items()))
+    page = (
+        make_environment()
+        .get_template("merge.html.j2")
+        .render(
+            results=results,
+            best=best_name(results),
+            labels=task_columns(results),
+            tables={split: write_rows(results, split) for split in ("test", "dev")},
+            marks=(BETTER, WORSE) if find_marks(results) else (),
+            key_figures=key_figures(results),
+            fitness_figure=plot_fitness(searches),
+            finalists_figure=plot_finalists(results),
+            coefficient_figures={name: plot_coefficients(place, name, search) for place, (name, search) in found},
+            blocks=max(len(lines) for search in searches.values() for lines in coefficients(search).values()),
+            heat_map=plot_experts_and_evolved(results),
+            front_figures={name: plot_front(place, name, search) for place, (name, search) in found}
+            if results["objectives"] == "tasks"
+            else {},
+            searches=search_rows(results),
+            percent=percent,
+            times=time_rows(results),
+            time=format_seconds(sum(results["seconds"].values())),
+        )
+    )
     path = Path(folder) / "merge.html"
-    write_text(path, "<!DOCTYPE html>\n<title>Equipoise merge</title>\n")
+    write_text(path, page)
     return path
 
 
 def merge_table(results: Mapping[str, Any]) -> rich.table.Table:
-    """Return each row's primary metric on test, for the terminal."""
-    table = rich.table.Table("row", *results["tasks"], "run score")
-    for row in results["rows"]:
-        values = [f"{row['metrics']['test'][task]['value']:.3f}" for task in results["tasks"]]
-        table.add_row(row["name"], *values, f"{row['run_score']['test']:.3f}")
+    """Return each row's primary metric on test, its run score and what it keeps, for the terminal."""
+    marks = f"; {BETTER} {WORSE} better, worse than {best_name(results)} (p < 0.05 after Holm)"
+    table = rich.table.Table(
+        title="Rows × tasks on test, with half the 95 % interval",
+        title_justify="left",
+        title_style="bold",
+        caption="bold: best; run score: mean of max(0, metric); kept: % of the experts’ own metrics, mean"
+        + (marks if find_marks(results) else ""),
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("row", overflow="fold", min_width=_NAME)
+    for name, label in task_columns(results).items():
+        table.add_column(RichText(f"{name}\n{label}"), justify="right", overflow="fold", min_width=_VALUE)
+    table.add_column("run\nscore", justify="right", no_wrap=True)
+    table.add_column("kept\n%", justify="right", no_wrap=True)
+    for row in write_rows(results, "test"):
+        table.add_row(RichText(row.name), *map(_text, row.cells), _text(row.run_score), row.kept.removesuffix(" %"))
     return table
+
+
+def _text(cell: Text | None) -> RichText:
+    if cell is None:
+        return RichText("–", style="dim")
+    text = RichText(cell.value, style="bold" if cell.best else "")
+    if cell.half:
+        # A narrow terminal breaks the line here.
+        text.append(f" {cell.half}", style="not bold dim")
+    return text
