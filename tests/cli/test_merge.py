@@ -4,7 +4,9 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters import save_two
+from corpus import run_data, write_data
 from equipoise.cli import app
+from equipoise.errors import UsageError
 
 
 @pytest.fixture
@@ -55,3 +57,34 @@ def test_mistakes(experts, arguments, message):
     result = _run(experts, *arguments)
     assert message in str(result.exception)
     assert not (experts / "out").exists()
+
+
+def test_a_run_file_is_searched(tmp_path, tiny_model):
+    data = run_data(tmp_path, tiny_model, epochs=1, evaluations=1)
+    data["merge"] = {"candidates": 9, "stages": ["one"], "rivals": ["uniform"], "joint": False}
+    run_file = write_data(tmp_path, data)
+    result = CliRunner().invoke(app, ["merge", str(run_file), "--set", "merge.weak.rows=8"])
+    assert result.exit_code == 0, result.output
+    assert all(name in result.output for name in ("evolved:one", "uniform", "intensity", "run/merge/merge.html"))
+    assert json.loads((tmp_path / "run" / "merge" / "merge.json").read_text())["best"] == "one"
+    answer = CliRunner().invoke(app, ["predict", str(tmp_path / "run" / "merge"), "so good", "--pair", "film"])
+    assert set(json.loads(answer.output)) == {"text", "pair", "intensity", "polarity", "towards"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run.yaml", "-o", "out"], "found --output with the run file run.yaml, which says how to merge"),
+        (["run.yaml", "--operator", "ties", "--seed", "1"], "found --operator and --seed with the run file"),
+        (["nowhere.yaml"], "nowhere.yaml"),
+        (["one", "two"], "--output: found none, expected the folder to write"),
+        (["one", "two", "-o", "out", "--set", "a=1"], "--set goes with a run file, found folders"),
+    ],
+)
+def test_a_run_file_and_folders_have_options_of_their_own(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    result = CliRunner().invoke(app, ["merge", *arguments])
+    assert message in str(result.exception)
+    assert isinstance(result.exception, UsageError)
