@@ -61,7 +61,7 @@ def test_mistakes(experts, arguments, message):
 
 def test_a_run_file_is_searched(tmp_path, tiny_model):
     data = run_data(tmp_path, tiny_model, epochs=1, evaluations=1)
-    data["merge"] = {"candidates": 9, "stages": ["one"], "rivals": ["uniform"], "joint": False}
+    data["merge"] = {"candidates": 10, "stages": ["one"], "rivals": ["uniform"], "joint": False}
     run_file = write_data(tmp_path, data)
     result = CliRunner().invoke(app, ["merge", str(run_file), "--set", "merge.weak.rows=8"])
     assert result.exit_code == 0, result.output

@@ -86,6 +86,12 @@ class MergeConfig(Section):
     weak: Annotated[WeakConfig, EMPTY_IS_DEFAULT] = Field(
         WeakConfig(), description="The training rows that candidates are scored on."
     )
+    refit: bool = Field(
+        True,
+        description="Fit the last layer of every task module anew to a merged model's features, of the search's "
+        "candidates and of all rows; tasks in the format `instruct` have none.",
+    )
+    refit_rows: int = Field(64, gt=1, description="Training rows of each task that candidates' layers are fitted to.")
     rivals: tuple[Literal[RIVALS + MORE_RIVALS], ...] = Field(  # type: ignore[valid-type]
         RIVALS,
         description="Merges without a search that are rows beside; "

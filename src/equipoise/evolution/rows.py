@@ -55,16 +55,23 @@ def record_row(name: str, found: Found, table: Table, config: RunConfig, folder:
 
 
 def score_held(name: str, bench: Workbench, folder: Path) -> dict[str, Any]:
-    """Score what the workbench holds on dev and test, all tasks; thresholds are tuned on dev.
+    """Score what the workbench holds on dev and test, all tasks.
+
+    Last layers are fitted anew to all training rows, if the run file wants it; dev chooses their penalties and the
+    thresholds.
 
     Returns:
         What `record_row` does, and "tasks": the tasks with these thresholds.
     """
     tasks = list(bench.table.scored)
-    rows = sum(len(bench.table.rows(task, split)) for task in tasks for split in SPLITS)
-    bar = Progress(f"Scoring {name}", rows, "row")
+    train = {task: bench.table.rows(task, "train") for task in tasks}
+    read = ("train", "dev", *SPLITS) if bench.refits else SPLITS
+    bar = Progress(
+        f"Scoring {name}", sum(len(bench.table.rows(task, split)) for task in tasks for split in read), "row"
+    )
     try:
-        found = {split: bench.predict_split(split, tasks, bar) for split in SPLITS}
+        with bench.refitted(train, by_dev=True, bar=bar):
+            found = {split: bench.predict_split(split, tasks, bar) for split in SPLITS}
     finally:
         bar.close()
     tuned = tune_tasks(found["dev"], bench.table)

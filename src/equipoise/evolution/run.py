@@ -4,9 +4,11 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,11 +34,11 @@ from .recipes import Recipe
 from .results import gather_results
 from .rivals import peft_linear, rival_recipes
 from .rows import score_base, score_experts, score_held, score_joint, score_shown
-from .searching import choose, dev_score, make_search, run_search
+from .searching import choose, dev_scores, make_search, run_search
 from .stages import Stage, plan_stages
 from .study import forget, open_storage
 from .weak import mine_weak
-from .workbench import Workbench
+from .workbench import Indices, Workbench
 
 _HEATS = 6
 ADAMERGING_STEPS = 500
@@ -140,9 +142,11 @@ class _Run:
         with self.folder.hold("page"):
             best = results["best"]
             if not (self.folder.path / MODEL / "equipoise.json").exists():
+                train = {task: self.table.rows(task, "train") for task in self.table.scored}
                 with (
                     replace_folder(self.folder.path / MODEL) as target,
                     bench.holding(evolved[best]),
+                    bench.refitted(train, by_dev=True),
                     torch.no_grad(),
                 ):
                     tuned_tasks = cells[f"row:evolved:{best}"]["tasks"]
@@ -168,8 +172,11 @@ class _Run:
                 seed=self.config.train.seed,
             )
             total = len(self.table.rows(name, "train"))
+            others = np.setdiff1d(np.arange(total), weak.rows)
+            generator = np.random.default_rng(self.config.train.seed)
             found[name] = {
                 "rows": weak.rows.tolist(),
+                "fit": sorted(generator.permutation(others)[: self.config.merge.refit_rows].tolist()),
                 "weak": weak.weak,
                 "wrong": weak.wrong / total,
                 "suspected": len(weak.suspected) / total,
@@ -203,22 +210,23 @@ class _Run:
                 name: groups[name] if len(tasks) > 1 else bench.task_vectors[tasks[0]]
                 for name, tasks in stage.members.items()
             }
+            fit = self._fit_rows(weak, stage.tasks)
 
-            def search(stage: Stage = stage, own: Mapping[str, Vector] = own) -> dict[str, Any]:
-                opened = make_search(stage, self._study(stage), bench, own, self.storage)
-                return choose(stage, opened, bench, own)
-
+            opened = make_search(stage, self._study(stage), bench, own, self.storage)
             if f"search:{stage.name}" not in self.folder.cells:
                 chosen = {task: weak[task]["rows"] for task in stage.tasks}
                 tasks = {task: tuned.tasks[task] for task in stage.tasks}
                 heats = Heats.draw(tuned, tasks, "train", chosen, heats=_HEATS, seed=self.config.train.seed)
-                opened = make_search(stage, self._study(stage), bench, own, self.storage)
                 # Not a cell: any number of processes take part.
-                run_search(stage, opened, bench, own, heats)
-            found = self.folder.cell(f"search:{stage.name}", search)
+                run_search(stage, opened, bench, own, heats, fit)
+            found = self.folder.cell(f"search:{stage.name}", partial(choose, stage, opened, bench, own, fit))
             merged = Recipe(**found["recipe"]).merge(own, bench.tensors, bench.linear)
             groups[stage.name.partition("/")[2]] = merged
         return merged
+
+    def _fit_rows(self, weak: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Indices]:
+        """The training rows that last layers of candidates are fitted to: others than candidates are scored on."""
+        return {task: self.table.rows(task, "train")[weak[task]["fit"]] for task in tasks}
 
     def _study(self, stage: Stage) -> str:
         return f"{self.study}/{stage.name}"
@@ -265,9 +273,11 @@ class _Run:
         statistics = self._statistics(name, bench) if name in ("regmean", "fisher") else None
         recipes = rival_recipes(name, list(bench.vectors), self.config.merge.scales, self.config.train.seed)
         tried: list[float] = []
+        fit = self._fit_rows(self.folder.cells["weak"]["tasks"], list(self.table.scored))
         for recipe in recipes if len(recipes) > 1 else ():
-            with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)):
-                tried.append(dev_score(bench, list(self.table.scored)))
+            merged = recipe.merge(bench.task_vectors, bench.tensors, bench.linear)
+            with bench.holding(merged), bench.refitted(fit, precise=False):
+                tried.append(float(np.mean(list(dev_scores(bench, list(self.table.scored)).values()))))
         recipe = recipes[tried.index(max(tried))] if tried else recipes[0]
         with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear, statistics=statistics)):
             found = score_held(name, bench, self.folder.path)
@@ -311,13 +321,11 @@ class _Run:
     def _alone(self, bench: Workbench) -> dict[str, Callable[[], dict[str, Any]]]:
         """The cells of the heat map: each expert's weights with every task's module, on dev."""
         tasks = list(self.table.scored)
+        fit = self._fit_rows(self.folder.cells["weak"]["tasks"], tasks)
 
         def score(expert: str) -> dict[str, Any]:
-            scores = {}
-            with bench.holding(bench.vectors[expert].tensors):
-                for task in tasks:
-                    scores[task] = dev_score(bench, [task])
-            return {"scores": scores}
+            with bench.holding(bench.vectors[expert].tensors), bench.refitted(fit, precise=False):
+                return {"scores": dev_scores(bench, tasks)}
 
         return {f"expert:{name}": lambda name=name: score(name) for name in bench.vectors}  # type: ignore[misc]
 

@@ -7,19 +7,19 @@ import numpy as np
 from optuna.storages import BaseStorage
 
 from equipoise.evaluation import METRICS
-from equipoise.merging import Cache, MetaGPT, TaskVector
+from equipoise.merging import Cache, MetaGPT, TaskArithmetic, TaskVector
 from equipoise.progress import Progress
 
 from .fitness import Fitness, Heats, race
 from .stages import Stage
 from .study import Search, seconds_of
-from .workbench import Workbench
+from .workbench import Indices, Workbench
 
 Vectors = Mapping[str, TaskVector]
 
 
 def make_search(stage: Stage, name: str, bench: Workbench, vectors: Vectors, storage: BaseStorage) -> Search:
-    """Open a stage's search, which starts from the uniform average and from MetaGPT's coefficients.
+    """Open a stage's search, which starts from the uniform average, task arithmetic, and MetaGPT's coefficients.
 
     Args:
         stage: the stage.
@@ -33,7 +33,9 @@ def make_search(stage: Stage, name: str, bench: Workbench, vectors: Vectors, sto
     count = len(stage.members)
     survey = MetaGPT().survey(vectors, bench.linear)
     shares = MetaGPT().coefficients(dict.fromkeys(stage.members, 1.0), survey)
-    starts = [space.start([1 / count] * count), space.start([shares[name] for name in stage.members])]
+    usual = TaskArithmetic().default_weight
+    coefficients = [[1 / count] * count, [usual] * count, [shares[name] for name in stage.members]]
+    starts = [space.start(one) for one in coefficients]
     objectives = stage.tasks if config.merge.objectives == "tasks" else ["run_score"]
     return Search(
         storage,
@@ -47,7 +49,9 @@ def make_search(stage: Stage, name: str, bench: Workbench, vectors: Vectors, sto
     )
 
 
-def run_search(stage: Stage, search: Search, bench: Workbench, vectors: Vectors, heats: Heats) -> None:
+def run_search(
+    stage: Stage, search: Search, bench: Workbench, vectors: Vectors, heats: Heats, fit: Mapping[str, Indices]
+) -> None:
     """Score candidates until the stage's budget is used up.
 
     Args:
@@ -56,6 +60,7 @@ def run_search(stage: Stage, search: Search, bench: Workbench, vectors: Vectors,
         bench: the workbench.
         vectors: what is merged, by member.
         heats: the rows that candidates are scored on.
+        fit: for each task the training rows that last layers are fitted to.
     """
     space = stage.space(bench.config)
     cache: Cache = {}
@@ -70,7 +75,7 @@ def run_search(stage: Stage, search: Search, bench: Workbench, vectors: Vectors,
                     # Coefficients of 0 leave experts out, and each choice of experts is kept on its own.
                     cache.clear()
                 merged = space.recipe(claim.numbers).merge(vectors, bench.tensors, bench.linear, cache=cache)
-                with bench.holding(merged):
+                with bench.holding(merged), bench.refitted(fit, precise=False):
                     found = race(heats, lambda rows: bench.predict("train", rows, precise=False), claim.goes_on)
                 fitness = found.run_score if len(found.heats) == len(heats) else _estimate(found, search)
                 values = [fitness] if len(search.objectives) == 1 else [found.tasks[task] for task in search.objectives]
@@ -81,7 +86,9 @@ def run_search(stage: Stage, search: Search, bench: Workbench, vectors: Vectors,
         bar.close()
 
 
-def choose(stage: Stage, search: Search, bench: Workbench, vectors: Vectors) -> dict[str, Any]:
+def choose(
+    stage: Stage, search: Search, bench: Workbench, vectors: Vectors, fit: Mapping[str, Indices]
+) -> dict[str, Any]:
     """Let dev choose among the fittest candidates, and the starts.
 
     Returns:
@@ -99,8 +106,9 @@ def choose(stage: Stage, search: Search, bench: Workbench, vectors: Vectors) -> 
     bar = Progress(f"Search {stage.name}, finalists on dev", len(finalists) * rows, "row")
     try:
         for trial in finalists:
-            with bench.holding(space.recipe(trial.params).merge(vectors, bench.tensors, bench.linear)):
-                scores[trial.number] = dev_score(bench, stage.tasks, bar)
+            merged = space.recipe(trial.params).merge(vectors, bench.tensors, bench.linear)
+            with bench.holding(merged), bench.refitted(fit, precise=False):
+                scores[trial.number] = float(np.mean(list(dev_scores(bench, stage.tasks, bar).values())))
     finally:
         bar.close()
     # At a tie the fitter one, which comes first.
@@ -124,16 +132,16 @@ def choose(stage: Stage, search: Search, bench: Workbench, vectors: Vectors) -> 
     }
 
 
-def dev_score(bench: Workbench, tasks: list[str], bar: Progress | None = None) -> float:
-    """Return the run score on dev of what the workbench holds, over some tasks, in `train.precision`."""
+def dev_scores(bench: Workbench, tasks: list[str], bar: Progress | None = None) -> dict[str, float]:
+    """Return max(0, primary metric) of tasks on dev, of what the workbench holds, in `train.precision`."""
     wanted = {task: bench.table.rows(task, "dev") for task in tasks}
     found = bench.predict("dev", wanted, precise=False, bar=bar)
-    scores = []
+    scores = {}
     for name in tasks:
         gold = bench.table.labels(name, "dev")
         task = bench.table.tasks[name].tune(found[name], gold)
-        scores.append(max(0.0, float(METRICS[task.metric](gold, task.decide(found[name])))))
-    return float(np.mean(scores))
+        scores[name] = max(0.0, float(METRICS[task.metric](gold, task.decide(found[name]))))
+    return scores
 
 
 def _estimate(found: Fitness, search: Search) -> float:

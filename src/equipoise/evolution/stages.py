@@ -10,8 +10,8 @@ from equipoise.merging import make_merge_operator
 from .recipes import Space
 from .study import smallest_budget
 
-STARTS = 2
-"""Searches start from the uniform average and from MetaGPT's coefficients."""
+STARTS = 3
+"""Searches start from the uniform average, from task arithmetic, and from MetaGPT's coefficients."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ from equipoise.merging import (
 from equipoise.modeling import MultiTaskModel, infer
 from equipoise.progress import Progress
 
+from .refitting import last_inputs, refit_module
+
 Indices = npt.NDArray[np.int64]
 
 
@@ -77,6 +79,11 @@ class Workbench:
         """What each expert learnt, by the expert's task."""
         return {name: vector.tensors for name, vector in self.vectors.items()}
 
+    @property
+    def refits(self) -> bool:
+        """Whether last layers are fitted anew to what is held."""
+        return self.config.merge.refit and any(task.format == "module" for task in self.model.tasks.values())
+
     @contextmanager
     def holding(self, vector: Mapping[str, Tensor]) -> Iterator[MultiTaskModel]:
         """Give the model with a merged task vector added for a while."""
@@ -98,6 +105,36 @@ class Workbench:
         device = self.model.device.type
         with torch.autocast(device, dtype, enabled=not precise and dtype is not None):
             return infer(self.model, self.rows(split), wanted, self.config.train.eval_batch_size, bar)
+
+    @contextmanager
+    def refitted(
+        self, rows: Mapping[str, Indices], *, precise: bool = True, by_dev: bool = False, bar: Progress | None = None
+    ) -> Iterator[None]:
+        """Fit the last layers of task modules anew to what is held, for a while, if the run file wants it.
+
+        Args:
+            rows: for each task indices into the training rows to fit to.
+            precise: see `predict`.
+            by_dev: choose penalties on dev.
+            bar: moved by the rows done.
+        """
+        chosen = {task: rows[task] for task in rows if self.model.tasks[task].format == "module"}
+        if not self.refits or not chosen:
+            yield
+            return
+        modules = {task: self.model.task_module(task) for task in chosen}
+        with self.model.replacing(last_inputs(modules)):
+            train = self.predict("train", chosen, precise=precise, bar=bar)
+            dev = {task: self.table.rows(task, "dev") for task in chosen} if by_dev else {}
+            read = self.predict("dev", dev, precise=precise, bar=bar) if by_dev else {}
+        refitted = {}
+        for task, module in modules.items():
+            places = self.table.rows(task, "train")
+            labels = self.table.labels(task, "train")[np.searchsorted(places, chosen[task])]
+            held = (read[task], self.table.labels(task, "dev")) if by_dev else None
+            refitted[task] = refit_module(self.table.tasks[task], module, (train[task], labels), held)
+        with self.model.replacing(refitted):
+            yield
 
     def predict_split(self, split: str, tasks: Sequence[str], bar: Progress | None = None) -> Predictions:
         """Predict for all rows of a split that carry a label of these tasks."""

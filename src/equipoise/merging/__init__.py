@@ -4,7 +4,16 @@ from .adamerging import AdaMerged, adamerge
 from .base import Base
 from .experts import Expert, Kind, common_base, find_experts
 from .merging import Merge, merge
-from .operators import MERGE_OPERATORS, Cache, Column, MergeOperator, MetaGPT, TaskVector, make_merge_operator
+from .operators import (
+    MERGE_OPERATORS,
+    Cache,
+    Column,
+    MergeOperator,
+    MetaGPT,
+    TaskArithmetic,
+    TaskVector,
+    make_merge_operator,
+)
 from .statistics import fisher, input_grams
 from .task_modules import Combined, Modules, combine_models
 from .vectors import Vector, read_vectors
@@ -22,6 +31,7 @@ __all__ = [
     "MergeOperator",
     "MetaGPT",
     "Modules",
+    "TaskArithmetic",
     "TaskVector",
     "Vector",
     "adamerge",

@@ -1,7 +1,8 @@
 """One backbone, one module a task."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -111,6 +112,18 @@ class MultiTaskModel(nn.Module):
         module = self._task_modules[_key(task)]
         assert isinstance(module, TaskModule)
         return module
+
+    @contextmanager
+    def replacing(self, modules: Mapping[str, TaskModule]) -> Iterator[None]:
+        """Answer by other task modules for a while."""
+        own = {task: self.task_module(task) for task in modules}
+        try:
+            for task, module in modules.items():
+                self._task_modules[_key(task)] = module
+            yield
+        finally:
+            for task, module in own.items():
+                self._task_modules[_key(task)] = module
 
     def task_parameters(self) -> list[nn.Parameter]:
         """The parameters of all task modules, and of the pooling: what no backbone brings along."""

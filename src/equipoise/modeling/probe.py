@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float64]
 PENALTIES = (1e4, 1e3, 1e2, 1e1, 1.0)
 """λ of ½‖w‖², the strongest first: `alpha` of Ridge (on the squared error), 1 / `C` of LogisticRegression."""
 _ITERATIONS = 1000
+_NEVER = 1e4
+"""Minus this is the logit of what no training row has."""
 
 
 class LinearProbe:
@@ -63,6 +65,35 @@ class LinearProbe:
             return scores if self.task.range is None else np.clip(scores, *self.task.range)
         assert isinstance(self.task, Classification)
         return _spread(model, scaled, len(self.task.classes))
+
+    def as_layer(self) -> tuple[Floats, Floats]:
+        """Return a linear layer that gives the same: weight (outputs × width) and bias (outputs,).
+
+        Its outputs are logits of the classes, or of each label, or scores, unclipped.
+        """
+        scale, mean = self._scaler.scale_, self._scaler.mean_
+        if isinstance(self.task, Classification):
+            (model,) = self._models
+            weight = np.zeros((len(self.task.classes), len(mean)))
+            bias = np.full(len(self.task.classes), -_NEVER)
+            # Of two classes scikit-learn has one logit, of one class none.
+            few = len(model.classes_) < 3
+            weight[model.classes_], bias[model.classes_] = 0.0, 0.0
+            if not isinstance(model, DummyClassifier):
+                chosen = model.classes_[1:] if few else model.classes_
+                weight[chosen], bias[chosen] = model.coef_, model.intercept_
+        else:
+            parts = [_logit(model, len(mean)) for model in self._models]
+            weight, bias = (np.stack(side) for side in zip(*parts, strict=True))
+        weight = weight / scale
+        return weight, bias - weight @ mean
+
+
+def _logit(model: Any, width: int) -> tuple[Floats, float]:
+    """Return weight and bias of a label's logit, or of a score."""
+    if isinstance(model, DummyClassifier):
+        return np.zeros(width), _NEVER * (2.0 * model.classes_[0] - 1)
+    return model.coef_.reshape(width), float(np.ravel(model.intercept_)[0])
 
 
 def _spread(model: Any, scaled: Floats, classes: int) -> Floats:

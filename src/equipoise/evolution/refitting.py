@@ -1,0 +1,80 @@
+"""The last layers of task modules, fitted anew to what a merged model makes of texts."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from equipoise.experts import choose_probe
+from equipoise.modeling import LinearProbe, TaskModule
+from equipoise.modeling.task_modules import RegressionModule
+from equipoise.tasks import Task
+
+Floats = npt.NDArray[np.float64]
+Labelled = tuple[Floats, npt.NDArray[Any]]
+"""What a last layer reads of rows, and their labels."""
+
+
+class LastInputs(TaskModule):
+    """Predicts what a module's last layer reads.
+
+    Args:
+        module: a module whose `layers` end in a linear one.
+    """
+
+    def __init__(self, module: TaskModule) -> None:
+        super().__init__()
+        layers = module.get_submodule("layers")
+        assert isinstance(layers, nn.Sequential)
+        self.layers = layers[:-1]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (rows × width) to what the last layer reads (rows × width)."""
+        return self.layers(features)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """There is nothing to learn."""
+        raise NotImplementedError
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Return the outputs."""
+        return outputs.float()
+
+
+def refit_module(
+    task: Task, module: TaskModule, train: Labelled, dev: Labelled | None = None, penalty: float = 100.0
+) -> TaskModule:
+    """Return a copy of a task module whose last layer is fitted anew.
+
+    A merged model's features are no expert's, so that a module reads them askew (Yang et al., 2024, arXiv 2402.02705,
+    who learn to correct the features). Here a linear model on standardised inputs takes the place of the last layer
+    (see `LinearProbe`; our design).
+
+    Args:
+        task: the task.
+        module: its module.
+        train: to fit to.
+        dev: to choose the penalty by; without it, it is given.
+        penalty: see `LinearProbe`.
+    """
+    probe = LinearProbe(task, penalty).fit(*train) if dev is None else choose_probe(task, train, dev)
+    weight, bias = probe.as_layer()
+    made = copy.deepcopy(module)
+    if isinstance(made, RegressionModule):
+        # Modules give scores in standard deviations of the training labels.
+        mean, std = float(made.mean), float(made.std)
+        weight, bias = weight / std, (bias - mean) / std
+    last = made.get_submodule("layers")[-1]  # type: ignore[index]
+    with torch.no_grad():
+        last.weight.copy_(torch.from_numpy(weight))
+        last.bias.copy_(torch.from_numpy(bias))
+    return made
+
+
+def last_inputs(modules: Mapping[str, TaskModule]) -> dict[str, TaskModule]:
+    """Return modules that predict what the last layers of these read."""
+    return {task: LastInputs(module) for task, module in modules.items()}
