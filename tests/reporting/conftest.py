@@ -202,6 +202,7 @@ def make_merge(*, blocks=1, objectives="run_score", tasks=("tone", "score", "iro
         "model": "tiny",
         "operator": {"name": "ties"},
         "objectives": objectives,
+        "refit": True,
         "tasks": {
             task: {
                 "kind": "classification",
