@@ -181,7 +181,7 @@ def make_merge(*, blocks=1, objectives="run_score", tasks=("tone", "score", "iro
                         **{key: round(0.1 * number + 0.07 * i, 3) if number else 0.5 for i, key in enumerate(keys)},
                         "option:density": 0.2,
                     },
-                    "start": number < 2,
+                    "start": {0: "uniform", 1: "MetaGPT"}.get(number),
                     "fitness": one,
                     # The one that leaves the race is worse than the first on all tasks.
                     "tasks": {

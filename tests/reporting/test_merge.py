@@ -9,7 +9,7 @@ from rich.console import Console
 
 from equipoise.reporting import merge_table, write_merge
 from equipoise.reporting.merge_figures import non_dominated
-from equipoise.reporting.merge_tables import coefficients, starts
+from equipoise.reporting.merge_tables import coefficients
 from pages import Page
 
 HEADINGS = ["Rows and tasks on test", "Searches", "Fitness", "What was chosen", "Coefficients"]
@@ -160,14 +160,6 @@ def test_the_pareto_front_of_two_tasks_is_a_scatter(write):
 def test_non_dominated():
     scores = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.4, 0.5], [0.5, 0.5]])
     assert non_dominated(scores).tolist() == [True, True, True, False, True]
-
-
-def test_a_start_from_equal_coefficients_is_uniform_in_whichever_order():
-    def start(number, **numbers):
-        return {"number": number, "start": True, "numbers": numbers}
-
-    search = {"candidates": [start(3, a=0.2, b=0.4), start(5, a=0.5, b=0.5), {"number": 6, "start": False}]}
-    assert starts(search) == {"MetaGPT": 3, "uniform": 5}
 
 
 def test_names_are_escaped(tmp_path, merge_results):

@@ -34,8 +34,12 @@ def make_search(stage: Stage, name: str, bench: Workbench, vectors: Vectors, sto
     survey = MetaGPT().survey(vectors, bench.linear)
     shares = MetaGPT().coefficients(dict.fromkeys(stage.members, 1.0), survey)
     usual = TaskArithmetic().default_weight
-    coefficients = [[1 / count] * count, [usual] * count, [shares[name] for name in stage.members]]
-    starts = [space.start(one) for one in coefficients]
+    coefficients = {
+        "uniform": [1 / count] * count,
+        "task arithmetic": [usual] * count,
+        "MetaGPT": [shares[name] for name in stage.members],
+    }
+    starts = {name: space.start(one) for name, one in coefficients.items()}
     objectives = stage.tasks if config.merge.objectives == "tasks" else ["run_score"]
     return Search(
         storage,
@@ -94,7 +98,8 @@ def choose(
     Returns:
         "chosen", the number of the best on dev, and its "recipe"; "finalists": their dev run scores by number;
         "seconds_searched": all workers' time on candidates;
-        "candidates": of each its "numbers", fitness, tasks' metrics, heats, rows and whether it was a start.
+        "candidates": of each its "numbers", fitness, tasks' metrics, heats, rows, and which
+        start it was, if any.
     """
     space = stage.space(bench.config)
     # A candidate that left the race was behind by then; the best never leaves.
@@ -124,7 +129,7 @@ def choose(
             {
                 "number": trial.number,
                 "numbers": numbers[trial.number],
-                "start": bool(trial.user_attrs.get("start")),
+                "start": trial.user_attrs.get("start"),
                 **{key: trial.user_attrs[key] for key in ("fitness", "tasks", "heats", "rows")},
             }
             for trial in sorted(search.finished, key=lambda trial: trial.number)

@@ -24,7 +24,7 @@ _BEAT, _LOST = 10.0, 60.0
 """A worker says every so many seconds that it lives, and is lost after so many seconds of silence."""
 _POLL = 0.5
 _START, _WORKER = _OWN = ("start", "worker")
-"""What is noted of a candidate here: that the search starts from it, and who scores it."""
+"""What is noted of a candidate here: which of the search's starts it is, and who scores it."""
 _CLAIMED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.WAITING)
 
 
@@ -74,7 +74,7 @@ class Search:
         storage: where its candidates are kept.
         name: what it is called there.
         ranges: the range of each number.
-        starts: candidates that are scored first; CMA-ES starts around the best of them.
+        starts: candidates that are scored first, by what they are called; CMA-ES starts around the best of them.
         objectives: what a candidate's values are called; with several, NSGA-II keeps them apart.
         candidates: budget in candidates.
         minutes: budget in minutes of all workers' work on candidates, if any.
@@ -84,7 +84,7 @@ class Search:
     storage: BaseStorage
     name: str
     ranges: Mapping[str, tuple[float, float]]
-    starts: Sequence[Mapping[str, float]]
+    starts: Mapping[str, Mapping[str, float]]
     objectives: Sequence[str]
     candidates: int
     minutes: float | None
@@ -102,8 +102,8 @@ class Search:
                 )
             except StorageInternalError as error:
                 raise TrainingError(f"merge.storage: cannot be used ({error}); choose another.") from None
-        for start in self.starts:
-            self.study.enqueue_trial(dict(start), user_attrs={_START: True}, skip_if_exists=True)
+        for start, numbers in self.starts.items():
+            self.study.enqueue_trial(dict(numbers), user_attrs={_START: start}, skip_if_exists=True)
 
     @property
     def finished(self) -> list[FrozenTrial]:
@@ -200,7 +200,7 @@ class Search:
             # Of one that was killed at once, only a start's numbers are known.
             numbers = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
             if numbers.keys() == self.ranges.keys():
-                start = {_START: True} if trial.user_attrs.get(_START) else {}
+                start = {key: note for key, note in trial.user_attrs.items() if key == _START}
                 self.study.enqueue_trial(numbers, user_attrs=start)
 
 

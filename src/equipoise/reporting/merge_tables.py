@@ -109,13 +109,8 @@ def left_race(candidates: Sequence[Mapping[str, Any]]) -> set[int]:
 
 
 def starts(search: Mapping[str, Any]) -> dict[str, int]:
-    """The numbers of the candidates that a search started from: the uniform average, and MetaGPT's coefficients."""
-    found: dict[str, int] = {}
-    for one in search["candidates"]:
-        if one["start"]:
-            weights = {value for key, value in one["numbers"].items() if not key.startswith("option:")}
-            found.setdefault("uniform" if len(weights) == 1 else "MetaGPT", one["number"])
-    return found
+    """The numbers of the candidates that a search started from."""
+    return {one["start"]: one["number"] for one in search["candidates"] if one["start"]}
 
 
 def coefficients(search: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:
