@@ -17,7 +17,7 @@ from equipoise.config import load_config, make_config
 from equipoise.data import load_table
 from equipoise.errors import DataError, TrainingError, UsageError
 from equipoise.evaluation import evaluate
-from equipoise.evolution import Recipe, evolve, searching
+from equipoise.evolution import Recipe, evolve, rivals, searching
 from equipoise.evolution import run as running
 from equipoise.evolution.folder import MergeFolder
 from equipoise.training import read_run
@@ -274,7 +274,7 @@ def test_tasks_can_be_objectives_of_their_own(merged, tmp_path):
 def test_rivals_that_read_data(merged, tmp_path, monkeypatch):
     config = copy_of(merged, tmp_path)
     shutil.rmtree(config.output / "merge")
-    monkeypatch.setattr(running, "ADAMERGING_STEPS", 2)
+    monkeypatch.setattr(rivals, "ADAMERGING_STEPS", 2)
     settings = config.merge.model_copy(
         update={"stages": ("one",), "rivals": ("regmean", "fisher", "adamerging"), "joint": False}
     )

@@ -5,9 +5,13 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from equipoise.merging import Vector, make_merge_operator
+from equipoise.merging import Vector, adamerge, fisher, input_grams, make_merge_operator
+from equipoise.progress import Progress, progress
 
 from .recipes import Recipe
+from .workbench import Workbench
+
+ADAMERGING_STEPS = 500
 
 
 def rival_recipes(name: str, experts: Sequence[str], scales: Sequence[float], seed: int) -> list[Recipe]:
@@ -45,3 +49,42 @@ def peft_linear(vectors: Mapping[str, Vector]) -> dict[str, Tensor] | None:
         up, down = (torch.stack(list(sides)).sum(0) * share for sides in zip(*own, strict=True))
         merged[tensor] = up @ down
     return merged
+
+
+def collect_statistics(name: str, bench: Workbench) -> dict[str, dict[str, Tensor]]:
+    """Collect what "regmean" or "fisher" needs to know of each expert's training rows, by expert and tensor."""
+    table, seed = bench.table, bench.config.train.seed
+    collect = input_grams if name == "regmean" else fisher
+    found = {}
+    with progress(f"Reading rows for {name}", len(bench.vectors), "expert") as bar:
+        for expert, vector in bench.vectors.items():
+            rows = table.splits["train"].select(table.rows(expert, "train"))
+            with bench.holding(vector.tensors):
+                found[expert] = collect(bench.base, bench.model, expert, rows, tensors=vector.tensors, seed=seed)
+            if bar is not None:
+                bar.advance()
+    return found
+
+
+def learn_adamerging(bench: Workbench) -> tuple[dict[str, Tensor], list[str]]:
+    """Merge by AdaMerging on the texts of train.
+
+    Returns:
+        The merged task vector, and sentences on tasks that have no say.
+    """
+    rows = {task: bench.rows("train").select(bench.table.rows(task, "train")) for task in bench.table.scored}
+    bar = Progress("Learning coefficients", ADAMERGING_STEPS, "step")
+    try:
+        found = adamerge(
+            bench.base,
+            bench.task_vectors,
+            bench.model,
+            rows,
+            steps=ADAMERGING_STEPS,
+            seed=bench.config.train.seed,
+            bar=bar,
+        )
+    finally:
+        bar.close()
+    notes = [f"tasks without a distribution have no say: {', '.join(found.left_out)}"] if found.left_out else []
+    return found.merged(bench.task_vectors), notes

@@ -18,8 +18,6 @@ from equipoise.errors import DataError, TrainingError, UsageError
 from equipoise.evaluation import choose_asked
 from equipoise.experts import ready_experts
 from equipoise.files import replace_folder, write_json
-from equipoise.merging import adamerge, fisher, input_grams
-from equipoise.progress import Progress, progress
 from equipoise.reporting import write_merge
 from equipoise.tasks import task_from_dict
 from equipoise.training import is_finished
@@ -32,7 +30,7 @@ from .fitness import Heats
 from .folder import MODEL, SEARCHES, MergeFolder
 from .recipes import Recipe
 from .results import gather_results
-from .rivals import peft_linear, rival_recipes
+from .rivals import collect_statistics, learn_adamerging, peft_linear, rival_recipes
 from .rows import score_base, score_experts, score_held, score_joint, score_shown
 from .searching import choose, dev_scores, make_search, run_search
 from .stages import Stage, plan_stages
@@ -41,7 +39,6 @@ from .weak import mine_weak
 from .workbench import Indices, Workbench
 
 _HEATS = 6
-ADAMERGING_STEPS = 500
 _GO_ON = "The same command goes on from here."
 Vector = Mapping[str, Tensor]
 
@@ -269,8 +266,10 @@ class _Run:
             with bench.holding(merged):
                 return score_held(name, bench, self.folder.path)
         if name == "adamerging":
-            return self._adamerging(bench)
-        statistics = self._statistics(name, bench) if name in ("regmean", "fisher") else None
+            merged, notes = learn_adamerging(bench)
+            with bench.holding(merged):
+                return {**score_held(name, bench, self.folder.path), "notes": notes}
+        statistics = collect_statistics(name, bench) if name in ("regmean", "fisher") else None
         recipes = rival_recipes(name, list(bench.vectors), self.config.merge.scales, self.config.train.seed)
         tried: list[float] = []
         fit = self._fit_rows(self.folder.cells["weak"]["tasks"], list(self.table.scored))
@@ -282,41 +281,6 @@ class _Run:
         with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear, statistics=statistics)):
             found = score_held(name, bench, self.folder.path)
         return {**found, "recipe": recipe.to_dict(), "tried": tried}
-
-    def _statistics(self, name: str, bench: Workbench) -> dict[str, dict[str, Tensor]]:
-        """Collect what RegMean or Fisher merging needs to know of each expert's training rows."""
-        found = {}
-        with progress(f"Reading rows for {name}", len(bench.vectors), "expert") as bar:
-            for expert, vector in bench.vectors.items():
-                rows = self.table.splits["train"].select(self.table.rows(expert, "train"))
-                with bench.holding(vector.tensors):
-                    collect = input_grams if name == "regmean" else fisher
-                    found[expert] = collect(
-                        bench.base, bench.model, expert, rows, tensors=vector.tensors, seed=self.config.train.seed
-                    )
-                if bar is not None:
-                    bar.advance()
-        return found
-
-    def _adamerging(self, bench: Workbench) -> dict[str, Any]:
-        """Merge by AdaMerging on the texts of train."""
-        bar = Progress("Learning coefficients", ADAMERGING_STEPS, "step")
-        try:
-            found = adamerge(
-                bench.base,
-                bench.task_vectors,
-                bench.model,
-                {task: bench.rows("train").select(self.table.rows(task, "train")) for task in self.table.scored},
-                steps=ADAMERGING_STEPS,
-                seed=self.config.train.seed,
-                bar=bar,
-            )
-        finally:
-            bar.close()
-        with bench.holding(found.merged(bench.task_vectors)):
-            row = score_held("adamerging", bench, self.folder.path)
-        notes = [f"tasks without a distribution have no say: {', '.join(found.left_out)}"] if found.left_out else []
-        return {**row, "notes": notes}
 
     def _alone(self, bench: Workbench) -> dict[str, Callable[[], dict[str, Any]]]:
         """The cells of the heat map: each expert's weights with every task's module, on dev."""
