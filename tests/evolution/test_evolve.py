@@ -108,7 +108,7 @@ def test_stages_are_within_groups_then_across(merged):
     assert [len(search["candidates"]) for search in searches.values()] == [20, 10, 10]
     for search in searches.values():
         starts = [one for one in search["candidates"] if one["start"]]
-        assert [one["start"] for one in starts] == ["uniform", "task arithmetic", "MetaGPT"]
+        assert [one["start"] for one in starts] == ["uniform", "own", "MetaGPT"]
         assert list(starts[0]["numbers"].values()) == [1 / len(search["members"])] * len(search["members"])
         assert set(starts[1]["numbers"].values()) == {0.4}
         assert sum(starts[2]["numbers"].values()) == pytest.approx(1)  # MetaGPT's shares

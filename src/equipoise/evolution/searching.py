@@ -7,7 +7,7 @@ import numpy as np
 from optuna.storages import BaseStorage
 
 from equipoise.evaluation import METRICS
-from equipoise.merging import Cache, MetaGPT, TaskArithmetic, TaskVector
+from equipoise.merging import Cache, MetaGPT, TaskVector, make_merge_operator
 from equipoise.progress import Progress
 
 from .fitness import Fitness, Heats, race
@@ -19,7 +19,7 @@ Vectors = Mapping[str, TaskVector]
 
 
 def make_search(stage: Stage, name: str, bench: Workbench, vectors: Vectors, storage: BaseStorage) -> Search:
-    """Open a stage's search, which starts from the uniform average, task arithmetic, and MetaGPT's coefficients.
+    """Open a stage's search, which starts from the uniform average, the operator's own weights, and MetaGPT's shares.
 
     Args:
         stage: the stage.
@@ -33,10 +33,10 @@ def make_search(stage: Stage, name: str, bench: Workbench, vectors: Vectors, sto
     count = len(stage.members)
     survey = MetaGPT().survey(vectors, bench.linear)
     shares = MetaGPT().coefficients(dict.fromkeys(stage.members, 1.0), survey)
-    usual = TaskArithmetic().default_weight
+    operator = make_merge_operator(space.operator, **space.options)
     coefficients = {
         "uniform": [1 / count] * count,
-        "task arithmetic": [usual] * count,
+        "own": operator.default_weights(count),
         "MetaGPT": [shares[name] for name in stage.members],
     }
     starts = {name: space.start(one) for name, one in coefficients.items()}

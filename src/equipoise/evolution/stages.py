@@ -11,7 +11,7 @@ from .recipes import Space
 from .study import smallest_budget
 
 STARTS = 3
-"""Searches start from the uniform average, from task arithmetic, and from MetaGPT's coefficients."""
+"""Searches start from the uniform average, the operator's own weights, and MetaGPT's shares."""
 
 
 @dataclass(frozen=True)

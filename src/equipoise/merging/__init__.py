@@ -10,7 +10,6 @@ from .operators import (
     Column,
     MergeOperator,
     MetaGPT,
-    TaskArithmetic,
     TaskVector,
     make_merge_operator,
 )
@@ -31,7 +30,6 @@ __all__ = [
     "MergeOperator",
     "MetaGPT",
     "Modules",
-    "TaskArithmetic",
     "TaskVector",
     "Vector",
     "adamerge",

@@ -20,7 +20,7 @@ from .tables import write_number
 
 _START_LOOKS: dict[str, dict[str, Any]] = {
     "uniform": {"color": SERIES[1], "linestyle": (0, (6, 2))},
-    "task arithmetic": {"color": SERIES[3], "linestyle": (0, (6, 2, 1.5, 2))},
+    "own": {"color": SERIES[3], "linestyle": (0, (6, 2, 1.5, 2))},
     "MetaGPT": {"color": SERIES[2], "linestyle": (0, (1.5, 1.5))},
 }
 _LEFT, _RIGHT, _BOTTOM = 46, 14, 44
