@@ -10,7 +10,6 @@ from scipy.stats import spearmanr
 from equipoise.config import RunConfig
 from equipoise.data import Table
 from equipoise.evaluation import Items, as_stored, paired_tests
-from equipoise.merging import MERGE_OPERATORS
 from equipoise.training.folder import read_predictions
 from equipoise.training.single_task import SingleTask
 
@@ -34,7 +33,7 @@ ABOUT = {
     "evolved:one + demonstrations": "the same, shown examples",
     "evolved:two + demonstrations": "the same, shown examples",
 }
-"""What rows are; the others are operators."""
+"""What rows are; the others are operators (docs/merging.md)."""
 
 
 def gather_results(
@@ -76,7 +75,7 @@ def gather_results(
         rows.append(
             {
                 "name": row,
-                "about": ABOUT[row] if row in ABOUT else MERGE_OPERATORS[row].summary,
+                "about": ABOUT.get(row, ""),
                 "metrics": {
                     split: {
                         one["task"]: one
