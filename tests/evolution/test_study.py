@@ -66,7 +66,7 @@ def test_going_on_is_as_if_never_stopped(tmp_path):
 def test_nothing_is_repeated(tmp_path):
     search = run(open_search(tmp_path / "search.log"))
     assert list(open_search(tmp_path / "search.log").claims()) == []
-    assert search.spent == 20
+    assert len(search.finished) == 20
 
 
 def test_a_candidate_is_known_by_its_numbers(tmp_path):

@@ -2,14 +2,13 @@
 
 from .curriculum import STAGED, CurriculumConfig
 from .loading import dump_config, load_config, make_config
-from .merging import RIVALS, MergeConfig
+from .merging import MergeConfig
 from .reference import Key, keys_as_markdown, list_keys
 from .schema import BalanceConfig, EvaluationConfig, RunConfig, TrainConfig
 from .sources import SourceConfig
 from .tasks import TaskConfig
 
 __all__ = [
-    "RIVALS",
     "STAGED",
     "BalanceConfig",
     "CurriculumConfig",

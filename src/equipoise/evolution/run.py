@@ -20,7 +20,6 @@ from equipoise.experts import ready_experts
 from equipoise.files import replace_folder, write_json
 from equipoise.reporting import write_merge
 from equipoise.tasks import task_from_dict
-from equipoise.training import is_finished
 from equipoise.training.description import describe_table
 from equipoise.training.folder import MERGE
 from equipoise.training.run import StoppedError, train_one
@@ -82,7 +81,7 @@ def evolve(run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, o
         open_storage(config.merge.storage)
     try:
         plans = ready_experts(config)
-        if config.merge.joint and not is_finished(config.output):
+        if config.merge.joint:
             train_one(config, True, False)
         run = _Run(config, table, folder, stages, plans)
         run.open(overwrite)

@@ -110,11 +110,6 @@ class Search:
         """The candidates that are scored."""
         return self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
-    @property
-    def spent(self) -> int:
-        """How many candidates are claimed, finished ones among them."""
-        return len(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.COMPLETE)))
-
     def claims(self) -> Iterator["Claim"]:
         """Yield candidates to score until the budget is used up and all are scored, by whichever worker.
 

@@ -17,8 +17,6 @@ from equipoise.data import Table
 from equipoise.evaluation import Predictions
 from equipoise.merging import (
     Base,
-    Combined,
-    Kind,
     Modules,
     Vector,
     combine_models,
@@ -58,9 +56,7 @@ class Workbench:
         self.vectors: dict[str, Vector] = read_vectors(experts, self.base)
         on = (self.base.backbone, self.base.tokenizer)
         models = {expert.name: MultiTaskModel.from_pretrained(expert.folder, on=on) for expert in experts}
-        assert all(expert.kind is Kind.MODEL for expert in experts)
-        self.combined: Combined = combine_models(models, Modules.ERROR)
-        self.model = self.combined.put_on(self.base)
+        self.model = combine_models(models, Modules.ERROR).put_on(self.base)
         self.model.to(torch.accelerator.current_accelerator() or "cpu")
         self._encoded: dict[str, Dataset] = {}
 
