@@ -232,11 +232,16 @@ def test_the_command(finished, tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     "options",
-    [{"seeds": 0}, {"jobs": 0}, {"trials": 0}, {"single_task_epochs": [0]}, {"single_task_epochs": [float("nan")]}],
+    [{"seeds": 0}, {"jobs": 0}, {"single_task_epochs": [0]}, {"single_task_epochs": [float("nan")]}],
 )
 def test_numbers_must_be_above_zero(options):
     with pytest.raises(UsageError, match="expected a number above 0"):
         compare(["nowhere.yaml"], **options)
+
+
+def test_trials_must_not_be_below_zero():
+    with pytest.raises(UsageError, match="trials: found -1, expected 0 or more"):
+        compare(["nowhere.yaml"], trials=-1)
 
 
 def test_a_launcher_is_refused(monkeypatch):
@@ -284,8 +289,9 @@ def test_the_base_language_model_is_a_row_of_its_own(tmp_path, tiny_llm):
 
 def test_a_run_file_may_have_fewer_tasks(tmp_path, tiny_model):
     files = [write_run_file(tmp_path, tiny_model), write_run_file(tmp_path, tiny_model, "fewer", tasks=("polarity",))]
-    found = compare(files, "dao", seeds=1, trials=1, output=tmp_path / "out")
+    found = compare(files, "dao", seeds=1, trials=0, output=tmp_path / "out")
     rows = {row["name"]: row for row in found.results["rows"]}
+    assert [*rows] == ["single-task", "equal", "dao", "fewer: dao"], "no trials, no static weights"
     whole, part = rows["dao"], rows["fewer: dao"]
     assert set(part["metrics"]["test"]) == {"polarity"}
     assert part["delta_m"] is part["mean_rank"] is part["wins"] is part["run_score"]["test"] is None

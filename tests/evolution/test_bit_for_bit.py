@@ -32,12 +32,12 @@ def make_bench(tmp_path_factory, tiny_model):
         for seed, (name, task) in enumerate(table.scored.items()):
             torch.manual_seed(seed)
             backbone, tokenizer = load_backbone(str(tiny_model))
-            if kind == "adapters":
-                add_adapter(backbone, 2, targets=["query", "dense"])
+            if "adapters" in kind:
+                add_adapter(backbone, 2, targets=["query", "dense"], above=kind == "upper adapters")
             for key, parameter in backbone.named_parameters():
                 if kind == "whole" or "lora_B" in key:
                     parameter.data += 0.1 * torch.randn_like(parameter)
-            base = str(tiny_model) if kind == "adapters" else None
+            base = str(tiny_model) if "adapters" in kind else None
             MultiTaskModel(backbone, tokenizer, {name: task}, 32, base=base).save_pretrained(folder / "experts" / name)
         return Workbench(config, table, [folder / "experts" / name for name in table.scored])
 
@@ -132,3 +132,19 @@ def test_what_fails_while_a_candidate_is_held_leaves_the_base_as_it_was(whole):
     with pytest.raises(RuntimeError, match="out of memory"), whole.holding(merged):
         raise RuntimeError("out of memory")
     assert same(before, bits(whole.model.backbone.named_parameters()))
+
+
+def test_layers_below_all_experts_are_computed_once(make_bench):
+    """Candidates above them get the scores they would get without."""
+    bench = make_bench("upper adapters")
+    rows = {"polarity": np.arange(4)}
+    seen, computed = [], []
+    bench.model.backbone.encoder.layer[0].attention.register_forward_hook(lambda *_: seen.append(1))
+    for weight in (0.5, 1.0):
+        recipe = Recipe("task_arithmetic", {}, (dict.fromkeys(WEIGHTS, weight),), 0)
+        with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)) as model:
+            seen.clear()
+            found = bench.predict("dev", rows)["polarity"]
+            computed.append(len(seen))
+            np.testing.assert_allclose(infer(model, bench.rows("dev"), rows, 8)["polarity"], found, atol=1e-6)
+    assert computed == [1, 0]

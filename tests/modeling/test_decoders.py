@@ -120,6 +120,7 @@ def test_freezing_layers(folder, tiny_model):
         freeze_layers(backbone, 1)
         trained = {name for name, parameter in backbone.named_parameters() if parameter.requires_grad}
         assert backbone.get_input_embeddings().weight.requires_grad is False
+        assert not any("embeddings" in name or "wpe" in name for name in trained)
         assert any(".1." in name for name in trained)
         assert not any(".0." in name for name in trained)
         with pytest.raises(ModelError, match=r"train.freeze_layers: found 2 layers in \w+, expected 3 or more"):

@@ -242,7 +242,7 @@ def test_two_processes_train_the_model_of_one(tmp_path, tiny_llm):
         ({"tasks.tone.verbalise": {"neutral": "positively"}}, UsageError, "the answer 'positive' begins the answer"),
         ({"max_length": 30}, UsageError, r"its question alone takes \d+ tokens, .* make max_length \d+ or more"),
         ({"max_length": 510}, ModelError, r"max_length is 510 and an answer of tasks.\w+ takes up to"),
-        ({"lora": {}, "train.freeze_layers": 1}, UsageError, "found 'lora' and 'train.freeze_layers', expected one"),
+        ({"lora": {}, "train.freeze_layers": 2}, ModelError, r"train.freeze_layers: found 2 layers in \w+, expected 3"),
         ({"train.freeze_layers": 3}, ModelError, "train.freeze_layers: found 2 layers"),
         ({"lora": {"targets": ["nothing"]}}, ModelError, r"lora: no adapter can be put on LlamaForCausalLM .* q_proj"),
         ({"pooling": "max"}, UsageError, "pooling"),

@@ -38,7 +38,11 @@ def compare(
         str, typer.Option(metavar="N,N,…", help="Choose each single task's number of epochs from these, on dev.")
     ] = "",
     trials: Annotated[
-        int, typer.Option(min=1, help="How many static weights are tried on dev, at a quarter of the budget each.")
+        int,
+        typer.Option(
+            min=0,
+            help="How many static weights are tried on dev, at a quarter of the budget each; 0 leaves their row out.",
+        ),
     ] = 8,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard the comparison in the folder.")] = False,
     keep_models: Annotated[bool, typer.Option("--keep-models", help="Keep the model of every training.")] = False,

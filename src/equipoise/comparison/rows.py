@@ -77,7 +77,7 @@ def parse_balancers(given: str | Sequence[str | Mapping[str, Any] | BalanceConfi
     return balancers
 
 
-def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig]) -> list[Row]:
+def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig], *, static: bool = True) -> list[Row]:
     """Return the rows: single tasks, equal and tuned static weights of the first run file, then every balancer.
 
     A run file's balancers are followed by the rivals for which its base language model is asked.
@@ -87,6 +87,7 @@ def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig]) -> li
     Args:
         runs: the run files.
         balancers: the balancers; none stands for each run file's own.
+        static: with tuned static weights.
 
     Raises:
         UsageError: there is no such balancer, or it has no such option.
@@ -96,7 +97,8 @@ def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig]) -> li
     rows = [Row(SINGLE_TASK, Kind.SINGLE_TASK, first, equal)]
     if len(first.config.tasks) > 1:
         rows.append(Row(EQUAL, Kind.BALANCER, first, equal))
-        rows.append(Row(STATIC_TUNED, Kind.STATIC_TUNED, first, equal))
+        if static:
+            rows.append(Row(STATIC_TUNED, Kind.STATIC_TUNED, first, equal))
     for run in runs:
         for balance in balancers or [run.config.balance]:
             make_balancer(balance.name, run.kinds, balance.options)

@@ -50,7 +50,7 @@ def compare(
 
     Every training is a process of its own, which `multiprocessing` spawns (a script needs its `__name__` guard); one
     that is finished is a line in `compare.jsonl` and is never repeated.
-    The rows `single-task`, `equal` and `static-tuned` of the first run file are always there. The folder then holds
+    The rows `single-task`, `equal` and `static-tuned` are those of the first run file. The folder then holds
     `compare.html`, `compare.json` (the table as data), `compare.jsonl` and `runs/`.
 
     Args:
@@ -63,7 +63,7 @@ def compare(
         output: the comparison's folder; the first run file's `output` with "-compare" when not given.
         single_task_epochs: numbers of epochs from which each single task's is chosen on dev with seed 0; none takes
             the run file's.
-        trials: how many static weights are tried on dev, at a quarter of the budget each.
+        trials: how many static weights are tried on dev, at a quarter of the budget each; 0 leaves `static-tuned` out.
         overwrite: discard the comparison that lies in the folder.
         keep_models: keep every training's `model/`.
 
@@ -76,13 +76,15 @@ def compare(
         raise UsageError(
             "a comparison starts its trainings itself, found several processes; call it without a launcher."
         )
-    numbers = [("seeds", seeds), ("jobs", jobs), ("trials", trials)]
+    numbers = [("seeds", seeds), ("jobs", jobs)]
     for name, number in [*numbers, *(("single-task-epochs", epochs) for epochs in single_task_epochs)]:
         if number <= 0 or not isfinite(number):
             raise UsageError(f"{name}: found {number:g}, expected a number above 0.")
+    if trials < 0:
+        raise UsageError(f"trials: found {trials}, expected 0 or more.")
     balancers = parse_balancers(balance)
     runs = load_run_files([run_files] if isinstance(run_files, str | Path) else run_files, overrides)
-    rows = make_rows(runs, balancers)
+    rows = make_rows(runs, balancers, static=trials > 0)
     notes: list[str] = []
     if len(runs[0].config.tasks) > 1:
         _, notes = load_single_tasks(runs[0].config, runs[0].table, runs[0].name)

@@ -22,7 +22,7 @@ def candidate_weights(tasks: Sequence[str], trials: int) -> list[dict[str, float
 
     Args:
         tasks: the tasks' names.
-        trials: how many; at least 1.
+        trials: how many.
     """
     found = [dict.fromkeys(tasks, 1.0)]
     if trials > 1 and len(tasks) > 1:

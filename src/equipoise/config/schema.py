@@ -5,7 +5,7 @@ the errors are all made from it.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -13,7 +13,6 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from equipoise.tasks import Task
@@ -66,7 +65,17 @@ class TrainConfig(Section):
     )
     max_grad_norm: float = Field(1.0, ge=0, description="Gradients are clipped to this norm; 0 turns it off.")
     freeze_embeddings: bool = Field(False, description="Leave the word embeddings as they are: faster, smaller.")
-    freeze_layers: int = Field(0, ge=0, description="Leave that many of the lowest layers as they are, too.")
+    freeze_layers: int = Field(
+        0,
+        ge=0,
+        description="Leave that many of the lowest layers as they are, too; with `lora`, they get no adapter. Each "
+        "training row goes through them once.",
+    )
+    frozen_memory_gb: float = Field(
+        4.0,
+        ge=0,
+        description="Memory for what frozen layers make of the rows; rows without room are computed in every batch.",
+    )
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32",
         description="`bf16` computes the model in bfloat16 while training, not while scoring: faster where the "
@@ -172,12 +181,6 @@ class RunConfig(Section):
         if value == "4bit" and "lora" in info.data and info.data["lora"] is None:
             raise ValueError("found '4bit' without 'lora', expected both, since 4 bits cannot be trained; add lora: {}")
         return value
-
-    @model_validator(mode="after")
-    def _freezes_once(self) -> Self:
-        if self.lora is not None and self.train.freeze_layers:
-            raise ValueError("found 'lora' and 'train.freeze_layers', expected one (lora freezes the whole backbone)")
-        return self
 
     @field_validator("curriculum")
     @classmethod

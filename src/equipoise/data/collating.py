@@ -81,7 +81,7 @@ def pad_rows(items: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerB
 
     Returns:
         Of shape (rows, tokens): "input_ids", "attention_mask" and, if the tokenizer makes them, "token_type_ids"; for
-        trees "input_ids", "position_ids" and "ends", and "text_length" of shape (rows,).
+        trees "input_ids", "position_ids" and "ends", and of shape (rows,) "length" and "text_length".
     """
     if "ends" not in items[0]:
         features = {
@@ -100,7 +100,11 @@ def pad_rows(items: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerB
     for row, item in enumerate(items):
         for name, tensor in inputs.items():
             tensor[row, : len(item[name])] = torch.tensor(item[name])
-    return inputs | {"text_length": torch.tensor([item["text_length"] for item in items])}
+    lengths = {
+        "length": [len(item["input_ids"]) for item in items],
+        "text_length": [item["text_length"] for item in items],
+    }
+    return inputs | {name: torch.tensor(values) for name, values in lengths.items()}
 
 
 def gather_scored(items: Sequence[Mapping[str, Any]], rows: Sequence[int], task: Task, width: int) -> dict[str, Tensor]:

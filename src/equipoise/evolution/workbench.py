@@ -24,7 +24,7 @@ from equipoise.merging import (
     find_experts,
     read_vectors,
 )
-from equipoise.modeling import MultiTaskModel, infer
+from equipoise.modeling import FrozenLayers, MultiTaskModel, infer, layers_below
 from equipoise.progress import Progress
 
 from .refitting import last_inputs, refit_module
@@ -58,6 +58,11 @@ class Workbench:
         models = {expert.name: MultiTaskModel.from_pretrained(expert.folder, on=on) for expert in experts}
         self.model = combine_models(models, Modules.ERROR).put_on(self.base)
         self.model.to(torch.accelerator.current_accelerator() or "cpu")
+        changed = {name for vector in self.vectors.values() for name in vector.tensors}
+        # No candidate changes what lies below all that experts have learnt.
+        self._frozen_layers = FrozenLayers(
+            self.model, layers_below(self.base.backbone, changed), config.train.frozen_memory_gb
+        )
         self._encoded: dict[str, Dataset] = {}
 
     @cached_property
@@ -99,7 +104,8 @@ class Workbench:
         """
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.config.train.precision)
         device = self.model.device.type
-        with torch.autocast(device, dtype, enabled=not precise and dtype is not None):
+        autocast = torch.autocast(device, dtype, enabled=not precise and dtype is not None)
+        with autocast, self._frozen_layers.standing_in():
             return infer(self.model, self.rows(split), wanted, self.config.train.eval_batch_size, bar)
 
     @contextmanager

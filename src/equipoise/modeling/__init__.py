@@ -2,9 +2,10 @@
 
 from .adapters import add_adapter, fingerprint, has_adapter, without_adapter
 from .attention import plain_attention
-from .backbone import freeze_embeddings, freeze_layers, is_decoder, load_backbone, longest_input
+from .backbone import freeze_embeddings, freeze_layers, is_decoder, layers_below, load_backbone, longest_input
 from .encoding import encode_texts
 from .ensembling import check_prompts, infer_texts
+from .frozen_layers import FrozenLayers
 from .inference import count_work, infer, make_batch
 from .model import MultiTaskModel
 from .predictor import Predictor, load
@@ -15,6 +16,7 @@ from .task_modules import TaskModule
 
 __all__ = [
     "PENALTIES",
+    "FrozenLayers",
     "LinearProbe",
     "MultiTaskModel",
     "Predictor",
@@ -31,6 +33,7 @@ __all__ = [
     "infer",
     "infer_texts",
     "is_decoder",
+    "layers_below",
     "load",
     "load_backbone",
     "longest_input",

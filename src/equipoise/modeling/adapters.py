@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
@@ -15,6 +16,7 @@ from transformers import PreTrainedModel
 
 from equipoise.errors import ModelError
 
+from .backbone import find_layers
 from .bilstm import BiLstmConfig
 
 _SAMPLES = 256
@@ -26,6 +28,8 @@ def add_adapter(
     alpha: int | None = None,
     dropout: float = 0.0,
     targets: Sequence[str] | None = None,
+    *,
+    above: int = 0,
 ) -> None:
     """Add a LoRA adapter, and freeze everything else.
 
@@ -36,17 +40,27 @@ def add_adapter(
         dropout: dropout before the adapter.
         targets: names of the matrices it changes; None takes peft's choice for the architecture, which is the
             projections of queries and values for most.
+        above: how many of the lowest layers it leaves out.
 
     Raises:
-        ModelError: the backbone has no such matrices, or starts from nothing.
+        ModelError: the backbone has no such matrices, starts from nothing, or has no layers above those left out.
     """
     if backbone.config.model_type == BiLstmConfig.model_type:
         raise ModelError("lora: bilstm starts from nothing, so that there is nothing to adapt; leave lora out.")
+    layers: dict[str, Any] = {}
+    if above:
+        # One more than those left out, so that there is something to adapt.
+        name, _ = find_layers(backbone, above + 1)
+        layers = {
+            "layers_to_transform": list(range(above, backbone.config.num_hidden_layers)),
+            "layers_pattern": name.rpartition(".")[2],
+        }
     settings = LoraConfig(
         r=rank,
         lora_alpha=2 * rank if alpha is None else alpha,
         lora_dropout=dropout,
         target_modules=None if targets is None else list(targets),
+        **layers,
     )
     try:
         backbone.add_adapter(settings)

@@ -143,17 +143,64 @@ def freeze_embeddings(backbone: PreTrainedModel) -> None:
         parameter.requires_grad_(False)
 
 
-def freeze_layers(backbone: PreTrainedModel, count: int) -> None:
-    """Leave the word embeddings and the lowest layers as they are.
+def find_layers(backbone: PreTrainedModel, count: int | None = None) -> tuple[str, list[nn.Module]]:
+    """Find the lowest layers of a backbone.
+
+    Args:
+        backbone: the backbone.
+        count: how many; None is all.
+
+    Returns:
+        The full name of the list they are in, such as "model.layers", and the layers from below.
 
     Raises:
         ModelError: the backbone has fewer layers, or its layers cannot be told.
     """
-    freeze_embeddings(backbone)
     total = getattr(backbone.config, "num_hidden_layers", None)
-    layers = next((part for part in backbone.modules() if isinstance(part, nn.ModuleList) and len(part) == total), None)
-    if layers is None or count > len(layers):
+    lists = (
+        (name, part)
+        for name, part in backbone.named_modules()
+        if isinstance(part, nn.ModuleList) and len(part) == total
+    )
+    name, layers = next(lists, ("", None))
+    if layers is None or (count or 0) > len(layers):
         found = "no list of layers" if layers is None else f"{len(layers)} layers"
-        raise ModelError(f"train.freeze_layers: found {found} in {type(backbone).__name__}, expected {count} or more.")
-    for layer in layers[:count]:
-        layer.requires_grad_(False)
+        raise ModelError(
+            f"train.freeze_layers: found {found} in {type(backbone).__name__}, expected {count or 1} or more."
+        )
+    return name, list(layers[:count])
+
+
+def layers_below(backbone: PreTrainedModel, changed: Collection[str]) -> int:
+    """How many of the lowest layers lie below all that is changed; 0 where the backbone's layers cannot be told.
+
+    Args:
+        backbone: the backbone.
+        changed: names of its parameters.
+    """
+    try:
+        name, layers = find_layers(backbone)
+    except ModelError:
+        return 0
+    number = 0
+    # Parameters come in the order in which they are used.
+    for parameter, _ in backbone.named_parameters():
+        if parameter.startswith(f"{name}."):
+            number = int(parameter.removeprefix(f"{name}.").partition(".")[0])
+        if parameter in changed:
+            return number
+    return len(layers)
+
+
+def freeze_layers(backbone: PreTrainedModel, count: int) -> None:
+    """Leave the lowest layers as they are, and all that lies below them, such as the word embeddings.
+
+    Raises:
+        ModelError: see `find_layers`.
+    """
+    *_, last = find_layers(backbone, count)[1][-1].parameters()
+    # Parameters come in the order in which they are used.
+    for parameter in backbone.parameters():
+        parameter.requires_grad_(False)
+        if parameter is last:
+            break

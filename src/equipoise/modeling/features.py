@@ -49,3 +49,8 @@ def tree_mask(ends: Tensor, dtype: torch.dtype) -> Tensor:
     places = torch.arange(ends.shape[1], device=ends.device)
     seen = (places[:, None] >= places) & (places[:, None] < ends[:, None, :])
     return torch.zeros(seen.shape, dtype=dtype, device=ends.device).masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
+
+
+def places_before(lengths: Tensor, tokens: int) -> Tensor:
+    """Which places of each row come before its length: rows × tokens, true or false."""
+    return torch.arange(tokens, device=lengths.device) < lengths[:, None]

@@ -24,7 +24,7 @@ from equipoise.tasks import Task, task_from_dict
 from .adapters import fingerprint, has_adapter, load_adapter
 from .answers import make_answer_module
 from .backbone import default_pooling, is_decoder, load_backbone, longest_input
-from .features import Features, tree_mask
+from .features import Features, places_before, tree_mask
 from .pooling import make_pooling
 from .prefix import Prefix
 from .quantizing import is_quantized
@@ -154,9 +154,8 @@ class MultiTaskModel(nn.Module):
         inputs = dict(inputs)
         scores: dict[str, Tensor] = {}
         if "ends" in inputs:
-            text_length = inputs.pop("text_length")
-            places = torch.arange(inputs["input_ids"].shape[1], device=self.device)
-            mask = (places < text_length[:, None]).long()
+            mask = places_before(inputs.pop("text_length"), inputs["input_ids"].shape[1]).long()
+            del inputs["length"]
             inputs["attention_mask"] = tree_mask(inputs.pop("ends"), self.backbone.dtype)
         else:
             mask = inputs["attention_mask"]

@@ -30,7 +30,7 @@ def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
     )
     set_seed(settings.seed)
     if config.lora is not None:
-        add_adapter(backbone, **config.lora.model_dump())
+        add_adapter(backbone, **config.lora.model_dump(), above=settings.freeze_layers)
     elif settings.freeze_layers:
         freeze_layers(backbone, settings.freeze_layers)
     elif settings.freeze_embeddings:

@@ -19,7 +19,7 @@ from equipoise.config import TrainConfig
 from equipoise.curriculum import Curriculum
 from equipoise.data import EpochSampler
 from equipoise.errors import TrainingError
-from equipoise.modeling import MultiTaskModel, plain_attention, quiet_transformers
+from equipoise.modeling import FrozenLayers, MultiTaskModel, plain_attention, quiet_transformers
 
 from .callbacks import Part, Patience, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
 from .checkpoints import checkpoint_at, damaged, mark_complete, remove_others
@@ -104,6 +104,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         self._sampler = sampler
         self._curriculum = curriculum
         self._precision = _PRECISIONS[config.precision]
+        self._frozen_layers = FrozenLayers(model, config.freeze_layers, config.frozen_memory_gb)
         callbacks: list[Any] = [SetEpoch(sampler), ScoreOnSchedule(config.evaluations), self.stop_on_signal]
         if config.patience is not None:
             callbacks.append(Patience(config.patience))
@@ -130,7 +131,12 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             NonFiniteLoss: a task's loss, or a gradient, is no finite number.
         """
         try:
-            with self.stop_on_signal.listening(), quiet_transformers(), self._attention():
+            with (
+                self.stop_on_signal.listening(),
+                quiet_transformers(),
+                self._attention(),
+                self._frozen_layers.standing_in(),
+            ):
                 self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         finally:
             self.show_progress.close()

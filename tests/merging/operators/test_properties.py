@@ -93,12 +93,10 @@ def largest(matrix, rank):
     return left[:, :rank] * values[:rank] @ right[:rank]
 
 
-@pytest.mark.parametrize("rank", [None, 2])
-@pytest.mark.parametrize("operator", ["wudi", "optmerge"])
-def test_the_closed_form_is_where_the_objective_is_flat(operator, rank):
-    vectors, weights = random_experts(7, 10, rank=rank), {"a": 1.0, "b": 2.0, "c": 0.5}
+def quadratic(operator, vectors, weights):
+    """The objective's gradient of WUDI or OptMerge as written, the average of the task vectors, and who reads."""
     taus = {expert: vector["w"].double() for expert, vector in vectors.items()}
-    average = sum(weights[expert] * tau for expert, tau in taus.items()) / 3.5
+    average = sum(weights[expert] * tau for expert, tau in taus.items()) / sum(weights.values())
     if operator == "wudi":
         targets = readers = taus
     else:  # of seven singular values and three experts, two stay
@@ -113,12 +111,31 @@ def test_the_closed_form_is_where_the_objective_is_flat(operator, rank):
         )
         return torch.autograd.grad(objective, point)[0]
 
-    merged = merge(operator, vectors, weights)
+    return gradient, average, list(readers.values())
+
+
+@pytest.mark.parametrize("rank", [None, 2])
+@pytest.mark.parametrize("operator", ["wudi", "optmerge"])
+def test_after_a_long_time_the_objective_is_flat(operator, rank):
+    vectors, weights = random_experts(7, 10, rank=rank), {"a": 1.0, "b": 2.0, "c": 0.5}
+    gradient, average, readers = quadratic(operator, vectors, weights)
+    merged = merge(operator, vectors, weights, time=1e9)
     assert gradient(merged).norm() < 1e-4 * gradient(average.clone()).norm()
     # And it goes away from the average only where some expert reads.
-    joint = torch.cat(list(readers.values()))
+    joint = torch.cat(readers)
     unread = torch.linalg.svd(joint).Vh[torch.linalg.matrix_rank(joint, rtol=1e-4) :]
     assert ((merged - average) @ unread.mT).abs().sum() < 1e-4
+
+
+@pytest.mark.parametrize("operator", ["wudi", "optmerge"])
+def test_the_time_is_that_of_gradient_descent_in_small_steps(operator):
+    vectors, weights = random_experts(7, 10), {"a": 1.0, "b": 2.0, "c": 0.5}
+    gradient, point, _ = quadratic(operator, vectors, weights)
+    # The gradient is twice that of half the objective, and the weights are brought to a mean of 1.
+    step = 0.001 / 2 * len(weights) / sum(weights.values())
+    for _ in range(2000):
+        point = (point - step * gradient(point)).detach()
+    torch.testing.assert_close(merge(operator, vectors, weights, time=2.0), point.float(), rtol=1e-3, atol=1e-3)
 
 
 def test_optmerge_of_two_low_rank_experts_with_rows_apart_has_both():

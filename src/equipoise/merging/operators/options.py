@@ -44,6 +44,15 @@ def checked_scale(operator: str, value: Any) -> float:
     return checked_number(operator, "scale", value, lambda scale: scale > 0, "a positive number")
 
 
+def checked_time(operator: str, value: Any) -> float:
+    """Return how long to follow a gradient, above 0.
+
+    Raises:
+        UsageError: If it is something else.
+    """
+    return checked_number(operator, "time", value, lambda time: time > 0, "a positive number")
+
+
 def checked_choice(operator: str, option: str, value: Any, choices: Collection[str]) -> str:
     """Return one of several words.
 

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from .averaging import weighted_mean
 from .base import Column, MergeOperator
-from .quadratic import least_disturbing
+from .options import checked_time
+from .quadratic import least_disturbing, mean_one
 from .reduction import Reduced, reduce
 from .spectra import tolerance, truncated_svd
 
@@ -19,11 +20,20 @@ class WUDI(MergeOperator):
 
     for the weights of linear layers, whose rows span what their inputs were. Other tensors are averaged.
 
-    Source: Cheng et al., 2025, arXiv 2503.08099. The weights are ours; equal ones give the paper's objective.
-    Deviation: the minimum itself in closed form (our design), where the paper takes 300 steps of Adam from the sum of
-    the task vectors, and so ends somewhere between the two.
+    The minimum is approached from the average along the gradient for some time: where task vectors have full rank, the
+    minimum itself blows up the directions that hardly any of them reads.
+
+    Source: Cheng et al., 2025, arXiv 2503.08099, who take 300 steps of Adam from the sum of the task vectors. The path
+    in closed form is that of the code by Wei et al., 2026, for arXiv 2505.19892 (SWUDI without its truncation). The
+    weights are ours; equal ones give the paper's objective.
 
     Weights: only their ratios matter; equal by default.
+
+    Args:
+        time: how far along the gradient; a large number gives the minimum.
+
+    Raises:
+        UsageError: If the time is not above 0.
     """
 
     name = "wudi"
@@ -31,6 +41,9 @@ class WUDI(MergeOperator):
     paper = "Cheng et al., 2025, arXiv 2503.08099"
     normalised = True
     matrices_only = True
+
+    def __init__(self, *, time: float = 300.0) -> None:
+        self.time = checked_time(self.name, time)
 
     def prepare(self, vectors: Mapping[str, Tensor]) -> Reduced:
         """Return the task vectors in the coordinates of their joint rows and columns.
@@ -46,9 +59,8 @@ class WUDI(MergeOperator):
         average = weighted_mean(column.vectors, column.weights)
         if not cores:
             return average
-        grams = {
-            expert: column.weights[expert] * (core.mT @ core) / core.square().sum() for expert, core in cores.items()
-        }
+        weights = mean_one(column.weights)
+        grams = {expert: weights[expert] * (core.mT @ core) / core.square().sum() for expert, core in cores.items()}
         start = weighted_mean(reduced.cores, column.weights).double()
-        moved = least_disturbing(cores, grams, start, tolerance(column.base) ** 2) - start
+        moved = least_disturbing(cores, grams, start, tolerance(column.base) ** 2, self.time) - start
         return (average + reduced.expand(moved)).float()
