@@ -111,6 +111,13 @@ def test_merge_keys(run_file):
     assert [task.from_score.thresholds for task in tasks.values()] == ["auto", "auto", (1.0,)]
 
 
+def test_a_password_is_not_written(run_file):
+    url = "postgresql://me:secret@host/name"
+    config = load_config(run_file, [f"merge.storage={url}"])
+    assert config.merge.storage == url
+    assert "storage: postgresql://me:***@host/name" in dump_config(config)
+
+
 @pytest.mark.parametrize("key", ["classes", "from_score.classes"])
 def test_numbers_are_names_of_classes(run_file, key):
     task = "tasks.new={source: finance, kind: classification}"

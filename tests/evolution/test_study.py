@@ -185,5 +185,11 @@ def test_a_storage_that_cannot_be_reached_is_told(given):
         open_storage(given)
 
 
+def test_a_password_is_not_told():
+    with pytest.raises(TrainingError, match=r"'postgres://me:\*\*\*@nowhere/x' cannot be reached") as told:
+        open_storage("postgres://me:se@cret@nowhere/x")
+    assert "cret" not in str(told.value)
+
+
 def test_the_smallest_budget():
     assert [smallest_budget(count, 2) for count in (2, 3, 8)] == [8, 9, 12]

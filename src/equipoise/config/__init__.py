@@ -2,7 +2,7 @@
 
 from .curriculum import STAGED, CurriculumConfig
 from .loading import dump_config, load_config, make_config
-from .merging import MergeConfig
+from .merging import MergeConfig, hide_password
 from .reference import Key, keys_as_markdown, list_keys
 from .schema import BalanceConfig, EvaluationConfig, RunConfig, TrainConfig
 from .sources import SourceConfig
@@ -20,6 +20,7 @@ __all__ = [
     "TaskConfig",
     "TrainConfig",
     "dump_config",
+    "hide_password",
     "keys_as_markdown",
     "list_keys",
     "load_config",

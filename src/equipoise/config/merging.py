@@ -1,8 +1,9 @@
 """The run file's keys of a merge."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from .section import EMPTY_IS_DEFAULT, Fraction, Section
 
@@ -20,6 +21,11 @@ RIVALS = (
 """Rows beside the evolved merges."""
 MORE_RIVALS = ("regmean", "fisher", "adamerging")
 """Rivals that read data, or learn, and take their time."""
+
+
+def hide_password(url: str) -> str:
+    """Put asterisks in place of the password in a URL."""
+    return re.sub(r"(://[^:/@]*:).*@", r"\1***@", url)
 
 
 class OperatorConfig(BaseModel):
@@ -102,6 +108,10 @@ class MergeConfig(Section):
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0), description="Coefficients that dev chooses from for task_arithmetic."
     )
     joint: bool = Field(True, description="Train one model for all tasks, too, by `balance`: a row beside.")
+
+    @field_serializer("storage", when_used="json-unless-none")
+    def _without_password(self, value: str) -> str:
+        return hide_password(value)
 
     @field_validator("operator", mode="before")
     @classmethod

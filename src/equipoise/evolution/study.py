@@ -18,6 +18,7 @@ from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from equipoise.config import hide_password
 from equipoise.errors import TrainingError
 
 _BEAT, _LOST = 10.0, 60.0
@@ -43,11 +44,11 @@ def open_storage(given: str) -> BaseStorage:
             return get_storage(given)
         return JournalStorage(JournalFileBackend(given))
     except Exception as error:  # each kind of storage has errors of its own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = hide_password(str(error).strip().splitlines()[0]) if str(error).strip() else type(error).__name__
         raise TrainingError(
-            f"merge.storage: '{given}' cannot be reached ({reason}); expected an Optuna storage URL, such as "
-            "sqlite:////folder/search.db or postgresql://user:password@host/name; correct it, or leave it out for a "
-            "file in the output folder."
+            f"merge.storage: '{hide_password(given)}' cannot be reached ({reason}); expected an Optuna storage URL, "
+            "such as sqlite:////folder/search.db or postgresql://user:password@host/name; correct it, or leave it out "
+            "for a file in the output folder."
         ) from None
 
 
