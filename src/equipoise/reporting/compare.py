@@ -9,7 +9,6 @@ import yaml
 from rich import box
 from rich.text import Text as RichText
 
-from equipoise.files import write_text
 from equipoise.progress import format_seconds
 
 from .compare_figures import plot_losses, plot_metrics, plot_trajectories
@@ -21,7 +20,7 @@ from .compare_tables import (
     overview_columns,
     part_columns,
 )
-from .pages import make_environment
+from .pages import write_page
 
 
 def write_comparison(folder: str | Path, results: Mapping[str, Any]) -> Path:
@@ -35,31 +34,26 @@ def write_comparison(folder: str | Path, results: Mapping[str, Any]) -> Path:
         The path of the page.
     """
     tasks, rows = results["tasks"], results["rows"]
-    page = (
-        make_environment()
-        .get_template("compare.html.j2")
-        .render(
-            results=results,
-            rows=rows,
-            overview=overview_columns(results),
-            costs=cost_columns(results),
-            metrics={name: metric_columns(name, about, rows) for name, about in tasks.items()},
-            against={name: against_columns(name, about, results) for name, about in tasks.items()},
-            parts={name: part_columns(name, about, rows) for name, about in tasks.items()},
-            metric_figure=plot_metrics(tasks, rows),
-            loss_figure=plot_losses(tasks, rows),
-            weight_figure=plot_trajectories(rows),
-            key_figures=_key_figures(results),
-            chosen=_chosen(results),
-            run_files={
-                name: yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
-                for name, data in results["run_files"].items()
-            },
-        )
+    return write_page(
+        folder,
+        "compare",
+        results=results,
+        rows=rows,
+        overview=overview_columns(results),
+        costs=cost_columns(results),
+        metrics={name: metric_columns(name, about, rows) for name, about in tasks.items()},
+        against={name: against_columns(name, about, results) for name, about in tasks.items()},
+        parts={name: part_columns(name, about, rows) for name, about in tasks.items()},
+        metric_figure=plot_metrics(tasks, rows),
+        loss_figure=plot_losses(tasks, rows),
+        weight_figure=plot_trajectories(rows),
+        key_figures=_key_figures(results),
+        chosen=_chosen(results),
+        run_files={
+            name: yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+            for name, data in results["run_files"].items()
+        },
     )
-    path = Path(folder) / "compare.html"
-    write_text(path, page)
-    return path
 
 
 def comparison_table(results: Mapping[str, Any]) -> rich.table.Table:

@@ -8,10 +8,8 @@ import rich.table
 from rich import box
 from rich.text import Text
 
-from equipoise.files import write_text
-
 from .difficulty_figures import COLUMNS, plot_correlations, plot_maps, plot_pvi
-from .pages import make_environment
+from .pages import write_page
 from .tables import write_number
 
 
@@ -48,22 +46,17 @@ def write_difficulty(folder: str | Path, results: Mapping[str, Any]) -> Path:
         The path of the page.
     """
     tasks = results["tasks"]
-    page = (
-        make_environment()
-        .get_template("difficulty.html.j2")
-        .render(
-            results=results,
-            heads=[head.replace("-", "\u00ad") for head, _ in _WRITTEN.values()],
-            rows={name: _cells(task) for name, task in tasks.items()},
-            order={COLUMNS.get(by, by): names for by, names in results["order"].items()},
-            maps=plot_maps(tasks),
-            histograms=plot_pvi(tasks),
-            correlations=plot_correlations(tasks),
-        )
+    return write_page(
+        folder,
+        "difficulty",
+        results=results,
+        heads=[head.replace("-", "\u00ad") for head, _ in _WRITTEN.values()],
+        rows={name: _cells(task) for name, task in tasks.items()},
+        order={COLUMNS.get(by, by): names for by, names in results["order"].items()},
+        maps=plot_maps(tasks),
+        histograms=plot_pvi(tasks),
+        correlations=plot_correlations(tasks),
     )
-    path = Path(folder) / "difficulty.html"
-    write_text(path, page)
-    return path
 
 
 def difficulty_table(results: Mapping[str, Any]) -> rich.table.Table:

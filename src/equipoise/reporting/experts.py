@@ -9,11 +9,10 @@ from rich import box
 from rich.text import Text
 
 from equipoise.evaluation import METRICS
-from equipoise.files import write_text
 from equipoise.progress import format_seconds
 
 from .experts_figures import PROBE, plot_experts
-from .pages import make_environment
+from .pages import write_page
 from .tables import digits_for, write_number
 
 
@@ -35,22 +34,17 @@ def write_experts(folder: str | Path, results: Mapping[str, Any]) -> Path:
     Returns:
         The path of the page.
     """
-    page = (
-        make_environment()
-        .get_template("experts.html.j2")
-        .render(
-            results=results,
-            labels=_labels(results),
-            tables={split: _rows(results, split) for split in ("test", "dev")},
-            figure=plot_experts(results),
-            key_figures=_key_figures(results),
-            has_probes=_has_probes(results),
-            seconds={name: format_seconds(task["seconds"]) for name, task in results["tasks"].items()},
-        )
+    return write_page(
+        folder,
+        "experts",
+        results=results,
+        labels=_labels(results),
+        tables={split: _rows(results, split) for split in ("test", "dev")},
+        figure=plot_experts(results),
+        key_figures=_key_figures(results),
+        has_probes=_has_probes(results),
+        seconds={name: format_seconds(task["seconds"]) for name, task in results["tasks"].items()},
     )
-    path = Path(folder) / "experts.html"
-    write_text(path, page)
-    return path
 
 
 def experts_table(results: Mapping[str, Any]) -> rich.table.Table:

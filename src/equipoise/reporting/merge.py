@@ -8,7 +8,6 @@ import rich.table
 from rich import box
 from rich.text import Text as RichText
 
-from equipoise.files import write_text
 from equipoise.progress import format_seconds
 
 from .compare_tables import Text
@@ -26,7 +25,7 @@ from .merge_tables import (
     time_rows,
     write_rows,
 )
-from .pages import make_environment
+from .pages import write_page
 
 _NAME, _VALUE = 10, 6
 """The least widths of columns: eight tasks fit a terminal of 80 columns."""
@@ -44,33 +43,28 @@ def write_merge(folder: str | Path, results: Mapping[str, Any]) -> Path:
     """
     searches = results["searches"]
     found = list(enumerate(searches.items()))
-    page = (
-        make_environment()
-        .get_template("merge.html.j2")
-        .render(
-            results=results,
-            best=best_name(results),
-            labels=task_columns(results),
-            tables={split: write_rows(results, split) for split in ("test", "dev")},
-            marks=(BETTER, WORSE) if find_marks(results) else (),
-            key_figures=key_figures(results),
-            fitness_figure=plot_fitness(searches),
-            finalists_figure=plot_finalists(results),
-            coefficient_figures={name: plot_coefficients(place, name, search) for place, (name, search) in found},
-            blocks=max(len(lines) for search in searches.values() for lines in coefficients(search).values()),
-            heat_map=plot_experts_and_evolved(results),
-            front_figures={name: plot_front(place, name, search) for place, (name, search) in found}
-            if results["objectives"] == "tasks"
-            else {},
-            searches=search_rows(results),
-            percent=percent,
-            times=time_rows(results),
-            time=format_seconds(sum(results["seconds"].values())),
-        )
+    return write_page(
+        folder,
+        "merge",
+        results=results,
+        best=best_name(results),
+        labels=task_columns(results),
+        tables={split: write_rows(results, split) for split in ("test", "dev")},
+        marks=(BETTER, WORSE) if find_marks(results) else (),
+        key_figures=key_figures(results),
+        fitness_figure=plot_fitness(searches),
+        finalists_figure=plot_finalists(results),
+        coefficient_figures={name: plot_coefficients(place, name, search) for place, (name, search) in found},
+        blocks=max(len(lines) for search in searches.values() for lines in coefficients(search).values()),
+        heat_map=plot_experts_and_evolved(results),
+        front_figures={name: plot_front(place, name, search) for place, (name, search) in found}
+        if results["objectives"] == "tasks"
+        else {},
+        searches=search_rows(results),
+        percent=percent,
+        times=time_rows(results),
+        time=format_seconds(sum(results["seconds"].values())),
     )
-    path = Path(folder) / "merge.html"
-    write_text(path, page)
-    return path
 
 
 def merge_table(results: Mapping[str, Any]) -> rich.table.Table:

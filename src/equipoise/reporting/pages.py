@@ -1,10 +1,30 @@
 """What the pages share: how templates are filled in, and how numbers are written."""
 
+from pathlib import Path
+from typing import Any
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from equipoise.files import write_text
 
-def make_environment() -> Environment:
-    """Return the environment in which the pages' templates are filled in."""
+
+def write_page(folder: str | Path, name: str, **values: Any) -> Path:
+    """Fill in the template of a page, and write it into a folder.
+
+    Args:
+        folder: the folder.
+        name: the page's name: `NAME.html`, made from `NAME.html.j2`.
+        values: what the template reads.
+
+    Returns:
+        The path of the page.
+    """
+    path = Path(folder) / f"{name}.html"
+    write_text(path, _make_environment().get_template(f"{name}.html.j2").render(values))
+    return path
+
+
+def _make_environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("equipoise.reporting", ""),
         autoescape=True,

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.evaluation import METRICS
-from equipoise.files import write_text
 from equipoise.progress import format_seconds
 from equipoise.tasks import Task
 
@@ -13,7 +12,7 @@ from .compare_figures import plot_metrics
 from .compare_tables import against_columns
 from .figures import plot_dev, plot_difficulty, plot_losses, plot_weights
 from .folder import RunFolder
-from .pages import make_environment, thousands
+from .pages import thousands, write_page
 from .tables import arrange, main_split, subset_columns
 
 _JOINT = {"name": "run"}
@@ -35,43 +34,34 @@ def write_report(run_dir: str | Path) -> Path:
         UsageError: there is no readable `config.yaml`.
         EquipoiseError: a JSON file is damaged.
     """
-    run_dir = Path(run_dir)
-    page = _render(RunFolder.read(run_dir))
-    path = run_dir / "report.html"
-    write_text(path, page)
-    return path
-
-
-def _render(run: RunFolder) -> str:
+    run = RunFolder.read(Path(run_dir))
     tasks = run.tasks
     split = main_split(run.records)
-    return (
-        make_environment()
-        .get_template("report.html.j2")
-        .render(
-            run=run,
-            tasks=tasks,
-            about={name: _describe(task) for name, task in tasks.items()},
-            metric_labels={name: METRICS[task.metric].label for name, task in tasks.items()},
-            split=split,
-            results=arrange(run.records, tasks, split=split),
-            subsets={
-                column: arrange(run.records, tasks, split=split, column=column)
-                for column in subset_columns(run.records, split)
-            },
-            single_figure=plot_metrics(run.single.get("tasks", {}), _joint_and_single(run)),
-            against={
-                name: against_columns(name, about, {"tests": {"single-task": run.single["tests"]}, "rows": [_JOINT]})
-                for name, about in run.single.get("tasks", {}).items()
-            },
-            examples=run.examples,
-            key_figures=_key_figures(run),
-            setup=_setup(run),
-            dev_figure=plot_dev(run.dev, tasks, run.summary.get("best_step")),
-            loss_figure=plot_losses(run.steps, tasks),
-            weight_figure=plot_weights(run.steps, tasks),
-            difficulty_figure=plot_difficulty(run.steps),
-        )
+    return write_page(
+        run_dir,
+        "report",
+        run=run,
+        tasks=tasks,
+        about={name: _describe(task) for name, task in tasks.items()},
+        metric_labels={name: METRICS[task.metric].label for name, task in tasks.items()},
+        split=split,
+        results=arrange(run.records, tasks, split=split),
+        subsets={
+            column: arrange(run.records, tasks, split=split, column=column)
+            for column in subset_columns(run.records, split)
+        },
+        single_figure=plot_metrics(run.single.get("tasks", {}), _joint_and_single(run)),
+        against={
+            name: against_columns(name, about, {"tests": {"single-task": run.single["tests"]}, "rows": [_JOINT]})
+            for name, about in run.single.get("tasks", {}).items()
+        },
+        examples=run.examples,
+        key_figures=_key_figures(run),
+        setup=_setup(run),
+        dev_figure=plot_dev(run.dev, tasks, run.summary.get("best_step")),
+        loss_figure=plot_losses(run.steps, tasks),
+        weight_figure=plot_weights(run.steps, tasks),
+        difficulty_figure=plot_difficulty(run.steps),
     )
 
 
