@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
 
-from corpus import write_run
+from corpus import run_data, write_data, write_run
 from equipoise.cli import main
 from equipoise.training import callbacks, train
 from processes import in_two_processes, train_without_dropout
@@ -79,6 +79,24 @@ def test_two_processes_train_the_model_of_one(tmp_path, steady_model, accumulati
     others = outcome(two)
     for name, tensor in outcome(one).items():
         torch.testing.assert_close(others[name], tensor, atol=1e-5, rtol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("schedule", ["competence", "mixed"])
+def test_two_processes_follow_a_curriculum_as_one_does(tmp_path, steady_model, schedule):
+    """With a frozen layer, whose output each process keeps of its own rows."""
+    runs = {}
+    for name, size in (("one", 16), ("two", 8)):
+        (tmp_path / name).mkdir()
+        data = run_data(tmp_path / name, steady_model, batch_size=size, evaluations=2, max_steps=12, freeze_layers=1)
+        runs[name] = write_data(tmp_path / name, {**data, "curriculum": {"by": "metadata", "schedule": schedule}})
+    train_without_dropout(runs["one"])
+    ended = in_two_processes(train_without_dropout, runs["two"])
+    assert [process.exit_code for process in ended] == [0, 0], ended
+    lines, others = (read_log(tmp_path / name / "run") for name in ("one", "two"))
+    for line, other in zip(lines, others, strict=True):
+        for key in ("losses", "weights", "dev", "curriculum"):
+            assert other.get(key, {}) == pytest.approx(line.get(key, {}), rel=1e-4), (line["step"], key)
+    assert "curriculum" in lines[0]
 
 
 def test_killed_and_resumed(tmp_path, tiny_model):
