@@ -142,6 +142,7 @@ def test_label_stats_take_the_place_of_the_running_labels():
     [
         ({"beta": 1.0}, r"`beta` must be in \[0, 1\)"),
         ({"temper": -1}, "`temper`"),
+        ({"smoothing": 1}, r"`smoothing` must be in \[0, 1\)"),
         ({"limit": 0.5}, "`limit` must be at least 1"),
         ({"limit": "big"}, "`limit`"),
         ({"task_weights": "no"}, "`task_weights` must be true or false"),
@@ -178,6 +179,16 @@ def test_a_solved_task_does_not_take_all_the_weight():
     assert undamped.weights["hard"] < 0.005
     assert balance.weights["hard"] > 0.05
     assert balance.weights["solved"] / balance.weights["hard"] == pytest.approx(1 / (0.1 * 10.01 / 20), rel=1e-3)
+
+
+def test_smoothed_norms_are_a_moving_average_without_its_first_zeros():
+    """Norms 1 and 3 under β = ½ are 1, then (½ · ½ · 1 + ½ · 3) / (1 − ¼) = 7/3; each step's own are 1, then 3."""
+    smoothed, plain = DynamicAdaptiveLoss(["jumps", "steady"], smoothing=0.5), DynamicAdaptiveLoss(["jumps", "steady"])
+    for scale, usual in ((1.0, 1.0), (3.0, 7 / 3)):
+        for balancer, norm in ((smoothed, usual), (plain, scale)):
+            h = torch.ones(2, 2, dtype=torch.float64, requires_grad=True)
+            balancer({"jumps": scale * h[:, 0], "steady": h[:, 1]}, features=h)
+            assert balancer.weights["steady"] / balancer.weights["jumps"] == pytest.approx(norm, rel=1e-6)
 
 
 @pytest.mark.parametrize("stats", [True, False])

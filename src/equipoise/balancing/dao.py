@@ -53,6 +53,8 @@ class DynamicAdaptiveLoss(Balancer):
         beta: how much rare classes are lifted, in [0, 1): 0 not at all, towards 1 by inverse frequency.
         temper: how much rare scores are lifted, in [0, 1]: 0 not at all, 1 by inverse density.
         limit: the largest example weight, at least 1, which is the mean.
+        smoothing: β in [0, 1) of the moving average of |g_t| over steps that takes its place in λ (our design); 0, as
+            by default, is none: each step's own norms.
         floor: in [0, 1]; a gradient norm counts as this share of the task's mean norm so far, or more.
         clip: the smallest and the largest task weight.
         where: where gradients are taken: "map", "features" or "parameters".
@@ -85,6 +87,7 @@ class DynamicAdaptiveLoss(Balancer):
         beta: float = 0.999,
         temper: float = 0.5,
         limit: float = 10.0,
+        smoothing: float = 0.0,
         floor: float = 0.1,
         clip: tuple[float, float] = DEFAULT_CLIP,
         where: str = "map",
@@ -111,20 +114,24 @@ class DynamicAdaptiveLoss(Balancer):
                 )
         self._tables = {task: self._table(stats) for task, stats in (label_stats or {}).items()}
         self._floor = checked_number("floor", floor, lambda value: 0 <= value <= 1, "in [0, 1]")
+        self._smoothing = checked_number("smoothing", smoothing, lambda value: 0 <= value < 1, "in [0, 1)")
         self._labels: dict[str, Tensor] = {}
-        self._norms = torch.zeros(len(self.tasks), 2, dtype=torch.float64)
-        """Per task the sum of its gradient norms, and how many they are."""
+        self._norms = torch.zeros(len(self.tasks), 3, dtype=torch.float64)
+        """Per task the sum of its gradient norms, how many they are, and their moving average before its correction."""
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
-        """Return 1 / max(|g_t|, floor · the task's usual |g_t|)."""
+        """Return 1 / max(|g_t|, floor · the task's usual |g_t|), the first |g_t| smoothed."""
         if gradients is None:
             return torch.ones_like(losses)
         norms = gradients.diagonal().sqrt()
         rows = self._indices(tasks)
         self._norms = self._norms.clone()
-        self._norms[rows] += torch.stack([norms, torch.ones_like(norms)], dim=1)
-        usual = self._norms[rows, 0] / self._norms[rows, 1]
-        return 1 / norms.maximum(self._floor * usual)
+        self._norms[rows, :2] += torch.stack([norms, torch.ones_like(norms)], dim=1)
+        self._norms[rows, 2] = self._smoothing * self._norms[rows, 2] + (1 - self._smoothing) * norms
+        total, count, moving = self._norms[rows].unbind(dim=1)
+        # As if the average had begun with its first value (Kingma & Ba, 2015).
+        smoothed = moving / (1 - self._smoothing**count)
+        return 1 / smoothed.maximum(self._floor * total / count)
 
     def weigh_examples(self, task: str, targets: Tensor) -> Tensor | None:
         """Return e, from the label statistics or else from the task's last labels, these included."""
