@@ -105,6 +105,15 @@ def test_two_processes_share_a_search_and_do_not_overshoot(tmp_path):
     assert len(distinct) == 24
 
 
+def test_a_start_that_two_workers_put_in_is_scored_once(tmp_path):
+    search = open_search(tmp_path / "search.log")
+    search.study.enqueue_trial(dict(STARTS[0]), user_attrs={"start": "middle"})
+    for claim in search.claims():
+        claim.tell([0.0], fitness=0.0)
+    assert len(search.finished) == 20
+    assert [trial.user_attrs.get("start") for trial in search.finished].count("middle") == 1
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_start_that_was_killed_at_once_is_not_lost(tmp_path, monkeypatch, known):
     search = open_search(tmp_path / "search.log")

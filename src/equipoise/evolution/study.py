@@ -144,12 +144,23 @@ class Search:
             for key, (low, high) in self.ranges.items():
                 trial.suggest_float(key, low, high)
         _beat(trial)
+        if self._is_second_start(trial):
+            self.study.tell(trial, state=TrialState.FAIL)
+            return self._claim()
         # Another worker may have claimed at the same moment: of all claims, the first ones by number count.
         numbers = sorted(one.number for one in self.study.get_trials(deepcopy=False) if one.state in _CLAIMED)
         if numbers.index(trial.number) >= self.candidates:
             self.study.tell(trial, state=TrialState.FAIL)
             return None
         return trial
+
+    def _is_second_start(self, trial: Trial) -> bool:
+        """Whether two workers that opened the search at the same moment have both put this start in."""
+        start = trial.user_attrs.get(_START)
+        return start is not None and any(
+            one.user_attrs.get(_START) == start and one.number < trial.number and one.state is not TrialState.FAIL
+            for one in self.study.get_trials(deepcopy=False)
+        )
 
     def _is_spent(self, trials: Sequence[FrozenTrial]) -> bool:
         claimed = [trial for trial in trials if trial.state in _CLAIMED]
