@@ -1,6 +1,6 @@
 """What freezing a language model's lowest layers saves.
 
-    python benchmarks/frozen_layers.py [--quick] [--layers 10 15 20] [--rows 64] [--turns 8]
+    python benchmarks/frozen_layers.py [--quick] [--model smollm2-135m] [--layers 10 15 20] [--rows 64] [--turns 8]
 
 SmolLM2-135M with LoRA (r = 8 on q and v) above the frozen layers and a task module of three classes trains in bfloat16
 on made-up rows of 32 to 96 tokens. Each number of frozen layers takes a pass over the same batches in turns, in random
@@ -27,9 +27,9 @@ from measuring import FEW, interval, number, rounded, setting, synchronize, take
 BATCH, LONGEST = 16, 96
 
 
-def make_model(frozen: int) -> MultiTaskModel:
+def make_model(name: str, frozen: int) -> MultiTaskModel:
     torch.manual_seed(0)
-    backbone, tokenizer = load_backbone("smollm2-135m")
+    backbone, tokenizer = load_backbone(name)
     add_adapter(backbone, above=frozen)
     task = Classification("tone", "source", "text", None, "label", "macro_f1", ("bad", "so so", "good"))
     model = MultiTaskModel(backbone, tokenizer, {"tone": task}, LONGEST, pooling="mean")
@@ -44,7 +44,10 @@ def make_batches(rows: int, vocabulary: int) -> list[dict[str, Tensor]]:
     for own in lengths.split(BATCH):
         mask = (torch.arange(int(own.max())) < own[:, None]).long()
         batches.append(
-            {"input_ids": torch.randint(1000, vocabulary, mask.shape, generator=draw) * mask, "attention_mask": mask}
+            {
+                "input_ids": torch.randint(vocabulary // 2, vocabulary, mask.shape, generator=draw) * mask,
+                "attention_mask": mask,
+            }
         )
     return batches
 
@@ -67,9 +70,9 @@ def train_once(model: MultiTaskModel, batches: list[dict[str, Tensor]]) -> float
 class Ways:
     """The ways to train with some layers frozen."""
 
-    def __init__(self, frozen: int, rows: int) -> None:
+    def __init__(self, model: str, frozen: int, rows: int) -> None:
         self.frozen = frozen
-        self.model = make_model(frozen)
+        self.model = make_model(model, frozen)
         self.batches = make_batches(rows, self.model.backbone.config.vocab_size)
         self._kept = FrozenLayers(self.model, frozen, room=4)
 
@@ -88,9 +91,9 @@ class Ways:
             return train_once(self.model, self.batches)
 
 
-def measure(layers: Sequence[int], rows: int, turns: int) -> list[dict[str, Any]]:
+def measure(model: str, layers: Sequence[int], rows: int, turns: int) -> list[dict[str, Any]]:
     """Take all ways in turns; the rows of the table."""
-    benches = {frozen: Ways(frozen, rows) for frozen in layers}
+    benches = {frozen: Ways(model, frozen, rows) for frozen in layers}
     ways: dict[tuple[int, str], Callable[[int], float]] = {(0, "plain"): benches[0].plain}
     for frozen in layers:
         if frozen:
@@ -119,16 +122,17 @@ def measure(layers: Sequence[int], rows: int, turns: int) -> list[dict[str, Any]
     return table
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="smollm2-135m", help="A decoder, as in a run file.")
     parser.add_argument("--layers", type=int, nargs="+", default=[10, 15, 20], help="How many layers are frozen.")
     parser.add_argument("--rows", type=int, default=64, help="Rows of a pass.")
     parser.add_argument("--turns", type=int, default=8, help="Turns.")
     parser.add_argument("--quick", action="store_true", help="At most a minute: 20 layers, 16 rows, one turn.")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     layers = [0, *([20] if given.quick else given.layers)]
     rows, turns = (BATCH, 1) if given.quick else (given.rows, given.turns)
-    table = measure(layers, rows, turns)
+    table = measure(given.model, layers, rows, turns)
     print(f"{'frozen':>6}  {'way':6}  {'s a step':>8}  {'ratio':>6}  95 % interval")
     for row in table:
         spread = "" if row["low"] is None else f"[{row['low']:.3f}, {row['high']:.3f}]"
