@@ -24,7 +24,7 @@ def candidate_weights(tasks: Sequence[str], trials: int) -> list[dict[str, float
         tasks: the tasks' names.
         trials: how many.
     """
-    found = [dict.fromkeys(tasks, 1.0)]
+    found = [dict.fromkeys(tasks, 1.0)][:trials]
     if trials > 1 and len(tasks) > 1:
         sobol = qmc.Sobol(len(tasks) - 1, scramble=True, seed=_SEED)
         # A power of two: what the sequence is balanced for, and scipy warns of anything else.

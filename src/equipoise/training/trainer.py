@@ -104,7 +104,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         self._sampler = sampler
         self._curriculum = curriculum
         self._precision = _PRECISIONS[config.precision]
-        self._frozen_layers = FrozenLayers(model, config.freeze_layers, config.frozen_memory_gb)
+        self._frozen = config.freeze_layers, config.frozen_memory_gb
         callbacks: list[Any] = [SetEpoch(sampler), ScoreOnSchedule(config.evaluations), self.stop_on_signal]
         if config.patience is not None:
             callbacks.append(Patience(config.patience))
@@ -135,7 +135,8 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
                 self.stop_on_signal.listening(),
                 quiet_transformers(),
                 self._attention(),
-                self._frozen_layers.standing_in(),
+                # Made here, so that its memory is free when dev and test are scored.
+                FrozenLayers(self.model, *self._frozen).standing_in(),
             ):
                 self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         finally:

@@ -24,8 +24,8 @@ class WUDI(MergeOperator):
     minimum itself blows up the directions that hardly any of them reads.
 
     Source: Cheng et al., 2025, arXiv 2503.08099, who take 300 steps of Adam from the sum of the task vectors. The path
-    in closed form is that of the code by Wei et al., 2026, for arXiv 2505.19892 (SWUDI without its truncation). The
-    weights are ours; equal ones give the paper's objective.
+    in closed form is that of the code by Wei et al., 2026, for arXiv 2505.19892 (SWUDI without its truncation,
+    which starts from the sum by default). The weights are ours; equal ones give the paper's objective.
 
     Weights: only their ratios matter; equal by default.
 
