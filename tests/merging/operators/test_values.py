@@ -178,8 +178,8 @@ def test_iso_c():
 def test_wudi():
     # Rank one, with rows e_1 and e_2: each keeps its own.
     close(merge("wudi", [[2.0, 0.0], [1.0, 0.0]], [[0.0, 5.0], [0.0, -1.0]]), [[2.0, 5.0], [1.0, -1.0]])
-    # Out 1, in 1: (w_a τ_a + w_b τ_b) / (w_a + w_b), since τᵀτ/‖τ‖² is 1.
-    close(merge("wudi", [[2.0]], [[5.0]], weights=[2, 1]), [[3.0]])
+    # Out 1, in 1: (w_a τ_a + w_b τ_b) / 2, since τᵀτ/‖τ‖² is 1.
+    close(merge("wudi", [[2.0]], [[5.0]], weights=[2, -1]), [[-0.5]])
 
 
 def test_optmerge():

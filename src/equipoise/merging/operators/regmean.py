@@ -6,7 +6,7 @@ from torch import Tensor
 from .averaging import weighted_mean
 from .base import Column, MergeOperator
 from .options import checked_number
-from .quadratic import least_disturbing
+from .quadratic import descent
 from .spectra import tolerance
 
 
@@ -53,10 +53,9 @@ class RegMean(MergeOperator):
         # In units in which all inputs are equally large: a few huge ones must not make the others count as rounding.
         sizes = torch.stack(list(grams.values())).sum(0).diagonal().clamp_min(0).sqrt()
         sizes = torch.where(sizes > 0, sizes, torch.ones_like(sizes))
-        merged = least_disturbing(
-            {expert: vector.double() * sizes for expert, vector in column.vectors.items()},
-            {expert: gram / sizes / sizes[:, None] for expert, gram in grams.items()},
-            weighted_mean(column.vectors, column.weights).double() * sizes,
-            tolerance(column.base),
-        )
-        return (merged / sizes).float()
+        vectors = {expert: vector.double() * sizes for expert, vector in column.vectors.items()}
+        grams = {expert: gram / sizes / sizes[:, None] for expert, gram in grams.items()}
+        start = weighted_mean(column.vectors, column.weights).double() * sizes
+        pull = torch.stack([(vectors[expert] - start) @ gram for expert, gram in grams.items()]).sum(0)
+        whole = torch.stack(list(grams.values())).sum(0)
+        return ((start + pull @ descent(whole, tolerance(column.base))) / sizes).float()
