@@ -27,7 +27,7 @@ from equipoise.config import RunConfig, dump_config, load_config
 from equipoise.evaluation.statistics import Estimate, mean_interval
 from equipoise.files import append_json_line, read_json_lines
 from equipoise.training import train
-from measuring import setting
+from measuring import begin_worker, setting
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SUITES = (EXAMPLES / "tweets_and_aspects.yaml", EXAMPLES / "finance_joint.yaml")
@@ -91,7 +91,7 @@ def run_all(cells: Sequence[Cell], jobs: int, output: Path | None) -> dict[str, 
     records = {record["key"]: record for record in (read_json_lines(output) if output else ())}
     missing = [cell for cell in cells if key(cell) not in records]
     threads = max(1, torch.get_num_threads() // jobs)
-    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), begin_worker, (threads,)) as pool:
         for future in as_completed([pool.submit(run_cell, cell) for cell in missing]):
             record = future.result()
             records[record["key"]] = record

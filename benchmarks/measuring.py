@@ -3,11 +3,14 @@
 import ctypes
 import gc
 import json
+import multiprocessing
 import os
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,6 +88,19 @@ def run_apart(script: str, arguments: Sequence[str], given: Any = None) -> Any:
     command = [sys.executable, script, *arguments]
     done = subprocess.run(command, env=settings, input=json.dumps(given), stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def begin_worker(threads: int) -> None:
+    """Begin a worker of a pool, which ends when the process that waits for it is killed."""
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def number(value: float) -> float | None:

@@ -29,6 +29,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from equipoise.balancing import BALANCERS, make_balancer
+from measuring import begin_worker
 
 STARTS = ((-8.5, 7.5), (-8.5, 5.0), (0.0, 0.0), (9.0, 9.0), (10.0, -8.0))
 SCALES = (1.0, 0.1)
@@ -179,7 +180,7 @@ def run_all(cells: list[tuple[Any, ...]], jobs: int, output: Path | None) -> dic
     """Run the cells that no record has yet, in `jobs` processes; return all records by cell."""
     records = {key(record): record for record in read_records(output) if key(record) in cells}
     missing = [cell for cell in cells if cell not in records]
-    with ProcessPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(jobs, initializer=begin_worker, initargs=(1,)) as pool:
         for future in as_completed([pool.submit(run_start, *cell) for cell in missing]):
             record = future.result()
             records[key(record)] = record
