@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from equipoise.config import RunConfig, dump_config, load_config
+from equipoise.config import RunConfig, load_config
 from equipoise.evaluation.statistics import Estimate, mean_interval
 from equipoise.files import append_json_line, read_json_lines
 from equipoise.training import train
@@ -63,8 +63,8 @@ def make_cell(suite: str, config: RunConfig, schedule: str, by: str, seed: int) 
 
 
 def key(cell: Cell) -> str:
-    """Name a cell by all that decides its result."""
-    said = dump_config(cell.config.model_copy(update={"output": Path("run")}))
+    """Name a cell by all that decides its result; without defaults, so that a later version with more keys goes on."""
+    said = json.dumps(cell.config.model_dump(mode="json", exclude={"output"}, exclude_defaults=True), sort_keys=True)
     return f"{cell.suite}/{cell.schedule}/{cell.by}/{cell.seed}/{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
 
