@@ -289,9 +289,13 @@ def test_the_base_language_model_is_a_row_of_its_own(tmp_path, tiny_llm):
 
 def test_a_run_file_may_have_fewer_tasks(tmp_path, tiny_model):
     files = [write_run_file(tmp_path, tiny_model), write_run_file(tmp_path, tiny_model, "fewer", tasks=("polarity",))]
-    found = compare(files, "dao", seeds=1, trials=0, output=tmp_path / "out")
+    found = compare(files, "single-task,dao", seeds=1, trials=0, output=tmp_path / "out")
     rows = {row["name"]: row for row in found.results["rows"]}
-    assert [*rows] == ["single-task", "equal", "dao", "fewer: dao"], "no trials, no static weights"
+    names = ["single-task", "equal", "dao", "fewer: single-task", "fewer: dao"]
+    assert [*rows] == names, "no trials, no static weights"
+    assert [*found.results["tests"]] == ["single-task", "equal", "fewer: single-task"]
+    assert set(rows["fewer: single-task"]["metrics"]["test"]) == {"polarity"}
+    assert [line["tasks"] for line in lines_of(found.folder) if line["row"] == "fewer: single-task"] == [["polarity"]]
     whole, part = rows["dao"], rows["fewer: dao"]
     assert set(part["metrics"]["test"]) == {"polarity"}
     assert part["delta_m"] is part["mean_rank"] is part["wins"] is part["run_score"]["test"] is None

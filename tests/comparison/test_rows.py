@@ -36,6 +36,20 @@ def test_rows_have_the_rivals_first_and_each_balancer_once(tmp_path, tiny_model)
     assert len({row.folder for row in rows}) == len(rows)
 
 
+def test_single_tasks_of_every_run_file_where_asked_for(tmp_path, tiny_model):
+    files = [write_run_file(tmp_path, tiny_model), write_run_file(tmp_path, tiny_model, "more")]
+    assert names(files, "single-task,dao") == [
+        "single-task",
+        "equal",
+        "static-tuned",
+        "dao",
+        "more: single-task",
+        "more: dao",
+    ]
+    with pytest.raises(UsageError, match="single-task has no options, found alignment"):
+        names(files, "{name: single-task, alignment: 1}")
+
+
 def test_without_balance_each_run_file_has_its_own(tmp_path, tiny_model):
     assert names(write_run_file(tmp_path, tiny_model), "") == ["single-task", "equal", "static-tuned", "dao"]
 

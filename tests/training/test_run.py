@@ -9,6 +9,7 @@ from equipoise.balancing import NonFiniteLoss
 from equipoise.config import dump_config, load_config, make_config
 from equipoise.errors import TrainingError, UsageError
 from equipoise.modeling.task_modules import ClassificationModule
+from equipoise.training import precision as precisions
 from equipoise.training import run as run_module
 from equipoise.training import train
 from equipoise.training.folder import HEADER
@@ -254,8 +255,12 @@ def test_a_run_that_ended_while_another_was_loading_is_kept(tmp_path, tiny_model
     assert (tmp_path / "run" / "report.html").stat().st_mtime_ns == ended[1]
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
-def test_precision_is_that_of_training_and_scoring_is_exact(tmp_path, tiny_model, monkeypatch, precision, dtype):
+@pytest.mark.parametrize(
+    ("precision", "fast", "dtype"),
+    [("fp32", True, torch.float32), ("bf16", True, torch.bfloat16), ("bf16", False, torch.float32)],
+)
+def test_precision_is_that_of_training_and_scoring_is_exact(tmp_path, tiny_model, monkeypatch, precision, fast, dtype):
+    monkeypatch.setattr(precisions, "_has_fast_bfloat16", lambda: fast)
     seen = {True: set(), False: set()}
     linear = torch.nn.functional.linear
 
@@ -268,12 +273,15 @@ def test_precision_is_that_of_training_and_scoring_is_exact(tmp_path, tiny_model
     write_run(tmp_path, tiny_model, max_steps=2)
     run = train(tmp_path / "run.yaml", [f"train.precision={precision}"])
     assert seen == {True: {dtype}, False: {torch.float32}}
+    notes = json.loads((run.folder / "data.json").read_text())["notes"]
+    assert any("float32 is used instead" in note for note in notes) == (not fast)
     model = equipoise.load(run.folder).model
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize(("precision", "fused"), [("fp32", True), ("bf16", False)])
 def test_short_rows_attend_without_the_fused_kernel_in_bfloat16(tmp_path, tiny_model, monkeypatch, precision, fused):
+    monkeypatch.setattr(precisions, "_has_fast_bfloat16", lambda: True)
     seen = {True: 0, False: 0}
     attend = torch.nn.functional.scaled_dot_product_attention
 

@@ -24,7 +24,8 @@ def compare(
         str,
         typer.Option(
             help='Balancers as in a run file, between commas: "equal,dao,{name: dao, example_weights: true}"; '
-            "when not given, each run file's own."
+            "when not given, each run file's own. 'single-task' stands for the single tasks of every run file, not of "
+            "the first alone."
         ),
     ] = "",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds a row: 0, 1, ….")] = 5,

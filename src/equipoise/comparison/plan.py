@@ -111,16 +111,15 @@ class Plan:
             if cell.role != "trial":
                 by_seed.setdefault(cell.seed, []).append(cell)
         if row.kind is Kind.SINGLE_TASK:
-            chosen = {task: self.chosen_epochs(task, records) for task in self.tasks}
+            chosen = {task: self.chosen_epochs(row, task, records) for task in self.tasks_of(row)}
             return {
                 seed: [cell for cell in cells if cell.config.train.epochs == chosen[cell.tasks[0]]]
                 for seed, cells in by_seed.items()
             }
         return by_seed
 
-    def chosen_epochs(self, task: str, records: Records) -> float | None:
+    def chosen_epochs(self, row: Row, task: str, records: Records) -> float | None:
         """Return a single task's number of epochs; None where it is not chosen yet."""
-        row = self.rows[0]
         if not self._epochs:
             return row.run.config.train.epochs
         best = self._best([self._single(row, task, epochs, 0) for epochs in self._epochs], records)
@@ -141,10 +140,10 @@ class Plan:
 
     def _cells_of(self, row: Row, records: Records) -> Iterator[Cell]:
         if row.kind is Kind.SINGLE_TASK:
-            for task in self.tasks:
+            for task in self.tasks_of(row):
                 if self._epochs:
                     yield from (self._single(row, task, epochs, 0) for epochs in self._epochs)
-                epochs = self.chosen_epochs(task, records)
+                epochs = self.chosen_epochs(row, task, records)
                 if epochs is not None:
                     seeds = self.seeds[1:] if self._epochs else self.seeds
                     yield from (self._single(row, task, epochs, seed) for seed in seeds)

@@ -58,7 +58,9 @@ def gather_results(plan: Plan, records: Records, notes: Sequence[str] = ()) -> d
         },
         "rows": rows,
         "tests": {
-            name: paired_tests(name, items) for name in (SINGLE_TASK, EQUAL) if name in (row["name"] for row in rows)
+            row.name: paired_tests(row.name, items)
+            for row in plan.rows
+            if row.kind is Kind.SINGLE_TASK or row.name == EQUAL
         },
         "failed": [
             {key: records[cell.key][key] for key in ("row", "seed", "key", "message")}
@@ -94,7 +96,7 @@ def _row(plan: Plan, row: Row, records: Records, tasks: Mapping[str, Task]) -> d
         "metrics": metrics,
         "run_score": {split: _run_score(found, tasks, split) if whole else None for split in ("dev", "test")},
         "weights": None if trial is None else plan.candidates[trial],
-        "epochs": {name: plan.chosen_epochs(name, records) for name in tasks}
+        "epochs": {name: plan.chosen_epochs(row, name, records) for name in tasks}
         if single and plan.chooses_epochs
         else None,
         "seconds_per_step": _mean_of(in_table, "seconds_per_step"),
@@ -113,7 +115,7 @@ def _trajectory(
     if row.kind is not Kind.SINGLE_TASK:
         return mean_courses([plan.folder / records[cell.key]["folder"] for cell in cells], list(row.run.config.tasks))
     found: dict[str, dict[str, list[float]]] = {}
-    for task in plan.tasks:
+    for task in plan.tasks_of(row):
         own = [plan.folder / records[cell.key]["folder"] for cell in cells if cell.tasks == (task,)]
         found |= mean_courses(own, [task])
     return found
@@ -121,7 +123,7 @@ def _trajectory(
 
 def _complete(plan: Plan, row: Row, records: Records) -> dict[int, list[Cell]]:
     """The cells of the seeds that are finished, for single tasks in all tasks."""
-    parts = len(plan.tasks) if row.kind is Kind.SINGLE_TASK else 1
+    parts = len(plan.tasks_of(row)) if row.kind is Kind.SINGLE_TASK else 1
     return {
         seed: cells
         for seed, cells in sorted(plan.seed_cells(row, records).items())

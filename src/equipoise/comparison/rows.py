@@ -86,7 +86,7 @@ def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig], *, st
 
     Args:
         runs: the run files.
-        balancers: the balancers; none stands for each run file's own.
+        balancers: the balancers; none stands for each run file's own, "single-task" for the single tasks of each.
         static: with tuned static weights.
 
     Raises:
@@ -101,13 +101,18 @@ def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig], *, st
             rows.append(Row(STATIC_TUNED, Kind.STATIC_TUNED, first, equal))
     for run in runs:
         for balance in balancers or [run.config.balance]:
-            make_balancer(balance.name, run.kinds, balance.options)
-            name = balancer_name(balance)
-            if run is first and name == EQUAL:
+            name, kind = balancer_name(balance), Kind.BALANCER
+            if balance.name != SINGLE_TASK:
+                make_balancer(balance.name, run.kinds, balance.options)
+            elif not balance.options:
+                kind = Kind.SINGLE_TASK
+            else:
+                raise UsageError(f"--balance: {SINGLE_TASK} has no options, found {', '.join(balance.options)}.")
+            if run is first and name in (SINGLE_TASK, EQUAL):
                 continue  # it is there already, or the same as single-task
             if run is not first:
                 name = f"{run.name}: {name}"
-            rows.append(Row(name, Kind.BALANCER, run, balance))
+            rows.append(Row(name, kind, run, balance))
         for rival in run.asked:
             name = rival.replace("_", "-")
             rows.append(Row(name if run is first else f"{run.name}: {name}", Kind.ASKED, run, equal, rival))

@@ -17,7 +17,7 @@ from .inputs import load_run_files
 from .plan import Plan
 from .records import check_output, describe_settings, open_folder
 from .results import gather_results
-from .rows import make_rows, parse_balancers
+from .rows import Kind, make_rows, parse_balancers
 from .running import run_cells
 
 
@@ -56,7 +56,8 @@ def compare(
     Args:
         run_files: path of the run file, or of several. The first defines the tasks that are compared; the others have
             some of these tasks with the same dev and test rows, and may have more to train on.
-        balance: balancers as in a run file, in a list or as in `--balance`; none takes each run file's own.
+        balance: balancers as in a run file, in a list or as in `--balance`; none takes each run file's own, and
+            "single-task" stands for the single tasks of every run file.
         overrides: `key=value` settings that win over every run file.
         seeds: how many seeds a row: 0, 1, ….
         jobs: how many trainings run at a time.
@@ -86,9 +87,10 @@ def compare(
     runs = load_run_files([run_files] if isinstance(run_files, str | Path) else run_files, overrides)
     rows = make_rows(runs, balancers, static=trials > 0)
     notes: list[str] = []
-    if len(runs[0].config.tasks) > 1:
-        _, notes = load_single_tasks(runs[0].config, runs[0].table, runs[0].name)
-    else:
+    for run in [row.run for row in rows if row.kind is Kind.SINGLE_TASK]:
+        if len(run.config.tasks) > 1:
+            notes += load_single_tasks(run.config, run.table, run.name)[1]
+    if len(runs[0].config.tasks) == 1:
         notes.append(f"{runs[0].name} has one task: single-task, equal and static weights are the same, and run once.")
     for run in runs[1:]:
         if missing := [name for name in runs[0].table.scored if name not in run.table.scored]:

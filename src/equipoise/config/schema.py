@@ -79,7 +79,8 @@ class TrainConfig(Section):
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32",
         description="`bf16` computes the model in bfloat16 while training, not while scoring: faster where the "
-        "processor has it. `fp16` is float16 with a gradient scaler, for GPUs without bfloat16.",
+        "processor has it; on a CPU without it, float32 is used. `fp16` is float16 with a gradient scaler, for GPUs "
+        "without bfloat16.",
     )
     mixing: Fraction = Field(0.5, description="τ: sources are drawn by rows^τ; 1 is by size, 0 is all alike.")
     evaluations: int = Field(

@@ -26,6 +26,7 @@ from equipoise.merging import (
 )
 from equipoise.modeling import FrozenLayers, MultiTaskModel, infer, layers_below
 from equipoise.progress import Progress
+from equipoise.training.precision import compute_type
 
 from .refitting import last_inputs, refit_module
 
@@ -102,9 +103,10 @@ class Workbench:
             precise: compute in float32, as whenever something is reported; else in `train.precision`.
             bar: moved by the rows done.
         """
-        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.config.train.precision)
         device = self.model.device.type
-        autocast = torch.autocast(device, dtype, enabled=not precise and dtype is not None)
+        dtype = compute_type(self.config.train.precision, device)
+        rounded = not precise and dtype is not torch.float32
+        autocast = torch.autocast(device, dtype if rounded else None, enabled=rounded)
         with autocast, self._frozen_layers.standing_in():
             return infer(self.model, self.rows(split), wanted, self.config.train.eval_batch_size, bar)
 

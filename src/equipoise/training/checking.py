@@ -12,6 +12,7 @@ from equipoise.evaluation import check_asked
 from .building import build_model, encode_table
 from .folder import check_inputs_apart
 from .ordering import check_curriculum
+from .precision import precision_notes
 
 
 class FilledPrompt(NamedTuple):
@@ -77,4 +78,4 @@ def check(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Ch
             prompt = model.tokenizer.decode(model.prompts.ask(name, 0, row["text"], row["pair"]))
             right = task.spell(table.labels(name, "train")[0])[0]
             filled.append(FilledPrompt(name, prompt, task.questions()[0].answers, right))
-    return Checked(config, table, [*table.notes, *notes], filled)
+    return Checked(config, table, [*table.notes, *notes, *precision_notes(config.train.precision)], filled)

@@ -52,6 +52,7 @@ from .folder import (
 )
 from .memory import peak_memory_mb
 from .ordering import check_curriculum, make_curriculum, open_curriculum
+from .precision import precision_notes
 from .processes import count_processes, in_first, join_processes, on_cpus
 from .single_task import plan_single_tasks, set_beside
 from .trainer import MultiTaskTrainer, load_weights
@@ -139,6 +140,7 @@ def train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | Non
     model = build_model(config, table)
     check_asked(model, table, config)
     rows, notes = encode_table(table, model)
+    notes += precision_notes(config.train.precision)
 
     with ExitStack() as held:
 

@@ -24,10 +24,10 @@ from equipoise.modeling import FrozenLayers, MultiTaskModel, plain_attention, qu
 from .callbacks import Part, Patience, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
 from .checkpoints import checkpoint_at, damaged, mark_complete, remove_others
 from .mixin import BalancedTrainerMixin, TaskLosses
+from .precision import compute_type
 from .processes import in_first, is_first, join_processes, on_cpus
 
 _WEIGHTS = "model.safetensors"
-_PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -103,7 +103,6 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         self._score_dev = score_dev
         self._sampler = sampler
         self._curriculum = curriculum
-        self._precision = _PRECISIONS[config.precision]
         self._frozen = config.freeze_layers, config.frozen_memory_gb
         callbacks: list[Any] = [SetEpoch(sampler), ScoreOnSchedule(config.evaluations), self.stop_on_signal]
         if config.patience is not None:
@@ -122,6 +121,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             features="features",
         )
         self.remove_callback(PrinterCallback)
+        self._compute_type = compute_type(config.precision, self.args.device.type)
 
     def fit(self, resume_from: Path | None = None) -> None:
         """Train, from the start or from a checkpoint, to the end or until a signal has stopped it.
@@ -144,15 +144,15 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
 
     def _attention(self) -> AbstractContextManager[None]:
         """How the backbone attends in training."""
-        if self._precision is torch.bfloat16 and self.args.device.type == "cpu":
+        if self._compute_type is torch.bfloat16 and self.args.device.type == "cpu":
             return plain_attention(self.model.backbone, self.model.max_length)
         return nullcontext()
 
     def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
         """Let every task module answer for the rows that carry its label."""
         # Here, not by the trainer's `bf16`, which changes the model itself: dev and test are scored in float32.
-        autocast = self._precision is not torch.float32
-        with torch.autocast(self.args.device.type, self._precision if autocast else None, enabled=autocast):
+        autocast = self._compute_type is not torch.float32
+        with torch.autocast(self.args.device.type, self._compute_type if autocast else None, enabled=autocast):
             outputs = model(inputs["inputs"], inputs["rows"], inputs["scored"])
             outputs = {task: output.float() for task, output in outputs.items()}
         losses = self.model.losses(outputs, inputs["targets"])

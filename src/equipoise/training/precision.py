@@ -1,0 +1,34 @@
+"""What `train.precision` is on this machine."""
+
+import torch
+
+from .processes import on_cpus
+
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def compute_type(precision: str, device: str) -> torch.dtype:
+    """Return the type in which products are computed.
+
+    On a CPU whose processor has no fast bfloat16, `bf16` is float32: emulated products take up to thirty times as long
+    (one core with AVX2 alone, 256 × 576 × 1536), and are less exact.
+
+    Args:
+        precision: `train.precision`.
+        device: type of the device, "cpu" or another.
+    """
+    if precision == "bf16" and device == "cpu" and not _has_fast_bfloat16():
+        return torch.float32
+    return _TYPES[precision]
+
+
+def precision_notes(precision: str) -> list[str]:
+    """Return a sentence for the report where `train.precision` is not what training computes in, else none."""
+    device = "cpu" if on_cpus() or not torch.accelerator.is_available() else "accelerator"
+    if compute_type(precision, device) is _TYPES[precision]:
+        return []
+    return [f"train.precision: {precision} is emulated on this processor, and slow; float32 is used instead."]
+
+
+def _has_fast_bfloat16() -> bool:
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
