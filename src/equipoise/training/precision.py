@@ -10,8 +10,7 @@ _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def compute_type(precision: str, device: str) -> torch.dtype:
     """Return the type in which products are computed.
 
-    On a CPU whose processor has no fast bfloat16, `bf16` is float32: emulated products take up to thirty times as long
-    (one core with AVX2 alone, 256 × 576 × 1536), and are less exact.
+    On a CPU whose processor has no fast bfloat16, `bf16` is float32: emulated products are slower and less exact.
 
     Args:
         precision: `train.precision`.
