@@ -3,7 +3,7 @@
 Four experts of a base are merged by the same coefficients, drawn at random, in turns:
 
 in memory   what `equipoise merge RUN.yaml` does: the merged task vector is added to the one live model, and the base's
-            tensors are put back afterwards
+            tensors are put back afterwards; what does not depend on the coefficients is kept for the next candidate
 mergekit    mergekit's `run_merge` writes the merged checkpoint, and transformers loads it
 
 The experts are made up, without training: MiniLM with a change of every tensor, as of whole models, and SmolLM2 with a
@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from equipoise.evolution.recipes import Recipe
-from equipoise.merging import Base, find_experts, read_vectors
+from equipoise.merging import Base, Cache, find_experts, read_vectors
 from equipoise.modeling import quiet_transformers
 from equipoise.starter import fetch
 from measuring import FEW, interval, rounded, setting, synchronize, take_turns
@@ -72,6 +72,7 @@ class Bench:
         found = find_experts(self.experts)
         self.base = Base.load(str(folder / "base"), language_model=language_model)
         self.vectors = {expert: vector.tensors for expert, vector in read_vectors(found, self.base).items()}
+        self.kept: dict[str, Cache] = {operator: {} for operator in OPERATORS}
         self.device = torch.accelerator.current_accelerator() or torch.device("cpu")
         self.base.backbone.to(self.device).eval()
         self.base.tokenizer.padding_side = "left" if language_model else "right"
@@ -92,7 +93,7 @@ class Bench:
         """Merge in memory, score, and put the base back; all but scoring makes ready."""
         start = now()
         recipe = Recipe(operator, OPERATORS[operator], (self.draw(turn),))
-        merged = recipe.merge(self.vectors, self.base.tensors, self.base.linear)
+        merged = recipe.merge(self.vectors, self.base.tensors, self.base.linear, cache=self.kept[operator])
         with self.base.changed(merged) as model:
             made = now()
             logits = self.score(model)

@@ -20,6 +20,7 @@ from equipoise.evaluation import evaluate
 from equipoise.evolution import Recipe, evolve, rivals, searching
 from equipoise.evolution import run as running
 from equipoise.evolution.folder import MergeFolder
+from equipoise.evolution.recipes import Space
 from equipoise.training import read_run
 
 TASKS = ("towards", "words", "intensity")
@@ -343,11 +344,11 @@ def test_experts_that_err_nowhere_leave_no_weak_data(merged, tmp_path, monkeypat
     config = copy_of(merged, tmp_path)
     shutil.rmtree(config.output / "merge")
 
-    def sure(self, split, tasks, bar=None):
-        gold = {task: self.table.labels(task, split) for task in tasks}
+    def sure(self, split, wanted, **_):
+        gold = {task: self.table.labels(task, split) for task in wanted}
         return {task: np.eye(3)[labels] if task == "towards" else labels * 1.0 for task, labels in gold.items()}
 
-    monkeypatch.setattr(running.Workbench, "predict_split", sure)
+    monkeypatch.setattr(running.Workbench, "predict", sure)
     with pytest.raises(DataError, match=r"task '\w+': found no weak data"):
         evolve(config)
     assert "weak" not in MergeFolder(config.output / "merge").cells
@@ -366,6 +367,38 @@ def test_a_search_on_texts_of_test_is_refused(merged, tmp_path, monkeypatch):
     monkeypatch.setattr(running, "load_table", leaky)
     with pytest.raises(DataError, match="stands in test, too; a merge is searched on train"):
         evolve(config)
+
+
+def test_options_that_are_searched_count(merged, tmp_path, monkeypatch):
+    config = copy_of(merged, tmp_path)
+    shutil.rmtree(config.output / "merge")
+    merge = config.merge.model_dump() | {
+        "operator": "optmerge",
+        "options": {"time": (1.0, 500.0)},
+        "stages": ["one"],
+        "rivals": [],
+        "refit": False,
+    }
+    config = config.model_copy(update={"merge": type(config.merge).model_validate(merge)})
+    candidates, made = [], []
+    recipe_of, holding = Space.recipe, running.Workbench.holding
+
+    def drawing(self, numbers):
+        candidates.append(recipe_of(self, numbers))
+        return candidates[-1]
+
+    def watching(self, vector):
+        if len(made) < len(candidates) <= 5:
+            made.append((self, {name: tensor.clone() for name, tensor in vector.items()}))
+        return holding(self, vector)
+
+    monkeypatch.setattr(Space, "recipe", drawing)
+    monkeypatch.setattr(running.Workbench, "holding", watching)
+    evolve(config)
+    assert len({recipe.options["time"] for recipe in candidates[:5]}) > 2
+    for recipe, (bench, found) in zip(candidates, made, strict=False):
+        fresh = recipe.merge(bench.task_vectors, bench.tensors, bench.linear)
+        assert all(torch.equal(found[name], tensor) for name, tensor in fresh.items())
 
 
 def test_candidates_are_merged_from_pristine_tensors(merged):

@@ -202,6 +202,7 @@ def make_merge(*, blocks=1, objectives="run_score", tasks=("tone", "score", "iro
         "model": "tiny",
         "operator": {"name": "ties"},
         "objectives": objectives,
+        "unseen": False,
         "refit": True,
         "tasks": {
             task: {
@@ -210,7 +211,7 @@ def make_merge(*, blocks=1, objectives="run_score", tasks=("tone", "score", "iro
                 "metric": metrics.get(task, "macro_f1"),
                 "group": None if task == "irony" else "first",
                 "rows": {"train": 90, "dev": 40, "test": 40},
-                "weak": {"rows": 64, "weak": 32, "wrong": 0.25, "suspected": 0.1, "train": 1090},
+                "weak": {"rows": 64, "weak": 32, "wrong": 0.25, "suspected": 0.1, "read": 1090},
             }
             for task in tasks
         },

@@ -52,6 +52,11 @@ class WeakConfig(Section):
         description="Share of them that the task's expert gets wrong or is least sure of; the others are drawn at "
         "random.",
     )
+    unseen: bool = Field(
+        False,
+        description="Choose among rows that no expert has learnt from: the training rows that "
+        "`sources.NAME.limit.train` leaves out.",
+    )
     drop_noise: bool = Field(
         False, description="Leave rows out whose label the expert contradicts with confidence: suspected label noise."
     )

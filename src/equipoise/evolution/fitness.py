@@ -20,11 +20,13 @@ class Heats:
     """The rows of some tasks, in the order in which a race scores them.
 
     Args:
+        split: the split the rows belong to.
         tasks: the tasks by name, with the thresholds their experts chose.
         gold: for each heat and task the labels.
         rows: for each heat and task the rows' indices in their split.
     """
 
+    split: str
     tasks: Mapping[str, Task]
     gold: tuple[Mapping[str, npt.NDArray[Any]], ...]
     rows: tuple[Mapping[str, Indices], ...]
@@ -56,6 +58,7 @@ class Heats:
         places = {task: table.rows(task, split) for task in tasks}
         parts = {task: np.array_split(order[task], heats) for task in tasks}
         return cls(
+            split,
             tasks,
             tuple({task: labels[task][parts[task][heat]] for task in tasks} for heat in range(heats)),
             tuple({task: places[task][parts[task][heat]] for task in tasks} for heat in range(heats)),

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from equipoise.merging import Cache, TaskVector, make_merge_operator
 
+_SURVEY = ("survey",)
+"""Where a cache keeps an operator's survey; the key of a tensor names experts, too."""
 _LAYER = re.compile(r"\.(\d+)\.")
 
 
@@ -43,13 +45,17 @@ class Recipe:
             vectors: the task vectors by name.
             base: the base's tensors.
             linear: the names of the weights of linear layers.
-            cache, statistics: see `MergeOperator.merge`.
+            cache: a dict, empty at first, that keeps what does not depend on the weights for further recipes of the
+                same operator and options (see `MergeOperator.merge`).
+            statistics: see `MergeOperator.merge`.
 
         Returns:
             The merged task vector; tensors that no vector has are left out.
         """
         operator = make_merge_operator(self.operator, **self.options)
-        survey = operator.survey(vectors, linear)
+        kept: Cache = {} if cache is None else cache
+        if _SURVEY not in kept:
+            kept[_SURVEY] = operator.survey(vectors, linear)
         places = blocks_of(base, len(self.weights))
         merged: dict[str, Tensor] = {}
         for block, weights in enumerate(self.weights):
@@ -58,7 +64,7 @@ class Recipe:
                 name: {key: tensor for key, tensor in vector.items() if key in own} for name, vector in vectors.items()
             }
             found = operator.merge(
-                parts, weights, own, statistics, seed=self.seed, survey=survey, linear=linear, cache=cache
+                parts, weights, own, statistics, seed=self.seed, survey=kept[_SURVEY], linear=linear, cache=cache
             )
             merged.update(found)
         return merged

@@ -55,12 +55,12 @@ def gather_results(
         folder: the merge's folder.
 
     Returns:
-        "name", "model", "operator" and "objectives" of the run file; whether last layers are "refit"; "tasks": by name
-        kind, metric, group, rows, weak data; "rows": each with "name", by split "metrics" (primary metric by task) and
-        "run_score", and all "records" on test; "best": the evolved row that is best on dev; "tests": of every row
-        against it, paired, Holm-corrected; "kept": the share of the experts' own scores that each row keeps;
-        "searches": of each stage its candidates, finalists and choice; "heat_map": dev metric by expert and task;
-        "seconds" by cell; "notes".
+        "name", "model", "operator" and "objectives" of the run file; whether weak rows are "unseen" by the experts;
+        whether last layers are "refit"; "tasks": by name kind, metric, group, rows, weak data; "rows": each with
+        "name", by split "metrics" (primary metric by task) and "run_score", and all "records" on test; "best": the
+        evolved row that is best on dev; "tests": of every row against it, paired, Holm-corrected; "kept": the share of
+        the experts' own scores that each row keeps; "searches": of each stage its candidates, finalists and choice;
+        "heat_map": dev metric by expert and task; "seconds" by cell; "notes".
     """
     rows = []
     notes = list(table.notes)
@@ -101,6 +101,7 @@ def gather_results(
         "model": config.model,
         "operator": config.merge.operator.model_dump(),
         "objectives": config.merge.objectives,
+        "unseen": config.merge.weak.unseen,
         "refit": config.merge.refit and any(task.format == "module" for task in table.scored.values()),
         "tasks": {
             name: {

@@ -34,10 +34,13 @@ from .rows import score_base, score_experts, score_held, score_joint, score_show
 from .searching import choose, dev_scores, make_search, run_search
 from .stages import Stage, plan_stages
 from .study import forget, open_storage
+from .unseen import UNSEEN, with_unseen
 from .weak import mine_weak
 from .workbench import Indices, Workbench
 
 _HEATS = 6
+_POOL = 4
+"""Of so many times as many rows that no expert has learnt from the weak ones are chosen."""
 _GO_ON = "The same command goes on from here."
 Vector = Mapping[str, Tensor]
 
@@ -77,6 +80,8 @@ def evolve(run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, o
     folder.check()
     table = load_table(config)
     stages = plan_stages(config, list(table.scored))
+    if config.merge.weak.unseen:
+        table = with_unseen(config, table)
     if config.merge.storage is not None:
         open_storage(config.merge.storage)
     try:
@@ -112,6 +117,7 @@ class _Run:
             ).encode()
         ).hexdigest()
         self.study = f"{config.output.name}-{digest[:8]}"
+        self.searched = UNSEEN if config.merge.weak.unseen else "train"
 
     def open(self, overwrite: bool) -> None:
         if overwrite and self.config.merge.storage is not None:
@@ -153,30 +159,34 @@ class _Run:
         return results
 
     def _mine(self, bench: Workbench) -> dict[str, Any]:
-        """Choose the weak rows of each task by its expert's predictions on train."""
-        settings, found = self.config.merge.weak, {}
+        """Choose the weak rows of each task by its expert's predictions."""
+        settings, seed, found = self.config.merge.weak, self.config.train.seed, {}
         for name, task in bench.model.tasks.items():
+            places = self.table.rows(name, self.searched)
+            pool = np.arange(len(places))
+            if settings.unseen:
+                pool = np.sort(np.random.default_rng(seed).permutation(pool)[: _POOL * settings.rows])
             with bench.holding(bench.vectors[name].tensors):
-                predictions = bench.predict_split("train", [name])[name]
+                predictions = bench.predict(self.searched, {name: places[pool]})[name]
             weak = mine_weak(
                 task,
                 predictions,
-                self.table.labels(name, "train"),
+                self.table.labels(name, self.searched)[pool],
                 rows=settings.rows,
                 share=settings.share,
                 drop_noise=settings.drop_noise,
-                seed=self.config.train.seed,
+                seed=seed,
             )
             total = len(self.table.rows(name, "train"))
-            others = np.setdiff1d(np.arange(total), weak.rows)
-            generator = np.random.default_rng(self.config.train.seed)
+            others = np.arange(total) if settings.unseen else np.setdiff1d(np.arange(total), weak.rows)
+            generator = np.random.default_rng(seed)
             found[name] = {
-                "rows": weak.rows.tolist(),
+                "rows": pool[weak.rows].tolist(),
                 "fit": sorted(generator.permutation(others)[: self.config.merge.refit_rows].tolist()),
                 "weak": weak.weak,
-                "wrong": weak.wrong / total,
-                "suspected": len(weak.suspected) / total,
-                "train": total,
+                "wrong": weak.wrong / len(pool),
+                "suspected": len(weak.suspected) / len(pool),
+                "read": len(pool),
             }
         self._check_apart({name: one["rows"] for name, one in found.items()})
         return {"tasks": found}
@@ -185,8 +195,8 @@ class _Run:
         """Refuse to search on a text by which dev chooses, or that test reports."""
         read = {split: set(self.table.texts(split)) for split in ("dev", "test")}
         for task, rows in weak.items():
-            places = self.table.rows(task, "train")[list(rows)]
-            for text in self.table.splits["train"][places]["text"]:
+            places = self.table.rows(task, self.searched)[list(rows)]
+            for text in self.table.splits[self.searched][places]["text"]:
                 for split, texts in read.items():
                     if text in texts:
                         raise DataError(
@@ -212,7 +222,7 @@ class _Run:
             if f"search:{stage.name}" not in self.folder.cells:
                 chosen = {task: weak[task]["rows"] for task in stage.tasks}
                 tasks = {task: tuned.tasks[task] for task in stage.tasks}
-                heats = Heats.draw(tuned, tasks, "train", chosen, heats=_HEATS, seed=self.config.train.seed)
+                heats = Heats.draw(tuned, tasks, self.searched, chosen, heats=_HEATS, seed=self.config.train.seed)
                 # Not a cell: any number of processes take part.
                 run_search(stage, opened, bench, own, heats, fit)
             found = self.folder.cell(f"search:{stage.name}", partial(choose, stage, opened, bench, own, fit))

@@ -67,7 +67,8 @@ def run_search(
         fit: for each task the training rows that last layers are fitted to.
     """
     space = stage.space(bench.config)
-    cache: Cache = {}
+    # What is kept is true of one operator with its options.
+    cache: Cache | None = None if space.searched else {}
     bar = Progress(f"Search {stage.name}", stage.candidates, "candidate", done=len(search.finished))
     try:
         for claim in search.claims():
@@ -75,12 +76,12 @@ def run_search(
             if known is not None:
                 claim.tell_as(known)
             else:
-                if len(cache) > 2 * len(bench.tensors):
+                if cache is not None and len(cache) > 2 * len(bench.tensors):
                     # Coefficients of 0 leave experts out, and each choice of experts is kept on its own.
                     cache.clear()
                 merged = space.recipe(claim.numbers).merge(vectors, bench.tensors, bench.linear, cache=cache)
                 with bench.holding(merged), bench.refitted(fit, precise=False):
-                    found = race(heats, lambda rows: bench.predict("train", rows, precise=False), claim.goes_on)
+                    found = race(heats, lambda rows: bench.predict(heats.split, rows, precise=False), claim.goes_on)
                 fitness = found.run_score if len(found.heats) == len(heats) else _estimate(found, search)
                 values = [fitness] if len(search.objectives) == 1 else [found.tasks[task] for task in search.objectives]
                 claim.tell(values, fitness=fitness, heats=len(found.heats), tasks=dict(found.tasks), rows=found.rows)

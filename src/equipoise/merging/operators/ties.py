@@ -54,13 +54,17 @@ class TIES(MergeOperator):
         whole = sum(sizes.values())
         return {expert: trim_threshold(vector.values(), whole, self.density) for expert, vector in vectors.items()}
 
+    def prepare(self, vectors: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the smallest magnitude that is kept of each expert, if each tensor is trimmed for itself."""
+        if self.trim == "model":
+            return {}
+        return {expert: trim_threshold([vector], vector.numel(), self.density) for expert, vector in vectors.items()}
+
     def merge_tensor(self, column: Column) -> Tensor:
         """Return the scaled mean of the trimmed vectors that have the elected sign."""
-        trimmed = {}
-        for expert, vector in column.vectors.items():
-            if self.trim == "model":
-                threshold = column.survey[expert]
-            else:
-                threshold = trim_threshold([vector], vector.numel(), self.density)
-            trimmed[expert] = torch.where(vector.abs() >= threshold, vector, torch.zeros_like(vector))
+        thresholds = column.survey if self.trim == "model" else column.prepared
+        trimmed = {
+            expert: torch.where(vector.abs() >= thresholds[expert], vector, torch.zeros_like(vector))
+            for expert, vector in column.vectors.items()
+        }
         return self.scale * elected_mean(trimmed, column.weights)
