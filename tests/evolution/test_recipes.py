@@ -13,6 +13,8 @@ def test_blocks_share_layers_out_evenly():
     # More blocks than layers: some stay empty.
     assert list(blocks_of(["l.0.w", "l.1.w"], 3).values()) == [0, 1]
     assert set(blocks_of(["one", "two"], 3).values()) == {0}
+    # Of a model's 30 layers experts may have changed the upper ones only.
+    assert list(blocks_of(["l.27.w", "l.28.w", "l.29.w", "l.29.v"], 3).values()) == [0, 1, 2, 2]
 
 
 @pytest.fixture
@@ -32,6 +34,15 @@ def test_each_block_has_its_own_coefficients(vectors, base):
     assert torch.equal(merged["encoder.layer.1.a.weight"], vectors["x"]["encoder.layer.1.a.weight"])
     expected = 0.5 * vectors["x"]["norm.weight"] - 2 * vectors["y"]["norm.weight"]
     torch.testing.assert_close(merged["norm.weight"], expected)
+
+
+def test_blocks_are_of_the_layers_that_experts_changed(vectors, base):
+    upper = {name: {key: one[key] for key in NAMES[5:9]} for name, one in vectors.items()}
+    recipe = Recipe("task_arithmetic", {}, ({"x": 1.0, "y": 0.0}, {"x": 0.0, "y": 1.0}))
+    merged = recipe.merge(upper, base, set())
+    assert list(merged) == NAMES[5:9]
+    for name in NAMES[5:9]:
+        assert torch.equal(merged[name], vectors["x" if ".2." in name else "y"][name])
 
 
 def test_blocks_that_are_alike_are_no_blocks(vectors, base):

@@ -56,10 +56,11 @@ class Recipe:
         kept: Cache = {} if cache is None else cache
         if _SURVEY not in kept:
             kept[_SURVEY] = operator.survey(vectors, linear)
-        places = blocks_of(base, len(self.weights))
+        changed = [name for name in base if any(name in vector for vector in vectors.values())]
+        places = blocks_of(changed, len(self.weights))
         merged: dict[str, Tensor] = {}
         for block, weights in enumerate(self.weights):
-            own = {name: tensor for name, tensor in base.items() if places[name] == block}
+            own = {name: base[name] for name in changed if places[name] == block}
             parts = {
                 name: {key: tensor for key, tensor in vector.items() if key in own} for name, vector in vectors.items()
             }
@@ -77,23 +78,22 @@ class Recipe:
 def blocks_of(tensors: Iterable[str], blocks: int) -> dict[str, int]:
     """Say in which block of layers each tensor lies.
 
-    Layers are shared out evenly; what stands before the first belongs to the first block, what comes after the last to
-    the last.
+    Layers are shared out evenly, those alone that have a tensor here; what stands before the first belongs to the first
+    block, what comes after the last to the last.
 
     Args:
-        tensors: the tensors' names, in the model's order.
+        tensors: the names of the tensors that experts changed, in the model's order.
         blocks: how many blocks there are.
     """
     names = list(tensors)
     layers = [int(found[1]) if (found := _LAYER.search(name)) else None for name in names]
-    numbered = [number for number in layers if number is not None]
-    count = max(numbered, default=0) + 1
+    place_of = {number: place for place, number in enumerate(sorted({one for one in layers if one is not None}))}
     block = 0
     places = {}
     last = max((index for index, number in enumerate(layers) if number is not None), default=-1)
     for index, (name, number) in enumerate(zip(names, layers, strict=True)):
         if number is not None:
-            block = number * blocks // count
+            block = place_of[number] * blocks // len(place_of)
         elif index > last >= 0:
             block = blocks - 1
         places[name] = block

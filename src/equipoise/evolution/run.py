@@ -167,7 +167,7 @@ class _Run:
             if settings.unseen:
                 pool = np.sort(np.random.default_rng(seed).permutation(pool)[: _POOL * settings.rows])
             with bench.holding(bench.vectors[name].tensors):
-                predictions = bench.predict(self.searched, {name: places[pool]})[name]
+                predictions = bench.predict(self.searched, {name: places[pool]}, precise=False)[name]
             weak = mine_weak(
                 task,
                 predictions,

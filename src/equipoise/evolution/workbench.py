@@ -26,7 +26,7 @@ from equipoise.merging import (
 )
 from equipoise.modeling import FrozenLayers, MultiTaskModel, infer, layers_below
 from equipoise.progress import Progress
-from equipoise.training.precision import compute_type
+from equipoise.training.precision import compute_type, computing_in
 
 from .refitting import last_inputs, refit_module
 
@@ -104,10 +104,8 @@ class Workbench:
             bar: moved by the rows done.
         """
         device = self.model.device.type
-        dtype = compute_type(self.config.train.precision, device)
-        rounded = not precise and dtype is not torch.float32
-        autocast = torch.autocast(device, dtype if rounded else None, enabled=rounded)
-        with autocast, self._frozen_layers.standing_in():
+        dtype = torch.float32 if precise else compute_type(self.config.train.precision, device)
+        with computing_in(dtype, device), self._frozen_layers.standing_in():
             return infer(self.model, self.rows(split), wanted, self.config.train.eval_batch_size, bar)
 
     @contextmanager

@@ -21,6 +21,17 @@ def compute_type(precision: str, device: str) -> torch.dtype:
     return _TYPES[precision]
 
 
+def computing_in(dtype: torch.dtype, device: str) -> torch.autocast:
+    """Return a context in which products are computed in a type.
+
+    Args:
+        dtype: see `compute_type`.
+        device: type of the device.
+    """
+    rounded = dtype is not torch.float32
+    return torch.autocast(device, dtype if rounded else None, enabled=rounded)
+
+
 def precision_notes(precision: str) -> list[str]:
     """Return a sentence for the report where `train.precision` is not what training computes in, else none."""
     device = "cpu" if on_cpus() or not torch.accelerator.is_available() else "accelerator"

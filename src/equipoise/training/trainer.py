@@ -24,7 +24,7 @@ from equipoise.modeling import FrozenLayers, MultiTaskModel, plain_attention, qu
 from .callbacks import Part, Patience, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
 from .checkpoints import checkpoint_at, damaged, mark_complete, remove_others
 from .mixin import BalancedTrainerMixin, TaskLosses
-from .precision import compute_type
+from .precision import compute_type, computing_in
 from .processes import in_first, is_first, join_processes, on_cpus
 
 _WEIGHTS = "model.safetensors"
@@ -151,8 +151,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
     def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
         """Let every task module answer for the rows that carry its label."""
         # Here, not by the trainer's `bf16`, which changes the model itself: dev and test are scored in float32.
-        autocast = self._compute_type is not torch.float32
-        with torch.autocast(self.args.device.type, self._compute_type if autocast else None, enabled=autocast):
+        with computing_in(self._compute_type, self.args.device.type):
             outputs = model(inputs["inputs"], inputs["rows"], inputs["scored"])
             outputs = {task: output.float() for task, output in outputs.items()}
         losses = self.model.losses(outputs, inputs["targets"])
