@@ -94,8 +94,9 @@ def gather_results(
     best = max(evolved, key=lambda row: row["run_score"]["dev"])["name"].removeprefix("evolved:")
     weak = cells["weak"]["tasks"]
     own = next(row for row in rows if row["name"] == "experts")["metrics"]
-    order = ["base", "base + demonstrations", "experts", "joint", *config.merge.rivals]
-    rows.sort(key=lambda row: order.index(row["name"]) if row["name"] in order else len(order))
+    ours = [f"evolved:{stage}{shown}" for stage in stages for shown in ("", " + demonstrations")]
+    order = ["base", "base + demonstrations", "experts", "joint", *config.merge.rivals, *ours]
+    rows.sort(key=lambda row: order.index(row["name"]))
     return {
         "name": config.output.name,
         "model": config.model,

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from equipoise.config import RunConfig
 from equipoise.data import Table
 from equipoise.evaluation import Record, predict_asked, run_score, score_predictions, tune_tasks
-from equipoise.experts.scoring import predict_others
-from equipoise.progress import Progress
+from equipoise.experts.scoring import count_work, predict_others
+from equipoise.progress import Progress, progress
 from equipoise.training import read_run
 from equipoise.training.folder import write_predictions
 from equipoise.training.single_task import SingleTask
@@ -102,7 +102,8 @@ def score_joint(name: str, run: Path, table: Table) -> dict[str, Any]:
 
 def score_base(name: str, plans: Sequence[SingleTask], table: Table, config: RunConfig, folder: Path) -> dict[str, Any]:
     """Score the base: asked where tasks are asked, else by linear probes on its frozen features."""
-    answers = predict_others(plans, config, None)
+    with progress(f"Scoring {name}", count_work(plans, None), "row") as bar:
+        answers = predict_others(plans, config, None, bar)
     found = {split: {task: one.predictions[split][task] for task, one in answers.items()} for split in SPLITS}
     tuned = replace(table, tasks={**table.tasks, **{task: one.table.tasks[task] for task, one in answers.items()}})
     return record_row(name, found, tuned, config, folder)

@@ -251,20 +251,18 @@ class _Run:
             work[f"row:{rival}"] = lambda rival=rival: self._rival(rival, bench)  # type: ignore[misc]
         if config.merge.joint:
             work["row:joint"] = lambda: score_joint("joint", config.output, self.table)
+
+        def held(name: str, vector: Vector, score: Callable[[str, Workbench, Path], dict[str, Any]]) -> dict[str, Any]:
+            with bench.holding(vector):
+                return score(name, bench, folder)
+
         for row, vector in evolved.items():
-            name = f"evolved:{row}"
-
-            def score(name: str = name, vector: Vector = vector) -> dict[str, Any]:
-                with bench.holding(vector):
-                    return score_held(name, bench, folder)
-
-            def show(name: str = name, vector: Vector = vector) -> dict[str, Any]:
-                with bench.holding(vector):
-                    return score_shown(f"{name} + demonstrations", bench, folder)
-
-            work[f"row:{name}"] = score
-            if shown:
-                work[f"row:{name} + demonstrations"] = show
+            work[f"row:evolved:{row}"] = partial(held, f"evolved:{row}", vector, score_held)
+        if shown:
+            # These rows take the most time, so there is one for the evolved model that its search's dev prefers.
+            best = max(evolved, key=lambda row: self.folder.cells[f"search:{self.stages[row][-1].name}"]["dev"])
+            name = f"evolved:{best} + demonstrations"
+            work[f"row:{name}"] = partial(held, name, evolved[best], score_shown)
         return work
 
     def _rival(self, name: str, bench: Workbench) -> dict[str, Any]:
