@@ -14,10 +14,11 @@ from torch import Tensor
 
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Table, load_table
-from equipoise.errors import DataError, TrainingError, UsageError
+from equipoise.errors import TrainingError, UsageError
 from equipoise.evaluation import choose_asked
 from equipoise.experts import ready_experts
 from equipoise.files import replace_folder, write_json
+from equipoise.progress import progress
 from equipoise.reporting import write_merge
 from equipoise.tasks import task_from_dict
 from equipoise.training.description import describe_table
@@ -27,6 +28,7 @@ from equipoise.training.single_task import SingleTask
 
 from .fitness import Heats
 from .folder import MODEL, SEARCHES, MergeFolder
+from .mining import choose_weak
 from .recipes import Recipe
 from .results import gather_results
 from .rivals import collect_statistics, learn_adamerging, peft_linear, rival_recipes
@@ -35,12 +37,9 @@ from .searching import choose, dev_scores, make_search, run_search
 from .stages import Stage, plan_stages
 from .study import forget, open_storage
 from .unseen import UNSEEN, with_unseen
-from .weak import mine_weak
 from .workbench import Indices, Workbench
 
 _HEATS = 6
-_POOL = 4
-"""Of so many times as many rows that no expert has learnt from the weak ones are chosen."""
 _GO_ON = "The same command goes on from here."
 Vector = Mapping[str, Tensor]
 
@@ -127,6 +126,10 @@ class _Run:
         self.folder.open(self.config, {**self.data, "notes": self.table.notes}, overwrite)
 
     @property
+    def _dev_rows(self) -> int:
+        return sum(len(self.table.rows(task, "dev")) for task in self.table.scored)
+
+    @property
     def storage(self) -> Any:
         return open_storage(self.config.merge.storage or str(self.folder.path / SEARCHES))
 
@@ -135,7 +138,7 @@ class _Run:
         bench = Workbench(self.config, self.table, [plan.config.output for plan in self.plans])
         # Thresholds of multilabel tasks are those their experts chose.
         tuned = replace(self.table, tasks={**self.table.tasks, **bench.model.tasks})
-        weak = self.folder.cell("weak", lambda: self._mine(bench))
+        weak = self.folder.cell("weak", lambda: choose_weak(bench, self.searched))
         evolved = {row: self._search(row, stages, bench, tuned, weak["tasks"]) for row, stages in self.stages.items()}
         self.folder.all_cells(self._rows(bench, evolved))
         self.folder.all_cells(self._alone(bench))
@@ -157,53 +160,6 @@ class _Run:
             write_json(self.folder.path / "merge.json", results)
             write_merge(self.folder.path, results)
         return results
-
-    def _mine(self, bench: Workbench) -> dict[str, Any]:
-        """Choose the weak rows of each task by its expert's predictions."""
-        settings, seed, found = self.config.merge.weak, self.config.train.seed, {}
-        for name, task in bench.model.tasks.items():
-            places = self.table.rows(name, self.searched)
-            pool = np.arange(len(places))
-            if settings.unseen:
-                pool = np.sort(np.random.default_rng(seed).permutation(pool)[: _POOL * settings.rows])
-            with bench.holding(bench.vectors[name].tensors):
-                predictions = bench.predict(self.searched, {name: places[pool]}, precise=False)[name]
-            weak = mine_weak(
-                task,
-                predictions,
-                self.table.labels(name, self.searched)[pool],
-                rows=settings.rows,
-                share=settings.share,
-                drop_noise=settings.drop_noise,
-                seed=seed,
-            )
-            total = len(self.table.rows(name, "train"))
-            others = np.arange(total) if settings.unseen else np.setdiff1d(np.arange(total), weak.rows)
-            generator = np.random.default_rng(seed)
-            found[name] = {
-                "rows": pool[weak.rows].tolist(),
-                "fit": sorted(generator.permutation(others)[: self.config.merge.refit_rows].tolist()),
-                "weak": weak.weak,
-                "wrong": weak.wrong / len(pool),
-                "suspected": len(weak.suspected) / len(pool),
-                "read": len(pool),
-            }
-        self._check_apart({name: one["rows"] for name, one in found.items()})
-        return {"tasks": found}
-
-    def _check_apart(self, weak: Mapping[str, Sequence[int]]) -> None:
-        """Refuse to search on a text by which dev chooses, or that test reports."""
-        read = {split: set(self.table.texts(split)) for split in ("dev", "test")}
-        for task, rows in weak.items():
-            places = self.table.rows(task, self.searched)[list(rows)]
-            for text in self.table.splits[self.searched][places]["text"]:
-                for split, texts in read.items():
-                    if text in texts:
-                        raise DataError(
-                            f"task '{task}': the training text {text[:60]!r} stands in {split}, too; a merge is "
-                            "searched on train, chosen on dev and reported on test, which must not overlap. Remove it "
-                            "from one."
-                        )
 
     def _search(
         self, row: str, stages: Sequence[Stage], bench: Workbench, tuned: Table, weak: Mapping[str, Any]
@@ -280,10 +236,12 @@ class _Run:
         recipes = rival_recipes(name, list(bench.vectors), self.config.merge.scales, self.config.train.seed)
         tried: list[float] = []
         fit = self._fit_rows(self.folder.cells["weak"]["tasks"], list(self.table.scored))
-        for recipe in recipes if len(recipes) > 1 else ():
-            merged = recipe.merge(bench.task_vectors, bench.tensors, bench.linear)
-            with bench.holding(merged), bench.refitted(fit, precise=False):
-                tried.append(float(np.mean(list(dev_scores(bench, list(self.table.scored)).values()))))
+        if len(recipes) > 1:
+            with progress(f"Choosing {name} on dev", len(recipes) * self._dev_rows, "row") as bar:
+                for recipe in recipes:
+                    merged = recipe.merge(bench.task_vectors, bench.tensors, bench.linear)
+                    with bench.holding(merged), bench.refitted(fit, precise=False):
+                        tried.append(float(np.mean(list(dev_scores(bench, list(self.table.scored), bar).values()))))
         recipe = recipes[tried.index(max(tried))] if tried else recipes[0]
         with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear, statistics=statistics)):
             found = score_held(name, bench, self.folder.path)
@@ -295,8 +253,12 @@ class _Run:
         fit = self._fit_rows(self.folder.cells["weak"]["tasks"], tasks)
 
         def score(expert: str) -> dict[str, Any]:
-            with bench.holding(bench.vectors[expert].tensors), bench.refitted(fit, precise=False):
-                return {"scores": dev_scores(bench, tasks)}
+            with (
+                progress(f"Scoring the expert of {expert} on dev", self._dev_rows, "row") as bar,
+                bench.holding(bench.vectors[expert].tensors),
+                bench.refitted(fit, precise=False),
+            ):
+                return {"scores": dev_scores(bench, tasks, bar)}
 
         return {f"expert:{name}": lambda name=name: score(name) for name in bench.vectors}  # type: ignore[misc]
 
