@@ -120,9 +120,7 @@ def gather_results(
         "kept": {row["name"]: _kept(row["metrics"]["test"], own["test"]) for row in rows},
         "tests": _tests(f"evolved:{best}", rows, table, plans, config, folder),
         "searches": {stage.name: _search(stage, cells) for found in stages.values() for stage in found},
-        "heat_map": {
-            name.removeprefix("expert:"): cell["scores"] for name, cell in cells.items() if name.startswith("expert:")
-        },
+        "heat_map": {name: cells[f"expert:{name}"]["scores"] for name in table.scored},
         "seconds": {name: cell["seconds"] + cell.get("seconds_searched", 0.0) for name, cell in cells.items()},
         "notes": notes,
     }
