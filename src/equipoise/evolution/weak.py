@@ -51,8 +51,8 @@ def mine_weak(
     are drawn at random from the rest, so that a candidate is also asked what the expert knows (our design; MEM-MCL,
     arXiv 2601.06780, merges by the experts' errors alone, which rewards label noise). Label noise is suspected where
     the expert is as sure of another class as it is, on average, of rows of that class (confident learning, Northcutt,
-    Jiang and Chuang 2019, arXiv 1911.00068; there predictions are out of sample, here they are the expert's own, so
-    that what it has learnt by heart is not suspected), and where a score is missed by more than five robust standard
+    Jiang and Chuang 2019, arXiv 1911.00068; there predictions are out of sample; of rows the expert has
+    learnt from, what it knows by heart is not suspected), and where a score is missed by more than five robust standard
     deviations.
 
     Args:
