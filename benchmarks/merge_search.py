@@ -9,7 +9,7 @@ mergekit    mergekit's `run_merge` writes the merged checkpoint, and transformer
 The experts are made up, without training: MiniLM with a change of every tensor, as of whole models, and SmolLM2 with a
 change of rank 8 of every linear layer, as of adapters that are folded in. Both ways score the same texts.
 
-    python benchmarks/merge_search.py [--quick] [--candidates 8] [--rows 64]
+    python benchmarks/merge_search.py [--quick] [--candidates 6] [--rows 64]
 
 `--quick` is MiniLM with two candidates of each operator, without intervals. mergekit is in the extra `dev`.
 """
@@ -22,6 +22,8 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +35,7 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, PreTrai
 from equipoise.evolution.recipes import Recipe
 from equipoise.merging import Base, Cache, find_experts, read_vectors
 from equipoise.modeling import quiet_transformers
+from equipoise.progress import progress
 from equipoise.starter import fetch
 from measuring import FEW, interval, rounded, setting, synchronize, take_turns
 
@@ -201,10 +204,17 @@ def now() -> float:
     return time.perf_counter()
 
 
-def measure(bench: Bench, operator: str, candidates: int) -> dict[str, Any]:
+def measure(bench: Bench, name: str, operator: str, candidates: int) -> dict[str, Any]:
     """Return candidates a minute and ratios of one operator, and how far the scores are apart."""
     ways = {MEMORY: bench.in_memory, DISK: bench.by_disk}
-    found = take_turns({name: lambda turn, way=way: way(operator, turn) for name, way in ways.items()}, candidates)
+    with progress(name, len(ways) * candidates, "candidate") as bar:
+
+        def take(turn: int, way: Callable[[str, int], Turn]) -> Turn:
+            taken = way(operator, turn)
+            bar.advance()
+            return taken
+
+        found = take_turns({way: partial(take, way=call) for way, call in ways.items()}, candidates)
     row: dict[str, Any] = {}
     for part in ("ready", "whole"):
         seconds = {name: np.array([getattr(turn, part) for turn in turns]) for name, turns in found.items()}
@@ -236,7 +246,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="MiniLM, two candidates: under a minute")
     parser.add_argument("--backbones", nargs="+", default=list(BACKBONES), help="starters, or folders of encoders")
-    parser.add_argument("--candidates", type=int, default=8, help="of each backbone and operator")
+    parser.add_argument("--candidates", type=int, default=6, help="of each backbone and operator")
     parser.add_argument("--rows", type=int, default=64, help="texts that every candidate is scored on")
     chosen = parser.parse_args(arguments)
     try:
@@ -254,7 +264,8 @@ def main(arguments: list[str] | None = None) -> None:
             # The first candidates take longer than any other.
             bench.in_memory("task_arithmetic", candidates), bench.by_disk("task_arithmetic", candidates)
             for operator in OPERATORS:
-                rows[f"{Path(name).name}, {operator}"] = measure(bench, operator, candidates)
+                row = f"{Path(name).name}, {operator}"
+                rows[row] = measure(bench, row, operator, candidates)
             del bench
     print(f"{EXPERTS} experts, {candidates} candidates of each, scored on {count} texts; candidates a minute\n")
     print(f"{'':30}{'':9}{MEMORY:>11}{DISK:>10}{'ratio':>8}   {'95 % interval':18}{'goal':>5}")

@@ -36,11 +36,12 @@ def infer(
         For each task the predictions in the order of its indices: probabilities (rows × classes, or × labels), scores
         (rows,) in the user's units, or texts (rows,), objects.
     """
-    lengths = np.asarray([len(ids) for ids in rows["input_ids"]])
     written = {task: indices for task, indices in wanted.items() if model.tasks[task].kind == "generation"}
     slots = {task: _slots(indices, len(rows)) for task, indices in wanted.items() if task not in written}
     needed = np.flatnonzero(np.any([slot >= 0 for slot in slots.values()], axis=0)) if slots else np.zeros(0, int)
-    order = needed[np.argsort(-lengths[needed], kind="stable")]
+    # Reading the lengths of all rows would take longer than scoring a few.
+    lengths = np.asarray([len(ids) for ids in rows.select(needed)["input_ids"]])
+    order = needed[np.argsort(-lengths, kind="stable")]
     found: dict[str, npt.NDArray[Any]] = {}
     was_training = model.training
     model.eval()
