@@ -1,0 +1,42 @@
+"""Predictions for some rows of many."""
+
+import numpy as np
+import torch
+from datasets import Dataset
+
+from equipoise.modeling import MultiTaskModel, infer, load_backbone
+from equipoise.tasks import Classification, Regression
+
+TASKS = {
+    "score": Regression("score", "s", "text", None, "score", "pearson", (-1.0, 1.0), mean=0.5, std=2.0),
+    "type": Classification("type", "s", "text", None, "label", "macro_f1", ("a", "b", "c")),
+}
+TEXTS = ["good film", "a bad phone and a sad place", "the", "a great price", "very slow service"]
+
+
+class OnlySelected:
+    """Rows of which a column can be read of a selection alone."""
+
+    def __init__(self, rows):
+        self.rows, self.selected = rows, set()
+
+    def __len__(self):
+        return len(self.rows)
+
+    def select(self, indices):
+        self.selected.update(int(index) for index in indices)
+        return self.rows.select(indices)
+
+
+def test_some_rows_are_scored_without_reading_the_others(tiny_model):
+    torch.manual_seed(0)
+    model = MultiTaskModel(*load_backbone(str(tiny_model)), TASKS, max_length=32).eval()
+    every = {task: np.arange(len(TEXTS)) for task in TASKS}
+    rows, _ = model.encode_rows(Dataset.from_dict({"text": TEXTS, "pair": [None] * len(TEXTS)}), every)
+    whole = infer(model, rows, every, 2)
+    some = {"score": np.array([4, 1]), "type": np.array([3, 1])}
+    watched = OnlySelected(rows)
+    found = infer(model, watched, some, 2)
+    assert watched.selected == {1, 3, 4}
+    for task, indices in some.items():
+        np.testing.assert_allclose(found[task], whole[task][indices], atol=1e-6)
