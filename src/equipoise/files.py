@@ -1,6 +1,7 @@
 """Writing files and folders completely or not at all."""
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -28,14 +29,36 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def to_json(data: Any, indent: int | None = None) -> str:
+    """Return strict JSON (RFC 8259): NaN and infinities, which it does not have, become null.
+
+    Args:
+        data: what to write.
+        indent: spaces a level; None writes one line.
+    """
+    try:
+        return json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite_or_null(data), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite_or_null(data: Any) -> Any:
+    """Return data as strict JSON holds it: None in the place of every number that is not finite."""
+    if isinstance(data, dict):
+        return {key: _finite_or_null(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite_or_null(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
 def write_json(path: str | Path, data: Any) -> None:
     """Write JSON, indented, under a temporary name, then rename it."""
-    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, to_json(data, indent=2) + "\n")
 
 
 def append_json_line(path: str | Path, data: Any) -> None:
     """Append one line of JSON, and see it on the disk before going on; a line cut short before it is removed."""
-    line = (json.dumps(data, ensure_ascii=False) + "\n").encode()
+    line = (to_json(data) + "\n").encode()
     with Path(path).open("a+b") as file:
         file.seek(0)
         file.truncate(file.read().rfind(b"\n") + 1)

@@ -26,3 +26,9 @@ def test_weights_are_averaged_over_seeds_where_the_task_was_in_the_batch(tmp_pat
     }
     assert {task: course["losses"] for task, course in found.items()} == {"a": [0.7, 0.7], "b": [0.7]}
     assert found["b"]["steps"] == [1.0]
+
+
+def test_a_loss_that_was_not_finite_is_left_out(tmp_path):
+    lines = [{"step": step, "weights": {"a": 1.0}, "losses": {"a": loss}} for step, loss in ((1, None), (2, 0.5))]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert mean_courses([tmp_path], ["a"]) == {"a": {"steps": [2.0], "weights": [1.0], "losses": [0.5]}}

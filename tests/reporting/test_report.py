@@ -247,3 +247,18 @@ def test_outputs_are_shown_as_text_and_long_ones_cut(make):
     assert outputs[2][:4] == ["worst", "0.88", "<script>alert(1)</script>", "t"]
     assert outputs[1][4].endswith("… <i>pair</i>")
     assert len(outputs[1][4]) < 270
+
+
+def test_what_was_not_finite_stands_in_the_files_as_null_and_is_left_out(make):
+    folder = make(["intensity", "polarity"])
+    records = json.loads((folder / "metrics.json").read_text())
+    broken = next(record for record in records if record["metric"] == "mse")
+    broken.update(value=None, low=None, high=None)
+    (folder / "metrics.json").write_text(json.dumps(records))
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    for line in lines[:2]:
+        line.update(grad_norm=None, loss=None, losses=dict.fromkeys(line.get("losses", {})))
+    (folder / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    _, page = report(folder)
+    assert "Results on test" in page.headings
+    assert "Loss of each task" in page.headings

@@ -29,8 +29,11 @@ def mean_courses(folders: Sequence[Path], tasks: Sequence[str]) -> dict[str, dic
     middles = (edges[:-1] + edges[1:] + 1) / 2
     found = {}
     for task in tasks:
+        # A loss that was not finite stands in the log as null.
         points = [
-            (line["step"], line["weights"][task], line["losses"][task]) for line in lines if task in line["losses"]
+            (line["step"], line["weights"][task], line["losses"][task])
+            for line in lines
+            if line["losses"].get(task) is not None
         ]
         if not points:
             continue

@@ -1,6 +1,5 @@
 """The difficulty of a run file's training examples, from the file to plain data."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ import numpy as np
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Table, load_table
 from equipoise.errors import UsageError
-from equipoise.files import write_text
+from equipoise.files import to_json, write_text
 
 from .measuring import MEASURES, Difficulty, TaskDifficulty, measure_table, summarise
 
@@ -99,7 +98,7 @@ def write_examples(folder: Path, difficulty: Difficulty) -> None:
     score), its parts, and where they are measured "pvi", "confidence", "variability", "forgetting" and "suspected".
     """
     lines = [line for name, found in difficulty.tasks.items() for line in _lines(name, found)]
-    write_text(folder / EXAMPLES_FILE, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    write_text(folder / EXAMPLES_FILE, "".join(to_json(line) + "\n" for line in lines))
 
 
 def _lines(name: str, found: TaskDifficulty) -> Iterator[dict[str, Any]]:

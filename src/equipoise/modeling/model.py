@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from equipoise.data import ChatStyle, PromptEncoder, tokenise
 from equipoise.errors import ModelError
-from equipoise.files import replace_folder
+from equipoise.files import replace_folder, to_json
 from equipoise.tasks import Task, task_from_dict
 
 from .adapters import fingerprint, has_adapter, load_adapter
@@ -333,7 +333,7 @@ class MultiTaskModel(nn.Module):
             self.tokenizer.save_pretrained(folder / _BACKBONE)
         modules = {key: tensor.contiguous() for key, tensor in self._own_modules().state_dict().items()}
         save_file(modules, folder / _MODULES, metadata={"format": "pt"})
-        (folder / _CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / _CONFIG).write_text(to_json(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _add_saved_adapter(backbone: PreTrainedModel, folder: Path, base: Mapping[str, str]) -> None:

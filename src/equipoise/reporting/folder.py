@@ -67,7 +67,8 @@ class RunFolder:
             name=path.resolve().name,
             config=config,
             config_text=(path / "config.yaml").read_text(encoding="utf-8"),
-            records=_read_json(path / "metrics.json", []),
+            # A metric that is not finite stands there as null.
+            records=[record for record in _read_json(path / "metrics.json", []) if record["value"] is not None],
             examples=_read_json(path / "examples.json", {}),
             steps=[steps[step] for step in sorted(steps)],
             dev=[dev[step] for step in sorted(dev)],

@@ -14,7 +14,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl,
 
 from equipoise.balancing import Balancer
 from equipoise.data import EpochSampler
-from equipoise.files import write_text
+from equipoise.files import to_json, write_text
 from equipoise.progress import Progress
 
 from .memory import peak_memory_mb
@@ -166,7 +166,7 @@ class RunLog(TrainerCallback):
 
     def _write(self, line: dict[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.write(to_json(line) + "\n")
 
 
 class Part(NamedTuple):

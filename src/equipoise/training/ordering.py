@@ -8,7 +8,7 @@ from equipoise.config import RunConfig
 from equipoise.curriculum import NEED_FEATURES, Curriculum, measure_table
 from equipoise.data import Table
 from equipoise.errors import TrainingError, UsageError
-from equipoise.files import write_text
+from equipoise.files import to_json, write_text
 
 from .budget import count_steps
 
@@ -60,7 +60,7 @@ def open_curriculum(config: RunConfig, table: Table, folder: Path) -> dict | Non
         "seconds": round(time.monotonic() - began, 1),
         "notes": found.notes,
     }
-    write_text(path, json.dumps(kept, ensure_ascii=False) + "\n")
+    write_text(path, to_json(kept) + "\n")
     return kept
 
 
