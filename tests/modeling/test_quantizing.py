@@ -14,7 +14,7 @@ from equipoise.modeling import load_backbone, quantizing
     ],
 )
 def test_what_four_bits_lack_is_named(monkeypatch, tiny_llm, gpu, package, message):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(quantizing, "choose_device", lambda: torch.device("cuda" if gpu else "cpu"))
     monkeypatch.setattr(quantizing, "find_spec", lambda name: object() if package else None)
     with pytest.raises(ModelError, match=f"quantization: 4bit {message}"):
         load_backbone(str(tiny_llm), quantization="4bit")

@@ -1,9 +1,10 @@
 """`equipoise check`."""
 
+from .device import Device
 from .train import RunFile, Set
 
 
-def check(run_file: RunFile, set_: Set = None) -> None:
+def check(run_file: RunFile, set_: Set = None, device: Device = None) -> None:
     """Check a run file, its data and its model, and show what a language model is asked; nothing is trained."""
     from rich.console import Console
     from rich.table import Table

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .device import Device
 from .train import Set
 
 WIDE = 240
@@ -47,6 +48,7 @@ def compare(
     ] = 8,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard the comparison in the folder.")] = False,
     keep_models: Annotated[bool, typer.Option("--keep-models", help="Keep the model of every training.")] = False,
+    device: Device = None,
 ) -> None:
     """Compare balancers over several seeds, with single tasks, equal and tuned static weights beside them.
 

@@ -1,10 +1,11 @@
 """`equipoise difficulty`."""
 
 from .compare import WIDE
+from .device import Device
 from .train import RunFile, Set
 
 
-def difficulty(run_file: RunFile, set_: Set = None) -> None:
+def difficulty(run_file: RunFile, set_: Set = None, device: Device = None) -> None:
     """Measure how difficult tasks and training examples are: by meta data, PVI and training dynamics."""
     import os
 

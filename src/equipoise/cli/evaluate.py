@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from .device import Device
 from .train import RunFile, Set
 
 
@@ -17,6 +18,7 @@ def evaluate(
         int, typer.Option(min=1, help="Average the answers of a language model over that many templates.")
     ] = 1,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the metrics as JSON.")] = None,
+    device: Device = None,
 ) -> None:
     """Score a trained model on the data of a run file."""
     from rich.console import Console

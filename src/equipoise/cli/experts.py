@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from .compare import WIDE
+from .device import Device
 from .train import RunFile, Set
 
 
@@ -12,6 +13,7 @@ def experts(
     run_file: RunFile,
     set_: Set = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard the experts in the output folder.")] = False,
+    device: Device = None,
 ) -> None:
     """Train one expert a task from the same base, and score each on every task.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .compare import WIDE
+from .device import Device
 from .train import Set
 
 
@@ -45,6 +46,7 @@ def merge(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of random draws; 0 when not given.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what lies in the output folder.")] = False,
+    device: Device = None,
 ) -> None:
     """Merge experts of one base into one model.
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .device import Device
+
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A model folder, or the folder of a run.")],
@@ -27,6 +29,7 @@ def predict(
         int, typer.Option(min=1, help="Average the answers of a language model over that many templates.")
     ] = 1,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts in a batch; changes the speed only.")] = 64,
+    device: Device = None,
 ) -> None:
     """Answer for texts: one JSON object a text, in order."""
     from equipoise.files import check_writable, write_text

@@ -8,9 +8,12 @@ from typing import Annotated
 
 import typer
 
+from .device import Device
+
 
 def quickstart(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")] = Path("runs/quickstart"),
+    device: Device = None,
 ) -> None:
     """Train on real data from nothing: fetch the starters, train, evaluate, write the report.
 

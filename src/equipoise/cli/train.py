@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from .device import Device
+
 RunFile = Annotated[Path, typer.Argument(help="The run file (YAML); `equipoise keys` lists what it may hold.")]
 Set = Annotated[
     list[str] | None,
@@ -25,6 +27,7 @@ def train(
         bool,
         typer.Option("--single-task", help="Also train one model a task, and set them beside the joint one."),
     ] = False,
+    device: Device = None,
 ) -> None:
     """Train one model for all tasks of a run file, evaluate it and write the report."""
     from equipoise.training import train as run_training

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.stats import spearmanr
 
 from equipoise.config import RunConfig
 from equipoise.data import Table
+from equipoise.devices import choose_device
 from equipoise.modeling import MultiTaskModel, encode_texts, load_backbone
 from equipoise.progress import progress
 
@@ -160,7 +160,7 @@ def _encode(
     # Without the output layer of a language model, which gives no hidden states.
     backbone, tokenizer = load_backbone(config.model, quantization=config.quantization)
     if config.quantization == "none":
-        backbone.to(torch.accelerator.current_accelerator() or "cpu")
+        backbone.to(choose_device())
     modules = {name: table.tasks[name].replace(format="module") for name in tasks}
     reader = MultiTaskModel(backbone, tokenizer, modules, config.max_length, pooling=config.pooling)
     reader.to(backbone.device)

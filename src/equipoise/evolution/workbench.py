@@ -14,6 +14,7 @@ from torch import Tensor
 
 from equipoise.config import RunConfig
 from equipoise.data import Table
+from equipoise.devices import choose_device
 from equipoise.evaluation import Predictions
 from equipoise.merging import (
     Base,
@@ -58,7 +59,7 @@ class Workbench:
         on = (self.base.backbone, self.base.tokenizer)
         models = {expert.name: MultiTaskModel.from_pretrained(expert.folder, on=on) for expert in experts}
         self.model = combine_models(models, Modules.ERROR).put_on(self.base)
-        self.model.to(torch.accelerator.current_accelerator() or "cpu")
+        self.model.to(choose_device())
         changed = {name for vector in self.vectors.values() for name in vector.tensors}
         # No candidate changes what lies below all that experts have learnt.
         self._frozen_layers = FrozenLayers(

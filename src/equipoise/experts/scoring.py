@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from equipoise.config import RunConfig
 from equipoise.data import ChatStyle, Table
+from equipoise.devices import choose_device
 from equipoise.evaluation import Record, score_predictions
 from equipoise.modeling import MultiTaskModel, encode_texts, infer, load, load_backbone
 from equipoise.progress import Progress
@@ -155,7 +155,7 @@ def _load(plans: Sequence[SingleTask], config: RunConfig, expert: str | None) ->
     writes = any(task.format == "instruct" for task in _tasks(plans).values())
     backbone, tokenizer = load_backbone(config.model, language_model=writes, quantization=config.quantization)
     if config.quantization == "none":
-        backbone.to(torch.accelerator.current_accelerator() or "cpu")
+        backbone.to(choose_device())
     return _Model(backbone.eval(), tokenizer, None)
 
 

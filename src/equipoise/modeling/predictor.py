@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from datasets import Dataset
 
+from equipoise.devices import choose_device
 from equipoise.errors import DataError, ModelError, UsageError, did_you_mean
 from equipoise.tasks import Task, as_text
 
@@ -127,17 +128,17 @@ def load(folder: str | Path, device: str | torch.device | None = None) -> Predic
 
     Args:
         folder: the `model` folder of a run, or the run's folder.
-        device: where it computes; the accelerator if there is one, else the CPU.
+        device: where it computes, such as "cpu" or "cuda:1"; by default see `equipoise.devices.choose_device`.
 
     Raises:
         ModelError: there is no model.
+        UsageError: there is no such device.
     """
     folder = Path(folder)
     if not (folder / "equipoise.json").is_file() and (folder / "model").is_dir():
         folder = folder / "model"
-    if device is None:
-        device = torch.accelerator.current_accelerator() or "cpu"
-    return Predictor(MultiTaskModel.from_pretrained(folder).to(device))
+    chosen = choose_device(device)
+    return Predictor(MultiTaskModel.from_pretrained(folder).to(chosen))
 
 
 def _rows(texts: Any) -> list[Text]:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
+from equipoise.devices import choose_device
 from equipoise.errors import ModelError
 
 from .bilstm import BiLstmConfig
@@ -24,7 +25,7 @@ def quantization_settings(name: str) -> dict[str, Any]:
     """
     if name == BiLstmConfig.model_type:
         raise ModelError(f"quantization: '{name}' starts from nothing and has nothing to hold in 4 bits; leave it out.")
-    missing = [] if torch.cuda.is_available() else ["a GPU"]
+    missing = [] if choose_device().type == "cuda" else ["a GPU"]
     if find_spec("bitsandbytes") is None:
         missing.append("the package bitsandbytes (pip install bitsandbytes)")
     if missing:

@@ -2,10 +2,9 @@
 
 import time
 
-import torch
-
 from equipoise.config import RunConfig
 from equipoise.data import load_table
+from equipoise.devices import choose_device
 from equipoise.errors import UsageError
 from equipoise.evaluation import choose_asked, predict_asked, run_score, score_predictions
 from equipoise.files import write_json
@@ -31,8 +30,7 @@ def ask(config: RunConfig, rival: str) -> Run:
     began = time.monotonic()
     table = load_table(config)
     backbone, tokenizer = load_backbone(config.model, language_model=True)
-    if torch.accelerator.is_available():
-        backbone.to(torch.accelerator.current_accelerator())
+    backbone.to(choose_device())
     asked, notes = choose_asked(backbone, tokenizer, table, config)
     if not asked.tasks:
         raise UsageError(f"evaluation.baselines: {rival} has no task to ask about. {' '.join(notes)}")

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import torch
 
+from equipoise.devices import choose_device
+
 
 def peak_memory_mb() -> float:
     """The most memory this process has held, in MB: the GPU's where there is one."""
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and choose_device().type == "cuda":
         return round(torch.cuda.max_memory_allocated() / 1e6, 1)
     try:
         # Linux, where ru_maxrss begins with what the process that started this one held.

@@ -2,6 +2,8 @@
 
 import torch
 
+from equipoise.devices import choose_device
+
 from .processes import on_cpus
 
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -34,7 +36,7 @@ def computing_in(dtype: torch.dtype, device: str) -> torch.autocast:
 
 def precision_notes(precision: str) -> list[str]:
     """Return a sentence for the report where `train.precision` is not what training computes in, else none."""
-    device = "cpu" if on_cpus() or not torch.accelerator.is_available() else "accelerator"
+    device = "cpu" if on_cpus() else choose_device().type
     if compute_type(precision, device) is _TYPES[precision]:
         return []
     return [f"train.precision: {precision} is emulated on this processor, and slow; float32 is used instead."]

@@ -9,9 +9,10 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, parse_flag_from_env
+from accelerate.utils import broadcast_object_list
 
-from equipoise.errors import EquipoiseError
+from equipoise.devices import choose_device
+from equipoise.errors import EquipoiseError, UsageError
 
 Result = TypeVar("Result")
 
@@ -20,10 +21,22 @@ def join_processes() -> None:
     """Join the processes that `torchrun` or `accelerate launch` has started, where there are several."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # accelerate runs several processes on the CPU only when told to.
-        asked = parse_flag_from_env("ACCELERATE_USE_CPU")
-        on_cpu = asked or not torch.accelerator.is_available() or torch.backends.mps.is_available()
+        on_cpu = choose_device().type in ("cpu", "mps")
+        if not on_cpu and not dist.is_initialized():
+            _check_gpus()
         # The others wait while the first one scores; torch would give up on that after ten minutes.
         PartialState(cpu=on_cpu, timeout=timedelta(hours=6))
+
+
+def _check_gpus() -> None:
+    """Refuse more processes than there are GPUs: NCCL ends in an error of its own where two share one."""
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ["WORLD_SIZE"])
+    gpus = torch.get_device_module(choose_device().type).device_count()
+    if processes > gpus:
+        raise UsageError(
+            f"processes: found {processes} on this machine, which shows {gpus} GPU{'s' * (gpus != 1)}; start one "
+            "process a GPU (torchrun --nproc-per-node), or train on the CPU with --device cpu."
+        )
 
 
 def count_processes() -> int:

@@ -15,6 +15,7 @@ from equipoise.balancing import WEIGHTED_KINDS, LabelStats, make_balancer
 from equipoise.config import RunConfig, load_config
 from equipoise.curriculum import Curriculum, CurriculumSampler
 from equipoise.data import Collator, EpochSampler, MixedLengthSampler, Table, load_table
+from equipoise.devices import choose_device
 from equipoise.errors import TrainingError, UsageError
 from equipoise.evaluation import (
     Predictions,
@@ -163,7 +164,7 @@ def train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | Non
 def check_settings(config: RunConfig) -> None:
     """Refuse settings that this machine, or these processes, cannot train with."""
     check_curriculum(config)
-    if config.train.precision == "fp16" and (on_cpus() or not torch.cuda.is_available()):
+    if config.train.precision == "fp16" and (on_cpus() or choose_device().type != "cuda"):
         raise TrainingError("train.precision: found fp16 on a CPU; fp16 needs a GPU; use bf16.")
     parts = {"train.gradient_accumulation": config.train.gradient_accumulation, "processes": count_processes()}
     for found, count in parts.items():

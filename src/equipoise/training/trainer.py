@@ -18,6 +18,7 @@ from equipoise.balancing import Balancer
 from equipoise.config import TrainConfig
 from equipoise.curriculum import Curriculum
 from equipoise.data import EpochSampler
+from equipoise.devices import choose_device
 from equipoise.errors import TrainingError
 from equipoise.modeling import FrozenLayers, MultiTaskModel, plain_attention, quiet_transformers
 
@@ -89,7 +90,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             restore_callback_states_from_checkpoint=True,
             remove_unused_columns=False,
             fp16=config.precision == "fp16",
-            use_cpu=on_cpus() or not torch.accelerator.is_available(),
+            use_cpu=on_cpus() or choose_device().type == "cpu",
             # Every task module is in the graph of every batch.
             ddp_find_unused_parameters=False,
             dataloader_pin_memory=False,
