@@ -1,16 +1,21 @@
 """Writing files and folders completely or not at all."""
 
+import errno
 import json
 import math
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from equipoise.errors import UsageError
+from equipoise.errors import DataError, EquipoiseError, UsageError
+
+JSON_LIMIT = 10_000_000
+"""Bytes of a JSON file of ours, at most."""
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -77,6 +82,66 @@ def read_json_lines(path: str | Path) -> list[Any]:
         except ValueError:
             continue
     return found
+
+
+def check_readable(
+    path: str | Path, at_most: int | None = None, error: type[EquipoiseError] = DataError
+) -> os.stat_result:
+    """Make sure that a path is an ordinary file that can be read, without opening it: a pipe or a device would block.
+
+    Args:
+        path: the file; symbolic links are followed.
+        at_most: the most bytes it may have.
+        error: what is raised.
+
+    Returns:
+        What the system tells of the file: its size, when it was changed.
+
+    Raises:
+        EquipoiseError: there is no such file, it is a folder, a pipe or a device, it cannot be read, or it is too large.
+    """
+    try:
+        found = os.stat(path)
+    except OSError as problem:
+        if problem.errno == errno.ELOOP:
+            raise error(f"{path}: found a symbolic link that leads back to itself, expected a file.") from None
+        raise error(f"{path}: cannot be read ({problem.strerror}).") from None
+    except ValueError:  # a null character, or a lone surrogate
+        raise error(f"{path}: found characters that no path can have, expected the name of a file.") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise error(f"{path}: found {_kind_of_file(found.st_mode)}, expected an ordinary file.")
+    if not os.access(path, os.R_OK):
+        raise error(f"{path}: cannot be read ({os.strerror(errno.EACCES)}).")
+    if at_most is not None and found.st_size > at_most:
+        raise error(f"{path}: found {found.st_size:,} bytes, expected {at_most:,} at most; is it another file?")
+    return found
+
+
+def read_bytes(path: str | Path, at_most: int, error: type[EquipoiseError] = DataError) -> bytes:
+    """Read an ordinary file of at most that many bytes.
+
+    Args:
+        path: the file.
+        at_most: the most bytes it may have.
+        error: what is raised.
+
+    Raises:
+        EquipoiseError: as `check_readable`, which also says what the arguments are; or reading fails.
+    """
+    check_readable(path, at_most, error)
+    try:
+        with open(path, "rb") as file:
+            content = file.read(at_most + 1)  # a file that grows, or says it is empty (/proc), ends here as well
+    except OSError as problem:
+        raise error(f"{path}: cannot be read ({problem.strerror}).") from None
+    if len(content) > at_most:
+        raise error(f"{path}: found more than {at_most:,} bytes, expected {at_most:,} at most; is it another file?")
+    return content
+
+
+def _kind_of_file(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def check_writable(path: str | Path) -> None:
