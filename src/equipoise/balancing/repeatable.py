@@ -29,16 +29,23 @@ class Repeatable(Generic[Result]):
     def __init__(self, compute: Callable[[], Result]) -> None:
         self._compute = compute
         self._cpu: Tensor | None = None
-        self._devices: list[Tensor] = []
+        self._gpus: dict[int, Tensor] = {}
 
     def __call__(self) -> Result:
         """Compute the losses; from the second time on with the first time's random state, which is then undone."""
         if self._cpu is None:
             self._cpu = torch.get_rng_state()
-            self._devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+            self._gpus = {number: torch.cuda.get_rng_state(number) for number in _gpus_in_use()}
             return self._compute()
-        with torch.random.fork_rng(devices=range(len(self._devices))):
+        with torch.random.fork_rng(devices=list(self._gpus), device_type="cuda"):
             torch.set_rng_state(self._cpu)
-            if self._devices:
-                torch.cuda.set_rng_state_all(self._devices)
+            for number, state in self._gpus.items():
+                torch.cuda.set_rng_state(state, number)
             return self._compute()
+
+
+def _gpus_in_use() -> list[int]:
+    """Return the GPUs on which this process holds memory; others are not its own to open."""
+    if not (torch.cuda.is_available() and torch.cuda.is_initialized()):
+        return []
+    return [number for number in range(torch.cuda.device_count()) if torch.cuda.memory_reserved(number)]

@@ -91,5 +91,8 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         way_out = " Make room; a training run goes on with --resume." if error.errno == errno.ENOSPC else ""
-        print(f"error: {error.filename or 'the disk'}: {error.strerror or error}.{way_out}", file=sys.stderr)
+        # Without a number it is no disk's, but another library's.
+        where = error.filename or ("the disk" if error.errno is not None else None)
+        text = f"{error.strerror or error}".rstrip(".")
+        print(f"error: {f'{where}: ' if where else ''}{text}.{way_out}", file=sys.stderr)
         sys.exit(1)

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from equipoise.disk import writing_model
 from equipoise.errors import ModelError, UsageError
 from equipoise.files import replace_folder, write_json
 from equipoise.modeling import MultiTaskModel, quiet_transformers
@@ -115,7 +116,7 @@ def merge(
             "weights."
         )
     factors = _factors(vectors, merged, merger.coefficients(given, survey), rank)
-    with replace_folder(output) as target:
+    with writing_model(output), replace_folder(output) as target:
         if factors is None:
             with whole.changed(merged):
                 _write(whole, combined, target, as_adapter=False)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from equipoise.data import ChatStyle, PromptEncoder, tokenise
+from equipoise.disk import writing_model
 from equipoise.errors import ModelError
 from equipoise.files import replace_folder, to_json
 from equipoise.tasks import Task, task_from_dict
@@ -247,13 +248,8 @@ class MultiTaskModel(nn.Module):
             raise ModelError(
                 f"{folder}: the folder holds other files, expected none or a model; choose another folder."
             )
-        try:
-            with replace_folder(folder) as target, quiet_transformers():
-                self._write(target)
-        except (OSError, SafetensorError) as error:
-            raise ModelError(
-                f"{folder}: the model cannot be written ({error}); make room or choose another folder."
-            ) from error
+        with writing_model(folder), replace_folder(folder) as target, quiet_transformers():
+            self._write(target)
 
     @classmethod
     def from_pretrained(

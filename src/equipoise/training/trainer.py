@@ -19,6 +19,7 @@ from equipoise.config import TrainConfig
 from equipoise.curriculum import Curriculum
 from equipoise.data import EpochSampler
 from equipoise.devices import choose_device
+from equipoise.disk import disk_refusal
 from equipoise.errors import TrainingError
 from equipoise.modeling import FrozenLayers, MultiTaskModel, plain_attention, quiet_transformers
 
@@ -27,6 +28,7 @@ from .checkpoints import checkpoint_at, damaged, mark_complete, remove_others
 from .mixin import BalancedTrainerMixin, TaskLosses
 from .precision import compute_type, computing_in
 from .processes import in_first, is_first, join_processes, on_cpus
+from .random_states import load_random_states, random_states_file, save_random_states
 
 _WEIGHTS = "model.safetensors"
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
@@ -233,10 +235,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             # Other processes come here when the first one is gone, which may have completed the checkpoint.
             if self.args.should_save:
                 shutil.rmtree(checkpoint, ignore_errors=True)
-            raise TrainingError(
-                f"{checkpoint}: the checkpoint cannot be written ({error}). Earlier checkpoints are intact; make "
-                "room on the disk, then go on with --resume."
-            ) from error
+            raise _not_saved(checkpoint, error) from error
         if self.args.should_save:
             remove_others(folder, keep={self.state.global_step, self.state.best_global_step or 0})
         self.accelerator.wait_for_everyone()
@@ -245,6 +244,22 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         assert output_dir is not None
         Path(output_dir).mkdir(parents=True, exist_ok=True)
         safetensors.torch.save_file(trained_weights(self.model), str(Path(output_dir) / _WEIGHTS))
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        file = random_states_file(output_dir, self.args.process_index, self.args.world_size)
+        save_random_states(file, self.args.device)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        file = random_states_file(checkpoint, self.args.process_index, self.args.world_size)
+        if not file.is_file():
+            # Saved by another number of processes: each goes on with states of its own.
+            return
+        try:
+            load_random_states(file, self.args.device)
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
+            raise damaged(file, _first_line(error)) from error
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         load_weights(self.model, Path(resume_from_checkpoint))
@@ -293,6 +308,19 @@ def load_weights(model: MultiTaskModel, checkpoint: Path) -> None:
         model.load_state_dict(weights, strict=False)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise damaged(checkpoint / _WEIGHTS, _first_line(error)) from error
+
+
+def _not_saved(checkpoint: Path, error: Exception) -> TrainingError:
+    """Return the error of a checkpoint that could not be saved: the disk's, or another, as what it is."""
+    if (refusal := disk_refusal(error)) is not None:
+        return TrainingError(
+            f"{checkpoint}: the checkpoint cannot be written ({refusal.reason}). Earlier checkpoints are intact; "
+            f"{refusal.hint}, then go on with --resume."
+        )
+    return TrainingError(
+        f"{checkpoint}: saving the checkpoint ended in {type(error).__name__}: {_first_line(error)[:200]}. Earlier "
+        "checkpoints are intact; go on with --resume."
+    )
 
 
 def _first_line(error: Exception) -> str:
