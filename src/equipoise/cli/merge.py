@@ -83,6 +83,7 @@ def merge(
     from rich.table import Column, Table
 
     from equipoise.merging import merge as merge_experts
+    from equipoise.merging import summarize
 
     made = merge_experts(
         experts,
@@ -106,6 +107,8 @@ def merge(
         console.print(
             f"Adapter of rank {made.rank}; relative error at most {made.errors[worst]:.2g} ({worst}).", highlight=False
         )
+    for line in summarize(made.tensors):
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(f"Model: {made.folder}", highlight=False)
 
 

@@ -1,8 +1,10 @@
 """Merging: one model of several experts of one base."""
 
+from .accounting import Fate, TensorFate, summarize
 from .adamerging import AdaMerged, adamerge
 from .base import Base
 from .experts import Expert, Kind, common_base, find_experts
+from .heads import load_with_head
 from .merging import Merge, merge
 from .operators import (
     MERGE_OPERATORS,
@@ -15,7 +17,8 @@ from .operators import (
 )
 from .statistics import fisher, input_grams
 from .task_modules import Combined, Modules, combine_models
-from .vectors import Vector, read_vectors
+from .vector import Vector
+from .vectors import read_vectors
 
 __all__ = [
     "MERGE_OPERATORS",
@@ -25,12 +28,14 @@ __all__ = [
     "Column",
     "Combined",
     "Expert",
+    "Fate",
     "Kind",
     "Merge",
     "MergeOperator",
     "MetaGPT",
     "Modules",
     "TaskVector",
+    "TensorFate",
     "Vector",
     "adamerge",
     "combine_models",
@@ -38,7 +43,9 @@ __all__ = [
     "find_experts",
     "fisher",
     "input_grams",
+    "load_with_head",
     "make_merge_operator",
     "merge",
     "read_vectors",
+    "summarize",
 ]

@@ -11,6 +11,8 @@ import yaml
 
 from equipoise.errors import ModelError, UsageError
 
+from .tensor_files import list_tensors
+
 
 class Kind(StrEnum):
     """What an expert's folder holds."""
@@ -32,6 +34,7 @@ class Expert:
         is_adapter: whether those are an adapter.
         language_model: whether it has an output layer, by which it writes.
         base: what its files name as its base; None where they name none.
+        revision: which revision of the base on the hub an adapter names.
         fingerprint: the base's hash, where it is recorded (see `equipoise.modeling.fingerprint`).
     """
 
@@ -43,6 +46,7 @@ class Expert:
     language_model: bool
     base: str | None
     fingerprint: str | None = None
+    revision: str = "main"
 
 
 def find_experts(folders: Sequence[str | Path]) -> list[Expert]:
@@ -74,18 +78,35 @@ def find_expert(folder: Path) -> Expert:
     if (folder / "equipoise.json").is_file():
         return _model(name, folder)
     if (folder / "adapter_config.json").is_file():
-        settings = _read(folder / "adapter_config.json")
-        writes = settings.get("task_type") == "CAUSAL_LM"
-        return Expert(name, folder, Kind.ADAPTER, folder, True, writes, settings.get("base_model_name_or_path"))
+        return _adapter(name, folder)
     if (folder / "config.json").is_file():
         made = _read(folder / "config.json").get("architectures") or [""]
-        writes = any(made[0].endswith(ending) for ending in ("ForCausalLM", "LMHeadModel"))
-        return Expert(name, folder, Kind.CHECKPOINT, folder, False, writes, None)
+        return Expert(name, folder, Kind.CHECKPOINT, folder, False, _has_output_layer(str(made[0])), None)
     found = "holds none of them" if folder.is_dir() else "does not exist"
     raise ModelError(
         f"{folder}: {found}, expected an expert: the folder of a finished run, a checkpoint of transformers "
         "(config.json), or an adapter of peft (adapter_config.json)."
     )
+
+
+def _adapter(name: str, folder: Path) -> Expert:
+    settings = _read(folder / "adapter_config.json")
+    # Without a type of task, peft names the class of the model instead.
+    made = (settings.get("auto_mapping") or {}).get("base_model_class") or ""
+    task = settings.get("task_type")
+    writes = _has_output_layer(str(made)) if task is None else task == "CAUSAL_LM"
+    base, revision = settings.get("base_model_name_or_path"), settings.get("revision") or "main"
+    if not writes and task is None and not made:
+        writes = any(key.startswith(_WITH_OUTPUT_LAYER) for key in list_tensors(folder, folder, "adapter_model"))
+    return Expert(name, folder, Kind.ADAPTER, folder, True, writes, base or None, revision=revision)
+
+
+_WITH_OUTPUT_LAYER = ("base_model.model.model.", "base_model.model.transformer.", "base_model.model.gpt_neox.")
+"""How names of adapters begin that were trained on a decoder with its output layer; an encoder has none anyway."""
+
+
+def _has_output_layer(architecture: str) -> bool:
+    return architecture.endswith(("ForCausalLM", "LMHeadModel"))
 
 
 def _model(name: str, folder: Path) -> Expert:
@@ -138,6 +159,13 @@ def common_base(experts: Sequence[Expert], base: str | None = None) -> str:
         raise UsageError(
             f"merge: found experts of different bases ({listed}), expected one; merge experts of one base, or name it "
             "with --base where these are names of the same."
+        )
+    revisions = {expert.name: expert.revision for expert in experts if expert.revision != "main"}
+    if revisions and not any(Path(found).is_dir() for found in named.values()):
+        listed = "; ".join(f"{expert.name} at {expert.revision}" for expert in experts if expert.base is not None)
+        raise UsageError(
+            f"merge: found experts of a revision of their base ({listed}), expected its main one; download the "
+            "revision that all were trained on, and name its folder with --base."
         )
     if not named:
         raise UsageError("merge: no expert's files name its base; give it with --base (a name or a folder).")

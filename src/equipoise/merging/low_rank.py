@@ -1,16 +1,21 @@
 """Task vectors as LoRA adapters."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.lora import Linear as LoraLinear
 from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from equipoise.errors import ModelError
+from equipoise.files import write_json
 
 
 class Factors(NamedTuple):
@@ -85,6 +90,27 @@ def factors_of(adapted: PeftModel) -> dict[str, Factors] | None:
         tensor = f"{name.removeprefix('base_model.model.')}.weight"
         found[tensor] = Factors(up.detach() * layer.scaling[adapter], down.detach().clone())
     return found
+
+
+def name_as_trained(folder: Path, outer: str, task_type: str | None) -> None:
+    """Give a saved adapter the names its experts have, so that it goes onto the kind of model they were trained on.
+
+    Args:
+        folder: the adapter's folder.
+        outer: what stands before the backbone's own names, such as "bert."; "" changes nothing.
+        task_type: peft's name of the task.
+    """
+    if not outer:
+        return
+    file, prefix = folder / SAFETENSORS_WEIGHTS_NAME, "base_model.model."
+    renamed = {f"{prefix}{outer}{key.removeprefix(prefix)}": tensor for key, tensor in load_file(file).items()}
+    save_file(renamed, file, metadata={"format": "pt"})
+    settings = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+    settings["target_modules"] = [f"{outer}{name}" for name in settings["target_modules"]]
+    for key in ("rank_pattern", "alpha_pattern"):
+        settings[key] = {f"{outer}{name}": value for name, value in settings[key].items()}
+    settings["task_type"] = task_type
+    write_json(folder / CONFIG_NAME, settings)
 
 
 def put_factors(backbone: PreTrainedModel, factors: Mapping[str, Factors], base: str) -> None:

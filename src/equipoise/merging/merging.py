@@ -1,7 +1,7 @@
 """One model of several experts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,16 @@ from equipoise.errors import ModelError, UsageError
 from equipoise.files import replace_folder, write_json
 from equipoise.modeling import MultiTaskModel, quiet_transformers
 
+from .accounting import TensorFate, as_json
 from .base import Base
-from .experts import Kind, common_base, find_experts
-from .low_rank import Factors, put_factors, relative_error, sum_of_factors, truncated
+from .experts import Expert, Kind, common_base, find_experts
+from .fates import account
+from .heads import Heads, plan_heads, save_heads, save_with_head
+from .low_rank import Factors, name_as_trained, put_factors, relative_error, sum_of_factors, truncated
 from .operators import make_merge_operator
 from .task_modules import Combined, Modules, combine_models
-from .vectors import Vector, read_vectors
+from .vector import Vector
+from .vectors import read_vectors
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Merge:
         errors: of an adapter, by tensor: how far it is from the merge, ‖written − merged‖ / ‖merged‖.
         tasks: the tasks the model has.
         seed: of random draws.
+        tensors: what became of every tensor of every expert.
     """
 
     folder: Path
@@ -47,6 +52,12 @@ class Merge:
     errors: dict[str, float]
     tasks: list[str]
     seed: int
+    tensors: list[TensorFate] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `merge.json` holds."""
+        written = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("folder", "tensors")}
+        return written | {"tensors": as_json(self.tensors)}
 
 
 def merge(
@@ -97,7 +108,7 @@ def merge(
     if weights is None:
         weights = dict(zip(names, merger.default_weights(len(names)), strict=True))
     merger.check_weights(names, weights)
-    whole = Base.load(common_base(experts, base), language_model=any(expert.language_model for expert in experts))
+    whole = _load_base(experts, base)
     vectors = read_vectors(experts, whole)
     models = {
         expert.name: MultiTaskModel.from_pretrained(expert.folder, on=(whole.backbone, whole.tokenizer))
@@ -105,40 +116,57 @@ def merge(
         if expert.kind is Kind.MODEL
     }
     combined = combine_models(models, how) if models else None
-    tensors = {name: vector.tensors for name, vector in vectors.items() if weights[name]}
-    survey = merger.survey(tensors, whole.linear)
+    found = {name: vector.head for name, vector in vectors.items() if vector.head is not None}
+    heads = plan_heads(found, whole, how, alone=combined is not None or rank is not None)
+    tensors = {name: vector.tensors | heads.changes.get(name, {}) for name, vector in vectors.items() if weights[name]}
+    linear = whole.linear | heads.linear
+    survey = merger.survey(tensors, linear)
     weights = {name: float(weights[name]) for name in names}
     given = {name: weights[name] for name in tensors}
-    merged = dict(merger.merge(tensors, given, whole.tensors, seed=seed, survey=survey, linear=whole.linear))
+    before = whole.tensors | heads.before
+    merged = dict(merger.merge(tensors, given, before, seed=seed, survey=survey, linear=linear))
     if not any(tensor.any() for tensor in merged.values()):
         raise ModelError(
             f"merge: with these weights nothing differs from the base '{whole.name}'; give trained experts, or other "
             "weights."
         )
     factors = _factors(vectors, merged, merger.coefficients(given, survey), rank)
+    made = Merge(
+        folder=output,
+        operator=operator,
+        options=dict(options or {}),
+        weights=weights,
+        base=whole.name,
+        form="weights" if factors is None else "adapter",
+        rank=None if factors is None else max(one.down.shape[0] for one in factors.values()),
+        errors={key: relative_error(one.product, merged[key]) for key, one in (factors or {}).items()},
+        tasks=[] if combined is None else list(combined.tasks),
+        seed=seed,
+        tensors=account(experts, vectors, weights, models, combined, heads),
+    )
     with writing_model(output), replace_folder(output) as target:
         if factors is None:
-            with whole.changed(merged):
-                _write(whole, combined, target, as_adapter=False)
+            _write_weights(whole, combined, heads, merged, target)
         else:
             put_factors(whole.backbone, factors, whole.name)
-            _write(whole, combined, target, as_adapter=True)
-        made = Merge(
-            folder=output,
-            operator=operator,
-            options=dict(options or {}),
-            weights=weights,
-            base=whole.name,
-            form="weights" if factors is None else "adapter",
-            rank=None if factors is None else max(one.down.shape[0] for one in factors.values()),
-            errors={}
-            if factors is None
-            else {key: relative_error(one.product, merged[key]) for key, one in factors.items()},
-            tasks=[] if combined is None else list(combined.tasks),
-            seed=seed,
-        )
-        write_json(target / "merge.json", {key: value for key, value in asdict(made).items() if key != "folder"})
+            _write_adapter(whole, combined, vectors, target)
+        save_heads(heads.apart, target)
+        write_json(target / "merge.json", made.as_json())
     return made
+
+
+def _load_base(experts: Sequence[Expert], named: str | None) -> Base:
+    name = common_base(experts, named)
+    try:
+        return Base.load(name, language_model=any(expert.language_model for expert in experts))
+    except ModelError as error:
+        if named is not None:
+            raise
+        by = next(expert for expert in experts if expert.base == name)
+        raise ModelError(
+            f"{by.folder}: its files name '{name}' as its base, which cannot be loaded ({str(error)[:200]}…); name the "
+            "base with --base (a name or a folder), as where it was moved."
+        ) from None
 
 
 def _factors(
@@ -157,14 +185,32 @@ def _factors(
     return sum_of_factors(known, coefficients) if len(known) == len(parts) else None
 
 
-def _write(whole: Base, combined: Combined | None, folder: Path, *, as_adapter: bool) -> None:
+def _write_weights(
+    whole: Base, combined: Combined | None, heads: Heads, merged: Mapping[str, Tensor], folder: Path
+) -> None:
+    with whole.changed({name: change for name, change in merged.items() if name not in heads.before}):
+        if combined is not None:
+            combined.put_on(whole).save_pretrained(folder)
+        elif heads.like is not None:
+            beside = {
+                name: tensor + merged[name] if name in merged else tensor for name, tensor in heads.before.items()
+            }
+            save_with_head(whole, heads.like, beside | heads.own, folder)
+        else:
+            with quiet_transformers():
+                whole.backbone.save_pretrained(folder)
+                whole.tokenizer.save_pretrained(folder)
+
+
+def _write_adapter(whole: Base, combined: Combined | None, vectors: Mapping[str, Vector], folder: Path) -> None:
     if combined is not None:
         combined.put_on(whole).save_pretrained(folder)
         return
     with quiet_transformers():
         whole.backbone.save_pretrained(folder)
-        if not as_adapter:
-            whole.tokenizer.save_pretrained(folder)
+    outer = {(vector.outer, vector.task_type) for vector in vectors.values()}
+    if len(outer) == 1:
+        name_as_trained(folder, *outer.pop())
 
 
 def _modules(given: str) -> Modules:
