@@ -3,14 +3,32 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MESSAGE_LIMIT = 490
+"""Characters of a message, at most: with "usage: " before it, it stays under 500."""
+_WORD = 80
+"""Characters of a word, at most, in a message that is too long."""
+_LISTED = 200
+"""Characters of a list of what there is, at most."""
+
 
 class EquipoiseError(Exception):
     """Something failed for a reason the user can act on: exit code 1.
 
-    The message says where (file, row or key), what was found, what was expected, and the way out.
+    The message says where (file, row or key), what was found, what was expected, and the way out. Whatever a user's
+    values hold, it prints harmlessly and is short: see `shorten`.
+
+    Args:
+        messages: the message; or several, which are shown one a line, the first ones and the last where they are many.
+        left_out: how many more there are, to be counted before the last line.
     """
 
     exit_code = 1
+
+    def __init__(self, *messages: str, left_out: int = 0) -> None:
+        super().__init__(*_fit([shorten(str(message)) for message in messages], left_out))
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 class DataError(EquipoiseError):
@@ -44,5 +62,65 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
         return f"Did you mean '{close[0]}'?"
     if not known:
         return "There are none."
-    more = f" and {len(known) - 20} more" if len(known) > 20 else ""
-    return "There is: " + ", ".join(f"'{option}'" for option in known[:20]) + more + "."
+    return f"There is: {list_some(known)}."
+
+
+def list_some(words: Iterable[str], at_most: int = 20) -> str:
+    """Return words in quotes with commas between; where they are many or long, the first ones and how many more.
+
+    Args:
+        words: what there is.
+        at_most: how many words are listed.
+    """
+    words = list(words)
+    listed: list[str] = []
+    for word in words[:at_most]:
+        shown = f"'{shorten(word, _WORD)}'"
+        if listed and sum(map(len, listed)) + len(shown) > _LISTED:
+            break
+        listed.append(shown)
+    more = f" and {len(words) - len(listed)} more" if len(words) > len(listed) else ""
+    return ", ".join(listed) + more
+
+
+def shorten(text: str, at_most: int = MESSAGE_LIMIT) -> str:
+    r"""Return a text in one line as it may be printed: what does not print is escaped, what is too long is cut.
+
+    First long words are cut, then the middle, so that the beginning (where) and the end (the way out) stay.
+
+    Args:
+        text: any text, also one with control characters (`\n` becomes `\\n`) or lone surrogates.
+        at_most: the most characters.
+    """
+    if len(text) > 40 * at_most:  # nobody waits for a text of megabytes
+        text = f"{text[: 20 * at_most]}…{text[-20 * at_most :]}"
+    text = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+    if len(text) > at_most:
+        text = " ".join(_cut(word, min(_WORD, at_most)) for word in text.split(" "))
+    return _cut(text, at_most)
+
+
+def _cut(text: str, at_most: int) -> str:
+    if len(text) <= at_most:
+        return text
+    end = (at_most - 1) * 2 // 5
+    return f"{text[: at_most - 1 - end]}…{text[-end:]}"
+
+
+def _fit(messages: list[str], left_out: int) -> list[str]:
+    """Leave messages out of the middle until all fit, and say how many are left out."""
+    if not left_out and len("\n".join(messages)) <= MESSAGE_LIMIT:
+        return messages
+    first, *others, last = messages
+    room = MESSAGE_LIMIT - len("… and 999,999,999 more.\n\n")
+    if len(first) + len(last) > room:
+        first, last = _cut(first, room // 2), _cut(last, room // 2)
+    shown = [first]
+    for message in others:
+        if len("\n".join([*shown, message, last])) > room:
+            break
+        shown.append(message)
+    left_out += 1 + len(others) - len(shown)
+    return [*shown, *([f"… and {left_out:,} more."] if left_out else []), last]

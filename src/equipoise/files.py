@@ -98,7 +98,7 @@ def check_readable(
         What the system tells of the file: its size, when it was changed.
 
     Raises:
-        EquipoiseError: there is no such file, it is a folder, a pipe or a device, it cannot be read, or it is too large.
+        EquipoiseError: there is no such file, it is a folder, a pipe or a device, it is unreadable or too large.
     """
     try:
         found = os.stat(path)

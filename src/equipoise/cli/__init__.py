@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,6 +58,8 @@ for command in (
 
 _INTERRUPTED = 130
 """The exit code by which typer answers Ctrl-C."""
+_CommandLineError = typer.BadParameter.__mro__[2]
+"""What click raises for a command line that it cannot read; typer brings it along under changing names."""
 
 
 @app.callback(invoke_without_command=True)
@@ -75,24 +77,36 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        app()
+        code = app(standalone_mode=False)
+    except _CommandLineError as error:
+        code = _explain(error)
     except EquipoiseError as error:
         kind = "usage" if isinstance(error, UsageError) else "error"
         print(f"{kind}: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except SystemExit as end:
-        if end.code == _INTERRUPTED:
-            print("interrupted; a training run goes on with --resume", file=sys.stderr)
-            sys.exit(1)
-        raise
+        code = error.exit_code
     except BrokenPipeError:
         # The reader went away (`equipoise … | head`); nothing is left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        code = 1
     except OSError as error:
         way_out = " Make room; a training run goes on with --resume." if error.errno == errno.ENOSPC else ""
         # Without a number it is no disk's, but another library's.
-        where = error.filename or ("the disk" if error.errno is not None else None)
+        where = f"{error.filename or 'the disk'}: " if error.filename or error.errno is not None else ""
         text = f"{error.strerror or error}".rstrip(".")
-        print(f"error: {f'{where}: ' if where else ''}{text}.{way_out}", file=sys.stderr)
-        sys.exit(1)
+        print(f"error: {EquipoiseError(f'{where}{text}.{way_out}')}", file=sys.stderr)
+        code = 1
+    if code == _INTERRUPTED:
+        print("interrupted; a training run goes on with --resume", file=sys.stderr)
+        code = 1
+    sys.exit(code)
+
+
+def _explain(error: Any) -> int:
+    """Say what is wrong with the command line, and return the exit code."""
+    context = getattr(error, "ctx", None)
+    if context is not None and type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        hint = f" See `{context.command_path} --help`." if context is not None else ""
+        print(f"usage: {EquipoiseError(error.format_message().rstrip('.') + '.' + hint)}", file=sys.stderr)
+    return int(error.exit_code)

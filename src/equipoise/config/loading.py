@@ -67,7 +67,7 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
         raise UsageError(f"{where}: not valid YAML: an alias (*) stands inside its own anchor (&).") from None
     except ValidationError as error:
         problems = dict.fromkeys(explain(problem) for problem in error.errors())
-        raise UsageError("\n".join(f"{where}: {problem}" for problem in problems)) from None
+        raise UsageError(*(f"{where}: {problem}" for problem in problems)) from None
     given = [("tasks", *item) for item in config.tasks.items()] + [
         ("held_out", *item) for item in config.held_out.items()
     ]

