@@ -58,7 +58,7 @@ for command in (
 
 _INTERRUPTED = 130
 """The exit code by which typer answers Ctrl-C."""
-_CommandLineError = typer.BadParameter.__mro__[2]
+_CommandLineError: type[Any] = typer.BadParameter.__mro__[2]
 """What click raises for a command line that it cannot read; typer brings it along under changing names."""
 
 
