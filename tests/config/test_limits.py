@@ -191,10 +191,12 @@ _KEYS = st.sampled_from([*RunConfig.model_fields, *RUN["tasks"]["b"], "classes",
 
 def read_or_refused(call, *arguments):
     try:
-        assert isinstance(call(*arguments), RunConfig)
+        message = "" if isinstance(call(*arguments), RunConfig) else None
     except UsageError as error:
-        assert 0 < len(str(error)) <= MESSAGE_LIMIT
-        assert str(error).replace("\n", "").isprintable()
+        message = str(error) or None
+    assert message is not None
+    assert len(message) <= MESSAGE_LIMIT
+    assert message.replace("\n", "").isprintable()
 
 
 @given(_DATA)

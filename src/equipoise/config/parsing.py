@@ -46,9 +46,8 @@ class _StrictLoader(yaml.SafeLoader):
         self._count = self._level = self._deepest = 0
         self._sizes: dict[int, tuple[int, int]] = {}
 
-    def compose_node(self, parent: Any, index: Any) -> yaml.Node:
-        # The types know no composer's methods.
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):
             node = super().compose_node(parent, index)
             if id(node) not in self._sizes:
