@@ -4,15 +4,14 @@ import errno
 import json
 import math
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from equipoise.errors import DataError, EquipoiseError, UsageError
+from equipoise.temporaries import clean_leftovers, move_in, temporary_file, temporary_folder
 
 JSON_LIMIT = 10_000_000
 """Bytes of a JSON file of ours, at most."""
@@ -26,12 +25,10 @@ def write_text(path: str | Path, text: str) -> None:
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write a file under a temporary name, then rename it."""
     path = Path(path).resolve()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    clean_leftovers(path)
+    with temporary_file(path) as temporary:
         temporary.write_bytes(data)
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def to_json(data: Any, indent: int | None = None) -> str:
@@ -165,22 +162,7 @@ def replace_folder(folder: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `folder` that takes its place when the block ends without an error."""
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    clean_leftovers(folder)
+    with temporary_folder(folder) as temporary:
         yield temporary
-        temporary.chmod(0o755)
-        if folder.exists():
-            outgoing = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-            os.replace(folder, outgoing / folder.name)
-            try:
-                os.replace(temporary, folder)
-            except OSError:
-                os.replace(outgoing / folder.name, folder)
-                raise
-            finally:
-                shutil.rmtree(outgoing)
-        else:
-            os.replace(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        move_in(temporary, folder)

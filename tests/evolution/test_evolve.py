@@ -198,9 +198,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_end(merged, tmp_path, monkeypat
         if name.startswith("row:"):
             assert after[name]["metrics"] == cell["metrics"] if "metrics" in cell else "left_out" in after[name]
         elif name.startswith("search:"):
-            # A candidate that was being scored is claimed anew, by another number.
-            assert after[name]["recipe"] == cell["recipe"]
-            assert len(after[name]["candidates"]) == len(cell["candidates"])
+            assert {**after[name], "seconds_searched": None} == {**cell, "seconds_searched": None}
 
 
 def work(config):

@@ -6,12 +6,13 @@ import signal
 import time
 from itertools import islice
 
-import optuna
 import pytest
 
+from equipoise import locks
 from equipoise.errors import TrainingError
 from equipoise.evolution import study
-from equipoise.evolution.study import Search, forget, open_storage, smallest_budget
+from equipoise.evolution.storage import forget, open_storage
+from equipoise.evolution.study import Search, smallest_budget
 
 RANGES = {"a": (0.0, 1.0), "b": (0.0, 1.0)}
 STARTS = [{"a": 0.5, "b": 0.5}, {"a": 0.1, "b": 0.9}]
@@ -123,9 +124,10 @@ def test_a_start_that_was_killed_at_once_is_not_lost(tmp_path, monkeypatch, know
             trial.suggest_float(key, *bounds)
     monkeypatch.setattr(study, "_LOST", -1.0)
     search._release_lost()
-    again = [one for one in search.study.get_trials() if one.system_attrs.get("fixed_params") == STARTS[0]]
-    assert [one.state.name for one in again] == ["FAIL", "WAITING"]
-    assert again[1].user_attrs == {"start": "middle"}
+    (again,) = [one for one in search.study.get_trials() if one.system_attrs.get("fixed_params") == STARTS[0]]
+    assert (again.number, again.state.name) == (0, "WAITING")
+    assert again.user_attrs == {"start": "middle"}
+    assert numbers_of(run(search))[:2] == STARTS
 
 
 def claim_and_hang(file):
@@ -133,7 +135,7 @@ def claim_and_hang(file):
         time.sleep(60)
 
 
-def test_what_a_killed_worker_had_claimed_is_done_by_another(tmp_path):
+def test_what_a_killed_worker_had_claimed_is_done_by_another(tmp_path, capfd):
     file = tmp_path / "search.log"
     process = _CONTEXT.Process(target=claim_and_hang, args=(file,))
     process.start()
@@ -147,8 +149,94 @@ def test_what_a_killed_worker_had_claimed_is_done_by_another(tmp_path):
     run(search)
     assert STARTS[0] in numbers_of(search)
     assert len(search.finished) == 24
-    failed = search.study.get_trials(states=(optuna.trial.TrialState.FAIL,))
-    assert [trial.params for trial in failed] == [STARTS[0]]
+    assert [trial.number for trial in sorted(search.finished, key=lambda one: one.number)] == list(range(24))
+    assert "candidate 0 (process " in capfd.readouterr().err
+
+
+class Killed(BaseException):
+    """What a kill is to the code that it strikes."""
+
+
+def dying_storage(file, writes):
+    """A storage that is killed at a write."""
+    storage = open_storage(str(file))
+    append, left = storage._backend.append_logs, iter(range(writes))
+
+    def append_logs(logs):
+        if next(left, None) is None:
+            raise Killed
+        append(logs)
+
+    storage._backend.append_logs = append_logs
+    return storage
+
+
+def race(search):
+    """Score what is left of a search, with heats, and return all that is known of each candidate."""
+    for claim in search.claims():
+        heats = 0
+        for heat in range(6):
+            heats += 1
+            if not claim.goes_on(heat, score(claim.numbers) + 0.001 * heat):
+                break
+        value = score(claim.numbers)
+        claim.tell([value] * len(search.objectives), heats=heats)
+    return [
+        (
+            one.number,
+            one.params,
+            one.values,
+            one.intermediate_values,
+            one.user_attrs["heats"],
+            one.user_attrs.get("start"),
+        )
+        for one in sorted(search.finished, key=lambda one: one.number)
+    ]
+
+
+@pytest.mark.parametrize("objectives", [("run_score",), ("one", "two")])
+def test_killed_at_any_write_it_ends_with_the_same_candidates(tmp_path, objectives):
+    whole = race(open_search(tmp_path / "whole.log", 14, objectives))
+    assert len(whole) == 14
+    # From the first write on, through all that a candidate of a later generation writes.
+    for writes in (*range(1, 40), 43, 47, 1000):
+        try:
+            search = Search(
+                dying_storage(tmp_path / "killed.log", writes), "search", RANGES, NAMED, objectives, 14, None, 0
+            )
+            found = race(search)
+        except Killed:
+            continue
+    assert found == whole
+
+
+def test_a_line_that_was_written_in_part_is_cut_off(tmp_path):
+    file = tmp_path / "search.log"
+    for claim in islice(open_search(file).claims(), 2):
+        claim.tell([score(claim.numbers)])
+    with file.open("a") as journal:
+        journal.write('{"op_code":4,"wor')
+    assert len(run(open_search(file)).finished) == 20
+
+
+def test_a_lock_of_optuna_that_was_moved_does_not_hang(tmp_path):
+    file = tmp_path / "search.log"
+    (tmp_path / "search.log.lock").symlink_to(tmp_path / "before" / "search.log")
+    assert len(run(open_search(file)).finished) == 20
+
+
+def test_a_worker_elsewhere_is_waited_for_with_a_message(tmp_path, monkeypatch, capfd):
+    file = tmp_path / "search.log"
+    monkeypatch.setattr(study, "this_process", lambda: {"host": "elsewhere", "process": 7})
+    claims = open_search(file, 3).claims()
+    next(claims)
+    monkeypatch.undo()
+    monkeypatch.setattr(study, "_LOST", 4.0)
+    monkeypatch.setattr(locks, "_SILENT", 0.5)
+    assert len(run(open_search(file, 3)).finished) == 3
+    err = capfd.readouterr().err
+    assert "Search search: waits for candidate 0 (process 7 on elsewhere)." in err
+    assert "candidate 0 (process 7 on elsewhere) is lost" in err
 
 
 def test_a_budget_in_minutes(tmp_path, monkeypatch):

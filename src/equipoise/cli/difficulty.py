@@ -15,11 +15,13 @@ def difficulty(run_file: RunFile, set_: Set = None, device: Device = None) -> No
     from equipoise.curriculum import check_folder, gather_difficulty, measure_difficulty, write_examples
     from equipoise.files import replace_folder
     from equipoise.reporting import correlations_table, difficulty_table, write_difficulty
+    from equipoise.temporaries import clean_leftovers
     from equipoise.training.folder import DIFFICULTY, check_inputs_apart
 
     config = load_config(run_file, set_ or ())
     folder = config.output / DIFFICULTY
     check_inputs_apart(config)
+    clean_leftovers(folder)
     check_folder(folder)
     measured = measure_difficulty(config)
     results = gather_difficulty(measured)

@@ -1,21 +1,21 @@
 """The comparison's folder: its settings, and one line in `compare.jsonl` a finished run."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from equipoise.errors import TrainingError
 from equipoise.files import append_json_line, read_json_lines, write_json
+from equipoise.temporaries import remove_folder
 from equipoise.training.description import fingerprint
 
 from .inputs import RunFile
 
 _MARK = "settings of an Equipoise comparison"
 _JOURNAL = "compare.jsonl"
-_FILES = ("compare.html", "compare.json", _JOURNAL, "runs", "settings.json")
-"""All that a comparison writes; the file by which it is known comes last."""
+_FILES = (_JOURNAL, "compare.html", "compare.json", "runs", "settings.json")
+"""All that a comparison writes, in the order of its removal; the file by which it is known comes last."""
 
 
 def describe_settings(runs: Sequence[RunFile], trials: int, single_task_epochs: Sequence[float]) -> dict[str, Any]:
@@ -66,10 +66,7 @@ def open_folder(folder: Path, settings: dict[str, Any], overwrite: bool) -> None
     begun = _read_settings(folder)
     if overwrite:
         for name in _FILES:
-            if (folder / name).is_dir():
-                shutil.rmtree(folder / name)
-            else:
-                (folder / name).unlink(missing_ok=True)
+            remove_folder(folder / name)
     elif begun is not None:
         changed = list(_differences(begun, settings))
         if changed:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 from equipoise.errors import TrainingError
 from equipoise.evaluation import run_score
 from equipoise.progress import Progress, format_seconds
+from equipoise.temporaries import remove_folder
 from equipoise.training import read_run
 
 from .plan import Cell, Plan
@@ -123,7 +123,7 @@ def _record(plan: Plan, ended: RunningCell, keep_models: bool) -> dict[str, Any]
     there = {line["task"] for line in metrics}
     tasks = {name: task for name, task in plan.rows[0].run.table.scored.items() if name in there}
     if not keep_models:
-        shutil.rmtree(folder / "model", ignore_errors=True)
+        remove_folder(folder / "model")
     return {
         **record,
         "status": "finished",

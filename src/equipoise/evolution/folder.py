@@ -1,25 +1,25 @@
 """The folder of a merge: one line in `merge.jsonl` a finished cell, predictions beside, and who works on what."""
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from equipoise.config import RunConfig, dump_config
 from equipoise.errors import TrainingError
 from equipoise.files import append_json_line, read_json_lines, write_json, write_text
+from equipoise.locks import LockedError, Waiting, hold
+from equipoise.temporaries import clean_leftovers_in, remove_folder
 from equipoise.training.folder import changed_settings
 
 HEADER = "# Written by Equipoise: the run file of this merge, complete.\n"
 _JOURNAL, _CONFIG, _LOCKS = "merge.jsonl", "config.yaml", ".locks"
 SEARCHES, PREDICTIONS, MODEL = "searches.log", "predictions", "model"
-_FILES = ("merge.html", "merge.json", SEARCHES, PREDICTIONS, MODEL, _JOURNAL, "data.json", _LOCKS, _CONFIG)
-"""All that a merge writes; the file by which its folder is known comes last."""
+_FILES = (_JOURNAL, "merge.html", "merge.json", SEARCHES, PREDICTIONS, MODEL, "data.json", _LOCKS, _CONFIG)
+"""All that a merge writes, in the order of its removal: first what says that something is finished, last the file by
+which its folder is known."""
 _POLL = 1.0
 
 
@@ -61,21 +61,23 @@ class MergeFolder:
             TrainingError: the merge that lies there has other settings or other data.
         """
         with self.hold("folder"):
+            for place in (self.path, *(self.path / PREDICTIONS).glob("*")):
+                clean_leftovers_in(place)
+            (self.path / f"{SEARCHES}.lock").unlink(missing_ok=True)  # Optuna's, of an earlier version
             if overwrite:
                 for name in _FILES:
-                    if (self.path / name).is_dir() and name != _LOCKS:
-                        shutil.rmtree(self.path / name)
-                    elif name != _LOCKS:
-                        (self.path / name).unlink(missing_ok=True)
+                    if name != _LOCKS:
+                        remove_folder(self.path / name)
             if not self._is_ours():
-                write_json(self.path / "data.json", data)
+                # First the file by which the folder is known: what is killed here goes on.
                 write_text(self.path / _CONFIG, HEADER + dump_config(config))
-                return
             if changed := changed_settings(config, self.path / _CONFIG, free=r"output"):
                 raise TrainingError(
                     f"{self.path}: the merge was begun with other settings ({changed}); go on unchanged, or start anew "
                     "with --overwrite or another `output`."
                 )
+            if not (self.path / "data.json").exists():
+                write_json(self.path / "data.json", data)
             begun = json.loads((self.path / "data.json").read_text(encoding="utf-8"))
             if begun["fingerprint"] != data["fingerprint"]:
                 raise TrainingError(
@@ -98,24 +100,35 @@ class MergeFolder:
 
     def all_cells(self, work: Mapping[str, Callable[[], Mapping[str, Any]]]) -> None:
         """Compute cells that are not finished; several processes share them out."""
+        others = Waiting("")
         while waiting := [name for name in work if name not in self.cells]:
-            busy = 0
+            busy = []
             for name in waiting:
                 try:
                     with self.hold(name, wait=False):
                         if name not in self.cells:
                             self._add(name, work[name])
-                except Timeout:
-                    busy += 1
-            if busy == len(waiting):
+                except LockedError as error:
+                    busy.append(str(error))
+            if len(busy) == len(waiting):
+                others.look(f"{busy[0]}; waits for it.")
                 time.sleep(_POLL)
 
     @contextmanager
     def hold(self, name: str, *, wait: bool = True) -> Iterator[None]:
-        """Hold something in this folder, so that no other process does it at the same time."""
+        """Hold something in this folder, so that no other process does it at the same time.
+
+        Raises:
+            LockedError: another process holds it, and `wait` is not set.
+        """
         locks = self.path / _LOCKS
-        locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / f"{name.replace('/', '-')}.lock", timeout=-1 if wait else 0):
+        try:
+            locks.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(
+                f"{self.path}: the folder cannot be written ({error.strerror or error}); choose another `output`."
+            ) from None
+        with hold(locks / f"{name.replace('/', '-')}.lock", f"{self.path} ({name})", wait=wait):
             yield
 
     def _add(self, name: str, compute: Callable[[], Mapping[str, Any]]) -> None:

@@ -35,7 +35,7 @@ from .rivals import collect_statistics, learn_adamerging, peft_linear, rival_rec
 from .rows import score_base, score_experts, score_held, score_joint, score_shown
 from .searching import choose, dev_scores, make_search, run_search
 from .stages import Stage, plan_stages
-from .study import forget, open_storage
+from .storage import forget, open_storage
 from .unseen import UNSEEN, with_unseen
 from .workbench import Indices, Workbench
 

@@ -1,8 +1,13 @@
-"""A search that several processes and machines share: claims, a budget that is never overshot, and killed workers."""
+"""A search that several processes and machines share: claims, a budget that is never overshot, and killed workers.
 
+One process that is killed and called again claims the same candidates under the same numbers as one that is not: what
+is drawn follows from the seed and from what is scored, and what was being scored is scored again from the start. The
+order in which several processes finish decides what is drawn next, so that no two such searches are alike.
+"""
+
+import copy
 import math
-import os
-import socket
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,13 +18,15 @@ from threading import Event, Thread
 import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.pruners import NopPruner, WilcoxonPruner
-from optuna.samplers import BaseSampler, CmaEsSampler, NSGAIISampler
-from optuna.storages import BaseStorage, JournalStorage, get_storage
-from optuna.storages.journal import JournalFileBackend
+from optuna.samplers import BaseSampler, CmaEsSampler
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from equipoise.config import hide_password
 from equipoise.errors import TrainingError
+from equipoise.locks import Waiting
+from equipoise.owners import has_ended, is_this_process, name_owner, this_process
+
+from .drawing import RepeatableNSGAII, WholeDraw
 
 _BEAT, _LOST = 10.0, 60.0
 """A worker says every so many seconds that it lives, and is lost after so many seconds of silence."""
@@ -27,35 +34,8 @@ _POLL = 0.5
 _START, _WORKER = _OWN = ("start", "worker")
 """What is noted of a candidate here: which of the search's starts it is, and who scores it."""
 _CLAIMED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.WAITING)
-
-
-def open_storage(given: str) -> BaseStorage:
-    """Open where candidates are kept.
-
-    Args:
-        given: an Optuna storage URL, such as `sqlite:///search.db` or `postgresql://…`, or the path of a journal file.
-
-    Raises:
-        TrainingError: it cannot be reached.
-    """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        if "://" in given:
-            return get_storage(given)
-        return JournalStorage(JournalFileBackend(given))
-    except Exception as error:  # each kind of storage has errors of its own
-        reason = hide_password(str(error).strip().splitlines()[0]) if str(error).strip() else type(error).__name__
-        raise TrainingError(
-            f"merge.storage: '{hide_password(given)}' cannot be reached ({reason}); expected an Optuna storage URL, "
-            "such as sqlite:////folder/search.db or postgresql://user:password@host/name; correct it, or leave it out "
-            "for a file in the output folder."
-        ) from None
-
-
-def forget(storage: BaseStorage, name: str) -> None:
-    """Remove a search and its candidates from a storage, if it is there."""
-    if name in optuna.get_all_study_names(storage):
-        optuna.delete_study(study_name=name, storage=storage)
+_SCORING: set[int] = set()
+"""The candidates that this process is scoring."""
 
 
 def smallest_budget(numbers: int, starts: int) -> int:
@@ -117,6 +97,7 @@ class Search:
         A candidate counts when it is claimed, so that several workers do not overshoot the budget together. One whose
         worker is lost – killed, or silent for a minute – is handed to another.
         """
+        waiting = Waiting("")
         while True:
             self._release_lost()
             trial = self._claim()
@@ -124,22 +105,30 @@ class Search:
                 claim = Claim(self, trial)
                 with claim.beating():
                     yield claim
-            elif self._running():
+                waiting = Waiting("")
+            elif running := self._running():
+                waiting.look(f"Search {self.name}: waits for {', '.join(map(_describe, running[:3]))}.")
                 time.sleep(_POLL)
             else:
                 return
 
     def _claim(self) -> Trial | None:
         trials = self.study.get_trials(deepcopy=False)
-        waiting = [trial for trial in trials if trial.state is TrialState.WAITING]
-        if not waiting:
+        if not any(trial.state is TrialState.WAITING for trial in trials):
             if self._is_spent(trials):
                 return None
             if self._starts_run(trials):
                 # CMA-ES starts around the best of them.
                 return None
+            self.study.enqueue_trial({})
+            trials = self.study.get_trials(deepcopy=False)
+        waiting = next((trial for trial in trials if trial.state is TrialState.WAITING), None)
+        number = len(trials) if waiting is None else waiting.number
         with _quiet():
-            self.study.sampler = self._sampler(trials)
+            if waiting is not None:
+                # Before it runs: whoever finds it after a kill knows whose it was.
+                self._sign(waiting)
+            self.study.sampler = self._sampler(trials, number)
             trial = self.study.ask()
             for key, (low, high) in self.ranges.items():
                 trial.suggest_float(key, low, high)
@@ -153,6 +142,12 @@ class Search:
             self.study.tell(trial, state=TrialState.FAIL)
             return None
         return trial
+
+    def _sign(self, trial: FrozenTrial) -> None:
+        try:
+            self.storage.set_trial_user_attr(trial._trial_id, _WORKER, _sign_of_life())
+        except UpdateFinishedTrialError:
+            return  # another worker has been faster
 
     def _is_second_start(self, trial: Trial) -> bool:
         """Whether two workers that opened the search at the same moment have both put this start in."""
@@ -173,13 +168,17 @@ class Search:
     def _starts_run(self, trials: Sequence[FrozenTrial]) -> bool:
         return any(trial.state is TrialState.RUNNING and trial.user_attrs.get(_START) for trial in trials)
 
-    def _sampler(self, trials: Sequence[FrozenTrial]) -> BaseSampler:
-        # A new one each time, its seed by the candidates so far, so that a search that goes on draws as if it had never
-        # stopped; what it has learnt is in the storage.
-        seed = self.seed + sum(trial.state is not TrialState.FAIL for trial in trials)
+    def _sampler(self, trials: Sequence[FrozenTrial], number: int) -> BaseSampler:
+        # A new one each time, its seed by the candidates before this one, so that a search that goes on draws as if it
+        # had never stopped; what it has learnt is in the storage.
+        before = [trial for trial in trials if trial.number < number or trial.user_attrs.get(_START)]
+        seed = self.seed + sum(trial.state is not TrialState.FAIL for trial in before)
+        return WholeDraw(self._evolution(trials, seed), self.ranges)
+
+    def _evolution(self, trials: Sequence[FrozenTrial], seed: int) -> BaseSampler:
         population = _population(len(self.ranges))
         if len(self.objectives) > 1:
-            return NSGAIISampler(population_size=population, seed=seed)
+            return RepeatableNSGAII(population_size=population, seed=seed)
         widths = [high - low for low, high in self.ranges.values()]
         starts = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.user_attrs.get(_START)]
         best = max(starts, key=lambda trial: trial.values[0], default=None)
@@ -192,23 +191,19 @@ class Search:
             warn_independent_sampling=False,
         )
 
-    def _running(self) -> bool:
-        return bool(self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)))
+    def _running(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
 
     def _release_lost(self) -> None:
-        """Hand candidates whose worker is lost to others."""
+        """Let candidates whose worker is lost be claimed again, each under its number and with its numbers."""
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if not _is_lost(trial):
                 continue
             try:
-                self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+                self.storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
             except (UpdateFinishedTrialError, RuntimeError):
-                continue  # another worker has released it, or its own has finished it after all
-            # Of one that was killed at once, only a start's numbers are known.
-            numbers = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-            if numbers.keys() == self.ranges.keys():
-                start = {key: note for key, note in trial.user_attrs.items() if key == _START}
-                self.study.enqueue_trial(numbers, user_attrs=start)
+                continue  # its worker has finished it after all
+            print(f"Search {self.name}: {_describe(trial)} is lost; it is scored again.", file=sys.stderr, flush=True)
 
 
 class Claim:
@@ -221,6 +216,7 @@ class Claim:
 
     def __init__(self, search: Search, trial: Trial) -> None:
         self._search, self._trial = search, trial
+        self._steps: dict[int, float] = {}
         self.number = trial.number
         self.numbers: dict[str, float] = dict(trial.params)
 
@@ -236,30 +232,35 @@ class Claim:
         """
         if len(self._search.objectives) > 1:
             return True
-        self._trial.report(value, step)
+        # In the storage may be the steps of a worker that was killed: these are not taken yet.
+        self._steps[step] = value
+        taken = copy.copy(self._search.storage.get_trial(self._trial._trial_id))
+        taken.intermediate_values = dict(self._steps)
         with _quiet():
-            return not self._trial.should_prune()
+            return not self._search.study.pruner.prune(self._search.study, taken)
 
     def tell(self, values: Sequence[float], **notes: object) -> None:
         """Record the candidate's values, one an objective, and what else shall be known of it."""
-        for key, note in notes.items():
-            self._trial.set_user_attr(key, note)
         try:
+            with _quiet():
+                for step, value in self._steps.items():
+                    self._trial.report(value, step)
+            for key, note in notes.items():
+                self._trial.set_user_attr(key, note)
             self._search.study.tell(self._trial, list(values))
         except (ValueError, UpdateFinishedTrialError):
             return  # taken for lost, and scored by another worker
 
     def tell_as(self, known: FrozenTrial) -> None:
         """Record what is known of a candidate with the same numbers."""
-        for step, value in known.intermediate_values.items():
-            self._trial.report(value, step)
+        self._steps = dict(known.intermediate_values)
         notes = {key: note for key, note in known.user_attrs.items() if key not in _OWN}
         self.tell(known.values, **notes)
 
     @contextmanager
     def beating(self) -> Iterator[None]:
         """Say every few seconds that the worker lives."""
-        stop = Event()
+        stop, place = Event(), self._trial._trial_id
 
         def beat() -> None:
             while not stop.wait(_BEAT):
@@ -269,17 +270,19 @@ class Claim:
                     return
 
         thread = Thread(target=beat, daemon=True)
+        _SCORING.add(place)
         thread.start()
         try:
             yield
         finally:
+            _SCORING.discard(place)
             stop.set()
             thread.join()
 
 
 def seconds_of(trial: FrozenTrial) -> float:
     """Return how long a candidate has taken, until now if it is being scored."""
-    if trial.datetime_start is None:
+    if trial.datetime_start is None or trial.state is TrialState.WAITING:
         return 0.0
     ended = trial.datetime_complete or type(trial.datetime_start).now()
     return (ended - trial.datetime_start).total_seconds()
@@ -287,7 +290,11 @@ def seconds_of(trial: FrozenTrial) -> float:
 
 def _beat(trial: Trial) -> None:
     """Say who works on a candidate, and that this worker lives."""
-    trial.set_user_attr(_WORKER, {"host": socket.gethostname(), "process": os.getpid(), "seen": time.time()})
+    trial.set_user_attr(_WORKER, _sign_of_life())
+
+
+def _sign_of_life() -> dict[str, object]:
+    return {**this_process(), "seen": time.time()}
 
 
 def _is_lost(trial: FrozenTrial) -> bool:
@@ -295,19 +302,15 @@ def _is_lost(trial: FrozenTrial) -> bool:
     if worker is None:
         # Killed between the claim and its first sign of life, or claimed just now.
         return seconds_of(trial) > _LOST
-    if worker["host"] == socket.gethostname() and not _lives(worker["process"]):
+    if has_ended(worker) or (is_this_process(worker) and trial._trial_id not in _SCORING):
         return True
     return time.time() - float(worker["seen"]) > _LOST
 
 
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _describe(trial: FrozenTrial) -> str:
+    """Name a candidate and its worker."""
+    worker = trial.user_attrs.get(_WORKER)
+    return f"candidate {trial.number}{'' if worker is None else f' ({name_owner(worker)})'}"
 
 
 @contextmanager
@@ -316,4 +319,6 @@ def _quiet() -> Iterator[None]:
         # Optuna calls CMA-ES's start (x0, sigma0) deprecated and the signed-rank pruner experimental.
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        # A step that a killed worker has reported is reported again, with the same value.
+        warnings.filterwarnings("ignore", "The reported value is ignored")
         yield

@@ -1,13 +1,13 @@
 """The folder of a run file's experts: whose it is, and one line in `experts.jsonl` a scored model."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from equipoise.config import RunConfig, dump_config
 from equipoise.errors import TrainingError
 from equipoise.files import append_json_line, read_json_lines, write_json, write_text
+from equipoise.temporaries import remove_folder
 from equipoise.training.folder import check_same, is_run
 
 HEADER = "# Written by Equipoise: the run file of these experts, complete.\n"
@@ -48,21 +48,23 @@ def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], overwrite
     if overwrite and folder.exists():
         # Nothing is removed but runs, and what stands beside them.
         for run in [path for path in folder.iterdir() if is_run(path)]:
-            shutil.rmtree(run)
+            remove_folder(run)
         for name in _FILES:
             (folder / name).unlink(missing_ok=True)
+    begun = folder / "data.json"
     if _is_ours(folder):
         check_same(config, folder)
-        begun = json.loads((folder / "data.json").read_text(encoding="utf-8"))
-        if begun["fingerprint"] != data["fingerprint"]:
+    if begun.exists():
+        then = json.loads(begun.read_text(encoding="utf-8"))
+        if then["fingerprint"] != data["fingerprint"]:
             raise TrainingError(
-                f"{folder}: the data changed since the first expert was begun (rows then {begun['rows']}, now "
+                f"{folder}: the data changed since the first expert was begun (rows then {then['rows']}, now "
                 f"{data['rows']}); put the files back, or start anew with --overwrite or another `output`."
             )
-    else:
-        write_json(folder / "data.json", data)
-    # Anew each time: groups may have changed.
+    # First the file by which the folder is known. Anew each time: groups may have changed.
     write_text(folder / _CONFIG, HEADER + dump_config(config))
+    if not begun.exists():
+        write_json(begun, data)
 
 
 def read_records(folder: Path) -> dict[str | None, dict[str, Any]]:

