@@ -1,6 +1,7 @@
 """Experts on the disk: adapters that change something, as after training."""
 
 import torch
+from transformers import AutoModel, AutoTokenizer
 
 from asking import make_tasks
 from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
@@ -30,3 +31,15 @@ def save_two(folder, base, **options):
     """Save two experts of different tasks, called by these."""
     for seed, task in enumerate(("polarity", "intensity")):
         save_model(folder / task, base, one(**{task: "module"}), seed, **options)
+
+
+def save_checkpoint(folder, base, loader=AutoModel, seed=0, **options):
+    """Save a fully tuned copy of a base: every tensor differs."""
+    torch.manual_seed(seed)
+    model = loader.from_pretrained(base, **options)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.01)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    return model

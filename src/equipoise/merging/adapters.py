@@ -14,6 +14,7 @@ from peft import (
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
+from peft.mapping import PEFT_TYPE_TO_PREFIX_MAPPING
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -63,9 +64,9 @@ def read_adapter(expert: Expert, base: Base) -> Vector:
     files = list_tensors(expert.folder, expert.weights, "adapter_model")
     saved = load_file(expert.weights / "adapter_model.safetensors")
     check_numbers(expert.folder, saved)
-    view = _fitting(expert, base, list(saved))
+    view = _fitting(expert, base, [key for key in saved if _mark(settings) in key] or list(saved))
     owners = {key: _owner(view.module, key) for key in saved}
-    task_type, kind = settings.task_type, PeftType(settings.peft_type).value
+    kind = PeftType(settings.peft_type).value
     # The class for a task would look for parts that only the whole model has.
     settings.task_type, settings.modules_to_save, settings.inference_mode = None, None, True
     with _put_back(view.module, owners.values()) as before:
@@ -94,7 +95,7 @@ def read_adapter(expert: Expert, base: Base) -> Vector:
         if change.any():
             tensors[name], products = change, None
     _check_tied(expert, base, tensors)
-    return Vector(tensors, products, places, aside, outer=view.outer, task_type=task_type)
+    return Vector(tensors, products, places, aside, outer=view.outer)
 
 
 def _fitting(expert: Expert, base: Base, keys: list[str]) -> View:
@@ -164,7 +165,12 @@ def _load(expert: Expert, base: Base, adapted: PeftModel, saved: Mapping[str, Te
     except (ValueError, KeyError, RuntimeError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise _misfit(expert, base, lines[1 if len(lines) > 1 else 0][:200]) from error
-    plain = {}
+    plain: dict[str, str] = {}
+    mark = _mark(adapted.peft_config["default"])
+    if strange := sorted(key for key in saved.keys() - expected if mark in key):
+        raise _misfit(
+            expert, base, f"its adapter_config.json says nothing of {len(strange)} tensors: {shortened(strange)}"
+        )
     for key in saved.keys() - expected:
         name = key.removeprefix(_PREFIX).replace(".base_layer.", ".").replace(".modules_to_save.", ".")
         plain[key] = name
@@ -244,6 +250,11 @@ def _check_tied(expert: Expert, base: Base, changed: Mapping[str, Tensor]) -> No
             f"{expert.folder}: its adapter changes '{tied[0]}', which '{base.name}' ties to its output layer, so that "
             "both would change in a merge; train it without the embeddings among what it changes."
         )
+
+
+def _mark(settings: PeftConfig) -> str:
+    """What the names of an adapter's own tensors hold, unlike those of whole tensors saved with it."""
+    return f".{PEFT_TYPE_TO_PREFIX_MAPPING.get(PeftType(settings.peft_type), 'lora_')}"
 
 
 def _misfit(expert: Expert, base: Base, reason: str) -> ModelError:

@@ -23,6 +23,7 @@ from .tensor_files import FileTensor, list_tensors, shortened
 from .vector import Head, Vector, check_numbers
 
 _COMPUTED = re.compile(r"(^|\.)(position_ids|token_type_ids|inv_freq|masked_bias)$")
+AUTO = "AutoModel"
 _MASK = re.compile(r"attn(ention)?\.bias$")
 
 
@@ -55,7 +56,8 @@ def load_whole(location: str, architecture: str | None = None, *, language_model
 
     Args:
         location: a folder, or a hub id that is at hand.
-        architecture: the class of transformers; by default the one that its config.json names.
+        architecture: the class of transformers; by default the one that its config.json names, and `AUTO` is its model
+            without a head.
         language_model: with an output layer, where config.json names no known class.
 
     Raises:

@@ -59,6 +59,7 @@ def find_experts(folders: Sequence[str | Path]) -> list[Expert]:
     experts: dict[str, Expert] = {}
     for folder in map(Path, folders):
         expert = find_expert(folder)
+        _refuse_code(expert)
         if expert.name in experts:
             raise UsageError(
                 f"{folder}: found a second expert of the name '{expert.name}' (beside "
@@ -66,6 +67,16 @@ def find_experts(folders: Sequence[str | Path]) -> list[Expert]:
             )
         experts[expert.name] = expert
     return list(experts.values())
+
+
+def _refuse_code(expert: Expert) -> None:
+    """Refuse a folder that asks for Python code of its own to be run."""
+    for name in ("config.json", "tokenizer_config.json", "adapter_config.json"):
+        if (file := expert.weights / name).is_file() and _read(file).get("auto_map"):
+            raise ModelError(
+                f"{file}: found auto_map, which asks for Python code in the folder to be run, and none ever is; merge "
+                "experts of an architecture that transformers has."
+            )
 
 
 def find_expert(folder: Path) -> Expert:

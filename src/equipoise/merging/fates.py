@@ -12,7 +12,7 @@ from .experts import Expert, Kind
 from .heads import Heads
 from .task_modules import Combined
 from .tensor_files import list_tensors
-from .vector import Vector
+from .vector import Vector, check_numbers
 
 
 def account(
@@ -62,6 +62,8 @@ def _of_modules(expert: Expert, model: MultiTaskModel, combined: Combined) -> li
             f"{expert.folder}: '{lost[0]}' in {files[lost[0]].file} belongs to no task of equipoise.json, so that a "
             "merge would lose it; copy the folder again."
         )
+    states = {task: model.task_module(task).state_dict() for task in model.tasks}
+    check_numbers(expert.folder, {f"{task}/{key}": states[task][key] for task in states for key in states[task]})
     return [TensorFate(expert.name, files[key].file, key, *places[key]) for key in files]
 
 

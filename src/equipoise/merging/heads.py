@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from equipoise.errors import ModelError, UsageError, did_you_mean
 from equipoise.modeling import quiet_transformers
@@ -16,7 +16,7 @@ from equipoise.starter import STARTERS, fetch
 
 from .accounting import Fate, Places
 from .base import Base
-from .checkpoints import known_class, load_whole
+from .checkpoints import AUTO, known_class, load_whole
 from .task_modules import Modules
 from .vector import Head
 
@@ -163,7 +163,8 @@ def save_with_head(base: Base, like: Head, tensors: Mapping[str, Tensor], folder
     Raises:
         ModelError: the class has parameters that neither holds, or lacks some.
     """
-    model = _assemble(base.backbone.base_model, like, tensors, str(folder))
+    backbone = {name: parameter.detach() for name, parameter in base.backbone.base_model.named_parameters()}
+    model = _assemble(backbone, like, tensors, str(folder))
     with quiet_transformers():
         model.save_pretrained(folder)
         base.tokenizer.save_pretrained(folder)
@@ -206,7 +207,8 @@ def load_with_head(folder: str | Path, expert: str) -> PreTrainedModel:
     try:
         with quiet_transformers():
             config = AutoConfig.from_pretrained(str(own), **options)
-            backbone = AutoModel.from_pretrained(str(place), dtype=torch.float32, use_safetensors=True, **options)
+        merged = load_whole(str(place), AUTO)
+        backbone = {name.removeprefix(merged.prefix): tensor for name, tensor in merged.parameters.items()}
         return _assemble(backbone, _head_of(config), load_file(own / _FILE), str(own))
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise ModelError(f"{own}: cannot be read ({str(error)[:200]}); merge again.") from error
@@ -216,7 +218,7 @@ def _head_of(config: PreTrainedConfig) -> Head:
     return Head((config.architectures or [""])[0], config, {}, {})
 
 
-def _assemble(backbone: PreTrainedModel, like: Head, tensors: Mapping[str, Tensor], where: str) -> PreTrainedModel:
+def _assemble(backbone: Mapping[str, Tensor], like: Head, tensors: Mapping[str, Tensor], where: str) -> PreTrainedModel:
     """Make one model of a backbone and a head, with nothing lost and nothing random."""
     made = known_class(like.architecture)
     if made is None:
@@ -225,10 +227,11 @@ def _assemble(backbone: PreTrainedModel, like: Head, tensors: Mapping[str, Tenso
         model = made(like.config).float()
     prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
     poolers = {name for name, _ in model.base_model.named_parameters() if "pooler" in name}
-    if not poolers & tensors.keys() and getattr(model.base_model, "pooler", None) is not None:
-        model.base_model.pooler = None
-        poolers = set()
-    state = {f"{prefix}{name}": parameter for name, parameter in backbone.named_parameters() if name not in poolers}
+    if not prefix and not poolers & (backbone.keys() | tensors.keys()) and poolers:
+        # A backbone alone is complete without a pooler.
+        model.base_model.pooler, poolers = None, set()
+    # A head may have been read without the pooler.
+    state = {prefix + name: tensor for name, tensor in backbone.items() if "pooler" not in name or name in poolers}
     state |= {prefix + key if key in poolers else key: tensor for key, tensor in tensors.items()}
     lost = model.load_state_dict(state, strict=False)
     wanted = {name for name, _ in model.named_parameters()}

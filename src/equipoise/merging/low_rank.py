@@ -92,13 +92,12 @@ def factors_of(adapted: PeftModel) -> dict[str, Factors] | None:
     return found
 
 
-def name_as_trained(folder: Path, outer: str, task_type: str | None) -> None:
+def name_as_trained(folder: Path, outer: str) -> None:
     """Give a saved adapter the names its experts have, so that it goes onto the kind of model they were trained on.
 
     Args:
         folder: the adapter's folder.
         outer: what stands before the backbone's own names, such as "bert."; "" changes nothing.
-        task_type: peft's name of the task.
     """
     if not outer:
         return
@@ -109,7 +108,8 @@ def name_as_trained(folder: Path, outer: str, task_type: str | None) -> None:
     settings["target_modules"] = [f"{outer}{name}" for name in settings["target_modules"]]
     for key in ("rank_pattern", "alpha_pattern"):
         settings[key] = {f"{outer}{name}": value for name, value in settings[key].items()}
-    settings["task_type"] = task_type
+    # With a type of task, peft would look for the head, too.
+    settings["task_type"] = None
     write_json(folder / CONFIG_NAME, settings)
 
 

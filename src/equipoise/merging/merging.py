@@ -210,9 +210,9 @@ def _write_adapter(whole: Base, combined: Combined | None, vectors: Mapping[str,
         return
     with quiet_transformers():
         whole.backbone.save_pretrained(folder)
-    outer = {(vector.outer, vector.task_type) for vector in vectors.values()}
+    outer = {vector.outer for vector in vectors.values()}
     if len(outer) == 1:
-        name_as_trained(folder, *outer.pop())
+        name_as_trained(folder, outer.pop())
 
 
 def _modules(given: str) -> Modules:

@@ -48,7 +48,6 @@ class Vector:
         aside: tensors of its files that are no part of what it learnt, and what they are.
         head: what it has beside the backbone, where that is something.
         outer: of an adapter, what stands before the names of the backbone in its own names, such as "bert.".
-        task_type: of an adapter, peft's name of its task.
     """
 
     tensors: dict[str, Tensor]
@@ -57,7 +56,6 @@ class Vector:
     aside: dict[FileTensor, Fate] = field(default_factory=dict)
     head: Head | None = None
     outer: str = ""
-    task_type: str | None = None
 
 
 def check_numbers(folder: Path, tensors: Mapping[str, Tensor]) -> None:
