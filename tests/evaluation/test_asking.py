@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from equipoise.evaluation import asking, score_asked
 from equipoise.modeling import MultiTaskModel, infer, load_backbone
 from equipoise.training import train
 from equipoise.training.building import build_model
+from other_device import other_device
 from pages import Page
 
 
@@ -141,6 +143,30 @@ def test_an_encoder_is_refused_before_anything_is_written(tmp_path, tiny_model):
     with pytest.raises(UsageError, match=r"few_shot ask a language model, .* is no decoder .* smollm2-135m"):
         train(make_config(data))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_on_another_device_is_asked_as_on_the_cpu(tmp_path, tiny_llm):
+    """Also for a score, whose grid of numbers is a tensor of the task's own."""
+    config = make_config(asked_data(tmp_path, tiny_llm))
+    table = load_table(config)
+    backbone, tokenizer = load_backbone(str(tiny_llm), language_model=True)
+    asked, _ = asking.choose_asked(backbone, tokenizer, table, config)
+    assert {"regression", "multilabel", "classification", "generation"} >= {task.kind for task in asked.tasks.values()}
+    assert "intensity" in asked.tasks
+
+    def predict(rival):
+        return asking.predict_asked(backbone, tokenizer, asked, config, rival, ["dev"])[0]["dev"]
+
+    expected = {rival: predict(rival) for rival in ("zero_shot", "few_shot")}
+    with other_device() as device:
+        backbone.to(device)
+        found = {rival: predict(rival) for rival in expected}
+    for rival, answers in expected.items():
+        for task, values in answers.items():
+            if values.dtype == object:
+                assert found[rival][task].tolist() == values.tolist()
+            else:
+                np.testing.assert_allclose(found[rival][task], values, rtol=1e-3, atol=1e-6)
 
 
 def test_demonstrations_are_ordered_by_meta_data(tmp_path, tiny_llm, monkeypatch):

@@ -134,16 +134,15 @@ def _weight(given: str) -> tuple[str, Any]:
 
 
 def _pairs(option: str, given: str) -> tuple[str, Any]:
-    import yaml
-
+    from equipoise.config import parse_yaml
     from equipoise.errors import UsageError
 
     name, sign, value = given.strip().partition("=")
     if not sign or not name.strip():
         raise UsageError(f"{option}: found '{given}', expected NAME=VALUE.")
     try:
-        return name.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
+        return name.strip(), parse_yaml(value, option)
+    except UsageError:
         raise UsageError(f"{option}: found '{given}', whose value cannot be read; expected NAME=VALUE.") from None
 
 

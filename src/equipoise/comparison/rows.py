@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from equipoise.balancing import make_balancer
-from equipoise.config import BalanceConfig
+from equipoise.config import BalanceConfig, parse_yaml
 from equipoise.errors import UsageError
 
 from .inputs import RunFile
@@ -68,9 +67,9 @@ def parse_balancers(given: str | Sequence[str | Mapping[str, Any] | BalanceConfi
     try:
         items = given
         if isinstance(given, str):
-            items = yaml.safe_load(given if given.lstrip().startswith("[") else f"[{given}]")
+            items = parse_yaml(given if given.lstrip().startswith("[") else f"[{given}]", where)
         balancers = [BalanceConfig.model_validate({"name": item} if isinstance(item, str) else item) for item in items]
-    except (yaml.YAMLError, ValidationError):
+    except (UsageError, ValidationError):
         raise UsageError(f"{where}: found what is no list of balancers, {example}.") from None
     if not balancers or not all("name" in balancer.model_fields_set for balancer in balancers):
         raise UsageError(f"{where}: found an entry without a name, {example}.")

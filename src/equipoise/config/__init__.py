@@ -3,6 +3,7 @@
 from .curriculum import STAGED, CurriculumConfig
 from .loading import dump_config, load_config, make_config
 from .merging import MergeConfig, hide_password
+from .parsing import parse_yaml
 from .reference import Key, keys_as_markdown, list_keys
 from .schema import BalanceConfig, EvaluationConfig, RunConfig, TrainConfig
 from .sources import SourceConfig
@@ -25,4 +26,5 @@ __all__ = [
     "list_keys",
     "load_config",
     "make_config",
+    "parse_yaml",
 ]

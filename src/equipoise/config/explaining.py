@@ -51,6 +51,8 @@ def explain(problem: Any) -> str:
             expected += " (YAML takes yes, no, on and off for true and false)"
     else:
         expected = _EXPECTED.get(kind) or problem["msg"].removeprefix("Input should be ")
+    if kind == "string_too_long":
+        expected = f"{problem['ctx']['max_length']} characters at most"
     if location[-1] == "[key]":
         return f"{'.'.join(location[:-2])}: found the name {name_type(found)}, expected {expected}."
     hint = _closest(found, location) if kind == "literal_error" else ""
@@ -61,6 +63,8 @@ def name_type(value: Any) -> str:
     """Return a value as messages show it, or the word for its type where it is large."""
     if value is None:
         return "nothing"
+    if isinstance(value, int) and value.bit_length() > 200:  # Python writes out no number of thousands of digits
+        return f"a number of about {value.bit_length() * 3 // 10:,} digits"
     if isinstance(value, str) and len(value) > 60:
         return repr(value[:60] + "…")
     if isinstance(value, str | int | float | bool):

@@ -9,16 +9,21 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from equipoise.errors import UsageError, did_you_mean
+from equipoise.errors import MESSAGE_LIMIT, UsageError
+from equipoise.files import read_bytes
 
 from .explaining import explain, name_type
+from .names import check_names
+from .parsing import parse_yaml
 from .schema import RunConfig
 from .sources import SourceConfig
 
+RUN_FILE_LIMIT = 1_000_000
+"""Bytes of a run file, at most."""
 _PATH_KEY = re.compile(r"output|sources\.[^.]+\.(path|train|dev|test)")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_MERGE = "tag:yaml.org,2002:merge"
-_TAKEN_NAMES = ("text", "pair", "given")
+_LEVELS = 20
+"""Levels of a key of an override, at most."""
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -37,12 +42,12 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read the run file ({error.strerror}).") from None
+        text = read_bytes(path, RUN_FILE_LIMIT, UsageError).decode("utf-8")
+    except UsageError as error:
+        raise UsageError(str(error).replace("cannot be read", "cannot read the run file")) from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: byte {error.start} is not UTF-8; save the run file as UTF-8.") from None
-    data = _parse_yaml(text, str(path))
+    data = parse_yaml(text, str(path))
     if not isinstance(data, dict):
         raise UsageError(f"{path}: found {name_type(data)}, expected keys such as 'sources' and 'tasks'.")
     for override in overrides:
@@ -66,22 +71,12 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
     except RecursionError:
         raise UsageError(f"{where}: not valid YAML: an alias (*) stands inside its own anchor (&).") from None
     except ValidationError as error:
-        problems = dict.fromkeys(explain(problem) for problem in error.errors())
-        raise UsageError(*(f"{where}: {problem}" for problem in problems)) from None
-    given = [("tasks", *item) for item in config.tasks.items()] + [
-        ("held_out", *item) for item in config.held_out.items()
-    ]
-    for key, name, task in given:
-        if name in _TAKEN_NAMES:
-            raise UsageError(
-                f"{where}: {key}.{name}: a task cannot be called '{name}', which is what predictions call "
-                "something else; give it another name."
-            )
-        if task.source not in config.sources:
-            hint = did_you_mean(task.source, config.sources)
-            raise UsageError(f"{where}: {key}.{name}.source: '{task.source}' is not a source. {hint}")
-    if both := sorted(config.tasks.keys() & config.held_out.keys()):
-        raise UsageError(f"{where}: held_out.{both[0]}: it is a task of this run, too; give it once.")
+        problems = list(dict.fromkeys(explain(problem) for problem in error.errors()))
+        lines = [f"{where}: {problem}" for problem in problems]
+        if sum(map(len, lines)) > MESSAGE_LIMIT:
+            lines[1:] = problems[1:]  # more of them have room if only the first says where
+        raise UsageError(*lines) from None
+    check_names(config, where)
     if not config.tasks:
         raise UsageError(f"{where}: tasks: found none, expected one or more.")
     if all(task.auxiliary for task in config.tasks.values()):
@@ -98,37 +93,13 @@ def dump_config(config: RunConfig) -> str:
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML whose keys are text as it stands (`1`, `yes`); a key given twice is an error instead of a silent loss."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        # Here and not where mappings are constructed: by then, merge keys (<<) have been replaced.
-        node = super().compose_mapping_node(anchor)
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
-                continue
-            key.tag = "tag:yaml.org,2002:str"
-            if key.value in seen:
-                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: key '{key.value}' is given twice")
-            seen.add(key.value)
-        return node
-
-
-def _parse_yaml(text: str, where: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_StrictLoader)
-    except Exception as error:  # broken values raise ValueError, RecursionError and more, not only YAMLError
-        reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
-        hint = " Put values with ${…} in quotes." if "${" in text else ""
-        raise UsageError(f"{where}: not valid YAML: {reason}.{hint}") from None
-
-
 def _apply_override(data: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise UsageError(f"--set {override}: expected KEY=VALUE, for example train.epochs=3.")
     *parents, last = key.split(".")
+    if len(parents) >= _LEVELS:
+        raise UsageError(f"--set {override}: found a key of {len(parents) + 1} levels, expected {_LEVELS} at most.")
     section = data
     for parent in parents:
         inner = section.get(parent)
@@ -141,7 +112,7 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
         # A copy: with YAML's aliases, the same section may stand in several places.
         section[parent] = dict(inner)
         section = section[parent]
-    section[last] = _from_here(key, _parse_yaml(value, f"--set {override}"))
+    section[last] = _from_here(key, parse_yaml(value, f"--set {override}"))
 
 
 def _from_here(key: str, value: Any) -> Any:
@@ -185,6 +156,10 @@ def _resolve_paths(config: RunConfig, folder: Path, where: str) -> RunConfig:
     def resolve(key: str, path: Path) -> Path:
         if "\0" in str(path):
             raise UsageError(f"{where}: {key}: found a path with a null character in it, expected one without.")
+        try:
+            os.path.join(folder, path).encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{where}: {key}: found a path that is not UTF-8, {path}; rename it.") from None
         try:
             return Path(os.path.abspath(folder / path.expanduser()))
         except RuntimeError:

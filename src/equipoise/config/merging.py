@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
-from .section import EMPTY_IS_DEFAULT, Fraction, Section
+from .section import EMPTY_IS_DEFAULT, Count, Fraction, Section
 
 RIVALS = (
     "uniform",
@@ -46,7 +46,7 @@ class OperatorConfig(BaseModel):
 class WeakConfig(Section):
     """The training rows that candidates are scored on."""
 
-    rows: int = Field(64, gt=1, description="Rows of each task.")
+    rows: Count = Field(64, gt=1, description="Rows of each task.")
     share: Fraction = Field(
         0.5,
         description="Share of them that the task's expert gets wrong or is least sure of; the others are drawn at "
@@ -72,7 +72,7 @@ class MergeConfig(Section):
         "expert",
         description="What has a coefficient of its own: each `expert`, or each expert in each `block` of layers.",
     )
-    blocks: int = Field(3, gt=1, description="How many blocks of layers (coefficients: block).")
+    blocks: Count = Field(3, gt=1, description="How many blocks of layers (coefficients: block).")
     range: tuple[float, float] = Field((0.0, 1.0), description="Lowest and highest coefficient.")
     options: dict[str, tuple[float, float]] = Field(
         {}, description="Options of the operator that are searched, too, each with its range: {density: [0.1, 0.9]}."
@@ -86,9 +86,9 @@ class MergeConfig(Section):
         description="`one` merges all experts at once, `two` those of each group first, then the groups; each is a "
         "row.",
     )
-    candidates: int = Field(60, gt=0, description="Budget of each row, in candidates; `two` shares it out.")
+    candidates: Count = Field(60, gt=0, description="Budget of each row, in candidates; `two` shares it out.")
     minutes: float | None = Field(None, gt=0, description="Budget of each row, in minutes, if that is reached first.")
-    finalists: int = Field(5, gt=0, description="How many of the fittest candidates dev chooses from.")
+    finalists: Count = Field(5, gt=0, description="How many of the fittest candidates dev chooses from.")
     storage: str | None = Field(
         None,
         description="Where candidates are kept: an Optuna storage URL that several machines reach; a journal file in "
@@ -102,7 +102,7 @@ class MergeConfig(Section):
         description="Fit the last layer of every task module anew to a merged model's features, of the search's "
         "candidates and of all rows; tasks in the format `instruct` have none.",
     )
-    refit_rows: int = Field(64, gt=1, description="Training rows of each task that candidates' layers are fitted to.")
+    refit_rows: Count = Field(64, gt=1, description="Training rows of each task that candidates' layers are fitted to.")
     rivals: tuple[Literal[RIVALS + MORE_RIVALS], ...] = Field(  # type: ignore[valid-type]
         RIVALS,
         description="Merges without a search that are rows beside; "

@@ -19,7 +19,7 @@ from equipoise.tasks import Task
 
 from .curriculum import STAGED, CurriculumConfig
 from .merging import MergeConfig
-from .section import EMPTY_IS_DEFAULT, Fraction, Name, Section
+from .section import EMPTY_IS_DEFAULT, Count, Fraction, Name, Section
 from .sources import SourceConfig
 from .tasks import TaskConfig
 
@@ -46,11 +46,11 @@ class BalanceConfig(BaseModel):
 class TrainConfig(Section):
     """How to train."""
 
-    epochs: float = Field(3.0, gt=0, description="Passes over the training rows; may be a fraction.")
-    max_steps: int | None = Field(None, gt=0, description="Stop after this many steps, whatever `epochs` says.")
-    batch_size: int = Field(32, gt=0, description="Rows in a batch, of each process.")
-    eval_batch_size: int = Field(64, gt=0, description="Rows in a batch where nothing is learnt.")
-    gradient_accumulation: int = Field(1, gt=0, description="Batches whose gradients add up to one step.")
+    epochs: float = Field(3.0, gt=0, le=1e6, description="Passes over the training rows; may be a fraction.")
+    max_steps: Count | None = Field(None, gt=0, description="Stop after this many steps, whatever `epochs` says.")
+    batch_size: Count = Field(32, gt=0, description="Rows in a batch, of each process.")
+    eval_batch_size: Count = Field(64, gt=0, description="Rows in a batch where nothing is learnt.")
+    gradient_accumulation: Count = Field(1, gt=0, description="Batches whose gradients add up to one step.")
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW.")
     head_learning_rate: float | None = Field(
         1e-3,
@@ -65,7 +65,7 @@ class TrainConfig(Section):
     )
     max_grad_norm: float = Field(1.0, ge=0, description="Gradients are clipped to this norm; 0 turns it off.")
     freeze_embeddings: bool = Field(False, description="Leave the word embeddings as they are: faster, smaller.")
-    freeze_layers: int = Field(
+    freeze_layers: Count = Field(
         0,
         ge=0,
         description="Leave that many of the lowest layers as they are, too; with `lora`, they get no adapter. Each "
@@ -74,6 +74,7 @@ class TrainConfig(Section):
     frozen_memory_gb: float = Field(
         4.0,
         ge=0,
+        le=1e6,
         description="Memory for what frozen layers make of the rows; rows without room are computed in every batch.",
     )
     precision: Literal["fp32", "bf16", "fp16"] = Field(
@@ -83,10 +84,10 @@ class TrainConfig(Section):
         "without bfloat16.",
     )
     mixing: Fraction = Field(0.5, description="τ: sources are drawn by rows^τ; 1 is by size, 0 is all alike.")
-    evaluations: int = Field(
+    evaluations: Count = Field(
         5, gt=0, description="How often dev is scored, evenly spread; the best checkpoint is kept."
     )
-    patience: int | None = Field(
+    patience: Count | None = Field(
         None, gt=0, description="Stop when this many dev scorings in a row bring no better run score."
     )
     gradient_checkpointing: bool = Field(
@@ -98,8 +99,10 @@ class TrainConfig(Section):
 class LoraConfig(Section):
     """An adapter of low rank; the backbone itself stays as it is."""
 
-    rank: int = Field(8, gt=0, description="Rank of the update of each matrix.")
-    alpha: int | None = Field(None, gt=0, description="The update is multiplied by alpha / rank; empty means 2 × rank.")
+    rank: int = Field(8, gt=0, le=4096, description="Rank of the update of each matrix.")
+    alpha: Count | None = Field(
+        None, gt=0, description="The update is multiplied by alpha / rank; empty means 2 × rank."
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the adapter.")
     targets: tuple[str, ...] | None = Field(
         None, description="Names of the matrices it changes; empty means peft's choice for the architecture."
@@ -122,13 +125,13 @@ class EvaluationConfig(Section):
         "(VADER's compound score; regression, and classes cut from a score into three), `lead` (the text's first "
         "words; generation), `zero_shot` and `few_shot` (the language model before training, asked).",
     )
-    shots: int = Field(4, gt=0, description="Demonstrations from train before each question of `few_shot`.")
+    shots: Count = Field(4, gt=0, description="Demonstrations from train before each question of `few_shot`.")
     demonstrations: Literal["random", "easy_first", "hard_first"] = Field(
         "random",
         description="Order of these demonstrations: as they are drawn, the answers in turns (`random`), or by their "
         "difficulty by meta data.",
     )
-    bootstrap: int = Field(1000, ge=100, description="Bootstrap resamples behind the 95 % intervals.")
+    bootstrap: int = Field(1000, ge=100, le=1_000_000, description="Bootstrap resamples behind the 95 % intervals.")
 
 
 class RunConfig(Section):
@@ -138,7 +141,7 @@ class RunConfig(Section):
         "minilm",
         description="Backbone: a starter name, a Hugging Face hub id, or a folder; or `bilstm`, from scratch.",
     )
-    max_length: int = Field(128, gt=2, description="Longest input in tokens; longer texts are cut, and counted.")
+    max_length: Count = Field(128, gt=2, description="Longest input in tokens; longer texts are cut, and counted.")
     pooling: Literal["mean", "last", "attention"] | None = Field(
         None,
         description="What task modules read: the `mean` over the tokens (default for encoders), the `last` token "

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from .section import EMPTY_IS_DEFAULT, Fraction, Section
+from .section import EMPTY_IS_DEFAULT, Count, Fraction, Section
 
 
 def _list_paths(value: Any) -> Any:
@@ -31,9 +31,9 @@ Paths = Annotated[
 class LimitConfig(Section):
     """How many rows of each split to use; the choice is by text hash, so it is stable."""
 
-    train: int | None = Field(None, gt=0, description="Rows of the training split.")
-    dev: int | None = Field(None, gt=0, description="Rows of the dev split.")
-    test: int | None = Field(None, gt=0, description="Rows of the test split.")
+    train: Count | None = Field(None, gt=0, description="Rows of the training split.")
+    dev: Count | None = Field(None, gt=0, description="Rows of the dev split.")
+    test: Count | None = Field(None, gt=0, description="Rows of the test split.")
 
 
 class SourceConfig(Section):

@@ -16,7 +16,7 @@ from pydantic_core import PydanticKnownError
 from equipoise.errors import did_you_mean
 from equipoise.tasks import KINDS, Classification, Generation, Multilabel, Regression, Task, check_template
 
-from .section import NumberOrText, Section
+from .section import Count, NumberOrText, Section
 
 
 def _list_templates(value: Any) -> Any:
@@ -127,8 +127,10 @@ class TaskConfig(Section):
     separator: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="What stands between two labels of a text cell (multilabel); a comma when not given."
     )
-    max_new_tokens: int | None = Field(None, gt=0, description="Most tokens to write (generation); 32 when not given.")
-    beams: int | None = Field(
+    max_new_tokens: Count | None = Field(
+        None, gt=0, description="Most tokens to write (generation); 32 when not given."
+    )
+    beams: Count | None = Field(
         None, gt=0, description="Beams of the search (generation); 1, which is greedy, when not given."
     )
     format: Literal["module", "instruct"] | None = Field(

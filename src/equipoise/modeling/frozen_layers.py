@@ -83,7 +83,17 @@ class FrozenLayers:
                 states[keys[row]] = self._keep(keys[row], found[real[row]])
         some = states[keys[0]]
         self._states = torch.zeros((*real.shape, some.shape[-1]), dtype=some.dtype, device=real.device)
-        self._states[real] = torch.cat([states[key] for key in keys]).to(real.device)
+        # What is kept lies on the CPU, what has found no room where it was computed: one copy each.
+        rows_on: dict[torch.device, list[int]] = {}
+        for row, key in enumerate(keys):
+            rows_on.setdefault(states[key].device, []).append(row)
+        for rows in rows_on.values():
+            places = (
+                real
+                if len(rows) == len(keys)
+                else torch.zeros_like(real).index_copy_(0, torch.tensor(rows, device=real.device), real[rows])
+            )
+            self._states[places] = torch.cat([states[keys[row]] for row in rows]).to(real.device)
 
     def _compute(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return what the layers make of rows, rows × tokens × width."""

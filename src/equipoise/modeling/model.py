@@ -102,6 +102,8 @@ class MultiTaskModel(nn.Module):
                 for name, task in self.tasks.items()
             }
         )
+        # A backbone that computes elsewhere already is given what is new.
+        self._own_modules().to(backbone.device)
 
     @property
     def extractor(self) -> nn.Module:
