@@ -4,13 +4,14 @@ from hypothesis import strategies as st
 
 from data_cases import LABEL, SCORE
 from equipoise.data import Rows
-from equipoise.data.splitting import choose, normalise, position, separate, split_rows
+from equipoise.data.splitting import choose, position, separate, split_rows
+from equipoise.keys import text_key
 
 SHARES = (0.6, 0.2, 0.2)
 
 
 def rows(texts, groups=None):
-    columns = {"text:text": list(texts), "keys": [(normalise(text),) for text in texts]}
+    columns = {"text:text": list(texts), "keys": [(text_key(text),) for text in texts]}
     if groups is not None:
         columns["group"] = groups
     return Rows("file", range(1, len(texts) + 1), columns)
@@ -26,8 +27,8 @@ def test_positions_are_pinned():
     assert position("a text", "limit") == pytest.approx(0.8771898846695423, abs=1e-15)
 
 
-def test_normalise():
-    assert normalise("  Ｆine,\tSTRASSE \n") == normalise("fine, straße") == "fine, strasse"
+def test_keys_of_texts():
+    assert text_key("  Ｆine,\tSTRASSE \n") == text_key("fine, straße") == "fine, strasse"
 
 
 @given(
@@ -125,7 +126,7 @@ def test_a_group_is_not_split_between_given_files(load, three):
     assert table.splits["train"]["text"][:] == ["1", "2", "4"]
 
 
-@given(st.lists(st.text(max_size=5), unique_by=normalise, min_size=5, max_size=30), st.text(max_size=5))
+@given(st.lists(st.text(max_size=5), unique_by=text_key, min_size=5, max_size=30), st.text(max_size=5))
 def test_a_limit_is_stable(texts, new):
     chosen = choose(rows(texts), 3).columns["text:text"]
     assert chosen == [text for text in texts if text in set(chosen)]

@@ -6,10 +6,10 @@ from typing import Any
 
 from equipoise.config import SourceConfig
 from equipoise.errors import DataError, did_you_mean
+from equipoise.keys import name_key, normalize, text_key
 from equipoise.tasks import LabelError, Task, as_text, parse_number, show
 
 from .rows import Rows
-from .splitting import normalise
 
 _SHOWN = 5
 _SUBSET_VALUES = 20
@@ -58,7 +58,7 @@ def check_rows(rows: Rows, source: SourceConfig, tasks: Sequence[Task], problems
 
     Returns:
         The rows with these columns only: "text:COLUMN" (text), "label:TASK" (the parsed label, None where
-        there is none), "subset:COLUMN" and "group" (text or None), "keys" (the row's normalised texts, a
+        there is none), "subset:COLUMN" and "group" (text or None), "keys" (the row's texts as `text_key`, a
         tuple without the pairs).
 
     Raises:
@@ -78,7 +78,7 @@ def check_rows(rows: Rows, source: SourceConfig, tasks: Sequence[Task], problems
     if source.group is not None:
         columns["group"] = _words(_cells(rows, source.group, "the source's group"))
     texts = dict.fromkeys(f"text:{task.text}" for task in tasks)
-    columns["keys"] = list(zip(*(map(normalise, columns[text]) for text in texts), strict=True))
+    columns["keys"] = list(zip(*(map(text_key, columns[text]) for text in texts), strict=True))
     return Rows(rows.file, rows.numbers, columns, rows.unit)
 
 
@@ -120,7 +120,7 @@ def _texts(rows: Rows, column: str, task: Task, needed: Sequence[bool], problems
     texts: list[str] = []
     for index, cell in enumerate(_cells(rows, column, reader)):
         cell = as_text(cell)
-        if not isinstance(cell, str) or not cell.strip():
+        if not isinstance(cell, str) or not cell.strip() or not normalize(cell):
             if needed[index]:
                 problems.add(rows.where(index), column, reader, f"found {show(cell)}, expected a text", _FIX_TEXTS)
             cell = ""
@@ -148,7 +148,7 @@ def _labels(rows: Rows, task: Task, problems: Problems) -> list[Any]:
 
 def _subsets(rows: Rows, column: str) -> list[str | None]:
     words = _words(_cells(rows, column, "one of the source's subsets"))
-    count = len(set(words) - {None})
+    count = len({name_key(word) for word in set(words) if word is not None})
     if count > _SUBSET_VALUES:
         raise DataError(
             f"{rows.file}, column '{column}': found {count} different values, expected at most "

@@ -12,6 +12,7 @@ from .checking import Problems, check_rows, read_disagreement
 from .merging import count_repeats, labelled, merge_repeats
 from .rows import Rows, join_rows
 from .sources import SPLITS, read_source
+from .spellings import check_listed, join_classes, join_words
 from .splitting import choose, separate, split_rows
 from .table import Table, join_views
 
@@ -29,7 +30,9 @@ def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> T
         UsageError: the run file names a task that `fitted` does not have, or of another kind, or a starter
             corpus that does not exist.
     """
-    tasks = config.open_tasks() if fitted is None else _adopt(fitted, config.open_tasks())
+    tasks = {name: check_listed(task) for name, task in config.open_tasks().items()}
+    if fitted is not None:
+        tasks = _adopt(fitted, tasks)
     # Read like any other until texts are kept apart and rows are limited, so that these are the rows of one model for
     # all tasks; then forgotten.
     held_out = [task.open_task(name) for name, task in config.held_out.items()]
@@ -53,6 +56,13 @@ def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> T
     if fitted is None:
         tasks = {name: _fit(task, parts["train"][task.view]) for name, task in tasks.items()}
     subsets = dict.fromkeys(column for name in sources for column in config.sources[name].subsets)
+    for column in subsets:
+        join_words(
+            [rows for views in parts.values() for rows in views.values()],
+            f"subset:{column}",
+            f"Subset column '{column}'",
+            notes,
+        )
     problems = Problems()
     for split, views in parts.items():
         for task in _readers(tasks.values(), split):
@@ -103,6 +113,10 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
         split: join_rows([_with_label(rows, _readers(tasks, split), notes) for rows in files])
         for split, files in checked.items()
     }
+    for task in tasks:
+        join_classes(given, task, notes)
+    if source.group is not None:
+        join_words(given.values(), "group", f"Source '{name}', group column '{source.group}'", notes)
     if not scored:
         notes.append(f"Source '{name}' is read by auxiliary tasks only: all rows are for train: {len(given['train'])}.")
         return given

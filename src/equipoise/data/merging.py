@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from equipoise.keys import normalize
 from equipoise.tasks import Task, View
 
 from .rows import Rows
@@ -51,9 +52,11 @@ def labelled(rows: Rows, tasks: Sequence[Task]) -> Rows:
 
 
 def _group(rows: Rows, view: View) -> dict[Any, list[int]]:
-    texts = rows.columns[f"text:{view.text}"]
-    keys = zip(texts, rows.columns[f"text:{view.pair}"], strict=True) if view.pair else texts
+    # Not the keys by which splits are kept apart: texts that differ in case are two.
+    columns = [
+        map(normalize, rows.columns[f"text:{column}"]) for column in (view.text, view.pair) if column is not None
+    ]
     groups: dict[Any, list[int]] = {}
-    for index, key in enumerate(keys):
+    for index, key in enumerate(zip(*columns, strict=True)):
         groups.setdefault(key, []).append(index)
     return groups

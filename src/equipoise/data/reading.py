@@ -5,12 +5,8 @@ CSV and JSON go through the standard library and not through `datasets`: nothing
 and there is no cache to go stale or to litter.
 """
 
-import csv
-import io
-import json
-import re
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +14,12 @@ import pyarrow
 import pyarrow.parquet
 
 from equipoise.errors import DataError, did_you_mean
+from equipoise.tasks import shorten
 
+from .bad_lines import excerpt
+from .delimited import read_delimited
+from .documents import read_json, read_jsonl
 from .rows import Rows
-
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-_LONGEST_CELL = 2**31 - 1
 
 
 def read_rows(path: Path) -> Rows:
@@ -43,8 +40,31 @@ def read_rows(path: Path) -> Rows:
 
 
 def from_arrow(table: pyarrow.Table, file: str) -> Rows:
-    """Turn an Arrow table into rows."""
-    return Rows(file, range(1, table.num_rows + 1), table.to_pydict())
+    """Turn an Arrow table into rows; bytes that are UTF-8 become text.
+
+    Raises:
+        DataError: a column's name repeats.
+    """
+    repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
+    if repeated:
+        raise DataError(f"{file}: found column {excerpt(min(repeated))} twice, expected different names. Rename one.")
+    columns = table.to_pydict()
+    for field in table.schema:
+        if "binary" in str(field.type):
+            columns[field.name] = [_decode(cell) for cell in columns[field.name]]
+    return Rows(file, range(1, table.num_rows + 1), columns)
+
+
+def _decode(cell: Any) -> Any:
+    """Return bytes as text where they are UTF-8; what reads them refuses others."""
+    if isinstance(cell, list):
+        return [_decode(item) for item in cell]
+    if isinstance(cell, bytes):
+        try:
+            return cell.decode()
+        except UnicodeDecodeError:
+            pass
+    return cell
 
 
 def _read(path: Path) -> Rows | None:
@@ -57,7 +77,8 @@ def _read(path: Path) -> Rows | None:
     reader = FORMATS.get(path.suffix.lower())
     if reader is None:
         raise DataError(
-            f"{path}: found the ending '{path.suffix}', expected one of {', '.join(FORMATS)}. Convert the file."
+            f"{path}: found the ending '{shorten(path.suffix, 20)}', expected one of {', '.join(FORMATS)}. "
+            "Convert the file."
         )
     return reader(path) if size else None
 
@@ -77,8 +98,8 @@ def _close_names(path: Path) -> str:
 def _read_text(path: Path) -> str:
     content = path.read_bytes()
     try:
-        # utf-8-sig also drops the byte order mark that spreadsheets write.
-        return content.decode("utf-8-sig")
+        # Spreadsheets write a byte order mark, and what converts their files sometimes a second one.
+        return content.decode().lstrip("\ufeff")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
@@ -87,162 +108,22 @@ def _read_text(path: Path) -> str:
         ) from None
 
 
-def _read_csv(path: Path, delimiter: str) -> Rows:
-    text = _read_text(path)
-    _check_delimiter(text, delimiter, path)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    limit = csv.field_size_limit(_LONGEST_CELL)
-    try:
-        return _csv_rows(_csv_records(reader, path), path)
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _check_delimiter(text: str, delimiter: str, path: Path) -> None:
-    line = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
-    if line.lower().startswith("sep="):
-        raise DataError(f"{path}, line 1: found {line!r}, a line for Excel, expected the columns' names. Delete it.")
-    others = [other for other in _DELIMITERS if other in line]
-    if delimiter in line or not others:
-        return
-    other = max(others, key=line.count)
-    endings = {",": "Rename it to .csv", "\t": "Rename it to .tsv"}
-    way_out = endings.get(other, f"Save it with {_DELIMITERS[delimiter]}")
-    raise DataError(
-        f"{path}, line 1: found {_excerpt(line)}, which seems to be separated by {_DELIMITERS[other]}, "
-        f"expected {_DELIMITERS[delimiter]}. {way_out}; if it has one column only, rename the column."
-    )
-
-
-def _csv_rows(records: Iterator[tuple[int, list[str]]], path: Path) -> Rows:
-    _, header = next(records, (1, []))
-    repeated = {name for name in header if header.count(name) > 1}
-    if repeated:
-        raise DataError(f"{path}, line 1: found column '{min(repeated)}' twice, expected different names. Rename one.")
-    numbers: list[int] = []
-    columns: list[list[str | None]] = [[] for _ in header]
-    for number, record in records:
-        if len(record) != len(header):
-            raise DataError(
-                f"{path}, line {number}: found {len(record)} cells, expected {len(header)} as in the header "
-                f"({', '.join(header)}). Put a cell that holds the delimiter or a line break in double quotes."
-            )
-        numbers.append(number)
-        for cells, cell in zip(columns, record, strict=True):
-            cells.append(cell or None)
-    return Rows(str(path), numbers, dict(zip(header, columns, strict=True)), unit="line")
-
-
-def _csv_records(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record that is not blank with the line it starts on."""
-    while True:
-        start = reader.line_num + 1
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DataError(
-                f"{path}, line {start}: found a broken cell ({error}), expected each quoted cell to end with "
-                "a double quote and to double the quotes inside. Correct the line, or save the file as JSONL."
-            ) from None
-        if record:
-            yield start, record
-
-
-def _read_jsonl(path: Path) -> Rows:
-    return _parse_jsonl(_read_text(path), path)
-
-
-def _parse_jsonl(text: str, path: Path) -> Rows:
-    numbers: list[int] = []
-    records: list[dict[str, Any]] = []
-    # Not splitlines: JSON strings may hold U+2028, where it would split.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            _, reason = _explain_json(error, line)
-            raise DataError(
-                f"{path}, line {number}: found {_excerpt(line)}, expected one JSON object a line ({reason}). "
-                "Correct or delete the line."
-            ) from None
-        _check_record(record, _has_surrogates(line), f"{path}, line {number}")
-        numbers.append(number)
-        records.append(record)
-    return _from_records(path, numbers, records, unit="line")
-
-
-def _read_json(path: Path) -> Rows:
-    text = _read_text(path)
-    if not text.lstrip().startswith("["):
-        return _parse_jsonl(text, path)
-    try:
-        records = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        line, reason = _explain_json(error, text)
-        raise DataError(
-            f"{path}, line {line}: not valid JSON ({reason}), expected an array of objects, or one object a line."
-        ) from None
-    surrogates = _has_surrogates(text)
-    for number, record in enumerate(records, start=1):
-        _check_record(record, surrogates, f"{path}, row {number}")
-    return _from_records(path, range(1, len(records) + 1), records, unit="row")
-
-
-def _explain_json(error: Exception, text: str) -> tuple[int, str]:
-    """Return the line on which JSON cannot be read, and why."""
-    if isinstance(error, json.JSONDecodeError):
-        return error.lineno, f"{error.msg}, column {error.colno}"
-    if isinstance(error, RecursionError):
-        return 1, "nested too deeply"
-    # The one other ValueError: Python converts no longer numbers, for safety.
-    most = sys.get_int_max_str_digits()
-    number = re.search(rf"\d{{{most + 1},}}", text)
-    return text.count("\n", 0, number.start() if number else 0) + 1, f"a number of more than {most} digits"
-
-
-def _has_surrogates(text: str) -> bool:
-    return "\\ud" in text or "\\uD" in text
-
-
-def _check_record(record: Any, surrogates: bool, where: str) -> None:
-    if not isinstance(record, dict):
-        raise DataError(f"{where}: found {_excerpt(json.dumps(record))}, expected one JSON object.")
-    if surrogates:
-        try:
-            json.dumps(record, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise DataError(
-                f"{where}: found half of a surrogate pair (\\ud…), expected whole characters. Correct or delete it."
-            ) from None
-
-
-def _from_records(path: Path, numbers: Sequence[int], records: Sequence[dict[str, Any]], unit: str) -> Rows:
-    names = dict.fromkeys(name for record in records for name in record)
-    columns = {name: [record.get(name) for record in records] for name in names}
-    return Rows(str(path), numbers, columns, unit)
-
-
 def _read_parquet(path: Path) -> Rows:
     try:
-        return from_arrow(pyarrow.parquet.read_table(path), str(path))
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({error}).") from None
-
-
-def _excerpt(text: str) -> str:
-    text = text.strip()
-    return repr(text if len(text) <= 60 else text[:59] + "…")
+        # Not read_table, which takes columns from the folders' names, too.
+        with pyarrow.parquet.ParquetFile(path) as file:
+            table = file.read()
+        return from_arrow(table, str(path))
+    except (pyarrow.ArrowException, UnicodeDecodeError, ValueError) as error:
+        reason = shorten(" ".join(str(error).split()), 200)
+        raise DataError(f"{path}: not a readable Parquet file ({reason}).") from None
 
 
 FORMATS: dict[str, Callable[[Path], Rows]] = {
-    ".csv": lambda path: _read_csv(path, ","),
-    ".tsv": lambda path: _read_csv(path, "\t"),
-    ".json": _read_json,
-    ".jsonl": _read_jsonl,
+    ".csv": lambda path: read_delimited(_read_text(path), ",", path),
+    ".tsv": lambda path: read_delimited(_read_text(path), "\t", path),
+    ".json": lambda path: read_json(_read_text(path), path),
+    ".jsonl": lambda path: read_jsonl(_read_text(path), path),
     ".parquet": _read_parquet,
 }
 """Readers by file ending."""

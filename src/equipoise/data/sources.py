@@ -10,6 +10,7 @@ import datasets
 from equipoise import starter
 from equipoise.config import SourceConfig
 from equipoise.errors import DataError, UsageError, did_you_mean
+from equipoise.keys import text_key
 
 from .reading import FORMATS, from_arrow, read_rows
 from .rows import Rows
@@ -88,7 +89,7 @@ def _folder_files(folder: Path) -> dict[str, Path]:
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}).") from None
     for path in paths:
-        split = _SPLIT_NAMES.get(path.stem.lower())
+        split = _SPLIT_NAMES.get(text_key(path.stem))
         if split is None or path.suffix.lower() not in FORMATS:
             continue
         if split in files:
@@ -116,9 +117,15 @@ def _read_hub(name: str, config: str | None, splits: Sequence[str]) -> dict[str,
             "check the id and hub_config, or give files (train, dev, test)."
         ) from None
     rows: dict[str, list[Rows]] = {}
+    names: dict[str, str] = {}
     for key, dataset in loaded.items():
-        split = _SPLIT_NAMES.get(str(key))
-        if split is not None and split in splits and split not in rows:
+        split = _SPLIT_NAMES.get(text_key(str(key)))
+        if split is not None and split in splits:
+            if (other := names.setdefault(split, str(key))) != key:
+                raise DataError(
+                    f"hub set '{name}': found the splits '{other}' and '{key}', expected one for {split}. Save the "
+                    "one you want as a file and give its path."
+                )
             rows[split] = [_hub_rows(dataset, f"hub set '{name}', split '{key}'")]
     if "train" not in rows:
         raise DataError(

@@ -1,17 +1,11 @@
 """Splits that stay where they are when rows come or go, and that never share a text."""
 
-import unicodedata
 from hashlib import blake2b
 from typing import Any
 
 from equipoise.errors import DataError
 
 from .rows import Rows
-
-
-def normalise(text: str) -> str:
-    """Return the form in which two texts count as the same: NFKC, case-folded, blanks collapsed."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def position(key: str, purpose: str) -> float:

@@ -47,9 +47,10 @@ def vader(task: Task, texts: Sequence[str], train_texts: Sequence[str], train_la
     """Predict by VADER's compound score (Hutto and Gilbert, ICWSM 2014).
 
     For regression, the compound score is brought to the user's units by the least-squares line of slope 0 or
-    more, fitted on train (on 5,000 rows drawn with a fixed seed where there are more): the correlation stays
-    VADER's own, and its MSE and MAE are the best a line can give. Where the slope would be negative, VADER
-    has nothing to say about the task and predicts the mean. For three classes cut from a score, its published
+    more, fitted on train (on 5,000 rows drawn with a fixed seed where there are more), then clipped to the task's
+    range, as the model's scores are. Within the range the correlation stays VADER's own, and its MSE and MAE are
+    the best a line can give. Where the slope would be negative, VADER has nothing to say about the task and
+    predicts the mean. For three classes cut from a score, its published
     cut points hold: 0.05 and above is the highest class, −0.05 and below the lowest.
 
     Args:
@@ -76,7 +77,7 @@ def vader(task: Task, texts: Sequence[str], train_texts: Sequence[str], train_la
     x = _compound([train_texts[int(row)] for row in rows])
     variance = x.var()
     slope = max(0.0, np.mean((x - x.mean()) * (labels - labels.mean())) / variance) if variance > 0 else 0.0
-    return labels.mean() + slope * (_compound(texts) - x.mean())
+    return task.clip(labels.mean() + slope * (_compound(texts) - x.mean()))
 
 
 def lead(task: Task, texts: Sequence[str], train_labels: npt.ArrayLike) -> npt.NDArray[Any] | None:

@@ -75,7 +75,10 @@ def infer_texts(
             rows, _ = model.encode_rows(dataset, averaged, template=template)
             for name, values in infer(model, rows, averaged, batch_size, bar).items():
                 found[name] = found[name] + values
-    return {name: values / prompts if name in averaged else values for name, values in found.items()}
+    # The mean of numbers on a bound may lie a rounding error beyond it.
+    return {
+        name: model.tasks[name].clip(values / prompts) if name in averaged else values for name, values in found.items()
+    }
 
 
 def _is_averaged(task: Task) -> bool:

@@ -54,6 +54,7 @@ def infer(
                 outputs = model(*make_batch(model, items, own))
                 for task, index in own.items():
                     values = model.task_module(task).predict(outputs[task]).cpu().double().numpy()
+                    values = model.tasks[task].clip(values)
                     if task not in found:
                         found[task] = np.empty((len(wanted[task]), *values.shape[1:]))
                     found[task][slots[task][chosen[index]]] = values

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from .base import LabelError, Task, View, as_text, parse_number, quote, show
+from .base import LabelError, Task, View, as_text, parse_number, quote, shorten, show
 from .classification import Classification
 from .generation import Generation
 from .multilabel import Multilabel
+from .names import NameIndex
 from .prompts import check_template
 from .regression import Regression
 
@@ -26,6 +27,7 @@ __all__ = [
     "Generation",
     "LabelError",
     "Multilabel",
+    "NameIndex",
     "Regression",
     "Task",
     "View",
@@ -33,6 +35,7 @@ __all__ = [
     "check_template",
     "parse_number",
     "quote",
+    "shorten",
     "show",
     "task_from_dict",
 ]

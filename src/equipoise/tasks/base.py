@@ -2,13 +2,15 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from equipoise.keys import is_number, normalize
 
 from .prompts import Question, default_templates, split_template
 
@@ -102,11 +104,19 @@ class Task(ABC):
 
     @abstractmethod
     def parse(self, cell: Any) -> Any:
-        """Read one label cell; what is returned can be hashed.
+        """Read one label cell; what is returned can be hashed. Names of classes stay as they are spelled.
 
         Raises:
             LabelError: the cell is no label of this task.
         """
+
+    def names(self, label: Any) -> tuple[str, ...]:
+        """Return the names of classes in a parsed label, none for kinds without classes."""
+        return ()
+
+    def rename(self, label: Any, names: Mapping[str, str]) -> Any:
+        """Return a parsed label with its names of classes replaced."""
+        return label
 
     @abstractmethod
     def fit(self, labels: Sequence[Any]) -> Self:
@@ -171,6 +181,10 @@ class Task(ABC):
         """
         return self
 
+    def clip(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return predictions within the bounds that the task states; most kinds state none."""
+        return predictions
+
     def decide(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Turn predictions into what the metrics read; for most kinds that is the predictions themselves."""
         return predictions
@@ -199,13 +213,17 @@ class Task(ABC):
 
 
 def parse_number(cell: Any) -> float:
-    """Read a finite number from a cell.
+    """Read a finite number from a cell: a number, or a text of figures (full-width ones, too).
 
     Raises:
         LabelError: the cell is empty, no number, NaN or infinite, or too large for the model's 32 bits.
     """
+    figures = normalize(cell) if isinstance(cell, str) else cell
+    # `float` would also read "1_0" and "infinity", and bytes.
+    if isinstance(figures, bytes) or (isinstance(figures, str) and not is_number(figures)):
+        raise LabelError(f"found {show(cell)}, expected a number")
     try:
-        number = float(cell)
+        number = float(figures)
     except (TypeError, ValueError):
         raise LabelError(f"found {show(cell)}, expected a number") from None
     except OverflowError:
@@ -216,17 +234,17 @@ def parse_number(cell: Any) -> float:
 
 
 def parse_name(cell: Any) -> str:
-    """Read the name of a class from a cell.
+    """Read the name of a class from a cell, as it is spelled there.
 
     Raises:
-        LabelError: the cell is empty.
+        LabelError: the cell is empty, no finite number, or bytes that are no text.
     """
-    if cell is None or (isinstance(cell, float) and cell != cell):
+    if cell is None or isinstance(cell, bytes) or (isinstance(cell, float) and not math.isfinite(cell)):
         raise LabelError(f"found {show(cell)}, expected a class")
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     name = str(cell).strip()
-    if not name:
+    if not normalize(name):
         raise LabelError("found an empty label, expected a class")
     return name
 
@@ -237,10 +255,8 @@ def order_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _by_value(name: str) -> tuple[int, float, str]:
-    try:
-        return (0, float(name), name)
-    except ValueError:
-        return (1, 0.0, name)
+    figures = normalize(name)
+    return (0, float(figures), name) if is_number(figures) else (1, 0.0, name)
 
 
 def as_text(cell: Any) -> Any:

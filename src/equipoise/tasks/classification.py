@@ -4,13 +4,17 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from equipoise.keys import name_key
+
 from .base import LabelError, Task, order_names, parse_name, parse_number, quote, show
+from .names import NameIndex, read_list
 from .prompts import Question, join_words
 
 
@@ -44,11 +48,21 @@ class Classification(Task):
         if self.from_score:
             return parse_number(cell)
         name = parse_name(cell)
-        if self.classes and name not in self.classes:
+        if self.classes and name not in self._index:
             raise LabelError(f"found class {show(name)}, expected one of {quote(self.classes)}")
-        if not self.classes and name.lower() == "nan":
+        if not self.classes and name_key(name).lower() == "nan":
             raise LabelError(f"found {show(name)}, expected a class (if it is one, list all in `classes`)")
+        if not self.classes and read_list(name) is not None:
+            raise LabelError(f"found {show(name)}, a list written as text, expected one class (or kind: multilabel)")
         return name
+
+    def names(self, label: Any) -> tuple[str, ...]:
+        """Return the class's name; none where it is cut from a score."""
+        return () if self.from_score else (label,)
+
+    def rename(self, label: Any, names: Mapping[str, str]) -> Any:
+        """Return the class's new name."""
+        return label if self.from_score else names.get(label, label)
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find the classes, or automatic thresholds, in the training labels."""
@@ -58,8 +72,10 @@ class Classification(Task):
                 task = self.replace(thresholds=_balanced_thresholds(labels, len(self.classes)))
         elif not self.classes:
             task = self.replace(classes=order_names(set(labels)))
-        if unknown := [name for name in self.verbalise if name not in task.classes]:
+        if unknown := [name for name in self.verbalise if name not in task._index]:
             raise LabelError(f"`verbalise` names the class '{unknown[0]}', expected one of {quote(task.classes)}")
+        words = {task.classes[task._index.find(name) or 0]: words for name, words in self.verbalise.items()}
+        task = task if words == dict(self.verbalise) else task.replace(verbalise=words)
         present = {task.encode(label) for label in labels}
         if len(present) < 2:
             only = task.classes[present.pop()]
@@ -70,12 +86,12 @@ class Classification(Task):
         """Return the class index of a parsed label."""
         if self.from_score:
             return bisect_right(self.thresholds, label)
-        try:
-            return self.classes.index(label)
-        except ValueError:
+        found = self._index.find(label)
+        if found is None:
             raise LabelError(
                 f"found class {show(label)}, which train does not have, expected one of {quote(self.classes)}"
-            ) from None
+            )
+        return found
 
     def questions(self) -> list[Question]:
         """Ask for one of the classes."""
@@ -114,6 +130,10 @@ class Classification(Task):
         """Return the most probable class and all probabilities."""
         probabilities = {name: float(value) for name, value in zip(self.classes, prediction, strict=True)}
         return {"label": self.classes[int(np.argmax(prediction))], "probabilities": probabilities}
+
+    @cached_property
+    def _index(self) -> NameIndex:
+        return NameIndex(self.classes)
 
     def _words(self) -> tuple[str, ...]:
         return tuple(self.verbalise.get(name, name) for name in self.classes)

@@ -1,17 +1,22 @@
 """The multilabel task kind: any number of labels, none included."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from equipoise.keys import name_key, normalize
+
 from .base import LabelError, Task, order_names, parse_name, quote, show
+from .names import NameIndex, read_list, seems_list
 from .prompts import Question, join_words
 
 _WORDS = ("no", "yes")
+_LISTS = """expected ["joy", "fear"], or text with separators between the labels"""
 _YES, _NO = ("1", "1.0", "true"), ("0", "0.0", "false")
 
 
@@ -54,10 +59,22 @@ class Multilabel(Task):
     def parse(self, cell: Any) -> tuple[str, ...]:
         """Read the labels that apply, each once, sorted."""
         names = self._read_columns(cell) if self.columns else self._read_list(cell)
-        unknown = [name for name in names if self.classes and name not in self.classes]
-        if unknown:
-            raise LabelError(f"found label {show(unknown[0])}, expected some of {quote(self.classes)}")
+        for name in names:
+            if self.classes and name not in self._index:
+                raise LabelError(f"found label {show(name)}, expected some of {quote(self.classes)}")
+            if not self.classes and seems_list(name):
+                raise LabelError(f"found label {show(name)}, part of a list written as text, {_LISTS}")
+            if not self.classes and name_key(name).lower() == "nan":
+                raise LabelError(f"found {show(name)}, expected a label (if it is one, list all in `classes`)")
         return tuple(sorted(set(names)))
+
+    def names(self, label: Any) -> tuple[str, ...]:
+        """Return the labels that apply."""
+        return tuple(label)
+
+    def rename(self, label: Any, names: Mapping[str, str]) -> Any:
+        """Return the labels that apply under their new names."""
+        return tuple(sorted({names.get(name, name) for name in label}))
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find the labels in the training rows; each must apply to some rows and not to others."""
@@ -73,15 +90,17 @@ class Multilabel(Task):
 
     def encode(self, label: Any) -> list[int]:
         """Return for each label of the task whether it applies: 0 or 1."""
-        unknown = [name for name in label if name not in self.classes]
+        unknown = [name for name in label if name not in self._index]
         if unknown:
             raise LabelError(
                 f"found label {show(unknown[0])}, which train does not have, expected some of {quote(self.classes)}"
             )
-        missing = [name for name in self.classes if self.columns and name not in self.columns]
+        columns = NameIndex(self.columns)
+        missing = [name for name in self.classes if self.columns and name not in columns]
         if missing:
             raise LabelError(f"found no column for label {show(missing[0])}, expected one a label of the model")
-        return [int(name in label) for name in self.classes]
+        applies = {self._index.find(name) for name in label}
+        return [int(index in applies) for index in range(len(self.classes))]
 
     def questions(self) -> list[Question]:
         """Ask of each label whether it applies."""
@@ -135,8 +154,17 @@ class Multilabel(Task):
         """Return the fields that say where rows and labels come from."""
         return {**super().reading(), "columns": self.columns, "separator": self.separator}
 
+    @cached_property
+    def _index(self) -> NameIndex:
+        return NameIndex(self.classes)
+
     def _read_list(self, cell: Any) -> list[str]:
+        listed = read_list(cell) if isinstance(cell, str) and cell not in self._index else None
+        if listed is not None:
+            return [parse_name(item) for item in listed]
         if isinstance(cell, str) and cell.strip():
+            if cell.strip()[-1] in "])}" and cell not in self._index and seems_list(cell):
+                raise LabelError(f"found {show(cell)}, a list written as text that cannot be read, {_LISTS}")
             parts = [part.strip() for part in cell.split(self.separator)]
             if not any(parts):
                 return []
@@ -152,7 +180,7 @@ class Multilabel(Task):
     def _read_columns(self, cells: Any) -> list[str]:
         found = []
         for name, cell in zip(self.columns, cells, strict=True):
-            word = str(cell).strip().lower()
+            word = normalize(str(cell)).lower()
             if word not in _YES + _NO:
                 raise LabelError(f"found {show(cell)} in column '{name}', expected 0 or 1 (or false, true)")
             if word in _YES:

@@ -6,9 +6,13 @@ from statistics import fmean
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from .base import LabelError, Task, parse_number
 from .prompts import Question, make_grid
+
+_HALF_STEP = 2.0**-24
+"""By how much, as a share, a number changes at most when it is rounded to 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,14 @@ class Regression(Task):
     def parse(self, cell: Any) -> float:
         """Read a number within `range`."""
         number = parse_number(cell)
-        if self.range is not None and not self.range[0] <= number <= self.range[1]:
-            low, high = self.range
-            raise LabelError(f"found {number:g}, expected a number from {low:g} to {high:g} (the task's range)")
-        return number
+        if self.range is None or self.range[0] <= number <= self.range[1]:
+            return number
+        low, high = self.range
+        bound = low if number < low else high
+        # A bound that a file holds in 32 bits, such as 0.3 as 0.30000001, is the bound.
+        if abs(number - bound) <= _HALF_STEP * abs(bound):
+            return bound
+        raise LabelError(f"found {number:.9g}, expected a number from {low:g} to {high:g} (the task's range)")
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Take mean and standard deviation from the training labels."""
@@ -54,6 +62,10 @@ class Regression(Task):
     def encode(self, label: Any) -> float:
         """Return the score as it is; the task module standardises it."""
         return float(label)
+
+    def clip(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return scores within the range; to be called in 64 bits, as the nearest 32-bit number may lie outside."""
+        return predictions if self.range is None else np.clip(predictions, *self.range)
 
     def grid(self) -> tuple[str, ...]:
         """The scores that answers are written in; the prediction is their mean under the model."""
@@ -85,4 +97,4 @@ class Regression(Task):
 
     def answer(self, prediction: Any) -> dict[str, Any]:
         """Return the score."""
-        return {"score": float(prediction)}
+        return {"score": float(self.clip(np.asarray(prediction, dtype=np.float64)))}

@@ -1,0 +1,207 @@
+"""CSV and TSV files."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from equipoise.errors import DataError
+from equipoise.keys import normalize
+from equipoise.tasks import shorten
+
+from .bad_lines import BadLines, excerpt
+from .rows import Rows
+from .swallowed import KnownCells, unfold
+
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars (|)"}
+_LONGEST_CELL = 2**31 - 1
+_MOST_LINES = 1000
+_SAMPLE = 10_000
+
+
+class Record(NamedTuple):
+    """The cells of one row, and the first and last line on which they stand."""
+
+    start: int
+    stop: int
+    cells: list[str]
+
+
+def read_delimited(text: str, delimiter: str, path: Path) -> Rows:
+    """Read rows of text, an empty cell as None; the first line names the columns.
+
+    Quoted cells are read as the `csv` module writes them. In TSV files quotation marks mostly are plain characters:
+    they are taken as such where a line is a whole row that way and is none with a quoted cell.
+
+    Raises:
+        DataError: the file is separated by something else, or lines are no rows; the message counts all of them.
+    """
+    _check_delimiter(text, delimiter, path)
+    limit = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        bad = BadLines(path)
+        records = _tsv_records(text, bad) if delimiter == "\t" else _csv_records(text, delimiter, bad)
+        return _gather(records, delimiter, path, bad)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _check_delimiter(text: str, delimiter: str, path: Path) -> None:
+    line = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    if line.lower().startswith("sep="):
+        raise DataError(
+            f"{path}, line 1: found {excerpt(line)}, a line for Excel, expected the columns' names. Delete it."
+        )
+    if "\0" in line:
+        raise DataError(
+            f"{path}, line 1: found {excerpt(line)}, which seems to be UTF-16, expected UTF-8 text. Save it as UTF-8."
+        )
+    others = [other for other in _DELIMITERS if other in line]
+    if delimiter in line or not others:
+        return
+    other = max(others, key=line.count)
+    endings = {",": "Rename it to .csv", "\t": "Rename it to .tsv"}
+    way_out = endings.get(other, f"Save it with {_DELIMITERS[delimiter]}")
+    raise DataError(
+        f"{path}, line 1: found {excerpt(line)}, which seems to be separated by {_DELIMITERS[other]}, "
+        f"expected {_DELIMITERS[delimiter]}. {way_out}; if it has one column only, rename the column."
+    )
+
+
+def _csv_records(text: str, delimiter: str, bad: BadLines) -> Iterator[Record]:
+    """Yield each record that is not blank, up to a broken one."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        start = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            # Behind it nobody knows what is a cell and what stands between two.
+            bad.add(
+                start,
+                f"found a broken cell ({error}), expected each quoted cell to end with a double quote and to double "
+                "the quotes inside. Correct the line, or save the file as JSONL.",
+            )
+            return
+        if cells:
+            yield Record(start, reader.line_num, cells)
+
+
+def _tsv_records(text: str, bad: BadLines) -> Iterator[Record]:
+    """Yield each record that is not blank; of every quotation mark it is decided whether it is a plain character."""
+    lines = list(io.StringIO(text, newline=""))
+    width: int | None = None
+    known: KnownCells | None = None
+    index = 0
+    while index < len(lines):
+        record = Record(index + 1, index + 1, lines[index].rstrip("\r\n").split("\t"))
+        quoted = _read_quoted(lines, record.start) if any(cell.startswith('"') for cell in record.cells) else None
+        if quoted is not None and (width is None or len(quoted.cells) == width):
+            if width is not None and quoted.stop > quoted.start and known is None:
+                known = KnownCells(_plain_rows(lines, width))
+            meant = True if width is None or known is None else _means_quotes(quoted, width, known)
+            if meant is None:
+                bad.add(record.start, _say_swallowed(quoted))
+            elif meant:
+                record = quoted
+        index = record.stop
+        if record.cells != [""]:
+            width = width or len(record.cells)
+            yield record
+
+
+def _means_quotes(quoted: Record, width: int, known: KnownCells) -> bool | None:
+    """Whether a record of a TSV file has a quoted cell; None where it may as well be rows with plain characters."""
+    if quoted.stop == quoted.start:
+        return True
+    rows = unfold(quoted.cells, "\t")
+    whole = [row for row in rows if len(row) == width]
+    if len(whole) < 2:
+        return True
+    if known.resemble(whole):
+        return False if len(whole) == len(rows) else None
+    return None if len(whole) == len(rows) else True
+
+
+def _read_quoted(lines: Sequence[str], start: int) -> Record | None:
+    """Read the record that starts on a line as the `csv` module writes it; None where it is none."""
+    some = (lines[index] for index in range(start - 1, min(len(lines), start - 1 + _MOST_LINES)))
+    reader = csv.reader(some, delimiter="\t", strict=True)
+    try:
+        cells = next(reader)
+        return Record(start, start - 1 + reader.line_num, cells)
+    except csv.Error:
+        return None
+
+
+def _plain_rows(lines: Sequence[str], width: int) -> Iterator[list[str]]:
+    """The first rows behind the header that no quotation mark is in."""
+    rows = (line.rstrip("\r\n").split("\t") for line in lines[1:] if '"' not in line)
+    return islice((row for row in rows if len(row) == width), _SAMPLE)
+
+
+def _say_swallowed(record: Record) -> str:
+    return (
+        f"found a quotation mark that opens a cell, and the next that could close it on line {record.stop}; what is "
+        "between seems to be rows, expected a cell. Remove the quotation marks, or save the file as JSONL."
+    )
+
+
+def _gather(records: Iterator[Record], delimiter: str, path: Path, bad: BadLines) -> Rows:
+    """Return records as rows, after the header."""
+    header = next(records, Record(1, 1, [])).cells
+    _check_header(header, path, bad)
+    names = set(map(normalize, header))
+    shown = shorten(", ".join(header), 60)
+    kept: list[Record] = []
+    for record in records:
+        if len(record.cells) != len(header):
+            bad.add(
+                record.start,
+                f"found {len(record.cells)} cells, expected {len(header)} as in the header ({shown}). Put a cell that "
+                "holds the delimiter or a line break in double quotes.",
+            )
+        elif normalize(record.cells[0]) in names and set(map(normalize, record.cells)) == names:
+            bad.add(
+                record.start,
+                f"found the header again ({shown}), as where files are joined, expected a row. Delete the line.",
+            )
+        kept.append(record)
+    _check_long(kept, len(header), delimiter, bad)
+    bad.stop()
+    columns = zip(*(record.cells for record in kept), strict=True) if kept else [()] * len(header)
+    return Rows(
+        str(path),
+        [record.start for record in kept],
+        {name: [cell or None for cell in cells] for name, cells in zip(header, columns, strict=True)},
+        unit="line",
+    )
+
+
+def _check_header(header: Sequence[str], path: Path, bad: BadLines) -> None:
+    bad.stop()
+    repeated = [name for name, count in Counter(header).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"{path}, line 1: found column {excerpt(min(repeated))} twice, expected different names. Rename one."
+        )
+
+
+def _check_long(records: Sequence[Record], width: int, delimiter: str, bad: BadLines) -> None:
+    """Look for quoted cells that have swallowed rows."""
+    long = [record for record in records if record.stop > record.start and len(record.cells) == width]
+    if not long:
+        return
+    short = (record.cells for record in records if record.stop == record.start and len(record.cells) == width)
+    known = KnownCells(islice(short, _SAMPLE))
+    for record in long:
+        rows = unfold(record.cells, delimiter)
+        whole = len(rows) > 1 and all(len(row) == width for row in rows)
+        if record.stop - record.start >= _MOST_LINES or (width > 1 and whole and known.resemble(rows)):
+            bad.add(record.start, _say_swallowed(record))

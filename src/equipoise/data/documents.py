@@ -1,0 +1,150 @@
+"""JSON and JSONL files."""
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from equipoise.errors import DataError
+
+from .bad_lines import BadLines, excerpt
+from .rows import Rows
+
+_MOST_NAMES = 10_000
+_MOST_CELLS = 50_000_000
+
+
+class _Objects:
+    """Reads JSON objects, and notes keys that repeat in one."""
+
+    def __init__(self) -> None:
+        self.repeated: list[str] = []
+        self.decoder = json.JSONDecoder(object_pairs_hook=self._read)
+
+    def take_repeated(self) -> str | None:
+        """Return a key that repeated since the last call."""
+        found = self.repeated[0] if self.repeated else None
+        self.repeated.clear()
+        return found
+
+    def _read(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            self.repeated.append(max(names, key=names.count))
+        return found
+
+
+def read_jsonl(text: str, path: Path) -> Rows:
+    """Read one object a line.
+
+    Raises:
+        DataError: lines are no JSON objects; the message counts all of them.
+    """
+    bad = BadLines(path)
+    objects = _Objects()
+    numbers: list[int] = []
+    records: list[dict[str, Any]] = []
+    # Not splitlines: JSON strings may hold U+2028, where it would split.
+    for number, line in enumerate(text.split("\n"), start=1):
+        # Files that are joined may each begin with a byte order mark.
+        line = line.lstrip("\ufeff")
+        if not line.strip():
+            continue
+        try:
+            record = objects.decoder.decode(line)
+        except (ValueError, RecursionError) as error:
+            _, reason = _explain(error, line)
+            record = None
+            fault = f"found {excerpt(line)}, expected one JSON object a line ({reason}). Correct or delete the line."
+        else:
+            fault = _find_fault(record, _has_surrogates(line), objects.take_repeated())
+        if fault:
+            bad.add(number, fault)
+        numbers.append(number)
+        records.append(record)
+    bad.stop()
+    return _from_records(path, numbers, records, unit="line")
+
+
+def read_json(text: str, path: Path) -> Rows:
+    """Read an array of objects, or one object a line.
+
+    Raises:
+        DataError: it is neither; the message counts all rows that are no objects.
+    """
+    if not text.lstrip().startswith("["):
+        return read_jsonl(text, path)
+    objects = _Objects()
+    try:
+        records = objects.decoder.decode(text)
+    except (ValueError, RecursionError) as error:
+        line, reason = _explain(error, text)
+        raise DataError(
+            f"{path}, line {line}: not valid JSON ({reason}), expected an array of objects, or one object a line."
+        ) from None
+    surrogates = _has_surrogates(text)
+    repeated = _find_repeated(text, len(records)) if objects.repeated else {}
+    bad = BadLines(path, "row")
+    for number, record in enumerate(records, start=1):
+        if fault := _find_fault(record, surrogates, repeated.get(number)):
+            bad.add(number, fault)
+    bad.stop()
+    return _from_records(path, range(1, len(records) + 1), records, unit="row")
+
+
+def _find_repeated(text: str, count: int) -> dict[int, str]:
+    """Return a key that repeats by the row of an array, which is read once more, row by row."""
+    objects = _Objects()
+    found: dict[int, str] = {}
+    place = text.index("[") + 1
+    for number in range(1, count + 1):
+        while text[place] in " \t\r\n,":
+            place += 1
+        _, place = objects.decoder.raw_decode(text, place)
+        if (name := objects.take_repeated()) is not None:
+            found[number] = name
+    return found
+
+
+def _explain(error: Exception, text: str) -> tuple[int, str]:
+    """Return the line on which JSON cannot be read, and why."""
+    if isinstance(error, json.JSONDecodeError):
+        return error.lineno, f"{error.msg}, column {error.colno}"
+    if isinstance(error, RecursionError):
+        return 1, "nested too deeply"
+    # The one other ValueError: Python converts no longer numbers, for safety.
+    most = sys.get_int_max_str_digits()
+    number = re.search(rf"\d{{{most + 1},}}", text)
+    return text.count("\n", 0, number.start() if number else 0) + 1, f"a number of more than {most} digits"
+
+
+def _has_surrogates(text: str) -> bool:
+    return "\\ud" in text or "\\uD" in text
+
+
+def _find_fault(record: Any, surrogates: bool, repeated: str | None) -> str:
+    """Say what is wrong with a row, nothing if it is an object as it should be."""
+    if not isinstance(record, dict):
+        return f"found {excerpt(json.dumps(record)[:1000])}, expected one JSON object."
+    if repeated is not None:
+        return f"found the key {excerpt(repeated)} twice in one object, expected it once. Delete one of the two."
+    if surrogates:
+        try:
+            json.dumps(record, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return "found half of a surrogate pair (\\ud…), expected whole characters. Correct or delete it."
+    return ""
+
+
+def _from_records(path: Path, numbers: Sequence[int], records: Sequence[dict[str, Any]], unit: str) -> Rows:
+    names = dict.fromkeys(name for record in records for name in record)
+    if len(names) > _MOST_NAMES and len(names) * len(records) > _MOST_CELLS:
+        raise DataError(
+            f"{path}: found {len(names)} different keys in {len(records)} objects, expected the columns of a table. "
+            "Write what differs from row to row as a value, not as a key."
+        )
+    columns = {name: [record.get(name) for record in records] for name in names}
+    return Rows(str(path), numbers, columns, unit)

@@ -1,0 +1,131 @@
+"""Names that are spelled in several ways: those with the same key become one, those that look alike are told."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from equipoise.errors import UsageError
+from equipoise.keys import drawn_as, loose_key, name_key, normalize, tidy
+from equipoise.tasks import NameIndex, Task, shorten
+
+from .rows import Rows
+
+_SHOWN = 3
+_WIDTH = 40
+
+
+def join_classes(splits: Mapping[str, Rows], task: Task, notes: list[str]) -> None:
+    """Give all spellings of a class, in all splits, the class's name; the rows are changed in place.
+
+    Of listed classes the name is the listed one, else it is the spelling in its normal form.
+    """
+    column = f"label:{task.name}"
+    found = [rows for rows in splits.values() if column in rows.columns]
+    counts = Counter(
+        name for rows in found for label in rows.columns[column] if label is not None for name in task.names(label)
+    )
+    names = unify(counts, getattr(task, "classes", ()))
+    changed = {spelling: name for spelling, name in names.items() if spelling != name}
+    if changed:
+        for rows in found:
+            rows.columns[column] = [
+                None if label is None else task.rename(label, changed) for label in rows.columns[column]
+            ]
+    notes.extend(_tell(counts, names, f"Task '{task.name}'", "class" if task.kind == "classification" else "label"))
+
+
+def join_words(splits: Iterable[Rows], column: str, about: str, notes: list[str]) -> None:
+    """Give all spellings of a word in a column of groups or subsets one form; the rows are changed in place."""
+    found = [rows for rows in splits if column in rows.columns]
+    counts = Counter(word for rows in found for word in rows.columns[column] if word is not None)
+    names = unify(counts)
+    for rows in found:
+        # Invisible characters alone are no word.
+        rows.columns[column] = [None if word is None else names[word] or None for word in rows.columns[column]]
+    notes.extend(_tell(counts, names, about, "value"))
+
+
+def unify(spellings: Iterable[str], known: Sequence[str] = ()) -> dict[str, str]:
+    """Return the name of each spelling.
+
+    Args:
+        spellings: the spellings, each once.
+        known: names that are taken as they are; a spelling with the key of one of them has its name.
+    """
+    index = NameIndex(known)
+    names: dict[str, str] = {}
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for spelling in spellings:
+        place = index.find(spelling)
+        if place is None:
+            groups[name_key(spelling)].append(spelling)
+        else:
+            names[spelling] = known[place]
+    for key, group in groups.items():
+        # 1.0 alone stays as it is; 1.0 beside 1 becomes 1. Emoji keep their joiners if all spellings have the same.
+        forms = {tidy(spelling) for spelling in group}
+        names.update(dict.fromkeys(group, forms.pop() if len(forms) == 1 else key))
+    return names
+
+
+def check_listed(task: Task) -> Task:
+    """Return a task of the run file with its listed classes in the form in which they are shown.
+
+    Raises:
+        UsageError: two of them are one class.
+    """
+    classes: tuple[str, ...] = getattr(task, "classes", ())
+    seen: dict[str, str] = {}
+    for name in classes:
+        other = seen.setdefault(name_key(name), name)
+        if other is not name:
+            raise UsageError(
+                f"tasks.{task.name}: found the classes {_show(other)} and {_show(name)}, which are one class in two "
+                "spellings; expected each once. Leave one out: labels in either spelling are read as it."
+            )
+    tidied = tuple(tidy(name) or name for name in classes)
+    return task if tidied == classes else task.replace(classes=tidied)
+
+
+def _tell(counts: Mapping[str, int], names: Mapping[str, str], about: str, what: str) -> list[str]:
+    """Say which spellings were joined or changed, and which names look alike but were kept apart."""
+    notes = []
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for spelling, name in names.items():
+        if name:
+            groups[name].append(spelling)
+    joined = [
+        f"{_show(name)} (" + ", ".join(f"{_show(one)} {counts[one]} times" for one in sorted(group)) + ")"
+        for name, group in groups.items()
+        if group != [name]
+    ]
+    if joined:
+        notes.append(f"{about}: spellings that are read as one {what}: {_list(joined)}.")
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for name in sorted(groups):
+        alike[loose_key(name)].append(name)
+    twins = [_show_twins(group) for group in alike.values() if len(group) > 1]
+    if twins:
+        plural = {"class": "classes"}.get(what, f"{what}s")
+        notes.append(
+            f"{about}: {plural} that look alike and are kept apart: {_list(twins)}. If they mean the same, spell them "
+            "alike."
+        )
+    return notes
+
+
+def _list(items: Sequence[str]) -> str:
+    more = f"; and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+    return "; ".join(items[:_SHOWN]) + more
+
+
+def _show(name: str) -> str:
+    """Quote a name; what is invisible in it, or written in an unusual form, is seen as an escape."""
+    return shorten(repr(name) if name == normalize(name) else ascii(name), _WIDTH)
+
+
+def _show_twins(group: Sequence[str]) -> str:
+    """Quote names that look alike; where two of them are drawn the same, letters of other alphabets are escapes."""
+    drawn = Counter(drawn_as(name) for name in group)
+    return " and ".join(
+        ascii(name) if drawn[drawn_as(name)] > 1 and name != drawn_as(name) else _show(name) for name in group[:4]
+    )
