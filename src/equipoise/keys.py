@@ -16,7 +16,11 @@ _IGNORED = re.compile(
 )
 # Of them, joiners and variation selectors are part of how emoji and many scripts are written.
 _JOINERS = "\u200c\u200d\ufe0e\ufe0f"
-_NEEDED = re.compile(f"(?<=[^\x00-\x7f{_JOINERS}])(?:[{_JOINERS}]+(?=[^\x00-\x7f{_JOINERS}])|\ufe0f$)")
+_NOT_JOINERS = re.compile(f"(?![{_JOINERS}]){_IGNORED.pattern}")
+# They join what is not ASCII; behind the last letter only the choice between the emoji and the text is of use.
+_UNNEEDED = re.compile(
+    f"(?:^|(?<=[\x00-\x7f]))[{_JOINERS}]+|[{_JOINERS}]+(?=[\x00-\x7f])|(?:(?!\ufe0f$)[{_JOINERS}])+$"
+)
 _WHOLE_FLOAT = re.compile(r"([+-]?)(0|[1-9][0-9]*)\.0+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 # Cyrillic, Greek and other letters that look like Latin ones, and the kinds of dashes and quotation marks.
@@ -69,11 +73,9 @@ def tidy(name: str) -> str:
     """Return a name as it is shown: `normalize`, but with the joiners that emoji and scripts other than Latin need."""
     if name.isascii():
         return normalize(name)
-    name = unicodedata.normalize("NFKC", name)
-    pieces = [_IGNORED.sub("", piece) for piece in _NEEDED.split(name)]
-    joiners = [*_NEEDED.findall(name), ""]
-    shown = "".join(piece + joiner for piece, joiner in zip(pieces, joiners, strict=True))
-    return " ".join(unicodedata.normalize("NFKC", shown).split())
+    name = " ".join(_NOT_JOINERS.sub("", unicodedata.normalize("NFKC", name)).split())
+    name = _UNNEEDED.sub("", unicodedata.normalize("NFKC", name))
+    return " ".join(unicodedata.normalize("NFKC", name).split())
 
 
 def loose_key(name: str) -> str:

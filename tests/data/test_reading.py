@@ -131,5 +131,5 @@ def test_a_file_that_the_system_refuses(tmp_path):
 
 
 def test_a_folder_is_not_a_file(tmp_path: Path):
-    with pytest.raises(DataError, match="found a folder, expected a file"):
+    with pytest.raises(DataError, match="found a folder, expected an ordinary file"):
         read_rows(tmp_path)

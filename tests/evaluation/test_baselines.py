@@ -41,6 +41,16 @@ def test_vader_line_reaches_the_users_units_and_keeps_the_correlation(intensity)
     assert METRICS["pearson"](gold, predictions) == pytest.approx(METRICS["pearson"](gold, compound))
 
 
+def test_vader_stays_in_the_range_as_the_model_does(intensity):
+    gold = np.array([3.0, 0.5, -3.5, 1.0])
+    bounds = (-3.0, 0.3)
+    predictions = vader(intensity.replace(range=bounds), TEXTS, TEXTS, gold)
+    line = vader(intensity.replace(range=None), TEXTS, TEXTS, gold)
+    assert line.min() < bounds[0]
+    assert line.max() > bounds[1]
+    assert predictions.tolist() == np.clip(line, *bounds).tolist()
+
+
 def test_vader_predicts_the_mean_where_the_slope_is_negative_or_the_compound_constant(intensity):
     assert vader(intensity, TEXTS, TEXTS, [-3.0, 0.0, 3.0, -2.0]) == pytest.approx([-0.5] * 4)
     assert vader(intensity, TEXTS, ["table", "chair"], [1.0, 2.0]) == pytest.approx([1.5] * 4)

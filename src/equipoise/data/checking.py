@@ -7,11 +7,12 @@ from typing import Any
 from equipoise.config import SourceConfig
 from equipoise.errors import DataError, did_you_mean
 from equipoise.keys import name_key, normalize, text_key
-from equipoise.tasks import LabelError, Task, as_text, parse_number, show
+from equipoise.tasks import LabelError, Task, as_text, parse_number, quote, show
 
 from .rows import Rows
 
 _SHOWN = 5
+_MANY = 1000
 _SUBSET_VALUES = 20
 _FIX_LABELS = "Correct the cells; an empty label cell (null in JSON) means that the row has no label."
 _FIX_DISAGREEMENT = "Correct the cells, or name another column (disagreement)."
@@ -19,7 +20,7 @@ _FIX_TEXTS = "Give these rows a text, or delete them."
 
 
 class Problems:
-    """Bad cells, collected so that one message names several."""
+    """Bad cells, collected so that one message names several and counts all."""
 
     def __init__(self) -> None:
         self._messages: list[tuple[int, str]] = []
@@ -108,10 +109,21 @@ def read_disagreement(rows: Rows, column: str, problems: Problems) -> list[float
 def _cells(rows: Rows, column: str, reader: str) -> list[Any]:
     if column in rows.columns:
         return rows.columns[column]
-    there = ", ".join(f"'{name}'" for name in rows.columns)
-    close = did_you_mean(column, rows.columns)
-    hint = close if close.startswith("Did you mean") else "Correct the name in the run file."
+    twin = next((name for name in rows.columns if normalize(name) == normalize(column)), None)
+    if twin is not None:
+        hint = f"The column {twin!a} is spelled like it but for whitespace or invisible characters: rename it."
+    else:
+        close = did_you_mean(column, _nearest(column, list(rows.columns)))
+        hint = close if close.startswith("Did you mean") else "Correct the name in the run file."
+    there = quote(list(rows.columns))
     raise DataError(f"{rows.file}: found no column '{column}' ({reader}), expected one of {there}. {hint}")
+
+
+def _nearest(name: str, names: Sequence[str]) -> Sequence[str]:
+    """Of very many names those that may be meant: comparing all takes minutes."""
+    if len(names) <= _MANY:
+        return names
+    return [other for other in names if other[:1] == name[:1] and abs(len(other) - len(name)) <= 2][:_MANY]
 
 
 def _texts(rows: Rows, column: str, task: Task, needed: Sequence[bool], problems: Problems) -> list[str]:

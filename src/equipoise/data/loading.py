@@ -95,12 +95,7 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
     problems = Problems()
     raw = read_source(source, SPLITS if scored else ("train",))
     missing = [split for split in SPLITS if split not in raw] if scored else []
-    for split, share in zip(SPLITS, source.split, strict=True):
-        if split in missing and share == 0:
-            raise UsageError(
-                f"sources.{name}.split: found {list(source.split)}, which leaves nothing for {split}, and {split} has "
-                "no file of its own. Give it a share above 0, or a file."
-            )
+    _check_shares(name, source, missing)
     checked = {
         split: [check_rows(rows, source, _readers(tasks, split), problems) for rows in files]
         for split, files in raw.items()
@@ -142,6 +137,15 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
         sizes = ", ".join(f"{split} {len(splits[split])}" for split in ("train", *missing))
         notes.append(f"Source '{name}': {' and '.join(missing)} taken from {train.file} by hash of {key}: {sizes}.")
     return splits
+
+
+def _check_shares(name: str, source: SourceConfig, missing: Sequence[str]) -> None:
+    for split, share in zip(SPLITS, source.split, strict=True):
+        if split in missing and share == 0:
+            raise UsageError(
+                f"sources.{name}.split: found {list(source.split)}, which leaves nothing for {split}, and {split} has "
+                "no file of its own. Give it a share above 0, or a file."
+            )
 
 
 def _with_label(rows: Rows, tasks: Sequence[Task], notes: list[str]) -> Rows:

@@ -14,12 +14,16 @@ import pyarrow
 import pyarrow.parquet
 
 from equipoise.errors import DataError, did_you_mean
+from equipoise.files import check_readable
 from equipoise.tasks import shorten
 
 from .bad_lines import excerpt
 from .delimited import read_delimited
 from .documents import read_json, read_jsonl
 from .rows import Rows
+
+_LARGEST = 4_000_000_000
+"""Bytes of a data file: it is read into memory as a whole."""
 
 
 def read_rows(path: Path) -> Rows:
@@ -69,11 +73,12 @@ def _decode(cell: Any) -> Any:
 
 def _read(path: Path) -> Rows | None:
     try:
-        size = path.stat().st_size
+        path.stat()
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"{path}: found no such file. {_close_names(path)}") from None
-    if path.is_dir():
-        raise DataError(f"{path}: found a folder, expected a file.")
+    except ValueError:  # characters that no path can have, of which the next line speaks
+        pass
+    size = check_readable(path, _LARGEST).st_size
     reader = FORMATS.get(path.suffix.lower())
     if reader is None:
         raise DataError(

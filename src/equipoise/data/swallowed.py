@@ -30,6 +30,7 @@ class KnownCells:
     """
 
     def __init__(self, rows: Iterable[Sequence[str]]) -> None:
+        # No column where there is no such row.
         self._columns = [set(column) - {""} for column in zip(*rows, strict=True)]
 
     def resemble(self, rows: Sequence[Sequence[str]]) -> bool:
@@ -37,7 +38,7 @@ class KnownCells:
 
         These are the same words, as labels are, or numbers where all are numbers. Lines of a long text have neither.
         """
-        for known, cells in zip(self._columns, zip(*rows, strict=True), strict=True):
+        for known, cells in zip(self._columns, zip(*rows, strict=True), strict=False):
             filled = [cell for cell in cells if cell]
             if not cells[0] or 2 * len(filled) < len(cells) or not known:
                 continue

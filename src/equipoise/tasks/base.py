@@ -271,9 +271,12 @@ def show(cell: Any) -> str:
 
 
 def quote(words: Sequence[str], most: int = 20) -> str:
-    """Join words for a message, the first 20 of many."""
-    listed = ", ".join(f"'{shorten(word, 60)}'" for word in words[:most])
-    return listed if len(words) <= most else f"{listed} and {len(words) - most} more"
+    """Join words for a message, the first 20 of many, fewer if they are long."""
+    shown = [f"'{shorten(word, 60)}'" for word in words[:most]]
+    while sum(map(len, shown)) > 200:
+        shown.pop()
+    listed = ", ".join(shown)
+    return listed if len(words) == len(shown) else f"{listed} and {len(words) - len(shown)} more"
 
 
 def shorten(text: str, width: int) -> str:
