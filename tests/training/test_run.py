@@ -199,7 +199,9 @@ def test_a_gradient_that_is_no_number_stops_before_its_checkpoint(tmp_path, tiny
         return values
 
     monkeypatch.setattr(ClassificationModule, "loss", broken)
-    with pytest.raises(NonFiniteLoss, match="The gradient of step 22 is not finite"):
+    with pytest.raises(
+        NonFiniteLoss, match="The gradient of step 22 is not finite, beginning with the loss of 'towards'"
+    ):
         train(run_file)
     kept = list((tmp_path / "run" / "checkpoints").glob("checkpoint-*/complete"))
     assert [path.parent.name for path in kept] == ["checkpoint-11"]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .alignment import alignment_penalty
 from .batch_losses import BatchLosses, add_up, gather_losses
-from .checks import check_entry, check_finite, check_names, checked_clip, checked_number
+from .checks import check_entry, check_finite, check_names, check_products, checked_clip, checked_number
 from .clipping import bounded
 from .collectives import sum_over_ranks, world_size
 from .flat_state import FlatState
@@ -164,6 +164,8 @@ class Balancer(FlatState, ABC):
         weights = self._weigh_step(batch, parts, features, parameters, accumulated=counts is not None)
         self._weights = dict.fromkeys(self.tasks, 0.0) | weights
         self._losses = batch.means
+        for dtype in {part.dtype for part in parts.values()}:
+            check_products(self._weights, batch.losses, dtype)
         scalar = add_up([self._weights[task] * part for task, part in parts.items()], losses)
         if self.alignment:
             scalar = scalar + self.alignment * self._misalignment(parts, features, accumulated=counts is not None)
@@ -301,6 +303,9 @@ class Balancer(FlatState, ABC):
         active = present
         if squares is not None:
             check_finite("gradient", squares, names)
+            if gradients is not None and not self._gradients.pairwise:
+                # A rule that is given the gradients themselves may square them as they are.
+                check_finite("squared gradient", squares.to(gradients.dtype), names)
             active = present & (squares > 0)
         weights = {name: 1.0 for name, there in zip(names, present.tolist(), strict=True) if there}
         indices = active.nonzero().flatten()

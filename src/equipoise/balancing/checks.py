@@ -146,3 +146,24 @@ def check_finite(what: str, numbers: Tensor, tasks: Iterable[str]) -> None:
             f"The {what} of task {' and '.join(map(repr, broken))} is not finite. "
             f"Look for labels out of range in this batch, or lower the learning rate."
         )
+
+
+def check_products(weights: Mapping[str, float], losses: Tensor, dtype: torch.dtype) -> None:
+    """Check that weights times losses, and their sum, are numbers that a type can hold.
+
+    Args:
+        weights: by task.
+        losses: finite, shape (T,), float64.
+        dtype: of the scalar.
+
+    Raises:
+        NonFiniteLoss: If one is too large; names its task.
+    """
+    products = [weight * loss for weight, loss in zip(weights.values(), losses.tolist(), strict=True)]
+    limit = torch.finfo(dtype).max
+    if sum(map(abs, products)) > limit:
+        # If none alone is too large, the largest is to blame.
+        most = min(limit, max(map(abs, products)))
+        check_finite(
+            "weighted loss", torch.tensor([math.inf if abs(one) >= most else one for one in products]), weights
+        )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,8 @@ class BalancedTrainerMixin(Trainer):
         self._counts: dict[str, int] | None = None
         self._forwards: list[Callable[[], TaskLosses]] = []
         self._skipped = False
+        # Of the step's batches, by task the gradients at its outputs, to tell whose is not finite.
+        self._output_gradients: list[tuple[str, Tensor]] = []
         # By task: sum of its losses and number of its labels; sum of its weights and number of its steps.
         self._losses = {task: [0.0, 0] for task in balancer.tasks}
         self._weights = {task: [0.0, 0] for task in balancer.tasks}
@@ -143,6 +146,7 @@ class BalancedTrainerMixin(Trainer):
             counts=self._counts if learning else None,
         )
         if learning:
+            self._watch_outputs(found)
             for task, entry in found.losses.items():
                 self._losses[task][0] += entry.detach().sum(dtype=torch.float32).item()
                 self._losses[task][1] += entry.numel()
@@ -150,6 +154,7 @@ class BalancedTrainerMixin(Trainer):
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple:
         """Collect the batches of one step, and count each task's labels in them."""
+        self._output_gradients.clear()
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         if self.args.gradient_accumulation_steps > 1:
             counts = [self.count_labels(batch) for batch in batches]
@@ -166,11 +171,28 @@ class BalancedTrainerMixin(Trainer):
             if not math.isfinite(logs["grad_norm"]) and not self._skipped:
                 # Before this step's checkpoint is written: the last one is still good.
                 raise NonFiniteLoss(
-                    f"The gradient of step {self.state.global_step} is not finite. Lower the learning rate, or look "
-                    "for labels far out of range."
+                    f"The gradient of step {self.state.global_step} is not finite{self._blamed_tasks()}. Lower the "
+                    "learning rate, or look for labels far out of range."
                 )
             logs |= self._take_figures()
         super().log(logs, start_time)
+
+    def _watch_outputs(self, found: TaskLosses) -> None:
+        """Keep the gradients at the tasks' outputs; nothing is computed with them unless something went wrong."""
+
+        def keep(task: str, gradient: Tensor) -> None:
+            self._output_gradients.append((task, gradient))
+
+        outputs = found.outputs if isinstance(found.outputs, Mapping) else {}
+        for task in found.losses:
+            output = outputs.get(task)
+            if isinstance(output, Tensor) and output.requires_grad:
+                output.register_hook(partial(keep, task))
+
+    def _blamed_tasks(self) -> str:
+        """Name the tasks whose loss has a gradient that is not finite, where there are such."""
+        broken = dict.fromkeys(task for task, gradient in self._output_gradients if not gradient.isfinite().all())
+        return f", beginning with the loss of {' and '.join(map(repr, broken))}" if broken else ""
 
     def close_step(self, skipped: bool) -> None:
         """Tell the balancer of an optimiser step, or of one that the gradient scaler skipped; called after each."""
