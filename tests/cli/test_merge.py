@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -27,8 +28,24 @@ def test_it_merges_as_told(experts):
     made = json.loads((experts / "out" / "merge.json").read_text())
     assert made["weights"] == {"polarity": 0.6, "intensity": -0.4}
     assert made["form"] == "adapter"
+    # Two factors in each of two layers; a task module has four tensors.
+    assert (
+        "merged: 4 tensors of polarity, 4 of intensity\nkept: 4 tensors of polarity, 4 of intensity\n" in result.output
+    )
+    assert len(made["tensors"]["polarity"]["merged"]) == 4
+    assert set(made["tensors"]["intensity"]["kept"].values()) >= {"tasks/intensity/_output.weight"}
     answer = CliRunner().invoke(app, ["predict", str(experts / "out"), "so good"])
     assert set(json.loads(answer.output)) == {"text", "polarity", "intensity"}
+
+
+def test_another_base_than_the_files_name_is_said(experts, tiny_model):
+    moved = experts / "moved"
+    shutil.copytree(tiny_model, moved)
+    result = _run(experts, "--base", str(moved))
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert "polarity: its files name the base" in said
+    assert "its files name the base" not in _run(experts, "--overwrite").output
 
 
 def test_options_reach_the_operator(experts):

@@ -155,6 +155,26 @@ def test_checkpoints_and_adapters_mix(tmp_path, tiny_llm):
         torch.testing.assert_close(merged[name], tensor + change)
 
 
+def test_experts_of_several_types_are_merged_in_float32(tmp_path, tiny_llm):
+    for seed, dtype in enumerate((torch.bfloat16, torch.float16)):
+        full = save_checkpoint(tmp_path / str(dtype), tiny_llm, seed)
+        full.to(dtype).save_pretrained(tmp_path / str(dtype))
+    adapted = save_adapter(tmp_path / "adapter", tiny_llm, LoraConfig(r=2, **LORA))
+    adapted.to(torch.bfloat16).save_pretrained(tmp_path / "adapter")
+    folders = [tmp_path / "torch.bfloat16", tmp_path / "torch.float16", tmp_path / "adapter"]
+    weights = dict.fromkeys((path.name for path in folders), 0.25)
+    merge(folders, tmp_path / "out", "task_arithmetic", base=str(tiny_llm), weights=weights)
+    wholes = [AutoModel.from_pretrained(folder, dtype=torch.float32).state_dict() for folder in folders[:2]]
+    adapter = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_llm), str(folders[2]))
+    wholes.append(adapter.merge_and_unload().model.state_dict())
+    before = AutoModel.from_pretrained(tiny_llm).state_dict()
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "out").model.state_dict()
+    for name, tensor in merged.items():
+        assert tensor.dtype == torch.float32
+        expected = before[name] + 0.25 * sum(one[name] - before[name] for one in wholes)
+        torch.testing.assert_close(tensor, expected, atol=1e-6, rtol=1e-5)
+
+
 def test_without_an_equipoise_model_peft_and_transformers_read_the_result(tmp_path, tiny_llm):
     for seed, name in enumerate(("a", "b")):
         save_adapter(tmp_path / name, tiny_llm, LoraConfig(r=2, **LORA), seed)

@@ -107,6 +107,9 @@ def merge(
         console.print(
             f"Adapter of rank {made.rank}; relative error at most {made.errors[worst]:.2g} ({worst}).", highlight=False
         )
+    for name, named in made.named.items():
+        if named != made.base:
+            console.print(f"{name}: its files name the base {named}; merged on {made.base}.", highlight=False)
     for line in summarize(made.tensors):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"Model: {made.folder}", highlight=False)

@@ -41,6 +41,7 @@ class Merge:
         tasks: the tasks the model has.
         seed: of random draws.
         tensors: what became of every tensor of every expert.
+        named: the base that each expert's files name, where they name one; not always this one where the user named it.
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Merge:
     tasks: list[str]
     seed: int
     tensors: list[TensorFate] = field(default_factory=list)
+    named: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """What `merge.json` holds."""
@@ -145,6 +147,7 @@ def merge(
         tasks=[] if combined is None else list(combined.tasks),
         seed=seed,
         tensors=account(experts, vectors, weights, models, combined, heads),
+        named={expert.name: expert.base for expert in experts if expert.base is not None},
     )
     with writing_model(output), replace_folder(output) as target:
         if factors is None:
