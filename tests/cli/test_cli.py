@@ -95,6 +95,62 @@ def test_predict_cells_that_json_does_not_know(equipoise, trained, tmp_path):
     assert (answer["day"], answer["n"]) == ("2026-01-02", None)
 
 
+def test_predict_writes_strict_json_at_any_depth(equipoise, trained, tmp_path):
+    row = '{"text": "good", "n": 1e999, "deep": [1, [NaN, {"a": -Infinity}]], "scores": {"x": NaN}}'
+    (tmp_path / "in.jsonl").write_text(row)
+    _, out, _ = equipoise("predict", trained / "run", tmp_path / "in.jsonl", "--task", "intensity")
+    answer = json.loads(out, parse_constant=lambda name: pytest.fail(name))
+    assert answer["n"] is None
+    assert (answer["deep"], answer["scores"]) == ([1, [None, {"a": None}]], {"x": None})
+    (tmp_path / "in.jsonl").write_text('{"text": "good", "deep": ' + "[" * 300 + "]" * 300 + "}")
+    code, out, err = equipoise("predict", trained / "run", tmp_path / "in.jsonl", "--task", "intensity")
+    assert (code, out) == (1, "")
+    assert "in.jsonl, line 1, column 'deep': found a cell that is nested too deeply" in err
+
+
+def test_predict_names_all_bad_lines_and_writes_nothing(equipoise, trained, tmp_path):
+    (tmp_path / "new.csv").write_text('id,text\n1,good\n2,"a\nb"\n3,\n4,fine\n5,  \n')
+    (tmp_path / "new.txt").write_text("good\n\nfine\n \n")
+    for name, lines in (("new.csv", "line 5, line 7"), ("new.txt", "line 2, line 4")):
+        command = ("predict", trained / "run", tmp_path / name, "--task", "intensity", "-o", tmp_path / "out.jsonl")
+        code, out, err = equipoise(*command)
+        assert (code, out) == (1, "")
+        assert f"{name}, {lines}: found an empty text, expected a text; leave these rows out." in err
+        assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_predict_tells_texts_from_files(equipoise, trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here = ("predict", trained / "run", "--task", "intensity")
+    code, out, err = equipoise(*here, "Loved it, details in review.txt")
+    assert (code, json.loads(out)["text"]) == (0, "Loved it, details in review.txt")
+    assert "note: there is no file 'Loved it, details in review.txt'; it is answered as a text." in err
+    code, out, err = equipoise(*here, "review.txt")
+    assert (code, out) == (1, "")
+    assert (
+        "review.txt: cannot be read (No such file or directory). It is taken for a file, since it ends in .txt" in err
+    )
+    (tmp_path / "my review.txt").write_text("good film\n")
+    assert json.loads(equipoise(*here, "my review.txt")[1])["text"] == "good film"
+    assert equipoise(*here, "很" * 200)[0] == 0  # a file's name cannot be that long, a text can
+    assert equipoise(*here, "a\0b")[0] == 0
+    os.mkfifo("pipe.txt")
+    assert "pipe.txt: found a pipe, expected an ordinary file" in equipoise(*here, "pipe.txt")[2]
+    (tmp_path / "a.jsonl").write_text('{"text": "good film"}')
+    code, _, err = equipoise(*here, "a.jsonl", "-o", tmp_path / "a.jsonl")
+    assert (code, "a.jsonl: found the file that is read" in err) == (2, True)
+
+
+def test_predict_reads_standard_input_up_to_a_limit(equipoise, trained, monkeypatch):
+    monkeypatch.setattr("equipoise.cli.predict.TEXTS_LIMIT", 9)
+    stdin = io.TextIOWrapper(io.BytesIO(b"good film"))
+    assert equipoise("predict", trained / "run", "-", "--task", "intensity", stdin=stdin)[0] == 0
+    stdin = io.TextIOWrapper(io.BytesIO(b"good films"))
+    code, out, err = equipoise("predict", trained / "run", "-", "--task", "intensity", stdin=stdin)
+    assert (code, out) == (1, "")
+    assert "standard input: found more than 9 bytes, expected 9 at most" in err
+
+
 def test_an_interrupt_is_one_message(equipoise, trained, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt

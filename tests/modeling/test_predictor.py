@@ -2,8 +2,11 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from equipoise.errors import DataError, ModelError, UsageError
+from equipoise.data import Rows
+from equipoise.errors import MESSAGE_LIMIT, DataError, EquipoiseError, ModelError, UsageError
 from equipoise.modeling import MultiTaskModel, Predictor, load, load_backbone
 from equipoise.tasks import Classification, Regression
 
@@ -112,3 +115,69 @@ def test_a_number_is_read_as_text(predictor):
     rows = [{"text": 12, "aspect": 5}, {"text": "12", "aspect": "5"}]
     one, other = flat(predictor.predict(rows))
     assert one.tolist() == other.tolist()
+
+
+def test_all_bad_rows_are_named_at_once(predictor):
+    texts = ["fine", "", "fine", " ", None, b"x", "a\ud800", "caf\udce9", "x" * 1_000_001]
+    with pytest.raises(DataError) as caught:
+        predictor.predict(texts, tasks="score")
+    message = str(caught.value)
+    assert "row 2, row 4, row 5: found an empty text, expected a text; leave these rows out." in message
+    assert "row 6: found b'x', expected a text" in message
+    assert r"row 7: found half of a surrogate pair (\ud800), expected whole characters" in message
+    assert "row 8: found a byte that is not UTF-8 (0xe9)" in message
+    assert message.endswith("7 of 9 rows cannot be answered; correct them, or leave them out.")
+    assert len(message) <= MESSAGE_LIMIT
+    with pytest.raises(DataError, match="row 1: found a text of 1,000,001 characters, expected 1,000,000 at most"):
+        predictor.predict("x" * 1_000_001, tasks="score")
+    with pytest.raises(DataError, match=r"row 1, row 3, .*, row 15 and 42 more: found an empty text"):
+        predictor.predict(["", "fine"] * 50, "film")
+
+
+def test_rows_of_a_file_are_named_by_file_and_line(predictor):
+    rows = Rows("new.csv", [2, 3, 5, 9], {"text": ["a", None, "b", " "], "aspect": ["a", "b", None, "c"]}, "line")
+    with pytest.raises(DataError) as caught:
+        predictor.predict(rows)
+    assert "new.csv, line 3, line 9: found an empty text" in str(caught.value)
+    assert "new.csv, line 5: task 'polarity' reads a second text (column 'aspect'), found None" in str(caught.value)
+    with pytest.raises(DataError, match=r"^new\.csv, all 4 rows: no column 'text', which task 'score' reads\."):
+        predictor.predict(Rows("new.csv", [2, 3, 5, 9], {"txet": ["a"] * 4}, "line"), tasks="score")
+
+
+@pytest.mark.parametrize("texts", [None, 3, 2.5, b"fine", bytearray(b"fine"), object()])
+def test_what_is_no_text_is_refused_by_name(predictor, texts):
+    with pytest.raises(UsageError, match=r"texts: found .*, expected a text, several texts, or rows"):
+        predictor.predict(texts, "film")
+
+
+@pytest.mark.parametrize("pair", [3, b"film", {"aspect": "film"}, object()])
+def test_what_is_no_pair_is_refused_by_name(predictor, pair):
+    with pytest.raises(UsageError, match=r"pair: found .*, expected a text for all rows, or a list of one each"):
+        predictor.predict("fine", pair)
+    with pytest.raises(UsageError, match=r"task 'polarity' reads a second text .* found "):
+        predictor.predict(["fine"], [pair if not isinstance(pair, int) else None])
+
+
+@pytest.mark.parametrize("options", [{"batch_size": "8"}, {"batch_size": 2.5}, {"prompts": True}, {"prompts": None}])
+def test_what_is_no_whole_number_is_refused_by_name(predictor, options):
+    with pytest.raises(UsageError, match=rf"{next(iter(options))}: found .*, expected 1 or more"):
+        predictor.predict("fine", "film", **options)
+    with pytest.raises(UsageError, match=r"tasks: found .*, expected the name of a task, or several"):
+        predictor.predict("fine", "film", tasks=3)
+
+
+_ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
+_CELLS = st.none() | _ANY_TEXT | st.integers() | st.floats() | st.binary(max_size=3) | st.lists(st.none(), max_size=2)
+_COLUMNS = st.sampled_from(["text", "aspect", "score", "given", "", "x"])
+_ROWS = _CELLS | st.dictionaries(_COLUMNS, _CELLS)
+
+
+@given(st.lists(_ANY_TEXT, max_size=4) | st.lists(_ROWS, max_size=4), _CELLS | st.lists(_CELLS, max_size=4))
+def test_any_texts_are_answered_or_refused(predictor, texts, pair):
+    try:
+        message, answers = "", predictor.predict(texts, pair)
+    except EquipoiseError as error:
+        message, answers = str(error), [None] * len(texts)
+    assert len(answers) == len(texts)
+    assert len(message) <= MESSAGE_LIMIT
+    assert message.replace("\n", "").isprintable()

@@ -1,13 +1,19 @@
 """`equipoise predict`."""
 
-import json
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .device import Device
+
+if TYPE_CHECKING:
+    from equipoise.modeling import Inputs
+
+TEXTS_LIMIT = 200_000_000
+"""Bytes of texts, of a file or of standard input, at most."""
 
 
 def predict(
@@ -17,7 +23,8 @@ def predict(
         typer.Argument(
             metavar="TEXT… | FILE",
             help="Texts, or one file: .txt (a text a line), .csv, .tsv, .json, .jsonl or .parquet with the columns "
-            "the tasks read; `-` reads texts from standard input, one a line.",
+            "the tasks read; `-` reads texts from standard input, one a line. What ends like a file is taken for one, "
+            "unless it has a blank and there is no such file.",
         ),
     ],
     output: Annotated[
@@ -31,57 +38,98 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="Texts in a batch; changes the speed only.")] = 64,
     device: Device = None,
 ) -> None:
-    """Answer for texts: one JSON object a text, in order."""
-    from equipoise.files import check_writable, write_text
+    """Answer for texts: one JSON object a text, in order; or for none, where a text cannot be answered."""
+    from equipoise.files import check_writable, to_json, write_text
+    from equipoise.json_values import as_json_value
     from equipoise.modeling import load
 
     if output is not None:
         check_writable(output)
-    rows = _read(texts)
+        _check_apart(output, texts)
+    inputs = _read(texts)
     answers = load(model).predict(
-        rows, pair, tasks=task, batch_size=batch_size, prompts=prompts, show_progress=len(rows) > batch_size
+        inputs, pair, tasks=task, batch_size=batch_size, prompts=prompts, show_progress=len(inputs.rows) > batch_size
     )
-    # Dates and the like, which a Parquet file may hold, are written as text.
-    lines = "".join(json.dumps(answer, ensure_ascii=False, default=str) + "\n" for answer in answers)
+    lines = "".join(to_json(as_json_value(answer)) + "\n" for answer in answers)
     if output is not None:
         write_text(output, lines)
     else:
         sys.stdout.write(lines)
 
 
-def _read(texts: list[str]) -> list[Any]:
-    from equipoise.data import FORMATS, read_rows
-    from equipoise.errors import DataError, UsageError
+def _check_apart(output: Path, texts: list[str]) -> None:
+    """Refuse to replace the file that is read."""
+    from equipoise.errors import UsageError
 
+    if len(texts) == 1 and os.path.isfile(texts[0]) and output.exists() and os.path.samefile(texts[0], output):
+        raise UsageError(f"{output}: found the file that is read, expected another one to write; choose another name.")
+
+
+def _read(texts: list[str]) -> "Inputs":
+    from equipoise.data import FORMATS
+    from equipoise.errors import DataError, UsageError, shorten
+    from equipoise.files import read_bytes
+    from equipoise.modeling import Inputs
+
+    endings = (".txt", *FORMATS)
+    text = texts[0]
+    ending = os.path.splitext(text)[1].lower()
     if texts == ["-"]:
-        return _lines(sys.stdin.buffer.read(), "standard input")
-    path = Path(texts[0])
-    ending = path.suffix.lower()
-    if len(texts) == 1 and ending == ".txt":
+        return _lines(sys.stdin.buffer.read(TEXTS_LIMIT + 1), "standard input")
+    if len(texts) == 1 and ending in endings:
+        if len(text.split()) > 1 and not os.path.lexists(text):
+            typer.echo(f"note: there is no file {shorten(repr(text), 100)}; it is answered as a text.", err=True)
+            return Inputs(texts)
         try:
-            return _lines(path.read_bytes(), str(path))
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}).") from None
-    if len(texts) == 1 and ending in FORMATS:
-        table = read_rows(path)
-        # NaN, which a Parquet file may hold, is no JSON.
-        cells = ([None if cell != cell else cell for cell in column] for column in table.columns.values())
-        return [dict(zip(table.columns, row, strict=True)) for row in zip(*cells, strict=True)]
+            return _lines(read_bytes(text, TEXTS_LIMIT), text) if ending == ".txt" else _table(Path(text))
+        except DataError as error:
+            if os.path.lexists(text):
+                raise
+            raise DataError(
+                f"{error} It is taken for a file, since it ends in {ending}; if it is a text, give it through standard "
+                "input (-)."
+            ) from None
     for text in texts:
-        if len(text) < 256 and Path(text).exists():
-            known = ", ".join([".txt", *FORMATS])
-            raise UsageError(f"{text}: is a file or folder, expected texts, or one file that ends in {known}.")
-    return list(texts)
+        if os.path.lexists(text):
+            raise UsageError(
+                f"{text}: is a file or folder, expected texts, or one file that ends in {', '.join(endings)}. Give a "
+                "text that is called like it through standard input (-)."
+            )
+    return Inputs(texts)
 
 
-def _lines(content: bytes, where: str) -> list[str]:
+def _table(path: Path) -> "Inputs":
+    """The rows of a file, whose cells JSON can hold."""
+    from equipoise.data import read_rows
+    from equipoise.errors import DataError
+    from equipoise.json_values import as_json_value
+    from equipoise.modeling import gather_inputs
+
+    rows = read_rows(path)
+    for column, cells in rows.columns.items():
+        for index, cell in enumerate(cells):
+            if isinstance(cell, dict | list | float):
+                try:
+                    cells[index] = as_json_value(cell)
+                except RecursionError:
+                    raise DataError(
+                        f"{rows.where(index)}, column '{column}': found a cell that is nested too deeply; leave the "
+                        "row or the column out."
+                    ) from None
+    return gather_inputs(rows)
+
+
+def _lines(content: bytes, where: str) -> "Inputs":
     """The texts of a file, one a line."""
     from equipoise.errors import DataError
+    from equipoise.modeling import Inputs
 
+    if len(content) > TEXTS_LIMIT:
+        raise DataError(f"{where}: found more than {TEXTS_LIMIT:,} bytes, expected {TEXTS_LIMIT:,} at most; split it.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: byte {error.start} is not UTF-8; save the text as UTF-8.") from None
     # Not splitlines: it cuts at signs that may stand inside a text.
     lines = text.removesuffix("\n").split("\n") if text else []
-    return [line.removesuffix("\r") for line in lines]
+    return Inputs([line.removesuffix("\r") for line in lines], lambda index: f"{where}, line {index + 1}")

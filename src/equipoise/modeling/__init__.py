@@ -7,6 +7,7 @@ from .encoding import encode_texts
 from .ensembling import check_prompts, infer_texts
 from .frozen_layers import FrozenLayers
 from .inference import count_work, infer, make_batch
+from .inputs import Inputs, gather_inputs
 from .model import MultiTaskModel
 from .predictor import Predictor, load
 from .prefix import Prefix
@@ -17,6 +18,7 @@ from .task_modules import TaskModule
 __all__ = [
     "PENALTIES",
     "FrozenLayers",
+    "Inputs",
     "LinearProbe",
     "MultiTaskModel",
     "Predictor",
@@ -29,6 +31,7 @@ __all__ = [
     "fingerprint",
     "freeze_embeddings",
     "freeze_layers",
+    "gather_inputs",
     "has_adapter",
     "infer",
     "infer_texts",

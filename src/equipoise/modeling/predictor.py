@@ -1,6 +1,6 @@
 """Texts in, answers out."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,14 @@ import numpy.typing as npt
 import torch
 from datasets import Dataset
 
+from equipoise.data import Rows
 from equipoise.devices import choose_device
-from equipoise.errors import DataError, ModelError, UsageError, did_you_mean
-from equipoise.tasks import Task, as_text
+from equipoise.errors import ModelError, UsageError, did_you_mean
+from equipoise.tasks import Task
 
 from .ensembling import check_prompts, infer_texts
+from .inputs import Inputs, Reader, Text, echo, gather_inputs, gather_pairs, read_inputs
 from .model import MultiTaskModel
-
-Text = str | Mapping[str, Any]
 
 
 class Predictor:
@@ -36,7 +36,7 @@ class Predictor:
 
     def predict(
         self,
-        texts: Text | Sequence[Text],
+        texts: Text | Sequence[Text] | Rows | Inputs,
         pair: str | Sequence[str] | None = None,
         *,
         tasks: str | Sequence[str] | None = None,
@@ -47,7 +47,8 @@ class Predictor:
         """Answer for each text, in order.
 
         Args:
-            texts: one text or several; or rows (dicts, or a pandas DataFrame) that hold the columns the tasks read.
+            texts: one text or several, of a million characters each at most; or rows (dicts, a pandas DataFrame, or
+                what `equipoise.data.read_rows` returns) that hold the columns the tasks read.
             pair: second text (a target, an aspect) for the tasks that read one: one for all texts, or one each.
             tasks: names of the tasks to answer for; by default all but the auxiliary ones.
             batch_size: texts in a batch; it does not change the answers beyond 1e-5.
@@ -62,34 +63,36 @@ class Predictor:
 
         Raises:
             UsageError: a task does not exist, has fewer templates, or reads a pair and none was given.
-            DataError: a text is empty or no text.
+            DataError: texts are empty, or no text; all such rows are counted, the first named, and nothing is answered.
             ModelError: the model's weights are damaged: a prediction is NaN.
         """
-        if batch_size < 1:
-            raise UsageError(f"batch_size: found {batch_size}, expected 1 or more.")
+        _check_whole_number("batch_size", batch_size)
+        _check_whole_number("prompts", prompts)
         wanted = self._choose([tasks] if isinstance(tasks, str) else tasks)
         check_prompts(prompts, wanted)
-        rows = _rows(texts)
-        pairs = [pair] * len(rows) if pair is None or isinstance(pair, str) else list(pair)
-        if len(pairs) != len(rows):
-            raise UsageError(f"pair: found {len(pairs)} for {len(rows)} texts, expected one for all or one each.")
-        answers = [_echo(row, second, wanted) for row, second in zip(rows, pairs, strict=True)]
+        inputs = gather_inputs(texts)
+        pairs = gather_pairs(pair, len(inputs.rows))
         # Tasks that read the same columns read the same sequence: it is encoded once.
-        for columns in dict.fromkeys((task.text, task.pair) for task in wanted.values()):
-            readers = {name: task for name, task in wanted.items() if (task.text, task.pair) == columns}
-            inputs = [
-                _read(row, second, *columns, number, next(iter(readers)))
-                for number, (row, second) in enumerate(zip(rows, pairs, strict=True), 1)
-            ]
-            predictions = self._infer(inputs, readers, batch_size, prompts, show_progress)
-            for name, task in readers.items():
+        readers: dict[tuple[str, str | None], Reader] = {}
+        for name, task in wanted.items():
+            readers.setdefault((task.text, task.pair), Reader(name, task.text, task.pair))
+        read = read_inputs(inputs, pairs, list(readers.values()))
+        answers = [echo(row, second, wanted) for row, second in zip(inputs.rows, pairs, strict=True)]
+        for columns, reader in readers.items():
+            items = read[reader]
+            served = {name: task for name, task in wanted.items() if (task.text, task.pair) == columns}
+            predictions = self._infer(items, served, batch_size, prompts, show_progress)
+            for name, task in served.items():
                 for answer, prediction in zip(answers, predictions[name], strict=True):
                     answer[name] = task.answer(prediction)
         return answers
 
-    def _choose(self, names: Sequence[str] | None) -> dict[str, Task]:
+    def _choose(self, names: Any) -> dict[str, Task]:
         if names is None:
             return {name: task for name, task in self.tasks.items() if not task.auxiliary}
+        names = list(names) if isinstance(names, Iterable) else [names]
+        if not all(isinstance(name, str) for name in names):
+            raise UsageError(f"tasks: found {names!r}, expected the name of a task, or several.")
         for name in names:
             if name not in self.tasks:
                 raise UsageError(f"task '{name}' is not in the model. {did_you_mean(name, self.tasks)}")
@@ -141,48 +144,6 @@ def load(folder: str | Path, device: str | torch.device | None = None) -> Predic
     return Predictor(MultiTaskModel.from_pretrained(folder).to(chosen))
 
 
-def _rows(texts: Any) -> list[Text]:
-    if isinstance(texts, str | Mapping):
-        return [texts]
-    if hasattr(texts, "to_dict") and hasattr(texts, "columns"):
-        return texts.to_dict("records")
-    if not isinstance(texts, Iterable):
-        raise UsageError(f"texts: found {texts!r}, expected a text, several texts, or rows.")
-    return list(texts)
-
-
-def _echo(row: Text, pair: str | None, tasks: Collection[str]) -> dict[str, Any]:
-    if isinstance(row, Mapping):
-        taken = {*tasks, "given"}
-        kept = {column: value for column, value in row.items() if column not in taken}
-        given = {column: value for column, value in row.items() if column in taken}
-        return {**kept, "given": given} if given else kept
-    return {"text": row} if pair is None else {"text": row, "pair": pair}
-
-
-def _read(
-    row: Text, pair: str | None, text_column: str, pair_column: str | None, number: int, task: str
-) -> tuple[str, str | None]:
-    if isinstance(row, Mapping):
-        if text_column not in row:
-            raise DataError(
-                f"row {number}: no column '{text_column}', which task '{task}' reads. {did_you_mean(text_column, row)}"
-            )
-        text = row[text_column]
-        if pair_column is not None and pair is None:
-            pair = row.get(pair_column)
-    else:
-        text = row
-    # As training reads them.
-    text, pair = as_text(text), as_text(pair)
-    if not isinstance(text, str) or not text.strip():
-        found = "an empty text" if text is None or isinstance(text, str) else repr(text)
-        raise DataError(f"row {number}: found {found}, expected a text; leave the row out.")
-    if pair_column is None:
-        return text, None
-    if not isinstance(pair, str) or not pair.strip():
-        raise UsageError(
-            f"row {number}: task '{task}' reads a second text (column '{pair_column}'), found {pair!r}; give `pair` "
-            "(--pair), or rows that hold the column, or leave the task out."
-        )
-    return text, pair
+def _check_whole_number(key: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise UsageError(f"{key}: found {value!r}, expected 1 or more.")
