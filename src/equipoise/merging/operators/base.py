@@ -154,7 +154,7 @@ class MergeOperator(ABC):
         Args:
             vectors: τ_i of each expert by its name. A tensor that an expert lacks counts as zeros.
             weights: the weight of each expert.
-            base: the base's tensors; those that some expert changed, at least, on the vectors' device.
+            base: the base's tensors, at least those that some expert changed; on the vectors' device or another.
             statistics: by expert and tensor, if the operator needs some.
             seed: of random draws.
             survey: what `survey` returned for all these vectors, if it is known already; not used if some weight is 0.
@@ -198,9 +198,11 @@ class MergeOperator(ABC):
         if survey is None or len(experts) < len(vectors):
             survey = self.survey({expert: vectors[expert] for expert in experts}, linear)
         for tensor, values in base.items():
-            if not any(tensor in vector for vector in vectors.values()):
+            known_by = [vector[tensor] for vector in vectors.values() if tensor in vector]
+            if not known_by:
                 continue
-            values = values.detach().float()
+            # Vectors may lie on the CPU while the base computes elsewhere: they are merged where they lie.
+            values = values.detach().to(known_by[0].device).float()
             if not experts:
                 yield tensor, torch.zeros_like(values)
                 continue
