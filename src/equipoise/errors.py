@@ -43,6 +43,10 @@ class TrainingError(EquipoiseError):
     """Training cannot start or go on."""
 
 
+class OutputError(EquipoiseError):
+    """An output may not be written, because something there must not be lost."""
+
+
 class UsageError(EquipoiseError):
     """The run file or the command line asks for something that does not exist: exit code 2."""
 

@@ -141,8 +141,20 @@ def _kind_of_file(mode: int) -> str:
     return kinds.get(stat.S_IFMT(mode), "a device")
 
 
+def starts_with(path: Path, header: str) -> bool:
+    """Whether a text file begins with a header, by which we know what we wrote."""
+    expected = header.encode()
+    try:
+        with path.open("rb") as file:
+            return file.read(len(expected)) == expected
+    except OSError:
+        return False
+
+
 def check_writable(path: str | Path) -> None:
     """Make sure that a file can be written, before the work that fills it.
+
+    Whether a file that lies there may be replaced is for `equipoise.outputs.check_output_file` to say.
 
     Raises:
         UsageError: its folder does not exist or cannot be written, or the path is no ordinary file.
@@ -159,8 +171,12 @@ def check_writable(path: str | Path) -> None:
 
 @contextmanager
 def replace_folder(folder: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder` that takes its place when the block ends without an error."""
-    folder = Path(folder)
+    """Yield a temporary folder beside `folder` that takes its place when the block ends without an error.
+
+    What lies there is removed: call `equipoise.outputs.check_output` first, which says whether it may be.
+    """
+    # Where a link leads, the folder that it leads to is replaced; "." has no name of its own.
+    folder = Path(folder).resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     clean_leftovers(folder)
     with temporary_folder(folder) as temporary:

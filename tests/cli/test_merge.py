@@ -51,7 +51,7 @@ def test_another_base_than_the_files_name_is_said(experts, tiny_model):
 def test_options_reach_the_operator(experts):
     assert _run(experts, "--operator", "ties", "--option", "density=0.5", "--option", "trim=tensor").exit_code == 0
     assert json.loads((experts / "out" / "merge.json").read_text())["options"] == {"density": 0.5, "trim": "tensor"}
-    assert "found something there" in str(_run(experts).exception)
+    assert "found a model there" in str(_run(experts).exception)
     assert _run(experts, "--overwrite", "--rank", "1").exit_code == 0
 
 

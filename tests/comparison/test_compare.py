@@ -13,7 +13,7 @@ from comparisons import lines_of, strike_comparison, write_run_file
 from corpus import words_data, write_data
 from equipoise.cli import main
 from equipoise.comparison import compare, processes, running
-from equipoise.errors import TrainingError, UsageError
+from equipoise.errors import OutputError, TrainingError, UsageError
 from equipoise.training import read_run
 from pages import Page
 
@@ -157,7 +157,7 @@ def test_other_settings_are_refused(finished, tmp_path, tiny_model):
         again(trials=3)
     with pytest.raises(TrainingError, match="single_task_epochs"):
         again(single_task_epochs=[1, 2])
-    with pytest.raises(TrainingError, match="holds other files"):
+    with pytest.raises(OutputError, match="holds the input"):
         compare([run], "dao", output=source)
     shutil.copytree(finished.folder, tmp_path / "copy")
     settings = json.loads((tmp_path / "copy/settings.json").read_text())

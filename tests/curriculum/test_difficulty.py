@@ -95,7 +95,7 @@ def test_other_files_are_never_replaced(tmp_path, tiny_model, capsys, monkeypatc
     (tmp_path / "run" / "difficulty").mkdir(parents=True)
     (tmp_path / "run" / "difficulty" / "thesis.txt").write_text("mine")
     code, message = call(monkeypatch, capsys, path)
-    assert code == 2
+    assert code == 1
     assert "holds other files (thesis.txt)" in message
     assert (tmp_path / "run" / "difficulty" / "thesis.txt").read_text() == "mine"
 

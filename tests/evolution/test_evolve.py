@@ -15,7 +15,7 @@ import torch
 import equipoise
 from equipoise.config import load_config, make_config
 from equipoise.data import load_table
-from equipoise.errors import DataError, TrainingError, UsageError
+from equipoise.errors import DataError, OutputError, TrainingError, UsageError
 from equipoise.evaluation import evaluate
 from equipoise.evolution import Recipe, evolve, rivals, searching
 from equipoise.evolution import run as running
@@ -304,7 +304,7 @@ def test_a_folder_that_is_no_merge_is_left_alone(merged, tmp_path):
     shutil.rmtree(config.output / "merge")
     (config.output / "merge").mkdir()
     (config.output / "merge" / "thesis.txt").write_text("years of work")
-    with pytest.raises(TrainingError, match=r"holds other files \(thesis\.txt\)"):
+    with pytest.raises(OutputError, match=r"holds other files \(thesis\.txt\)"):
         evolve(config, overwrite=True)
     assert (config.output / "merge" / "thesis.txt").exists()
 

@@ -13,7 +13,7 @@ from corpus import write_data
 from equipoise.cli import main
 from equipoise.config import load_config, make_config
 from equipoise.data import load_table
-from equipoise.errors import TrainingError, UsageError
+from equipoise.errors import OutputError, TrainingError, UsageError
 from equipoise.evaluation import predict_asked, score_predictions
 from equipoise.experts import plan_cells, run, train_experts
 from equipoise.experts.folder import read_records
@@ -233,15 +233,15 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path, tiny_model, w
     monkeypatch.delenv("WORLD_SIZE")
     assert not (tmp_path / "run").exists()
     (tmp_path / "run").write_text("")
-    refused(TrainingError, "run: found a file, expected a folder")
+    refused(OutputError, "run: found a file, expected a folder")
     (tmp_path / "run").unlink()
     (tmp_path / "run" / "experts").mkdir(parents=True)
     (tmp_path / "run" / "experts" / "thesis.tex").write_text("")
-    refused(TrainingError, r"holds other files \(thesis\.tex\)")
+    refused(OutputError, r"holds other files \(thesis\.tex\)")
     (tmp_path / "run" / "experts" / "thesis.tex").rename(tmp_path / "run" / "experts" / "reviews.csv")
     inside = {"path": str(tmp_path / "run" / "experts" / "reviews.csv")}
     shutil.rmtree(tmp_path / "run")
-    refused(TrainingError, r"holds the input sources\.reviews\.path", sources={**data["sources"], "reviews": inside})
+    refused(OutputError, r"holds the input sources\.reviews\.path", sources={**data["sources"], "reviews": inside})
 
 
 def test_which_cells_are_scored_how(modules):

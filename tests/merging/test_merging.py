@@ -11,7 +11,7 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from adapters import one, save_model
 from asking import TEXTS, encode, predict
-from equipoise.errors import ModelError, UsageError
+from equipoise.errors import ModelError, OutputError, UsageError
 from equipoise.merging import Base, find_experts, merge, read_vectors
 from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
 
@@ -233,7 +233,7 @@ def test_what_cannot_be_merged_is_refused(tmp_path, tiny_llm, tiny_model):
         with pytest.raises(kind, match=message):
             merge([tmp_path / name for name in names], tmp_path / "out", **options)
         assert not (tmp_path / "out").exists()
-    with pytest.raises(UsageError, match="found something there"):
+    with pytest.raises(OutputError, match="holds other files"):
         merge([tmp_path / "llm"], tmp_path / "full")
 
 

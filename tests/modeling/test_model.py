@@ -17,7 +17,7 @@ from transformers import (
     RobertaModel,
 )
 
-from equipoise.errors import ModelError
+from equipoise.errors import ModelError, OutputError
 from equipoise.modeling import MultiTaskModel, load_backbone
 from equipoise.tasks import Classification, Regression
 
@@ -217,7 +217,7 @@ def test_a_full_disk_while_saving(model, tmp_path):
 
 def test_other_files_are_not_replaced(model, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(ModelError, match="holds other files"):
+    with pytest.raises(OutputError, match="holds other files"):
         model.save_pretrained(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     model.save_pretrained(tmp_path / "model")
@@ -228,5 +228,5 @@ def test_a_model_without_its_backbone_is_not_looked_for_elsewhere(model, tmp_pat
     monkeypatch.chdir(tmp_path)
     model.save_pretrained("m")
     shutil.rmtree("m/backbone")
-    with pytest.raises(ModelError, match="m/backbone does not exist"):
+    with pytest.raises(ModelError, match=r"m/backbone/.*found no such file"):
         MultiTaskModel.from_pretrained("m")

@@ -138,8 +138,8 @@ def test_a_full_disk_leaves_the_checkpoint_before_intact(tmp_path, tiny_model, m
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("optimizer.pt", None, r"optimizer.pt: found no such file, expected \d+ bytes"),
-        ("optimizer.pt", 100, r"optimizer.pt: found 100 bytes, expected \d+ bytes"),
+        ("optimizer.pt", None, "optimizer.pt: found no such file"),
+        ("optimizer.pt", 100, "optimizer.pt: found content with digest"),
         ("optimizer.pt", "zeros", "optimizer.pt: .*: the checkpoint is damaged"),
         ("model.safetensors", "zeros", "model.safetensors: .*: the checkpoint is damaged"),
         ("complete", 0, "complete: found no list of files"),

@@ -7,7 +7,7 @@ import equipoise
 from corpus import run_data, write_run
 from equipoise.balancing import NonFiniteLoss
 from equipoise.config import dump_config, load_config, make_config
-from equipoise.errors import TrainingError, UsageError
+from equipoise.errors import OutputError, TrainingError, UsageError
 from equipoise.modeling.task_modules import ClassificationModule
 from equipoise.training import precision as precisions
 from equipoise.training import run as run_module
@@ -118,7 +118,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path, tiny_model):
     for name in ("notes.txt", "config.yaml"):
         (tmp_path / "run" / name).write_text("a: 1")
         for options in ({"overwrite": True}, {"resume": True}, {}):
-            with pytest.raises(TrainingError, match="holds other files"):
+            with pytest.raises(OutputError, match="holds other files"):
                 train(tmp_path / "run.yaml", **options)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"thesis.tex", "notes.txt", "config.yaml"}
 
@@ -126,7 +126,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path, tiny_model):
 def test_an_output_that_is_a_file(tmp_path, tiny_model):
     (tmp_path / "run").write_text("a file")
     write_run(tmp_path, tiny_model)
-    with pytest.raises(TrainingError, match="the output is a file"):
+    with pytest.raises(OutputError, match="found a file, expected a folder"):
         train(tmp_path / "run.yaml")
 
 
@@ -144,7 +144,7 @@ def test_what_the_run_reads_is_not_where_it_writes(tmp_path, tiny_model):
     inside = tmp_path / "run" / "data.json"
     inside.write_text("[]")
     (tmp_path / "run" / "config.yaml").write_text(HEADER)
-    with pytest.raises(TrainingError, match=r"holds the input sources\.reviews\.path"):
+    with pytest.raises(OutputError, match=r"holds the input sources\.reviews\.path"):
         train(run_file, [f"sources.reviews.path={inside}"], overwrite=True)
     assert inside.read_text() == "[]"
 

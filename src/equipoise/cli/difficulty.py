@@ -12,17 +12,17 @@ def difficulty(run_file: RunFile, set_: Set = None, device: Device = None) -> No
     from rich.console import Console
 
     from equipoise.config import load_config
-    from equipoise.curriculum import check_folder, gather_difficulty, measure_difficulty, write_examples
+    from equipoise.curriculum import DIFFICULTY_OUTPUT, gather_difficulty, measure_difficulty, write_examples
     from equipoise.files import replace_folder
+    from equipoise.outputs import check_output
     from equipoise.reporting import correlations_table, difficulty_table, write_difficulty
     from equipoise.temporaries import clean_leftovers
-    from equipoise.training.folder import DIFFICULTY, check_inputs_apart
+    from equipoise.training.folder import DIFFICULTY, inputs_of
 
     config = load_config(run_file, set_ or ())
     folder = config.output / DIFFICULTY
-    check_inputs_apart(config)
     clean_leftovers(folder)
-    check_folder(folder)
+    check_output(folder, DIFFICULTY_OUTPUT, inputs_of(config))
     measured = measure_difficulty(config)
     results = gather_difficulty(measured)
     with replace_folder(folder) as written:

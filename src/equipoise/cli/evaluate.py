@@ -23,15 +23,19 @@ def evaluate(
     """Score a trained model on the data of a run file."""
     from rich.console import Console
 
+    from equipoise.config import load_config
     from equipoise.evaluation import evaluate as score
-    from equipoise.files import check_writable, write_json
+    from equipoise.files import write_json
     from equipoise.modeling import load
+    from equipoise.outputs import check_output_file
     from equipoise.reporting import results_table
+    from equipoise.training.folder import inputs_of
 
+    config = load_config(run_file, set_ or ())
     if output is not None:
-        check_writable(output)
+        check_output_file(output, [("MODEL", model), ("RUN.yaml", run_file), *inputs_of(config)])
     predictor = load(model)
-    records = score(predictor, run_file, set_ or (), split=split, prompts=prompts)
+    records = score(predictor, config, split=split, prompts=prompts)
     if output is not None:
         write_json(output, records)
     Console().print(results_table(records, predictor.tasks))

@@ -45,7 +45,7 @@ def merge(
         typer.Option(help="Where several experts have a module for one task: `keep` each, `average` them, or `error`."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of random draws; 0 when not given.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what lies in the output folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the merge that lies there.")] = False,
     device: Device = None,
 ) -> None:
     """Merge experts of one base into one model.

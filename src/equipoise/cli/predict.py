@@ -39,13 +39,14 @@ def predict(
     device: Device = None,
 ) -> None:
     """Answer for texts: one JSON object a text, in order; or for none, where a text cannot be answered."""
-    from equipoise.files import check_writable, to_json, write_text
+    from equipoise.files import to_json, write_text
     from equipoise.json_values import as_json_value
     from equipoise.modeling import load
+    from equipoise.outputs import check_output_file
 
     if output is not None:
-        check_writable(output)
-        _check_apart(output, texts)
+        read = [("MODEL", model), *(("FILE", Path(text)) for text in texts if os.path.isfile(text))]
+        check_output_file(output, read)
     inputs = _read(texts)
     answers = load(model).predict(
         inputs, pair, tasks=task, batch_size=batch_size, prompts=prompts, show_progress=len(inputs.rows) > batch_size
@@ -55,14 +56,6 @@ def predict(
         write_text(output, lines)
     else:
         sys.stdout.write(lines)
-
-
-def _check_apart(output: Path, texts: list[str]) -> None:
-    """Refuse to replace the file that is read."""
-    from equipoise.errors import UsageError
-
-    if len(texts) == 1 and os.path.isfile(texts[0]) and output.exists() and os.path.samefile(texts[0], output):
-        raise UsageError(f"{output}: found the file that is read, expected another one to write; choose another name.")
 
 
 def _read(texts: list[str]) -> "Inputs":

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from equipoise.config import BalanceConfig, RunConfig
 from equipoise.training.single_task import single_task
 
+from .records import RUNS
 from .rows import Kind, Row
 from .tuning import best_on_dev, candidate_weights, trial_budget
 
@@ -191,7 +192,7 @@ class Plan:
 
     def _cell(self, row: Row, key: str, role: Any, seed: int, tasks: tuple[str, ...], config: RunConfig) -> Cell:
         train = config.train.model_copy(update={"seed": seed})
-        config = config.model_copy(update={"train": train, "output": self.folder / "runs" / key})
+        config = config.model_copy(update={"train": train, "output": self.folder / RUNS / key})
         return Cell(key, row.name, role, seed, tasks, config, row.run.steps(config))
 
 

@@ -7,14 +7,18 @@ from typing import Any
 
 from equipoise.errors import TrainingError
 from equipoise.files import append_json_line, read_json_lines, write_json
+from equipoise.modeling import digest_base
+from equipoise.outputs import OutputKind
 from equipoise.temporaries import remove_folder
 from equipoise.training.description import fingerprint
+from equipoise.training.folder import strangers_among_runs
 
 from .inputs import RunFile
 
 _MARK = "settings of an Equipoise comparison"
 _JOURNAL = "compare.jsonl"
-_FILES = (_JOURNAL, "compare.html", "compare.json", "runs", "settings.json")
+RUNS = "runs"
+_FILES = (_JOURNAL, "compare.html", "compare.json", RUNS, "settings.json")
 """All that a comparison writes, in the order of its removal; the file by which it is known comes last."""
 
 
@@ -33,26 +37,23 @@ def describe_settings(runs: Sequence[RunFile], trials: int, single_task_epochs: 
                     mode="json", exclude={"balance": True, "output": True, "train": {"seed"}}, exclude_defaults=True
                 ),
                 "data": fingerprint(run.table),
+                "base": digest_base(run.config.model),
             }
             for run in runs
         },
     }
 
 
-def check_output(folder: Path) -> None:
-    """Refuse to touch what is no comparison's folder.
+def _strangers(folder: Path) -> list[str]:
+    """Return what would be lost with the runs of a comparison; only what it writes is removed."""
+    found = strangers_among_runs(folder / RUNS)
+    return [f"{RUNS}/{name}" for name in found if not name.endswith(".log")]  # what a training printed
 
-    Raises:
-        TrainingError: it is a file, or holds something else.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise TrainingError(f"{folder}: the output is a file, expected a folder; choose another with --output.")
-    found = sorted(path.name for path in folder.iterdir() if path.name[0] != ".") if folder.exists() else []
-    if found and _read_settings(folder) is None:
-        raise TrainingError(
-            f"{folder}: the output folder holds other files ({', '.join(found[:3])}), expected none or those of a "
-            "comparison; choose another with --output."
-        )
+
+COMPARISON_OUTPUT = OutputKind(
+    "a comparison", lambda folder: _read_settings(folder) is not None, _strangers, hint="choose another with --output"
+)
+"""What `equipoise compare` writes, and may replace."""
 
 
 def open_folder(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
@@ -109,7 +110,7 @@ def _compare(key: str, there: Any, now: Any) -> list[str]:
         return [
             words for name in {**there, **now} for words in _compare(f"{key}.{name}", there.get(name), now.get(name))
         ]
-    if there == now:
+    if there == now or (there is None and key.endswith(".base")):  # of before bases were recorded
         return []
     if key.endswith(".data"):
         return [f"{key.removesuffix('.data')}: the rows or labels of its files"]

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from equipoise.config import BalanceConfig
 from equipoise.errors import UsageError
 from equipoise.files import write_json
+from equipoise.outputs import check_output
 from equipoise.reporting import write_comparison
-from equipoise.training.folder import only_run_in
+from equipoise.training.folder import inputs_of, only_run_in
 from equipoise.training.single_task import load_single_tasks
 
 from .inputs import load_run_files
 from .plan import Plan
-from .records import check_output, describe_settings, open_folder
+from .records import COMPARISON_OUTPUT, describe_settings, open_folder
 from .results import gather_results
 from .rows import Kind, make_rows, parse_balancers
 from .running import run_cells
@@ -97,7 +98,8 @@ def compare(
             notes.append(f"{run.name} has no {' and no '.join(missing)}: its rows have no Δm, rank or run score.")
     first = runs[0].config.output
     folder = Path(output).absolute() if output is not None else first.with_name(f"{first.name}-compare")
-    check_output(folder)
+    read = {(f"{run.name}: {name}", path) for run in runs for name, path in inputs_of(run.config)}
+    check_output(folder, COMPARISON_OUTPUT, sorted(read))
     epochs = sorted(set(single_task_epochs))
     plan = Plan(rows, seeds, trials, epochs, folder)
     settings = describe_settings(runs, trials, epochs)

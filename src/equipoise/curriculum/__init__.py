@@ -4,11 +4,12 @@ from .dynamics import Dynamics, measure_dynamics
 from .measuring import MEASURES, NEED_FEATURES, Difficulty, TaskDifficulty, measure_table, summarise
 from .metadata import EXAMPLE_WEIGHTS, TASK_WEIGHTS, describe_examples, describe_tasks, score_examples
 from .pvi import Pvi, measure_pvi
-from .running import MeasuredRun, check_folder, gather_difficulty, measure_difficulty, write_examples
+from .running import DIFFICULTY_OUTPUT, MeasuredRun, gather_difficulty, measure_difficulty, write_examples
 from .sampler import CurriculumSampler
 from .schedules import Curriculum, Stage, competence
 
 __all__ = [
+    "DIFFICULTY_OUTPUT",
     "EXAMPLE_WEIGHTS",
     "MEASURES",
     "NEED_FEATURES",
@@ -21,7 +22,6 @@ __all__ = [
     "Pvi",
     "Stage",
     "TaskDifficulty",
-    "check_folder",
     "competence",
     "describe_examples",
     "describe_tasks",

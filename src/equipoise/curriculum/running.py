@@ -8,8 +8,8 @@ import numpy as np
 
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Table, load_table
-from equipoise.errors import UsageError
 from equipoise.files import to_json, write_text
+from equipoise.outputs import OutputKind
 
 from .measuring import MEASURES, Difficulty, TaskDifficulty, measure_table, summarise
 
@@ -74,21 +74,12 @@ def gather_difficulty(measured: MeasuredRun) -> dict[str, Any]:
     }
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse to replace what is no folder of difficulty.
+def _strangers(folder: Path) -> list[str]:
+    return sorted({path.name for path in folder.iterdir()} - _FILES)
 
-    Raises:
-        UsageError: it is a file, or holds something else.
-    """
-    for path in (folder.parent, folder):
-        if path.exists() and not path.is_dir():
-            raise UsageError(f"{path}: found a file, expected a folder; choose another `output`.")
-    found = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    if others := sorted(found - _FILES):
-        raise UsageError(
-            f"{folder}: the folder of difficulty holds other files ({', '.join(others[:3])}), expected none; choose "
-            "another `output`."
-        )
+
+DIFFICULTY_OUTPUT = OutputKind("difficulty", lambda folder: (folder / EXAMPLES_FILE).is_file(), _strangers, whole=True)
+"""What `equipoise difficulty` writes, and replaces."""
 
 
 def write_examples(folder: Path, difficulty: Difficulty) -> None:

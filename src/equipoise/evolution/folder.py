@@ -9,10 +9,13 @@ from typing import Any
 
 from equipoise.config import RunConfig, dump_config
 from equipoise.errors import TrainingError
-from equipoise.files import append_json_line, read_json_lines, write_json, write_text
+from equipoise.files import append_json_line, read_json_lines, starts_with, write_json, write_text
 from equipoise.locks import LockedError, Waiting, hold
+from equipoise.modeling import model_strangers
+from equipoise.outputs import OutputKind, check_output
 from equipoise.temporaries import clean_leftovers_in, remove_folder
-from equipoise.training.folder import changed_settings
+from equipoise.training.description import check_same_inputs
+from equipoise.training.folder import changed_settings, inputs_of
 
 HEADER = "# Written by Equipoise: the run file of this merge, complete.\n"
 _JOURNAL, _CONFIG, _LOCKS = "merge.jsonl", "config.yaml", ".locks"
@@ -21,6 +24,18 @@ _FILES = (_JOURNAL, "merge.html", "merge.json", SEARCHES, PREDICTIONS, MODEL, "d
 """All that a merge writes, in the order of its removal: first what says that something is finished, last the file by
 which its folder is known."""
 _POLL = 1.0
+
+
+def _is_ours(folder: Path) -> bool:
+    return starts_with(folder / _CONFIG, HEADER)
+
+
+def _strangers(folder: Path) -> list[str]:
+    """Return what would be lost with a merge; only what it writes is removed."""
+    return [f"{MODEL}/{name}" for name in model_strangers(folder / MODEL)] if (folder / MODEL).is_dir() else []
+
+
+_MERGE_OUTPUT = OutputKind("a merge", _is_ours, _strangers)
 
 
 class MergeFolder:
@@ -33,28 +48,20 @@ class MergeFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def check(self) -> None:
-        """Refuse to touch what is no folder of a merge.
+    def check(self, config: RunConfig) -> None:
+        """Refuse to touch what is no folder of a merge, or has to do with what the run file reads.
 
         Raises:
-            TrainingError: it is a file, or holds something else.
+            OutputError: see `equipoise.outputs.check_output`.
         """
-        for path in (self.path.parent, self.path):
-            if path.exists() and not path.is_dir():
-                raise TrainingError(f"{path}: found a file, expected a folder; choose another `output`.")
-        found = sorted(one.name for one in self.path.iterdir() if one.name[0] != ".") if self.path.exists() else []
-        if found and not self._is_ours():
-            raise TrainingError(
-                f"{self.path}: the folder of the merge holds other files ({', '.join(found[:3])}), expected none or a "
-                "merge; choose another `output`."
-            )
+        check_output(self.path, _MERGE_OUTPUT, inputs_of(config))
 
     def open(self, config: RunConfig, data: Mapping[str, Any], overwrite: bool) -> None:
         """Begin a merge, or make sure that it is this run file's.
 
         Args:
             config: the run file.
-            data: what its table holds (`describe_table`).
+            data: what its table holds (`describe_inputs`).
             overwrite: remove the merge that lies there.
 
         Raises:
@@ -68,7 +75,7 @@ class MergeFolder:
                 for name in _FILES:
                     if name != _LOCKS:
                         remove_folder(self.path / name)
-            if not self._is_ours():
+            if not _is_ours(self.path):
                 # First the file by which the folder is known: what is killed here goes on.
                 write_text(self.path / _CONFIG, HEADER + dump_config(config))
             if changed := changed_settings(config, self.path / _CONFIG, free=r"output"):
@@ -79,11 +86,7 @@ class MergeFolder:
             if not (self.path / "data.json").exists():
                 write_json(self.path / "data.json", data)
             begun = json.loads((self.path / "data.json").read_text(encoding="utf-8"))
-            if begun["fingerprint"] != data["fingerprint"]:
-                raise TrainingError(
-                    f"{self.path}: the data changed since the merge was begun (rows then {begun['rows']}, now "
-                    f"{data['rows']}); put the files back, or start anew with --overwrite or another `output`."
-                )
+            check_same_inputs(self.path, begun, data, "the merge")
 
     @property
     def cells(self) -> dict[str, dict[str, Any]]:
@@ -137,9 +140,3 @@ class MergeFolder:
         line = {"cell": name, **found, "seconds": round(time.monotonic() - began, 1)}
         with self.hold("journal"):
             append_json_line(self.path / _JOURNAL, line)
-
-    def _is_ours(self) -> bool:
-        try:
-            return (self.path / _CONFIG).read_text(encoding="utf-8").startswith(HEADER)
-        except (OSError, UnicodeDecodeError):
-            return False

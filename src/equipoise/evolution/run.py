@@ -21,7 +21,7 @@ from equipoise.files import replace_folder, write_json
 from equipoise.progress import progress
 from equipoise.reporting import write_merge
 from equipoise.tasks import task_from_dict
-from equipoise.training.description import describe_table
+from equipoise.training.description import describe_inputs
 from equipoise.training.folder import MERGE
 from equipoise.training.run import StoppedError, train_one
 from equipoise.training.single_task import SingleTask
@@ -76,7 +76,7 @@ def evolve(run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, o
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     folder = MergeFolder(config.output / MERGE)
-    folder.check()
+    folder.check(config)
     table = load_table(config)
     stages = plan_stages(config, list(table.scored))
     if config.merge.weak.unseen:
@@ -109,7 +109,7 @@ class _Run:
         plans: Sequence[SingleTask],
     ) -> None:
         self.config, self.table, self.folder, self.stages, self.plans = config, table, folder, stages, plans
-        self.data = describe_table(table)
+        self.data = describe_inputs(table, config.model)
         digest = hashlib.sha256(
             json.dumps(
                 [self.data["fingerprint"], config.merge.model_dump(mode="json"), config.train.seed, config.model]

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.config import RunConfig, dump_config
-from equipoise.errors import TrainingError
-from equipoise.files import append_json_line, read_json_lines, write_json, write_text
+from equipoise.files import append_json_line, read_json_lines, starts_with, write_json, write_text
+from equipoise.outputs import OutputKind
 from equipoise.temporaries import remove_folder
-from equipoise.training.folder import check_same, is_run
+from equipoise.training.description import check_same_inputs
+from equipoise.training.folder import check_same, is_run, run_strangers
 
 HEADER = "# Written by Equipoise: the run file of these experts, complete.\n"
 _JOURNAL, _CONFIG = "experts.jsonl", "config.yaml"
@@ -16,21 +17,17 @@ _FILES = ("experts.html", _JOURNAL, "data.json", _CONFIG)
 """All that stands beside the experts' folders; the file by which the folder is known comes last."""
 
 
-def check_output(folder: Path) -> None:
-    """Refuse to touch what is no folder of experts.
+def _strangers(folder: Path) -> list[str]:
+    """Return what would be lost with the experts' runs; nothing else is removed."""
+    return [f"{run.name}/{found}" for run in sorted(folder.iterdir()) if is_run(run) for found in run_strangers(run)]
 
-    Raises:
-        TrainingError: it is a file, or holds something else.
-    """
-    for path in (folder.parent, folder):
-        if path.exists() and not path.is_dir():
-            raise TrainingError(f"{path}: found a file, expected a folder; choose another `output`.")
-    found = sorted(path.name for path in folder.iterdir() if path.name[0] != ".") if folder.exists() else []
-    if found and not _is_ours(folder):
-        raise TrainingError(
-            f"{folder}: the folder of the experts holds other files ({', '.join(found[:3])}), expected none or "
-            "experts; choose another `output`."
-        )
+
+def _is_ours(folder: Path) -> bool:
+    return starts_with(folder / _CONFIG, HEADER)
+
+
+EXPERTS_OUTPUT = OutputKind("experts", _is_ours, _strangers)
+"""What `equipoise experts` writes, and may replace."""
 
 
 def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], overwrite: bool) -> None:
@@ -39,7 +36,7 @@ def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], overwrite
     Args:
         folder: the folder.
         config: the run file.
-        data: what its table holds (`describe_table`), with notes.
+        data: what its experts learn from (`describe_inputs`), with notes.
         overwrite: remove the experts that lie there.
 
     Raises:
@@ -55,12 +52,7 @@ def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], overwrite
     if _is_ours(folder):
         check_same(config, folder)
     if begun.exists():
-        then = json.loads(begun.read_text(encoding="utf-8"))
-        if then["fingerprint"] != data["fingerprint"]:
-            raise TrainingError(
-                f"{folder}: the data changed since the first expert was begun (rows then {then['rows']}, now "
-                f"{data['rows']}); put the files back, or start anew with --overwrite or another `output`."
-            )
+        check_same_inputs(folder, json.loads(begun.read_text(encoding="utf-8")), data, "the first expert")
     # First the file by which the folder is known. Anew each time: groups may have changed.
     write_text(folder / _CONFIG, HEADER + dump_config(config))
     if not begun.exists():
@@ -75,10 +67,3 @@ def read_records(folder: Path) -> dict[str | None, dict[str, Any]]:
 def append_record(folder: Path, record: dict[str, Any]) -> None:
     """Append the record of a scored model."""
     append_json_line(folder / _JOURNAL, record)
-
-
-def _is_ours(folder: Path) -> bool:
-    try:
-        return (folder / _CONFIG).read_text(encoding="utf-8").startswith(HEADER)
-    except (OSError, UnicodeDecodeError):
-        return False

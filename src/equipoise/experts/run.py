@@ -9,17 +9,18 @@ from typing import Any, NamedTuple
 from equipoise.config import RunConfig, load_config
 from equipoise.data import load_table
 from equipoise.errors import TrainingError, UsageError
+from equipoise.outputs import check_output
 from equipoise.progress import Progress, format_seconds
 from equipoise.reporting import write_experts
 from equipoise.training import is_finished
 from equipoise.training.building import build_model
 from equipoise.training.callbacks import Part
-from equipoise.training.description import describe_table
-from equipoise.training.folder import EXPERTS, check_inputs_apart, only_run_in
+from equipoise.training.description import describe_inputs
+from equipoise.training.folder import EXPERTS, inputs_of, only_run_in
 from equipoise.training.run import StoppedError, check_settings, train_one
 from equipoise.training.single_task import SingleTask, plan_single_tasks
 
-from .folder import append_record, check_output, open_folder, read_records
+from .folder import EXPERTS_OUTPUT, append_record, open_folder, read_records
 from .results import gather_results
 from .scoring import count_work, score_model
 
@@ -105,15 +106,14 @@ def _plan(config: RunConfig, overwrite: bool) -> tuple[list[SingleTask], dict[st
             "pre-trained model, or train single tasks (equipoise train --single-task)."
         )
     folder = config.output / EXPERTS
-    check_output(folder)
-    check_inputs_apart(config.model_copy(update={"output": folder}))
+    check_output(folder, EXPERTS_OUTPUT, inputs_of(config))
     table = load_table(config)
     # The model that is merged of them answers for all tasks: no expert may learn from a text that another is scored on.
     plans, _ = plan_single_tasks(config, table, folder, "experts", held_out=True)
     if overwrite or not all(is_finished(plan.config.output) for plan in plans):
         check_settings(config)
         build_model(config, table)
-    return plans, {**describe_table(table), "notes": table.notes}
+    return plans, {**describe_inputs(table, config.model), "notes": table.notes}
 
 
 @contextmanager

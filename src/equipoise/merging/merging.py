@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from equipoise.disk import writing_model
-from equipoise.errors import ModelError, UsageError
+from equipoise.errors import ModelError, OutputError, UsageError
 from equipoise.files import replace_folder, write_json
-from equipoise.modeling import MultiTaskModel, quiet_transformers
+from equipoise.modeling import MERGE_RECORD, MODEL_OUTPUT, MultiTaskModel, inventory, quiet_transformers
+from equipoise.outputs import check_apart, check_output
 from equipoise.temporaries import clean_leftovers
 
 from .accounting import TensorFate, as_json
@@ -93,17 +94,19 @@ def merge(
         modules: what is done where several experts have a module for one task: "keep", "average" or "error" (see
             `combine_modules`).
         seed: of random draws.
-        overwrite: replace what lies in the output folder.
+        overwrite: replace the model that lies in the output folder; nothing else is ever replaced.
 
     Raises:
-        UsageError: an option, a weight or a name is wrong, or the output folder is not empty.
+        UsageError: an option, a weight or a name is wrong.
+        OutputError: a model lies in the output folder, or something else does, or it is or holds an expert or the base.
         ModelError: an expert cannot be read, or does not belong to the base; or nothing differs from the base.
     """
     output = Path(output)
     clean_leftovers(output.resolve())
     how = _modules(modules)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())) and not overwrite:
-        raise UsageError(f"{output}: found something there; choose another folder, or give --overwrite.")
+    occupied = check_output(output, MODEL_OUTPUT, [(str(folder), Path(folder)) for folder in folders])
+    if occupied and not overwrite:
+        raise OutputError(f"{output}: found a model there; replace it with --overwrite, or choose another folder.")
     if rank is not None and rank < 1:
         raise UsageError(f"--rank: found {rank}, expected 1 or more.")
     merger = make_merge_operator(operator, **(options or {}))
@@ -112,6 +115,8 @@ def merge(
     if weights is None:
         weights = dict(zip(names, merger.default_weights(len(names)), strict=True))
     merger.check_weights(names, weights)
+    found_base = common_base(experts, base)
+    check_apart(output, [("base", Path(found_base))] if Path(found_base).is_dir() else [])
     whole = _load_base(experts, base)
     vectors = read_vectors(experts, whole)
     models = {
@@ -156,7 +161,7 @@ def merge(
             put_factors(whole.backbone, factors, whole.name)
             _write_adapter(whole, combined, vectors, target)
         save_heads(heads.apart, target)
-        write_json(target / "merge.json", made.as_json())
+        write_json(target / MERGE_RECORD, {**made.as_json(), "files": inventory(target)})
     return made
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from equipoise.errors import ModelError
-from equipoise.modeling import quiet_transformers
+from equipoise.modeling import SAFE, quiet_transformers
 from equipoise.progress import progress
 
 from .adapters import read_adapter
@@ -48,7 +48,7 @@ def _check_tokenizer(expert: Expert, base: Base) -> None:
         return
     try:
         with quiet_transformers():
-            own = AutoTokenizer.from_pretrained(str(expert.weights), local_files_only=True, trust_remote_code=False)
+            own = AutoTokenizer.from_pretrained(str(expert.weights), local_files_only=True, **SAFE)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{expert.folder}: its tokenizer cannot be read ({error}); copy it again.") from None
     if reason := _difference(own, base.tokenizer):

@@ -3,12 +3,15 @@
 from .adapters import add_adapter, fingerprint, has_adapter, without_adapter
 from .attention import plain_attention
 from .backbone import freeze_embeddings, freeze_layers, is_decoder, layers_below, load_backbone, longest_input
+from .base_digest import changed_files, digest_base
 from .encoding import encode_texts
 from .ensembling import check_prompts, infer_texts
+from .foreign_code import SAFE, refuse_foreign_code
 from .frozen_layers import FrozenLayers
 from .inference import count_work, infer, make_batch
 from .inputs import Inputs, gather_inputs
 from .model import MultiTaskModel
+from .model_folder import MERGE_RECORD, MODEL_OUTPUT, inventory, model_strangers
 from .predictor import Predictor, load
 from .prefix import Prefix
 from .probe import PENALTIES, LinearProbe
@@ -16,7 +19,10 @@ from .quiet import quiet_transformers
 from .task_modules import TaskModule
 
 __all__ = [
+    "MERGE_RECORD",
+    "MODEL_OUTPUT",
     "PENALTIES",
+    "SAFE",
     "FrozenLayers",
     "Inputs",
     "LinearProbe",
@@ -25,8 +31,10 @@ __all__ = [
     "Prefix",
     "TaskModule",
     "add_adapter",
+    "changed_files",
     "check_prompts",
     "count_work",
+    "digest_base",
     "encode_texts",
     "fingerprint",
     "freeze_embeddings",
@@ -35,13 +43,16 @@ __all__ = [
     "has_adapter",
     "infer",
     "infer_texts",
+    "inventory",
     "is_decoder",
     "layers_below",
     "load",
     "load_backbone",
     "longest_input",
     "make_batch",
+    "model_strangers",
     "plain_attention",
     "quiet_transformers",
+    "refuse_foreign_code",
     "without_adapter",
 ]

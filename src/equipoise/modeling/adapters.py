@@ -18,6 +18,7 @@ from equipoise.errors import ModelError
 
 from .backbone import find_layers
 from .bilstm import BiLstmConfig
+from .foreign_code import refuse_foreign_code
 
 _SAMPLES = 256
 
@@ -94,6 +95,7 @@ def load_adapter(backbone: PreTrainedModel, folder: Path) -> None:
     Raises:
         ValueError: its weights do not belong to its settings.
     """
+    refuse_foreign_code(folder)
     # An absolute path, which peft never takes for a hub id.
     backbone.add_adapter(LoraConfig.from_pretrained(str(folder.absolute())))
     saved = load_file(folder / SAFETENSORS_WEIGHTS_NAME)

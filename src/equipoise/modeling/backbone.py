@@ -22,6 +22,7 @@ from equipoise.errors import ModelError, did_you_mean
 from equipoise.starter import STARTERS, fetch
 
 from .bilstm import BiLstmConfig, new_bilstm
+from .foreign_code import SAFE, SAFE_WEIGHTS, refuse_foreign_code
 from .quantizing import quantization_settings
 from .quiet import quiet_transformers
 
@@ -61,13 +62,20 @@ def load_backbone(
         raise ModelError(f"model: the folder {name} does not exist. {did_you_mean(name, models)}")
     else:
         location, local = name, False
+    if local:
+        refuse_foreign_code(Path(location))
     try:
         with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(location, local_files_only=local)
-            config = AutoConfig.from_pretrained(location, local_files_only=local)
+            tokenizer = AutoTokenizer.from_pretrained(location, local_files_only=local, **SAFE)
+            config = AutoConfig.from_pretrained(location, local_files_only=local, **SAFE)
             loader = AutoModelForCausalLM if language_model and is_decoder(config) else AutoModel
             backbone, report = loader.from_pretrained(
-                location, local_files_only=local, dtype=torch.float32, output_loading_info=True, **quantized
+                location,
+                local_files_only=local,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **SAFE_WEIGHTS,
+                **quantized,
             )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

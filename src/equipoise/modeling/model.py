@@ -20,12 +20,14 @@ from equipoise.data import ChatStyle, PromptEncoder, tokenise
 from equipoise.disk import writing_model
 from equipoise.errors import ModelError
 from equipoise.files import replace_folder, to_json
+from equipoise.outputs import check_output
 from equipoise.tasks import Task, task_from_dict
 
 from .adapters import fingerprint, has_adapter, load_adapter
 from .answers import make_answer_module
 from .backbone import default_pooling, is_decoder, load_backbone, longest_input
 from .features import Features, places_before, tree_mask
+from .model_folder import ADAPTER, BACKBONE, CONFIG, MODEL_OUTPUT, MODULES, check_whole, inventory
 from .pooling import make_pooling
 from .prefix import Prefix
 from .quantizing import is_quantized
@@ -34,8 +36,6 @@ from .scored_tokens import ScoredTokens
 from .task_modules import TaskModule, make_task_module
 
 FORMAT_VERSION = 1
-_CONFIG, _MODULES = "equipoise.json", "task_modules.safetensors"
-_BACKBONE, _ADAPTER = "backbone", "adapter"
 
 
 class MultiTaskModel(nn.Module):
@@ -237,8 +237,8 @@ class MultiTaskModel(nn.Module):
         The backbone and its tokenizer lie in `backbone/`, where `transformers.AutoModel` can read them.
 
         Raises:
-            ModelError: the folder cannot be written, or holds something else than a model; or it is not known whose
-                adapter this is.
+            ModelError: the folder cannot be written, or it is not known whose adapter this is.
+            OutputError: the folder holds something else than a model.
         """
         folder = Path(folder)
         if self.base is None and has_adapter(self.backbone):
@@ -246,10 +246,7 @@ class MultiTaskModel(nn.Module):
                 f"{folder}: a model with an adapter is saved without its base, whose name is needed to load it; give "
                 "it to MultiTaskModel (base)."
             )
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / _CONFIG).is_file():
-            raise ModelError(
-                f"{folder}: the folder holds other files, expected none or a model; choose another folder."
-            )
+        check_output(folder, MODEL_OUTPUT)
         with writing_model(folder), replace_folder(folder) as target, quiet_transformers():
             self._write(target)
 
@@ -267,23 +264,24 @@ class MultiTaskModel(nn.Module):
             ModelError: the folder does not exist, or holds no Equipoise model.
         """
         folder = Path(folder)
-        if not (folder / _CONFIG).is_file():
-            found = f"has no {_CONFIG}" if folder.is_dir() else "does not exist"
+        if not (folder / CONFIG).is_file():
+            found = f"has no {CONFIG}" if folder.is_dir() else "does not exist"
             raise ModelError(
                 f"{folder}: {found}, expected an Equipoise model; give the folder of a finished run, or its 'model'."
             )
         try:
-            config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
             version = config["format_version"]
             if version > FORMAT_VERSION:
                 raise ModelError(
                     f"{folder}: format_version is {version}, this Equipoise reads up to {FORMAT_VERSION}; upgrade it."
                 )
+            check_whole(folder, config)
             tasks = {name: task_from_dict(task) for name, task in config["tasks"].items()}
             style = ChatStyle(**config.get("prompt", {}))
             base = config.get("base", {})
             backbone, tokenizer = on or load_backbone(
-                base.get("name") or str((folder / _BACKBONE).absolute()),
+                base.get("name") or str((folder / BACKBONE).absolute()),
                 language_model=any(task.format == "instruct" for task in tasks.values()),
                 quantization=base.get("quantization", "none"),
             )
@@ -294,7 +292,7 @@ class MultiTaskModel(nn.Module):
             model = cls(
                 backbone, tokenizer, tasks, config["max_length"], pooling=pooling, style=style, base=base.get("name")
             )
-            model._own_modules().load_state_dict(load_file(folder / _MODULES))
+            model._own_modules().load_state_dict(load_file(folder / MODULES))
         except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder}: not a readable Equipoise model ({error}); copy or train it again.") from error
         return model.eval()
@@ -325,13 +323,14 @@ class MultiTaskModel(nn.Module):
                 "fingerprint": fingerprint(self.backbone),
                 "quantization": quantization,
             }
-            self.backbone.save_pretrained(folder / _ADAPTER)
+            self.backbone.save_pretrained(folder / ADAPTER)
         else:
-            self.backbone.save_pretrained(folder / _BACKBONE)
-            self.tokenizer.save_pretrained(folder / _BACKBONE)
+            self.backbone.save_pretrained(folder / BACKBONE)
+            self.tokenizer.save_pretrained(folder / BACKBONE)
         modules = {key: tensor.contiguous() for key, tensor in self._own_modules().state_dict().items()}
-        save_file(modules, folder / _MODULES, metadata={"format": "pt"})
-        (folder / _CONFIG).write_text(to_json(config, indent=2) + "\n", encoding="utf-8")
+        save_file(modules, folder / MODULES, metadata={"format": "pt"})
+        config["files"] = inventory(folder)
+        (folder / CONFIG).write_text(to_json(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _add_saved_adapter(backbone: PreTrainedModel, folder: Path, base: Mapping[str, str]) -> None:
@@ -340,7 +339,7 @@ def _add_saved_adapter(backbone: PreTrainedModel, folder: Path, base: Mapping[st
             f"{folder}: its adapter was trained on another '{base['name']}' (fingerprint then "
             f"{base['fingerprint'][:12]}…, now {found[:12]}…); put that one back, or train again."
         )
-    load_adapter(backbone, folder / _ADAPTER)
+    load_adapter(backbone, folder / ADAPTER)
 
 
 def _key(task: str) -> str:

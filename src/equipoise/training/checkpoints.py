@@ -7,6 +7,7 @@ from pathlib import Path
 from transformers import TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
+from equipoise.digests import digest_folder, find_damage
 from equipoise.errors import TrainingError
 from equipoise.files import write_json
 
@@ -15,7 +16,7 @@ _COMPLETE = "complete"
 
 def mark_complete(checkpoint: Path) -> None:
     """Declare that everything in a checkpoint is written; called last."""
-    write_json(checkpoint / _COMPLETE, {path.name: path.stat().st_size for path in sorted(checkpoint.iterdir())})
+    write_json(checkpoint / _COMPLETE, digest_folder(checkpoint))
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -36,18 +37,16 @@ def check_checkpoint(checkpoint: Path) -> None:
     """Make sure that a checkpoint is as it was written.
 
     Raises:
-        TrainingError: a file is missing, or has another size than it was written with.
+        TrainingError: a file is missing, or is not what was written.
     """
     try:
-        sizes = json.loads((checkpoint / _COMPLETE).read_text(encoding="utf-8"))
+        digests = json.loads((checkpoint / _COMPLETE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise damaged(checkpoint / _COMPLETE, "found no list of files") from None
-    for name, size in sizes.items():
-        file = checkpoint / name
-        found = file.stat().st_size if file.exists() else None
-        if found != size:
-            what = "no such file" if found is None else f"{found} bytes"
-            raise damaged(file, f"found {what}, expected {size} bytes")
+        digests = None
+    if not isinstance(digests, dict) or not all(isinstance(digest, str) for digest in digests.values()):
+        raise damaged(checkpoint / _COMPLETE, "found no list of files and digests")
+    if damage := find_damage(checkpoint, digests):
+        raise damaged(checkpoint / damage[0], f"found {damage[1]}")
 
 
 def damaged(file: Path, finding: str) -> TrainingError:

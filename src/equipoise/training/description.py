@@ -1,10 +1,14 @@
 """What a run was trained on, for `data.json`."""
 
 import hashlib
+from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from equipoise.data import Table
+from equipoise.errors import TrainingError
+from equipoise.modeling import changed_files, digest_base
 
 
 def describe_table(table: Table) -> dict[str, Any]:
@@ -21,6 +25,36 @@ def describe_table(table: Table) -> dict[str, Any]:
         "classes": {name: of_splits for name, of_splits in classes.items() if of_splits["train"]},
         "fingerprint": fingerprint(table),
     }
+
+
+def describe_inputs(table: Table, model: str) -> dict[str, Any]:
+    """What a run learns from, for `data.json`: `describe_table`, and by what its base is known again."""
+    return {**describe_table(table), "base": digest_base(model)}
+
+
+def check_same_inputs(folder: Path, begun: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
+    """Make sure that what goes on goes on with the data and the base that it was begun with.
+
+    Args:
+        folder: where it lies.
+        begun: what `describe_inputs` gave then; without "base" it is from before bases were recorded.
+        now: the same now.
+        what: what was begun, as a message says it: "the run".
+
+    Raises:
+        TrainingError: data or base are others.
+    """
+    way_out = "start anew with --overwrite or another `output`"
+    if begun["fingerprint"] != now["fingerprint"]:
+        raise TrainingError(
+            f"{folder}: the data changed since {what} was begun (rows then {begun['rows']}, now {now['rows']}); put "
+            f"the files back, or {way_out}."
+        )
+    if changed := changed_files(begun.get("base"), now["base"]):
+        raise TrainingError(
+            f"{folder}: the model changed since {what} was begun (other content: {', '.join(changed[:3])}); put the "
+            f"model back, or {way_out}."
+        )
 
 
 def fingerprint(table: Table) -> str:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +16,19 @@ from equipoise.config import RunConfig, dump_config, load_config
 from equipoise.data import Table
 from equipoise.errors import TrainingError
 from equipoise.evaluation import Predictions, Record, as_stored
-from equipoise.files import write_bytes, write_json, write_text
+from equipoise.files import starts_with, write_bytes, write_json, write_text
 from equipoise.locks import LockedError, hold
+from equipoise.modeling import model_strangers
+from equipoise.outputs import OutputKind, check_apart, check_output, others_than
 from equipoise.temporaries import clean_leftovers_in, remove_folder
+
+from .description import check_same_inputs
 
 SINGLE_TASK, SINGLE_TASK_RESULTS = "single-task", "single-task.json"
 """The folder of single-task models and what they are called, and the file that sets the joint one beside them."""
 CHECKPOINTS = "checkpoints"
 """The folder of an unfinished run's checkpoints."""
+MODEL = "model"
 _RUN_FILES = frozenset(
     [
         "config.yaml",
@@ -36,13 +42,14 @@ _RUN_FILES = frozenset(
         "report.html",
         SINGLE_TASK_RESULTS,
         SINGLE_TASK,
-        "model",
+        MODEL,
         CHECKPOINTS,
     ]
 )
 """All that a run writes into its folder."""
 EXPERTS, MERGE, DIFFICULTY = "experts", "merge", "difficulty"
 """Folders that may stand in a run's folder and are none of its files: experts, their merge, difficulty."""
+_BESIDE = frozenset([EXPERTS, MERGE, DIFFICULTY])
 _FREE = r"output|merge\..*|(tasks|held_out)\.[\w-]+\.group"
 """Keys that do not change what is trained."""
 LOCK = ".lock"
@@ -89,18 +96,50 @@ def is_finished(folder: Path) -> bool:
     return (folder / "report.html").exists()
 
 
-def check_output(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Refuse to mix two runs, or to touch a folder that is none."""
-    if folder.exists() and not folder.is_dir():
-        raise TrainingError(f"{folder}: the output is a file, expected a folder; choose another `output`.")
-    found = {path.name for path in folder.iterdir() if path.name[0] != "."} if folder.exists() else set()
-    found -= {EXPERTS, MERGE, DIFFICULTY}
-    others = sorted(found - _RUN_FILES)
-    if found and (not is_run(folder) or (others and not resume)):
-        raise TrainingError(
-            f"{folder}: the output folder holds other files ({', '.join(others[:3] or sorted(found)[:3])}), expected "
-            "none or those of a run; choose another `output`."
-        )
+def run_strangers(folder: Path) -> list[str]:
+    """Return what lies in a run's folder and is not the run's, nor of a command that writes beside it."""
+    return others_than(_RUN_FILES, _BESIDE)(folder) + _inner_strangers(folder)
+
+
+def _inner_strangers(folder: Path) -> list[str]:
+    """Those that would be lost with the run's model and its single-task runs."""
+    of_model = model_strangers(folder / MODEL) if (folder / MODEL).is_dir() else []
+    alone = strangers_among_runs(folder / SINGLE_TASK)
+    return [*(f"{MODEL}/{found}" for found in of_model), *(f"{SINGLE_TASK}/{found}" for found in alone)]
+
+
+def strangers_among_runs(folder: Path) -> list[str]:
+    """Return what lies in a folder of runs, in folders of their own at any depth, and is no run's."""
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir():
+            inner = run_strangers(path) if is_run(path) else strangers_among_runs(path)
+            found += [f"{path.name}/{name}" for name in inner]
+        elif path.name[0] != "." and path.name not in _RUN_FILES:
+            found.append(path.name)
+    return found
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run was begun in a folder: its configuration is one we wrote."""
+    return starts_with(folder / "config.yaml", HEADER)
+
+
+RUN_OUTPUT = OutputKind("a run", is_run, run_strangers, _BESIDE)
+"""What `equipoise train` writes, and may replace."""
+_RESUMED_RUN = replace(RUN_OUTPUT, strangers=_inner_strangers)
+"""The same where nothing but the model is replaced."""
+
+
+def check_run_output(config: RunConfig, resume: bool, overwrite: bool) -> None:
+    """Refuse to mix two runs, or to touch a folder that is none, or that has to do with what the run reads.
+
+    Raises:
+        OutputError: see `equipoise.outputs.check_output`.
+        TrainingError: a run lies there, and it is not said what becomes of it.
+    """
+    folder = config.output
+    found = check_output(folder, _RESUMED_RUN if resume else RUN_OUTPUT, inputs_of(config))
     if found and not resume and not overwrite:
         state, way_on = ("a finished", "") if is_finished(folder) else ("an unfinished", "go on with --resume, ")
         raise TrainingError(
@@ -109,22 +148,21 @@ def check_output(folder: Path, resume: bool, overwrite: bool) -> None:
         )
 
 
-def check_inputs_apart(config: RunConfig) -> None:
-    """Refuse an output folder that holds what the run reads."""
+def inputs_of(config: RunConfig) -> list[tuple[str, Path]]:
+    """Return what a run file makes a command read: its key, and the file or folder."""
     inputs = [("model", Path(config.model))] if Path(config.model).is_absolute() else []
     for name, source in config.sources.items():
         inputs += [(f"sources.{name}.{key}", path) for key, paths in source.paths().items() for path in paths]
-    for key, path in inputs:
-        if path.resolve().is_relative_to(config.output.resolve()):
-            raise TrainingError(f"{config.output}: the output folder holds the input {key}; choose another `output`.")
+    return inputs
 
 
-def is_run(folder: Path) -> bool:
-    """Whether a run was begun in a folder: its configuration is one we wrote."""
-    try:
-        return (folder / "config.yaml").read_text(encoding="utf-8").startswith(HEADER)
-    except (OSError, UnicodeDecodeError):
-        return False
+def check_inputs_apart(config: RunConfig) -> None:
+    """Refuse an output folder that is, holds, or lies in what the run reads.
+
+    Raises:
+        OutputError: it does.
+    """
+    check_apart(config.output, inputs_of(config))
 
 
 @contextmanager
@@ -169,12 +207,7 @@ def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: b
             remove_folder(folder / name)
         write_text(folder / "config.yaml", HEADER + dump_config(config))
     if resume and (folder / "data.json").exists():
-        begun = json.loads((folder / "data.json").read_text(encoding="utf-8"))
-        if begun["fingerprint"] != data["fingerprint"]:
-            raise TrainingError(
-                f"{folder}: the data changed since the run was begun (rows then {begun['rows']}, now {data['rows']}); "
-                "put the files back, or start anew with --overwrite or another `output`."
-            )
+        check_same_inputs(folder, json.loads((folder / "data.json").read_text(encoding="utf-8")), data, "the run")
     write_json(folder / "data.json", data)
 
 

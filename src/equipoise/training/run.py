@@ -37,14 +37,13 @@ from .budget import count_steps
 from .building import build_model, encode_table
 from .callbacks import Part
 from .checkpoints import check_checkpoint, checkpoint_at, has_ended, latest_checkpoint, read_state
-from .description import describe_table, installed_versions
+from .description import describe_inputs, installed_versions
 from .folder import (
     CHECKPOINTS,
     SINGLE_TASK,
     Run,
     add_notes,
-    check_inputs_apart,
-    check_output,
+    check_run_output,
     check_same,
     is_finished,
     only_run_in,
@@ -133,7 +132,6 @@ def train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | Non
     folder = config.output
     if in_first(lambda: _is_done(config, resume, overwrite)):
         return read_run(folder)
-    check_inputs_apart(config)
 
     # Whatever is wrong with the input is found before anything is written.
     kinds = {name: task.kind for name, task in config.tasks.items()}
@@ -152,7 +150,9 @@ def train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | Non
             # Again: another run may have ended here while this one was loading.
             if _is_done(config, resume, overwrite):
                 return False
-            open_folder(folder, config, {**describe_table(table), "notes": [*table.notes, *notes]}, resume)
+            open_folder(
+                folder, config, {**describe_inputs(table, config.model), "notes": [*table.notes, *notes]}, resume
+            )
             return True
 
         if in_first(begin):
@@ -183,7 +183,7 @@ def _is_done(config: RunConfig, resume: bool, overwrite: bool) -> bool:
         check_same(config, config.output)
         tidy_finished(config.output)
         return True
-    check_output(config.output, resume, overwrite)
+    check_run_output(config, resume, overwrite)
     return False
 
 

@@ -1,0 +1,147 @@
+"""What a command may write to, and what it may replace: decided here, for every command that has an output."""
+
+import os
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise.errors import OutputError
+from equipoise.files import check_writable
+
+Inputs = Iterable[tuple[str, Path]]
+"""What a command reads: how the user named it, such as `sources.reviews.path`, and where it lies."""
+
+
+@dataclass(frozen=True)
+class OutputKind:
+    """What a folder that a command writes looks like.
+
+    Args:
+        what: what it holds, as a message says it: "a run".
+        is_ours: whether a folder carries the mark of this kind.
+        strangers: what lies in a marked folder, is not ours, and would be lost with it, as paths below it.
+        beside: names of folders that may stand in it, belong to other commands, and are never touched.
+        hint: the way out, as a message says it.
+        whole: the folder is replaced as a whole, with what begins with a dot; else single files in it are.
+    """
+
+    what: str
+    is_ours: Callable[[Path], bool]
+    strangers: Callable[[Path], Collection[str]]
+    beside: frozenset[str] = frozenset()
+    hint: str = "choose another `output`"
+    whole: bool = False
+
+
+def others_than(names: Collection[str], beside: Collection[str] = ()) -> Callable[[Path], list[str]]:
+    """Make `OutputKind.strangers` of a kind that writes certain names: all that have other names and no leading dot.
+
+    Args:
+        names: what it writes.
+        beside: what may stand there, too.
+    """
+    known = {*names, *beside}
+    return lambda folder: sorted(
+        path.name for path in folder.iterdir() if path.name[0] != "." and path.name not in known
+    )
+
+
+def check_output(folder: Path, kind: OutputKind, inputs: Inputs = ()) -> bool:
+    """Decide whether a command may write a folder, and replace what lies there.
+
+    It may if the folder does not exist or is empty, or carries the kind's mark and holds nothing else. It never may
+    where the folder is, holds, or lies in something that the command reads. That holds with `--overwrite`, too.
+
+    Args:
+        folder: the folder to write.
+        kind: what the command writes.
+        inputs: what it reads.
+
+    Returns:
+        Whether something of this kind lies there.
+
+    Raises:
+        OutputError: the folder may not be written; the message names what is in the way.
+    """
+    check_place(folder, kind.hint)
+    check_apart(folder, inputs, kind.hint)
+    if not folder.exists():
+        return False
+    found = sorted(path.name for path in folder.iterdir() if path.name not in kind.beside)
+    ours = kind.is_ours(folder)
+    others = list(kind.strangers(folder)) if ours else [name for name in found if kind.whole or name[0] != "."]
+    if others:
+        more = ", …" if len(others) > 3 else ""
+        raise OutputError(
+            f"{folder}: the output folder holds other files ({', '.join(others[:3])}{more}), expected none or "
+            f"{kind.what}; nothing was changed; {kind.hint}."
+        )
+    return ours
+
+
+def check_output_file(file: Path, inputs: Inputs = ()) -> None:
+    """Decide whether a command may write a file of JSON, and replace what lies there.
+
+    It may if there is no file, an empty one, or one that begins as JSON does. It never may where the file is something
+    that the command reads, or belongs to a folder that it reads.
+
+    Args:
+        file: the file to write.
+        inputs: what the command reads.
+
+    Raises:
+        OutputError: the file may not be written.
+        UsageError: see `equipoise.files.check_writable`.
+    """
+    hint = "choose another file"
+    check_writable(file)
+    check_apart(file, inputs, hint)
+    if file.exists():
+        with file.open("rb") as found:
+            start = found.read(1)
+        if start not in (b"", b"{", b"["):
+            raise OutputError(
+                f"{file}: found a file that is no JSON, expected none, or one of an earlier call; nothing was changed; "
+                f"{hint}, or remove it."
+            )
+
+
+def check_place(folder: Path, hint: str = "choose another `output`") -> None:
+    """Make sure that a folder can be made, or is one.
+
+    Raises:
+        OutputError: it is a file, lies below a file, or its path cannot be used.
+    """
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(folder)  # unlike pathlib, it says what is wrong with a path
+        for path in (folder, *folder.absolute().parents):
+            if path.is_dir():
+                return
+            if path.exists() or path.is_symlink():
+                what = "a file" if path.is_file() else "something else"
+                raise OutputError(f"{path}: found {what}, expected a folder; {hint}.")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise OutputError(f"{str(folder)[:120]!r}: the output cannot be used ({reason}); {hint}.") from None
+
+
+def check_apart(output: Path, inputs: Inputs, hint: str = "choose another `output`") -> None:
+    """Refuse an output that is, holds, or lies in what a command reads.
+
+    Raises:
+        OutputError: it does; the message names the input.
+    """
+    place = output.resolve()
+    for name, path in inputs:
+        read = path.resolve()
+        if read == place or (read.exists() and place.exists() and read.samefile(place)):
+            how = "is"
+        elif read.is_relative_to(place):
+            how = "holds"
+        elif place.is_relative_to(read) and read.is_dir():
+            how = "lies in"
+        else:
+            continue
+        raise OutputError(f"{output}: the output {how} the input {name} ({path}); nothing was changed; {hint}.")
