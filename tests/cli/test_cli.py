@@ -138,7 +138,7 @@ def test_predict_tells_texts_from_files(equipoise, trained, tmp_path, monkeypatc
     assert "pipe.txt: found a pipe, expected an ordinary file" in equipoise(*here, "pipe.txt")[2]
     (tmp_path / "a.jsonl").write_text('{"text": "good film"}')
     code, _, err = equipoise(*here, "a.jsonl", "-o", tmp_path / "a.jsonl")
-    assert (code, "a.jsonl: found the file that is read" in err) == (2, True)
+    assert (code, "a.jsonl: the output is the input FILE" in err) == (1, True)
 
 
 def test_predict_reads_standard_input_up_to_a_limit(equipoise, trained, monkeypatch):
