@@ -37,7 +37,9 @@ def test_a_living_process_keeps_a_lock_and_is_named_and_a_killed_one_does_not(tm
     try:
         with pytest.raises(LockedError, match=f"the folder: process {process.pid} on .* is writing here"):
             hold(tmp_path / ".lock", "the folder").__enter__()
-        with pytest.raises(TrainingError, match=f"process {process.pid} on .* is writing here; wait for it, or choose"):
+        with pytest.raises(
+            TrainingError, match=rf"another run is writing here \(process {process.pid} on .*\); wait for it, or"
+        ):
             only_run_in(tmp_path).__enter__()
     finally:
         process.send_signal(signal.SIGKILL)

