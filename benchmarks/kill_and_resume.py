@@ -133,6 +133,8 @@ class Place:
         answers = now / "answers.jsonl"
         return {
             "train": Case(("train", run), ("train", run, "--resume")),
+            "train alone": Case(("train", run, "--single-task"), ("train", run, "--single-task", "--resume")),
+            "train anew": Case(("train", run, "--overwrite"), ("train", run, "--resume"), "train"),
             "compare": _same("compare", run, *few, "-o", str(now / "compared")),
             "experts": _same("experts", run),
             "merge": _same("merge", run, needs="experts"),
@@ -295,7 +297,10 @@ def in_fork(
         if ended:
             return os.waitstatus_to_exitcode(status), time.monotonic() - began
         time.sleep(0.002)
-    os.killpg(process, signal.SIGKILL)
+    try:
+        os.killpg(process, signal.SIGKILL)
+    except ProcessLookupError:  # struck before it has made its group
+        os.kill(process, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), time.monotonic() - began
 
 

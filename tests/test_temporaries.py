@@ -140,6 +140,17 @@ def test_an_error_leaves_nothing(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_a_folder_within_its_own_replacement_is_written_in_place(tmp_path):
+    with replace_folder(tmp_path / "merged") as outer:
+        with replace_folder(outer) as inner:
+            (inner / "weights").write_text("new")
+        # It is still locked: no other process takes it for a leftover.
+        clean_leftovers(tmp_path / "merged")
+        assert names(tmp_path) == [outer.name]
+        (outer / "merge.json").write_text("{}")
+    assert names(tmp_path / "merged") == ["merge.json", "weights"]
+
+
 def test_modes_follow_the_umask(tmp_path):
     before = os.umask(0o077)
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.errors import DataError, EquipoiseError, UsageError
-from equipoise.temporaries import clean_leftovers, move_in, temporary_file, temporary_folder
+from equipoise.temporaries import clean_leftovers, is_temporary, move_in, temporary_file, temporary_folder
 
 JSON_LIMIT = 10_000_000
 """Bytes of a JSON file of ours, at most."""
@@ -177,6 +177,10 @@ def replace_folder(folder: str | Path) -> Iterator[Path]:
     """
     # Where a link leads, the folder that it leads to is replaced; "." has no name of its own.
     folder = Path(folder).resolve()
+    if is_temporary(folder):
+        # A model that is written as part of a folder that will take its place as a whole.
+        yield folder
+        return
     folder.parent.mkdir(parents=True, exist_ok=True)
     clean_leftovers(folder)
     with temporary_folder(folder) as temporary:

@@ -37,6 +37,12 @@ def temporary_folder(path: Path) -> Iterator[Path]:
         yield temporary
 
 
+def is_temporary(folder: Path) -> bool:
+    """Whether a folder is one that `temporary_folder` has yielded."""
+    match = _NAME.fullmatch(folder.name)
+    return match is not None and match["what"] == "new"
+
+
 def move_in(temporary: Path, folder: Path) -> None:
     """Let a temporary folder take the place of a folder. After a kill, `clean_leftovers` puts back what lay there."""
     if not folder.exists():
