@@ -32,6 +32,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
+from equipoise.devices import choose_device
 from equipoise.evolution.recipes import Recipe
 from equipoise.merging import Base, Cache, find_experts, read_vectors
 from equipoise.modeling import quiet_transformers
@@ -76,7 +77,7 @@ class Bench:
         self.base = Base.load(str(folder / "base"), language_model=language_model)
         self.vectors = {expert: vector.tensors for expert, vector in read_vectors(found, self.base).items()}
         self.kept: dict[str, Cache] = {operator: {} for operator in OPERATORS}
-        self.device = torch.accelerator.current_accelerator() or torch.device("cpu")
+        self.device = choose_device()
         self.base.backbone.to(self.device).eval()
         self.base.tokenizer.padding_side = "left" if language_model else "right"
         if self.base.tokenizer.pad_token is None:
