@@ -29,11 +29,10 @@ def test_it_merges_as_told(experts):
     assert made["weights"] == {"polarity": 0.6, "intensity": -0.4}
     assert made["form"] == "adapter"
     # Two factors in each of two layers; a task module has four tensors.
-    assert (
-        "merged: 4 tensors of polarity, 4 of intensity\nkept: 4 tensors of polarity, 4 of intensity\n" in result.output
-    )
+    counts = "4 tensors of polarity, 4 of intensity"
+    assert f"merged: {counts}\nkept: {counts}\n" in result.output
     assert len(made["tensors"]["polarity"]["merged"]) == 4
-    assert set(made["tensors"]["intensity"]["kept"].values()) >= {"tasks/intensity/_output.weight"}
+    assert all(place.startswith("tasks/intensity/") for place in made["tensors"]["intensity"]["kept"].values())
     answer = CliRunner().invoke(app, ["predict", str(experts / "out"), "so good"])
     assert set(json.loads(answer.output)) == {"text", "polarity", "intensity"}
 
