@@ -101,6 +101,21 @@ def test_beside_an_equipoise_model_heads_are_kept(classifiers, tmp_path, tiny_mo
     assert torch.equal(a.state_dict()["bert.pooler.dense.weight"], state(classifiers[0])["bert.pooler.dense.weight"])
 
 
+def test_kept_heads_are_kept_by_the_next_merge(classifiers, tmp_path, tiny_model):
+    save_checkpoint(tmp_path / "bare", tiny_model, seed=7)
+    merge(classifiers, tmp_path / "first", base=str(tiny_model))
+    made = merge([tmp_path / "first", tmp_path / "bare"], tmp_path / "out", base=str(tiny_model))
+    carried = {fate.place for fate in made.tensors if fate.name in HEAD}
+    assert carried == {f"heads/first/{name}/{key}" for name in "ab" for key in HEAD}
+    model = load_with_head(tmp_path / "out", "first/b").state_dict()
+    assert torch.equal(model["classifier.weight"], state(classifiers[1])["classifier.weight"])
+    backbone = state(tmp_path / "out", AutoModel)
+    assert all(torch.equal(model[f"bert.{key}"], tensor) for key, tensor in backbone.items())
+    # The folder is known as a merge's, with its heads.
+    merge([tmp_path / "bare"], tmp_path / "out", base=str(tiny_model), overwrite=True)
+    assert not (tmp_path / "out" / "heads").exists()
+
+
 def test_an_expert_of_weight_zero_is_said(classifiers, tmp_path, tiny_model):
     made = merge(classifiers, tmp_path / "out", base=str(tiny_model), weights={"a": 1.0, "b": 0.0})
     assert {fate.fate for fate in made.tensors if fate.expert == "b"} == {Fate.LEFT_OUT, Fate.KEPT}

@@ -107,6 +107,8 @@ def test_what_is_no_number(tmp_path, tiny_llm, value):
         ("ours", "task_modules.safetensors"),
     ):
         edit_tensors(tmp_path / name / file, spoil)
+        if name == "ours":
+            edit_json(tmp_path / name / "equipoise.json", files={})  # else its digest says that it was changed
         refused(tmp_path, "1 tensors hold infinities or NaN", name, base=str(tiny_llm))
 
 
@@ -166,7 +168,7 @@ def test_code_of_its_own(tmp_path, tiny_llm):
     for name, file in (("whole", "config.json"), ("tokenizer", "tokenizer_config.json")):
         save_checkpoint(tmp_path / name, tiny_llm)
         edit_json(tmp_path / name / file, auto_map={"AutoModel": "model.Model"})
-        refused(tmp_path, f"{file}: found auto_map", name, base=str(tiny_llm))
+        refused(tmp_path, rf"{file}: found code that the model brings along \(auto_map", name, base=str(tiny_llm))
 
 
 def test_bases_that_moved_or_have_revisions(tmp_path, tiny_llm):
@@ -177,6 +179,12 @@ def test_bases_that_moved_or_have_revisions(tmp_path, tiny_llm):
     edit_json(settings, base_model_name_or_path="someone/base", revision="v2")
     refused(tmp_path, "a at v2.*--base", "a", kind=UsageError)
     assert merge([tmp_path / "a"], tmp_path / "out", base=str(tiny_llm)).form == "adapter"
+
+
+def test_weights_beside_those_that_are_read(tmp_path, tiny_llm):
+    save_checkpoint(tmp_path / "a", tiny_llm)
+    save_adapter(tmp_path / "a", tiny_llm)
+    refused(tmp_path, "found model.safetensors beside adapter_model.safetensors; .* read as an adapter", "a")
 
 
 def test_quantized_checkpoints(tmp_path, tiny_llm):

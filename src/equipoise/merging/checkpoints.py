@@ -13,7 +13,7 @@ from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
 
 from equipoise.errors import ModelError
-from equipoise.modeling import is_decoder, quiet_transformers
+from equipoise.modeling import SAFE, is_decoder, quiet_transformers
 
 from .accounting import Fate
 from .base import Base
@@ -63,7 +63,7 @@ def load_whole(location: str, architecture: str | None = None, *, language_model
     Raises:
         ModelError: it cannot be loaded.
     """
-    options = {"local_files_only": True, "trust_remote_code": False}
+    options = {"local_files_only": True, **SAFE}
     try:
         with quiet_transformers():
             config = AutoConfig.from_pretrained(location, **options)

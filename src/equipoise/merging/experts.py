@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from equipoise.errors import ModelError, UsageError
+from equipoise.modeling import refuse_foreign_code
 
 from .tensor_files import list_tensors
 
@@ -59,7 +60,7 @@ def find_experts(folders: Sequence[str | Path]) -> list[Expert]:
     experts: dict[str, Expert] = {}
     for folder in map(Path, folders):
         expert = find_expert(folder)
-        _refuse_code(expert)
+        refuse_foreign_code(expert.weights)
         if expert.name in experts:
             raise UsageError(
                 f"{folder}: found a second expert of the name '{expert.name}' (beside "
@@ -67,16 +68,6 @@ def find_experts(folders: Sequence[str | Path]) -> list[Expert]:
             )
         experts[expert.name] = expert
     return list(experts.values())
-
-
-def _refuse_code(expert: Expert) -> None:
-    """Refuse a folder that asks for Python code of its own to be run."""
-    for name in ("config.json", "tokenizer_config.json", "adapter_config.json"):
-        if (file := expert.weights / name).is_file() and _read(file).get("auto_map"):
-            raise ModelError(
-                f"{file}: found auto_map, which asks for Python code in the folder to be run, and none ever is; merge "
-                "experts of an architecture that transformers has."
-            )
 
 
 def find_expert(folder: Path) -> Expert:

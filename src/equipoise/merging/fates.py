@@ -9,7 +9,7 @@ from equipoise.modeling import MultiTaskModel
 
 from .accounting import Fate, Places, TensorFate
 from .experts import Expert, Kind
-from .heads import Heads
+from .heads import Heads, list_carried
 from .task_modules import Combined
 from .tensor_files import list_tensors
 from .vector import Vector, check_numbers
@@ -51,7 +51,23 @@ def account(
         fates += [TensorFate(expert.name, one.file, one.name, fate, "") for one, fate in vector.aside.items()]
         if expert.kind is Kind.MODEL and combined is not None:
             fates += _of_modules(expert, models[expert.name], combined)
+        fates += list_carried(expert)
+        # Where all tasks are asked, the file of task modules holds none.
+        read = {one.file for one in fates if one.expert == expert.name}
+        _check_all_read(expert, read | ({"task_modules.safetensors"} if expert.kind is Kind.MODEL else set()))
     return fates
+
+
+def _check_all_read(expert: Expert, read: set[str]) -> None:
+    """Refuse weights that lie beside those that were read, such as a whole model beside an adapter."""
+    places = {expert.folder, expert.weights}
+    there = {path.relative_to(expert.folder).as_posix() for place in places for path in place.glob("*.safetensors")}
+    if beside := sorted(there - read):
+        article = "a" if expert.kind is Kind.CHECKPOINT else "an"
+        raise ModelError(
+            f"{expert.folder}: found {', '.join(beside[:3])} beside {', '.join(sorted(read)[:2])}; the folder is read "
+            f"as {article} {expert.kind}, so that a merge would lose {beside[0]}; move it out of the folder."
+        )
 
 
 def _of_modules(expert: Expert, model: MultiTaskModel, combined: Combined) -> list[TensorFate]:

@@ -1,6 +1,7 @@
 """What checkpoints hold beside their backbones – classifiers, poolers – in a merge."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from torch import Tensor, nn
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from equipoise.errors import ModelError, UsageError, did_you_mean
-from equipoise.modeling import quiet_transformers
+from equipoise.modeling import SAFE, quiet_transformers
 from equipoise.starter import STARTERS, fetch
 
-from .accounting import Fate, Places
+from .accounting import Fate, Places, TensorFate
 from .base import Base
 from .checkpoints import AUTO, known_class, load_whole
+from .experts import Expert
 from .task_modules import Modules
+from .tensor_files import list_tensors
 from .vector import Head
 
 FOLDER, _FILE = "heads", "head.safetensors"
@@ -170,6 +173,23 @@ def save_with_head(base: Base, like: Head, tensors: Mapping[str, Tensor], folder
         base.tokenizer.save_pretrained(folder)
 
 
+def list_carried(expert: Expert) -> list[TensorFate]:
+    """List the tensors of heads that an earlier merge kept in an expert's folder, and that are kept again."""
+    fates = []
+    for file in sorted((expert.folder / FOLDER).rglob(_FILE)):
+        place = f"{FOLDER}/{expert.name}/{file.parent.relative_to(expert.folder / FOLDER).as_posix()}"
+        for key, found in list_tensors(expert.folder, file.parent, file.stem).items():
+            fates.append(TensorFate(expert.name, found.file, key, Fate.KEPT, f"{place}/{key}"))
+    return fates
+
+
+def copy_carried(experts: Sequence[Expert], folder: Path) -> None:
+    """Copy the heads that earlier merges kept into `heads/EXPERT/`, below which they have the names they had."""
+    for expert in experts:
+        if (expert.folder / FOLDER).is_dir():
+            shutil.copytree(expert.folder / FOLDER, folder / FOLDER / expert.name, dirs_exist_ok=True)
+
+
 def save_heads(heads: Mapping[str, Head], folder: Path) -> None:
     """Write heads, each into `heads/EXPERT/`: its tensors, and the configuration of the model it belongs to."""
     for name, head in heads.items():
@@ -189,7 +209,7 @@ def load_with_head(folder: str | Path, expert: str) -> PreTrainedModel:
 
     Args:
         folder: the folder that `merge` wrote.
-        expert: the expert's name.
+        expert: the expert's name; of a head that an earlier merge kept EXPERT/NAME.
 
     Raises:
         ModelError: there is no such head, or it cannot be read.
@@ -203,10 +223,9 @@ def load_with_head(folder: str | Path, expert: str) -> PreTrainedModel:
         kept = [path.name for path in (folder / FOLDER).iterdir()] if (folder / FOLDER).is_dir() else []
         raise ModelError(f"{folder}: keeps no head of '{expert}'. {did_you_mean(expert, kept)}")
     place = folder / "backbone" if (folder / "backbone").is_dir() else folder
-    options = {"local_files_only": True, "trust_remote_code": False}
     try:
         with quiet_transformers():
-            config = AutoConfig.from_pretrained(str(own), **options)
+            config = AutoConfig.from_pretrained(str(own), local_files_only=True, **SAFE)
         merged = load_whole(str(place), AUTO)
         backbone = {name.removeprefix(merged.prefix): tensor for name, tensor in merged.parameters.items()}
         return _assemble(backbone, _head_of(config), load_file(own / _FILE), str(own))

@@ -18,7 +18,7 @@ from .accounting import TensorFate, as_json
 from .base import Base
 from .experts import Expert, Kind, common_base, find_experts
 from .fates import account
-from .heads import Heads, plan_heads, save_heads, save_with_head
+from .heads import Heads, copy_carried, plan_heads, save_heads, save_with_head
 from .low_rank import Factors, name_as_trained, put_factors, relative_error, sum_of_factors, truncated
 from .operators import make_merge_operator
 from .task_modules import Combined, Modules, combine_models
@@ -161,6 +161,7 @@ def merge(
             put_factors(whole.backbone, factors, whole.name)
             _write_adapter(whole, combined, vectors, target)
         save_heads(heads.apart, target)
+        copy_carried(experts, target)
         write_json(target / MERGE_RECORD, {**made.as_json(), "files": inventory(target)})
     return made
 

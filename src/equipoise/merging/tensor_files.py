@@ -61,7 +61,7 @@ def _tensors_in(folder: Path, path: Path) -> dict[str, FileTensor]:
             for name in file.keys():  # noqa: SIM118 - a safetensors file is no dict
                 part = file.get_slice(name)
                 is_float = part.get_dtype() in _FLOATS
-                where = str(path.relative_to(folder))
+                where = path.relative_to(folder).as_posix()
                 found[name] = FileTensor(where, name, tuple(part.get_shape()), is_float)
         return found
     except (OSError, SafetensorError) as error:
