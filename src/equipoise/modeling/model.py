@@ -1,6 +1,5 @@
 """One backbone, one module a task."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,11 +20,12 @@ from equipoise.disk import writing_model
 from equipoise.errors import ModelError
 from equipoise.files import replace_folder, to_json
 from equipoise.outputs import check_output
-from equipoise.tasks import Task, task_from_dict
+from equipoise.tasks import Task
 
 from .adapters import fingerprint, has_adapter, load_adapter
 from .answers import make_answer_module
 from .backbone import default_pooling, is_decoder, load_backbone, longest_input
+from .description import FORMAT_VERSION, BaseModelOf, read_description
 from .features import Features, places_before, tree_mask
 from .model_folder import ADAPTER, BACKBONE, CONFIG, MODEL_OUTPUT, MODULES, check_whole, inventory
 from .pooling import make_pooling
@@ -34,8 +34,6 @@ from .quantizing import is_quantized
 from .quiet import quiet_transformers
 from .scored_tokens import ScoredTokens
 from .task_modules import TaskModule, make_task_module
-
-FORMAT_VERSION = 1
 
 
 class MultiTaskModel(nn.Module):
@@ -270,27 +268,24 @@ class MultiTaskModel(nn.Module):
                 f"{folder}: {found}, expected an Equipoise model; give the folder of a finished run, or its 'model'."
             )
         try:
-            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-            version = config["format_version"]
-            if version > FORMAT_VERSION:
-                raise ModelError(
-                    f"{folder}: format_version is {version}, this Equipoise reads up to {FORMAT_VERSION}; upgrade it."
-                )
-            check_whole(folder, config)
-            tasks = {name: task_from_dict(task) for name, task in config["tasks"].items()}
-            style = ChatStyle(**config.get("prompt", {}))
-            base = config.get("base", {})
+            said, tasks = read_description(folder / CONFIG)
+            check_whole(folder, said.model_dump())
+            base = said.base
             backbone, tokenizer = on or load_backbone(
-                base.get("name") or str((folder / BACKBONE).absolute()),
+                base.name if base else str((folder / BACKBONE).absolute()),
                 language_model=any(task.format == "instruct" for task in tasks.values()),
-                quantization=base.get("quantization", "none"),
+                quantization=base.quantization if base else "none",
             )
             if base and on is None:
                 _add_saved_adapter(backbone, folder, base)
-            # Files from before there was a choice.
-            pooling = config.get("pooling", "mean")
             model = cls(
-                backbone, tokenizer, tasks, config["max_length"], pooling=pooling, style=style, base=base.get("name")
+                backbone,
+                tokenizer,
+                tasks,
+                said.max_length,
+                pooling=said.pooling,
+                style=ChatStyle(**said.prompt.model_dump()),
+                base=base.name if base else None,
             )
             model._own_modules().load_state_dict(load_file(folder / MODULES))
         except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
@@ -333,11 +328,11 @@ class MultiTaskModel(nn.Module):
         (folder / CONFIG).write_text(to_json(config, indent=2) + "\n", encoding="utf-8")
 
 
-def _add_saved_adapter(backbone: PreTrainedModel, folder: Path, base: Mapping[str, str]) -> None:
-    if (found := fingerprint(backbone)) != base["fingerprint"]:
+def _add_saved_adapter(backbone: PreTrainedModel, folder: Path, base: BaseModelOf) -> None:
+    if (found := fingerprint(backbone)) != base.fingerprint:
         raise ModelError(
-            f"{folder}: its adapter was trained on another '{base['name']}' (fingerprint then "
-            f"{base['fingerprint'][:12]}…, now {found[:12]}…); put that one back, or train again."
+            f"{folder}: its adapter was trained on another '{base.name}' (fingerprint then "
+            f"{base.fingerprint[:12]}…, now {found[:12]}…); put that one back, or train again."
         )
     load_adapter(backbone, folder / ADAPTER)
 

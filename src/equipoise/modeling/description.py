@@ -1,0 +1,138 @@
+"""What `equipoise.json` says of a model, checked key by key before anything else is read."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from equipoise.errors import EquipoiseError, ModelError, shorten
+from equipoise.files import JSON_LIMIT, read_bytes
+from equipoise.tasks import KINDS, Classification, Generation, Multilabel, Regression, Task, task_from_dict
+
+FORMAT_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Prompting(_Part):
+    """How a prompt is brought to the model; see `equipoise.data.ChatStyle`."""
+
+    chat: bool = True
+    system: str | None = None
+
+
+class BaseModelOf(_Part):
+    """The base under a model's adapter."""
+
+    name: str
+    fingerprint: str
+    quantization: Literal["none", "4bit"] = "none"
+
+
+class Description(_Part):
+    """What a model's folder says of it, but for its tasks."""
+
+    format_version: int = Field(ge=1)
+    max_length: int = Field(gt=2, le=1_000_000_000)
+    pooling: Literal["mean", "last", "attention"] = "mean"  # files from before there was a choice have none
+    prompt: Prompting = Prompting()
+    base: BaseModelOf | None = None
+    files: dict[str, str] = {}
+    tasks: dict[str, dict[str, Any]] = Field(min_length=1)
+
+
+def read_description(path: Path) -> tuple[Description, dict[str, Task]]:
+    """Read a model's `equipoise.json`.
+
+    Args:
+        path: the file.
+
+    Returns:
+        What it says, and the model's tasks.
+
+    Raises:
+        ModelError: the file cannot be read, is of a later version, or a key is missing or not what it should be.
+    """
+    content = read_bytes(path, JSON_LIMIT, ModelError)
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise _damaged(path, f"not valid JSON ({reason})") from None
+    version = data.get("format_version") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ModelError(
+            f"{path}: format_version is {version}, this Equipoise reads up to {FORMAT_VERSION}; upgrade it."
+        )
+    try:
+        description = Description.model_validate_json(content)
+    except ValidationError as error:
+        raise _damaged(path, _explain(error)) from None
+    return description, {name: _read_task(path, name, task) for name, task in description.tasks.items()}
+
+
+def _read_task(path: Path, name: str, data: Mapping[str, Any]) -> Task:
+    key = f"tasks.{name}"
+    kind = KINDS.get(str(data.get("kind")))
+    if kind is None:
+        raise _damaged(path, f"{key}.kind: found {_show(data.get('kind'))}, expected one of {', '.join(KINDS)}")
+    stated = {field: value for field, value in data.items() if field != "kind"}
+    if unknown := stated.keys() - {field.name for field in fields(kind)}:
+        raise _damaged(path, f"{key}.{min(unknown)}: unknown key")
+    try:
+        TypeAdapter(kind).validate_json(json.dumps(stated), strict=True)
+    except ValidationError as error:
+        raise _damaged(path, f"{key}.{_explain(error)}") from None
+    task = task_from_dict(dict(data))
+    if problem := _misfit(name, task):
+        raise _damaged(path, f"{key}.{problem}")
+    return task
+
+
+def _misfit(name: str, task: Task) -> str:
+    """What no type says of a task: "KEY: what is wrong", or "" where nothing is."""
+    found: dict[str, bool] = {
+        f"name: found {_show(task.name)}, expected {_show(name)}": task.name != name,
+        f"format: found {_show(task.format)}, expected module or instruct": task.format not in ("module", "instruct"),
+    }
+    if isinstance(task, Regression):
+        numbers = [task.mean, task.std, *(task.range or (0.0, 1.0))]
+        found["std: found no finite mean, range, and deviation above 0"] = (
+            not all(map(math.isfinite, numbers)) or task.std <= 0 or numbers[2] >= numbers[3]
+        )
+    if isinstance(task, Classification | Multilabel):
+        least = 2 if isinstance(task, Classification) else 1
+        count = len(task.classes)
+        found[f"classes: found {count} different names, expected {least} or more"] = (
+            count < least or len(set(task.classes)) < count
+        )
+        wanted = (0, count) if isinstance(task, Multilabel) else (count - 1,) if task.from_score else (0,)
+        found[f"thresholds: found {len(task.thresholds)}, expected {wanted[-1]}"] = len(
+            task.thresholds
+        ) not in wanted or not all(map(math.isfinite, task.thresholds))
+    if isinstance(task, Generation):
+        found["max_new_tokens: found no 1 or more, or no 1 beam or more"] = min(task.max_new_tokens, task.beams) < 1
+    return next((problem for problem, wrong in found.items() if wrong), "")
+
+
+def _explain(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    key = ".".join(map(str, problem["loc"])) or "the file"
+    if problem["type"] == "missing":
+        return f"{key}: missing, expected a value"
+    expected = problem["msg"].removeprefix("Input should be ")
+    return f"{key}: found {_show(problem['input'])}, expected {expected}"
+
+
+def _show(value: Any) -> str:
+    return "nothing" if value is None else shorten(repr(value), 60)
+
+
+def _damaged(path: Path, what: str) -> EquipoiseError:
+    return ModelError(f"{path}: not a readable Equipoise model: {what}; copy or train it again.")
