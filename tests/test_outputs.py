@@ -84,9 +84,23 @@ def test_an_output_is_apart_from_what_is_read(tmp_path, output, read, how):
 def test_a_place_that_can_be_no_folder(tmp_path):
     put(tmp_path, "file")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    for place in ("file", "file/below", "loop", "n" * 300, "nul\0"):
+    for place in ("file", "file/below", "loop", "n" * 300, "n" * 201, "/".join(["n" * 100] * 40), "nul\0", "\ud800"):
         with pytest.raises(OutputError):
             check_output(tmp_path / place, KIND)
+    for place in ("loop", "n" * 300, "n" * 201, "file/below", "nul\0"):
+        with pytest.raises(UsageError):
+            check_output_file(tmp_path / place)
+
+
+def test_a_place_that_cannot_be_written(tmp_path, monkeypatch):
+    put(tmp_path, "closed/run/file")
+    access = os.access
+    # The superuser, by whom tests may be run, writes everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: os.path.basename(path) != "closed" and access(path, mode))
+    with pytest.raises(OutputError, match=r"closed: the output's folder cannot be written; choose another `output`"):
+        check_output(tmp_path / "closed" / "new" / "run", KIND)
+    with pytest.raises(UsageError, match=r"the folder .*closed cannot be written"):
+        check_output_file(tmp_path / "closed" / "out.json")
 
 
 def test_an_output_file_replaces_json_alone_and_no_input(tmp_path):

@@ -6,13 +6,15 @@ import math
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from equipoise.errors import DataError, EquipoiseError, UsageError
 from equipoise.temporaries import clean_leftovers, is_temporary, move_in, temporary_file, temporary_folder
 
+LONGEST_NAME = 200
+"""Bytes of the name of a file or folder to write, at most: a temporary name adds to it, and systems bear 255."""
 JSON_LIMIT = 10_000_000
 """Bytes of a JSON file of ours, at most."""
 
@@ -160,6 +162,14 @@ def check_writable(path: str | Path) -> None:
         UsageError: its folder does not exist or cannot be written, or the path is no ordinary file.
     """
     path = Path(path)
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.stat(path)  # unlike pathlib, it says what is wrong with a path
+        if len(os.fsencode(path.name)) > LONGEST_NAME:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path}: cannot be written ({reason}); choose another file.") from None
     if path.exists() and not path.is_file():
         what = "a folder" if path.is_dir() else "no ordinary file"
         raise UsageError(f"{path}: found {what}, expected the name of a file to write.")

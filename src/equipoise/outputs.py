@@ -1,5 +1,6 @@
 """What a command may write to, and what it may replace: decided here, for every command that has an output."""
 
+import errno
 import os
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
@@ -7,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.errors import OutputError
-from equipoise.files import check_writable
+from equipoise.files import LONGEST_NAME, check_writable
 
 Inputs = Iterable[tuple[str, Path]]
 """What a command reads: how the user named it, such as `sources.reviews.path`, and where it lies."""
+
+
+_LONGEST_PATH = 3500
+"""Bytes of an output folder's path, at most: with what is written in it, systems bear 4,096."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +116,18 @@ def check_place(folder: Path, hint: str = "choose another `output`") -> None:
     """Make sure that a folder can be made, or is one.
 
     Raises:
-        OutputError: it is a file, lies below a file, or its path cannot be used.
+        OutputError: it is a file, lies below a file or in a folder that cannot be written, or its path cannot be used.
     """
     try:
+        whole, name = len(os.fsencode(folder.absolute())), len(os.fsencode(folder.name))
+        if whole > _LONGEST_PATH or name > LONGEST_NAME:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         with suppress(FileNotFoundError, NotADirectoryError):
             os.lstat(folder)  # unlike pathlib, it says what is wrong with a path
         for path in (folder, *folder.absolute().parents):
             if path.is_dir():
+                if not os.access(path, os.W_OK | os.X_OK):
+                    raise OutputError(f"{path}: the output's folder cannot be written; {hint}.")
                 return
             if path.exists() or path.is_symlink():
                 what = "a file" if path.is_file() else "something else"
