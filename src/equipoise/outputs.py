@@ -143,9 +143,10 @@ def check_apart(output: Path, inputs: Inputs, hint: str = "choose another `outpu
     Raises:
         OutputError: it does; the message names the input.
     """
-    place = output.resolve()
+    # Unlike pathlib, it passes over links that lead back to themselves.
+    place = Path(os.path.realpath(output))
     for name, path in inputs:
-        read = path.resolve()
+        read = Path(os.path.realpath(path))
         if read == place or (read.exists() and place.exists() and read.samefile(place)):
             how = "is"
         elif read.is_relative_to(place):

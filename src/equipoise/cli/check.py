@@ -6,13 +6,17 @@ from .train import RunFile, Set
 
 def check(run_file: RunFile, set_: Set = None, device: Device = None) -> None:
     """Check a run file, its data and its model, and show what a language model is asked; nothing is trained."""
+    from equipoise.config import load_config
+
+    config = load_config(run_file, set_ or ())  # a mistake in it is told before the heavy imports
+
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from equipoise.training import check as check_run
 
-    found = check_run(run_file, set_ or ())
+    found = check_run(config)
     console = Console()
     table = Table("task", "kind", "format", *(f"{split} rows" for split in found.table.splits))
     counts = found.table.counts()

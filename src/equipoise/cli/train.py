@@ -30,10 +30,14 @@ def train(
     device: Device = None,
 ) -> None:
     """Train one model for all tasks of a run file, evaluate it and write the report."""
+    from equipoise.config import load_config
+
+    config = load_config(run_file, set_ or ())  # a mistake in it is told before the heavy imports
+
     from equipoise.training import train as run_training
     from equipoise.training.processes import is_first
 
-    run = run_training(run_file, set_ or (), resume=resume, overwrite=overwrite, single_task=single_task)
+    run = run_training(config, resume=resume, overwrite=overwrite, single_task=single_task)
     if is_first():
         show_run(run.folder)
 

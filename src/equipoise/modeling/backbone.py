@@ -5,7 +5,6 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -18,13 +17,14 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from equipoise.errors import ModelError, did_you_mean
+from equipoise.errors import EquipoiseError, ModelError, did_you_mean
 from equipoise.starter import STARTERS, fetch
 
 from .bilstm import BiLstmConfig, new_bilstm
 from .foreign_code import SAFE, SAFE_WEIGHTS, refuse_foreign_code
 from .quantizing import quantization_settings
 from .quiet import quiet_transformers
+from .sizes import check_sizes
 
 
 def load_backbone(
@@ -68,6 +68,7 @@ def load_backbone(
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(location, local_files_only=local, **SAFE)
             config = AutoConfig.from_pretrained(location, local_files_only=local, **SAFE)
+            check_sizes(config, name)
             loader = AutoModelForCausalLM if language_model and is_decoder(config) else AutoModel
             backbone, report = loader.from_pretrained(
                 location,
@@ -77,8 +78,11 @@ def load_backbone(
                 **SAFE_WEIGHTS,
                 **quantized,
             )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except EquipoiseError:
+        raise
+    except Exception as error:  # a damaged file ends in whatever meets it first
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
         tried = "a folder" if local else "a starter name, a folder and a hub id"
         raise ModelError(
             f"model: '{name}' cannot be loaded (tried as {tried}): {reason} "

@@ -1,0 +1,34 @@
+"""Command lines that ask for what does not exist."""
+
+from .case import Case
+
+
+def _line(name: str, words: str, *command: str, code: int = 2) -> Case:
+    return Case("command line", name, words, command, code=code)
+
+
+_MERGE = ("merge", "RUN", "RUN", "-o", "m")
+
+CASES = [
+    _line("no such command", "No such command 'tarin'. Did you mean 'train'?", "tarin"),
+    _line("no argument", "Missing argument", "train"),
+    _line("no such option", "No such option: --ressume", "train", "run.yaml", "--ressume"),
+    _line("an option without a value", "--set", "train", "run.yaml", "--set"),
+    _line("too many arguments", "unexpected extra argument", "train", "run.yaml", "more.yaml"),
+    _line("a command of 5,000 letters", "No such command", "x" * 5000),
+    _line("control characters", "No such command '\\x1b[31m'", "\x1b[31m"),
+    _line("no such split", "Did you mean 'test'?", "evaluate", "RUN", "run.yaml", "--split", "tset"),
+    _line("no such starter", "Did you mean 'minilm'?", "fetch", "minlm"),
+    _line("no such balancer", "Did you mean 'dao'?", "balancers", "daoo"),
+    _line("no such operator", "there is no operator 'tise'. Did you mean 'ties'?", "operators", "tise"),
+    _line("no seeds", "--seeds", "compare", "run.yaml", "--seeds", "0"),
+    _line("a word for epochs", "--single-task-epochs: found 'x'", "compare", "run.yaml", "--single-task-epochs", "x"),
+    _line("a broken list of balancers", "--balance", "compare", "run.yaml", "--balance", "{" * 5000),
+    _line("a balancer that is none", "there is no balancer 'daoo'", "compare", "run.yaml", "--balance", "daoo"),
+    _line("a merge without an output", "--output: found none", "merge", "RUN", "RUN"),
+    _line("an option of a merge without a value", "--option: found 'density'", *_MERGE, "--option", "density"),
+    _line("an option of a merge without end", "--option", *_MERGE, "--option", "x=" + "[" * 5000),
+    _line("a weight that is no number", "--weights: found 'x'", *_MERGE, "--weights", "a=x"),
+    _line("an operator that is none", "Did you mean 'ties'?", *_MERGE, "--operator", "tise"),
+    _line("no such device", "device 'gpu'", "predict", "RUN", "a", "--device", "gpu"),
+]  # fmt: skip

@@ -1,0 +1,65 @@
+"""Texts and rows that `predict` cannot answer."""
+
+import os
+
+from .case import Case, World
+
+_ASK = ("predict", "RUN", "--task", "polarity")
+
+
+def _file(name: str, file: str, content: str | bytes, words: str) -> Case:
+    return Case("texts", name, words, (*_ASK, file), lambda world: world.write(file, content))
+
+
+def _given(name: str, words: str, *texts: str, code: int = 1, stdin: bytes = b"") -> Case:
+    return Case("texts", name, words, (*_ASK, *texts), code=code, stdin=stdin)
+
+
+def _pipe(world: World) -> None:
+    os.mkfifo(world.folder / "pipe.txt")
+    os.mkfifo(world.folder / "pipe.csv")
+
+
+CASES = [
+    _given("an empty text", "row 1: found an empty text", ""),
+    _given("blanks alone", "row 2: found an empty text", "fine", " \t"),
+    _given("three bad of four", "row 1, row 3, row 4: found an empty text", "", "fine", "", " "),
+    _given("a byte that is not UTF-8", "row 1: found a byte that is not UTF-8 (0xe9)", "caf\udce9"),
+    _given("half a character", "row 1: found half of a surrogate pair", "\ud83d"),
+    _given("too long a text", "found a text of 1,000,001 characters", "x" * 1_000_001),
+    _given("no such .txt", "It is taken for a file, since it ends in .txt", "nowhere.txt"),
+    _given("no such .csv", "nowhere.csv: found no such file", "nowhere.csv"),
+    _given("a folder", "is a file or folder, expected texts", ".", code=2),
+    _given("a file of another ending", "run.yaml: is a file or folder, expected texts", "run.yaml", code=2),
+    _given("two files", "data.csv: is a file or folder", "data.csv", "more.csv", code=2),
+    _given("no UTF-8 on standard input", "standard input: byte 3 is not UTF-8", "-", stdin=b"caf\xe9"),
+    _given("an empty line on standard input", "standard input, line 2: found an empty text", "-", stdin=b"a\n\nb"),
+    _given("no such task", "Did you mean 'polarity'?", "a", "--task", "plarity", code=2),
+    _given("more prompts than templates", "prompts: found 3", "a", "--prompts", "3", code=2),
+    _given("no batch", "--batch-size", "a", "--batch-size", "0", code=2),
+    _given("a word for a number", "--batch-size", "a", "--batch-size", "many", code=2),
+    _file("bad rows of a CSV file", "new.csv", "text,n\na,1\n,2\nb,3\n ,4\n", "new.csv, line 3, line 5: found"),
+    _file("bad lines of a text file", "new.txt", "fine\n\ngood\n \n", "new.txt, line 2, line 4: found an empty text"),
+    _file("no column of texts", "new.csv", "txt\nfine\ngood\n", "new.csv, all 2 rows: no column 'text'"),
+    _file("a list as text", "new.jsonl", '{"text": ["fine"]}\n', "new.jsonl, line 1: found ['fine'], expected a text"),
+    _file("true as text", "new.jsonl", '{"text": true}\n', "new.jsonl, line 1: found True, expected a text"),
+    _file("deep cells", "new.jsonl", '{"text": "a", "x": ' + "[" * 300 + "]" * 300 + "}", "nested too deeply"),
+    _file("an empty CSV file", "new.csv", "", "new.csv: the file is empty"),
+    _file("no UTF-8 in a text file", "new.txt", b"caf\xe9", "new.txt: byte 3 is not UTF-8"),
+    _file("UTF-16", "new.txt", "fine".encode("utf-16"), "new.txt: byte 0 is not UTF-8"),
+    _file("broken JSON", "new.jsonl", '{"text": ', "new.jsonl, line 1"),
+    Case("texts", "a pipe .txt", "pipe.txt: found a pipe", (*_ASK, "pipe.txt"), _pipe),
+    Case("texts", "a pipe .csv", "pipe.csv: found a pipe", (*_ASK, "pipe.csv"), _pipe),
+    Case("texts", "a folder .txt", "new.txt: found a folder", (*_ASK, "new.txt"), lambda w: w.write("new.txt/x", "")),
+    Case(
+        "texts",
+        "a link to itself",
+        "a symbolic link that leads back to itself",
+        (*_ASK, "loop.txt"),
+        lambda world: (world.folder / "loop.txt").symlink_to("loop.txt"),
+    ),
+    Case(
+        "texts", "a device as text file", "zero.txt: found a device", (*_ASK, "zero.txt"),
+        lambda world: (world.folder / "zero.txt").symlink_to("/dev/zero"),
+    ),
+]  # fmt: skip
