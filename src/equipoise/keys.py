@@ -5,6 +5,7 @@ Texts and labels are stored as they are written; only the keys by which they are
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 # Characters that are drawn as nothing (Unicode's Default_Ignorable_Code_Point). The tags E0020 to E007F stay: they
@@ -49,12 +50,18 @@ def normalize(text: str) -> str:
     return " ".join(text.split())
 
 
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text can be seen."""
+    return not text.strip() or (not (text.isascii() and text.isprintable()) and not normalize(text))
+
+
 def text_key(text: str) -> str:
     """Return the form in which two texts count as the same between splits: `normalize`, and case-folded."""
     text = normalize(text)
     return text.lower() if text.isascii() else normalize(text.casefold())
 
 
+@lru_cache(maxsize=10_000)
 def name_key(name: str) -> str:
     """Return the form in which two names (classes, groups, subsets) count as the same.
 

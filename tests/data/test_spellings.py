@@ -175,6 +175,20 @@ def test_a_column_that_is_spelled_with_invisible_characters_is_shown(load, write
         load({"s": {"path": "a.csv"}}, {"t": LABEL})
 
 
+@pytest.mark.parametrize(
+    ("labels", "told_of"),
+    [
+        (["joy;fear", "joy", "fear"], "with ';' between them, but are read as one: 'joy;fear'. "),
+        (["joy|fear", "joy|fun", "fear"], "with '|' between them, but are read as one: 'joy|fear'; 'joy|fun'. "),
+        (["n/a", "joy", "c++"], None),
+    ],
+)
+def test_another_separator_between_labels_is_told(load, three, labels, told_of):
+    notes = load_labels(load, three, labels, MANY).notes
+    assert len([note for note in notes if "seem to be several" in note]) == (told_of is not None)
+    assert told_of is None or any(told_of in note for note in notes)
+
+
 def test_unify():
     assert unify(["a", "a ", "b"]) == {"a": "a", "a ": "a", "b": "b"}
     assert unify(["1.0", "2.0"]) == {"1.0": "1.0", "2.0": "2.0"}

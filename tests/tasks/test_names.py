@@ -104,6 +104,15 @@ def test_a_class_is_no_list_as_text(cell):
         Classification(*COMMON).parse(cell)
 
 
+@pytest.mark.parametrize("cell", ["b'joy'", 'b"joy"', r"b'n\xc3\xa9gatif'"])
+def test_bytes_as_text_are_no_class(cell):
+    with pytest.raises(LabelError, match="bytes written as text, expected"):
+        Classification(*COMMON).parse(cell)
+    with pytest.raises(LabelError, match="bytes written as text, expected"):
+        Multilabel(*COMMON).parse([cell])
+    assert Classification(*COMMON, classes=(cell, "b")).parse(cell) == cell
+
+
 @pytest.mark.parametrize("cell", ["[other]", "(none)", "A+", "it's", "1.10", "007"])
 def test_a_class_may_have_brackets(cell):
     assert Classification(*COMMON).parse(cell) == cell

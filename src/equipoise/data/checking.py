@@ -6,7 +6,7 @@ from typing import Any
 
 from equipoise.config import SourceConfig
 from equipoise.errors import DataError, did_you_mean
-from equipoise.keys import name_key, normalize, text_key
+from equipoise.keys import is_blank, name_key, normalize, text_key
 from equipoise.tasks import LabelError, Task, as_text, parse_number, quote, show
 
 from .rows import Rows
@@ -132,7 +132,7 @@ def _texts(rows: Rows, column: str, task: Task, needed: Sequence[bool], problems
     texts: list[str] = []
     for index, cell in enumerate(_cells(rows, column, reader)):
         cell = as_text(cell)
-        if not isinstance(cell, str) or not cell.strip() or not normalize(cell):
+        if not isinstance(cell, str) or is_blank(cell):
             if needed[index]:
                 problems.add(rows.where(index), column, reader, f"found {show(cell)}, expected a text", _FIX_TEXTS)
             cell = ""

@@ -55,20 +55,13 @@ def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> T
     parts = {split: _view_rows(split, sources, _readers(tasks.values(), split), notes) for split in SPLITS}
     if fitted is None:
         tasks = {name: _fit(task, parts["train"][task.view]) for name, task in tasks.items()}
-    subsets = dict.fromkeys(column for name in sources for column in config.sources[name].subsets)
-    for column in subsets:
-        join_words(
-            [rows for views in parts.values() for rows in views.values()],
-            f"subset:{column}",
-            f"Subset column '{column}'",
-            notes,
-        )
+    subsets = _join_subsets(config, sources, parts, notes)
     problems = Problems()
     for split, views in parts.items():
         for task in _readers(tasks.values(), split):
             _encode(views[task.view], task, problems)
     problems.stop()
-    splits = {split: join_views(views, tasks, list(subsets)) for split, views in parts.items()}
+    splits = {split: join_views(views, tasks, subsets) for split, views in parts.items()}
     return Table(tasks, splits, notes)
 
 
@@ -137,6 +130,17 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
         sizes = ", ".join(f"{split} {len(splits[split])}" for split in ("train", *missing))
         notes.append(f"Source '{name}': {' and '.join(missing)} taken from {train.file} by hash of {key}: {sizes}.")
     return splits
+
+
+def _join_subsets(
+    config: RunConfig, sources: Iterable[str], parts: dict[str, dict[View, Rows]], notes: list[str]
+) -> list[str]:
+    """Give the words of each subset column one form over all sources, and return the columns."""
+    columns = list(dict.fromkeys(column for name in sources for column in config.sources[name].subsets))
+    rows = [rows for views in parts.values() for rows in views.values()]
+    for column in columns:
+        join_words(rows, f"subset:{column}", f"Subset column '{column}'", notes)
+    return columns
 
 
 def _check_shares(name: str, source: SourceConfig, missing: Sequence[str]) -> None:

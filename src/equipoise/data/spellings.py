@@ -1,7 +1,7 @@
 """Names that are spelled in several ways: those with the same key become one, those that look alike are told."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from equipoise.errors import UsageError
 from equipoise.keys import drawn_as, loose_key, name_key, normalize, tidy
@@ -23,14 +23,18 @@ def join_classes(splits: Mapping[str, Rows], task: Task, notes: list[str]) -> No
     counts = Counter(
         name for rows in found for label in rows.columns[column] if label is not None for name in task.names(label)
     )
-    names = unify(counts, getattr(task, "classes", ()))
+    known = getattr(task, "classes", ())
+    names = unify(counts, known)
     changed = {spelling: name for spelling, name in names.items() if spelling != name}
     if changed:
         for rows in found:
             rows.columns[column] = [
                 None if label is None else task.rename(label, changed) for label in rows.columns[column]
             ]
-    notes.extend(_tell(counts, names, f"Task '{task.name}'", "class" if task.kind == "classification" else "label"))
+    about, what = f"Task '{task.name}'", "class" if task.kind == "classification" else "label"
+    notes.extend(_tell(counts, names, about, what))
+    if task.takes_lists and not known:
+        notes.extend(_tell_separators(set(names.values()), about))
 
 
 def join_words(splits: Iterable[Rows], column: str, about: str, notes: list[str]) -> None:
@@ -111,6 +115,19 @@ def _tell(counts: Mapping[str, int], names: Mapping[str, str], about: str, what:
             "alike."
         )
     return notes
+
+
+def _tell_separators(names: Collection[str], about: str) -> list[str]:
+    """Say which labels seem to be several, with another separator between them than the task's."""
+    for separator in (",", ";", "|", "/", "+", "\t"):
+        joined = sorted(name for name in names if separator in name)
+        parts = Counter(part.strip() for name in joined for part in name.split(separator))
+        if any(part in names or count > 1 for part, count in parts.items() if part):
+            return [
+                f"{about}: labels that seem to be several with {separator!r} between them, but are read as one: "
+                f"{_list([_show(name) for name in joined])}. If they are several, name it (separator)."
+            ]
+    return []
 
 
 def _list(items: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.keys import is_number, normalize
+from equipoise.keys import is_blank, is_number, normalize
 
 from .prompts import Question, default_templates, split_template
 
@@ -244,7 +244,7 @@ def parse_name(cell: Any) -> str:
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     name = str(cell).strip()
-    if not normalize(name):
+    if is_blank(name):
         raise LabelError("found an empty label, expected a class")
     return name
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from equipoise.keys import name_key
 
 from .base import LabelError, Task, order_names, parse_name, parse_number, quote, show
-from .names import NameIndex, read_list
+from .names import NameIndex, read_list, seems_bytes
 from .prompts import Question, join_words
 
 
@@ -52,6 +52,8 @@ class Classification(Task):
             raise LabelError(f"found class {show(name)}, expected one of {quote(self.classes)}")
         if not self.classes and name_key(name).lower() == "nan":
             raise LabelError(f"found {show(name)}, expected a class (if it is one, list all in `classes`)")
+        if not self.classes and seems_bytes(name):
+            raise LabelError(f"found {show(name)}, bytes written as text, expected a class")
         if not self.classes and read_list(name) is not None:
             raise LabelError(f"found {show(name)}, a list written as text, expected one class (or kind: multilabel)")
         return name

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from equipoise.keys import name_key, normalize
 
 from .base import LabelError, Task, order_names, parse_name, quote, show
-from .names import NameIndex, read_list, seems_list
+from .names import NameIndex, read_list, seems_bytes, seems_list
 from .prompts import Question, join_words
 
 _WORDS = ("no", "yes")
@@ -64,6 +64,8 @@ class Multilabel(Task):
                 raise LabelError(f"found label {show(name)}, expected some of {quote(self.classes)}")
             if not self.classes and seems_list(name):
                 raise LabelError(f"found label {show(name)}, part of a list written as text, {_LISTS}")
+            if not self.classes and seems_bytes(name):
+                raise LabelError(f"found label {show(name)}, bytes written as text, {_LISTS}")
             if not self.classes and name_key(name).lower() == "nan":
                 raise LabelError(f"found {show(name)}, expected a label (if it is one, list all in `classes`)")
         return tuple(sorted(set(names)))

@@ -14,6 +14,7 @@ _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _CALL = re.compile(r"(?:np\.|numpy\.)?(?:array|set|frozenset|list|tuple)\((.*?)(?:,\s*dtype=[^()]*)?\)", re.DOTALL)
+_BYTES = re.compile(rf"b(?:{_QUOTED})", re.DOTALL)
 _ITEM = re.compile(rf"\s*({_QUOTED}|{_NUMBER})\s*(,?)", re.DOTALL)
 
 
@@ -69,6 +70,11 @@ def seems_list(name: str) -> bool:
         return True
     quoted = len(name) > 1 and name[0] == name[-1] and name[0] in "'\""
     return quoted or re.search(r"^\(\s*['\"]|['\"]\s*,?\s*\)$", name) is not None
+
+
+def seems_bytes(name: str) -> bool:
+    """Whether a name is bytes that Python wrote as text, such as b'joy'."""
+    return _BYTES.fullmatch(name.strip()) is not None
 
 
 def _read_items(text: str) -> list[Any] | None:
