@@ -8,6 +8,7 @@ def _line(name: str, words: str, *command: str, code: int = 2) -> Case:
 
 
 _MERGE = ("merge", "RUN", "RUN", "-o", "m")
+_SCORE = ("evaluate", "RUN", "run.yaml")
 
 CASES = [
     _line("no such command", "No such command 'tarin'. Did you mean 'train'?", "tarin"),
@@ -30,5 +31,22 @@ CASES = [
     _line("an option of a merge without end", "--option", *_MERGE, "--option", "x=" + "[" * 5000),
     _line("a weight that is no number", "--weights: found 'x'", *_MERGE, "--weights", "a=x"),
     _line("an operator that is none", "Did you mean 'ties'?", *_MERGE, "--operator", "tise"),
+    _line("a merge of nothing", "merge: nowhere: found no such file or folder", "merge", "nowhere", "-o", "m"),
+    _line("a merge with no expert", "expected an expert", "merge", "RUN", "nowhere", "-o", "m", code=1),
+    _line("a merge with a file", "expected an expert", "merge", "data.csv", "RUN", "-o", "m", code=1),
+    _line("a merge of two of one name", "found a second expert of the name 'out'", *_MERGE),
+    _line("a merge of one that changed nothing", "nothing differs from the base", "merge", "RUN", "-o", "m", code=1),
+    _line("a merge of a run file with -o", "with the run file run.yaml", "merge", "run.yaml", "-o", "m"),
+    _line("how heads are merged", "--modules: found 'x'", *_MERGE, "--modules", "x"),
+    _line("a weight without end", "--weights", *_MERGE, "--weights", "x=" + "[" * 5000),
+    _line("seeds without end", "seeds: found 100000, expected 1,000 at", "compare", "run.yaml", "--seeds", "100000"),
+    _line("epochs without end", "expected 1,000,000 at most", "compare", "run.yaml", "--single-task-epochs", "1e300"),
+    _line("one run file twice", "rename one", "compare", "run.yaml", "run.yaml"),
+    _line("a pair that is not UTF-8", "pair: found a byte that is not", "predict", "RUN", "a", "--pair", "\udce9"),
+    _line("no run file for evaluate", "nowhere.yaml: cannot read", "evaluate", "RUN", "nowhere.yaml"),
+    _line("no run file for experts", "nowhere.yaml: cannot read", "experts", "nowhere.yaml"),
+    _line("no run file for difficulty", "nowhere.yaml: cannot read", "difficulty", "nowhere.yaml"),
+    _line("no run file for check", "nowhere.yaml: cannot read", "check", "nowhere.yaml"),
+    _line("unknown labels", "found class 'film'", *_SCORE, "--set", "tasks.polarity.label=aspect", code=1),
     _line("no such device", "device 'gpu'", "predict", "RUN", "a", "--device", "gpu"),
 ]  # fmt: skip

@@ -1,5 +1,7 @@
 """`equipoise merge`."""
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,7 +68,9 @@ def merge(
         "--modules": modules,
         "--seed": seed,
     }
-    if len(experts) == 1 and not experts[0].is_dir():
+    if len(experts) == 1 and not os.path.isdir(experts[0]):
+        if not os.path.lexists(experts[0]) and not experts[0].suffix:
+            raise UsageError(f"merge: {experts[0]}: found no such file or folder, expected a run file, or experts.")
         given = [name for name, value in single.items() if value is not None]
         if given:
             raise UsageError(
@@ -116,8 +120,6 @@ def merge(
 
 
 def _search(run_file: Path, overrides: Sequence[str], overwrite: bool) -> None:
-    import os
-
     from rich.console import Console
 
     from equipoise.evolution import evolve
@@ -152,6 +154,8 @@ def _pairs(option: str, given: str) -> tuple[str, Any]:
 def _number(name: str, value: Any) -> float:
     from equipoise.errors import UsageError
 
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value):
+        value = float(value)  # YAML takes 1e-1 for a text
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UsageError(f"--weights: found {value!r} for {name}, expected a number.")
     return float(value)

@@ -34,6 +34,10 @@ class Comparison(NamedTuple):
     results: dict[str, Any]
 
 
+_MOST = {"seeds": 1000, "jobs": 1000, "single-task-epochs": 1_000_000, "trials": 10_000}
+"""What a comparison can be asked for, at most."""
+
+
 def compare(
     run_files: str | Path | Sequence[str | Path],
     balance: str | Sequence[str | Mapping[str, Any] | BalanceConfig] = (),
@@ -82,8 +86,10 @@ def compare(
     for name, number in [*numbers, *(("single-task-epochs", epochs) for epochs in single_task_epochs)]:
         if number <= 0 or not isfinite(number):
             raise UsageError(f"{name}: found {number:g}, expected a number above 0.")
-    if trials < 0:
-        raise UsageError(f"trials: found {trials}, expected 0 or more.")
+        if number > _MOST[name]:
+            raise UsageError(f"{name}: found {number:g}, expected {_MOST[name]:,} at most.")
+    if not 0 <= trials <= _MOST["trials"]:
+        raise UsageError(f"trials: found {trials:g}, expected 0 or more, {_MOST['trials']:,} at most.")
     balancers = parse_balancers(balance)
     runs = load_run_files([run_files] if isinstance(run_files, str | Path) else run_files, overrides)
     rows = make_rows(runs, balancers, static=trials > 0)

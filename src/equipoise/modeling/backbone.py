@@ -1,5 +1,6 @@
 """Finding and loading the shared extractor."""
 
+import os
 from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
@@ -54,9 +55,9 @@ def load_backbone(
     models = [*starters, BiLstmConfig.model_type]
     if name in starters:
         location, local = str(fetch(name)), True
-    elif "/" not in name and get_close_matches(name, models) and not Path(name).is_dir():
+    elif "/" not in name and get_close_matches(name, models) and not os.path.isdir(name):
         raise ModelError(f"model: there is no model '{name}'. {did_you_mean(name, models)}")
-    elif Path(name).is_dir():
+    elif os.path.isdir(name):  # unlike pathlib, it knows no name that is too long
         location, local = name, True
     elif Path(name).is_absolute() or name.startswith("."):
         raise ModelError(f"model: the folder {name} does not exist. {did_you_mean(name, models)}")

@@ -64,6 +64,8 @@ def gather_pairs(pair: Any, count: int) -> list[Any]:
     Raises:
         UsageError: it is no text and no list of as many as there are rows.
     """
+    if isinstance(pair, str) and (problem := _unreadable(pair)):
+        raise UsageError(f"pair: {problem}")  # also where no task reads it: it is repeated in the answers
     if pair is None or isinstance(pair, str):
         return [pair] * count
     if isinstance(pair, bytes | bytearray | Mapping) or not isinstance(pair, Iterable):
