@@ -143,15 +143,15 @@ def check_apart(output: Path, inputs: Inputs, hint: str = "choose another `outpu
     Raises:
         OutputError: it does; the message names the input.
     """
-    # Unlike pathlib, it passes over links that lead back to themselves.
+    # Unlike pathlib, os.path passes over links that lead back to themselves and names that are too long.
     place = Path(os.path.realpath(output))
     for name, path in inputs:
         read = Path(os.path.realpath(path))
-        if read == place or (read.exists() and place.exists() and read.samefile(place)):
+        if read == place or (os.path.exists(read) and os.path.exists(place) and read.samefile(place)):
             how = "is"
         elif read.is_relative_to(place):
             how = "holds"
-        elif place.is_relative_to(read) and read.is_dir():
+        elif place.is_relative_to(read) and os.path.isdir(read):
             how = "lies in"
         else:
             continue
