@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 from equipoise.errors import DataError, ModelError, UsageError
 from equipoise.tasks import Generation, Task, show
 
+from .beginnings import Beginnings
 from .trees import TokenTree
 
 _MARK = "§ text §"
@@ -80,6 +81,8 @@ class PromptEncoder:
         frame: tuple[str, str] | None = None,
     ) -> None:
         self._tokenizer = tokenizer
+        # One more than fit, so that what is too long shows.
+        self._beginnings = Beginnings(tokenizer, max_length + 1, split_special_tokens=True)
         self._tasks = dict(tasks)
         self._max_length = max_length
         self._room = None if context is None else context - max_length
@@ -131,8 +134,8 @@ class PromptEncoder:
         for name in self._tasks:
             for row in wanted.get(name, ()):
                 readers[row].append(name)
-        ids = self._texts(texts)
-        pair_ids = self._texts([pair or "" for pair in pairs])
+        ids = self._beginnings.encode(texts)
+        pair_ids = self._beginnings.encode([pair or "" for pair in pairs])
         columns: dict[str, list[Any]] = {
             "index": list(range(len(texts))),
             **{name: [] for name in ("input_ids", "position_ids", "ends", "text_length", "length")},
@@ -167,7 +170,7 @@ class PromptEncoder:
             answer: the answer.
         """
         prompt = self._prompts[task][question]
-        inputs = dict(zip(("text", "pair"), self._fit(*self._texts([text, pair or ""])), strict=True))
+        inputs = dict(zip(("text", "pair"), self._fit(*self._beginnings.encode([text, pair or ""])), strict=True))
         behind = [] if answer is None else self._ids(prompt.gap + answer, plain=True)
         return _fill(prompt, inputs) + behind
 
