@@ -1,6 +1,7 @@
 """The way of the data: read, check, split, tokenise, sample."""
 
 from .collating import Collator, gather_scored, pad_rows
+from .columns import read_tokens
 from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
 from .loading import load_table
 from .prompting import ChatStyle, PromptEncoder
@@ -29,6 +30,7 @@ __all__ = [
     "order_demonstrations",
     "pad_rows",
     "read_rows",
+    "read_tokens",
     "share_out",
     "tokenise",
 ]

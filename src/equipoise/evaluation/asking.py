@@ -196,7 +196,7 @@ def _with_demonstrations(
         found = demonstrate(asker.tokenizer, task, examples, asker.max_length, asker.style, room)
         one = MultiTaskModel(asker.backbone, asker.tokenizer, {name: task}, asker.max_length, style=asker.style).eval()
         one.prompts = found.prompts
-        one.prefix = Prefix(one.backbone, found.tokens) if found.tokens else None
+        one.prefix = Prefix(one.backbone, found.tokens, cached=one.reads_trees) if found.tokens else None
         askers.append(one)
         if found.shown < count:
             why = "train has no more" if found.shown == len(chosen) else "the model reads no more tokens"

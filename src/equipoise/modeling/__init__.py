@@ -15,6 +15,7 @@ from .model_folder import MERGE_RECORD, MODEL_OUTPUT, inventory, model_strangers
 from .predictor import Predictor, load
 from .prefix import Prefix
 from .probe import PENALTIES, LinearProbe
+from .quantizing import is_quantized
 from .quiet import quiet_transformers
 from .task_modules import TaskModule
 
@@ -45,6 +46,7 @@ __all__ = [
     "infer_texts",
     "inventory",
     "is_decoder",
+    "is_quantized",
     "layers_below",
     "load",
     "load_backbone",

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Collection
 from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -16,7 +17,11 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+)
 
 from equipoise.errors import EquipoiseError, ModelError, did_you_mean
 from equipoise.starter import STARTERS, fetch
@@ -26,6 +31,9 @@ from .foreign_code import SAFE, SAFE_WEIGHTS, refuse_foreign_code
 from .quantizing import quantization_settings
 from .quiet import quiet_transformers
 from .sizes import check_sizes
+
+_NO_LIMIT = 10**9
+"""From here on a longest input is none."""
 
 
 def load_backbone(
@@ -70,6 +78,7 @@ def load_backbone(
             tokenizer = AutoTokenizer.from_pretrained(location, local_files_only=local, **SAFE)
             config = AutoConfig.from_pretrained(location, local_files_only=local, **SAFE)
             check_sizes(config, name)
+            _refuse_encoder_decoder(config, name)
             loader = AutoModelForCausalLM if language_model and is_decoder(config) else AutoModel
             backbone, report = loader.from_pretrained(
                 location,
@@ -116,6 +125,15 @@ def load_backbone(
     return backbone, tokenizer
 
 
+def _refuse_encoder_decoder(config: PreTrainedConfig, name: str) -> None:
+    kind = config.model_type
+    if config.is_encoder_decoder or kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        raise ModelError(
+            f"model: '{name}' is an encoder-decoder ({kind}), which is not supported; choose an encoder, such as "
+            "minilm, or a decoder, such as smollm2-135m."
+        )
+
+
 def is_decoder(config: PreTrainedConfig) -> bool:
     """Whether a model of this configuration reads from left to right and can write, such as Llama or GPT-2.
 
@@ -135,19 +153,46 @@ def default_pooling(config: PreTrainedConfig) -> str:
     return "last" if is_decoder(config) else "mean"
 
 
+def hidden_width(backbone: PreTrainedModel) -> int:
+    """The width of a backbone's hidden states.
+
+    Raises:
+        ModelError: its configuration names none.
+    """
+    width = getattr(backbone.config.get_text_config(), "hidden_size", None)
+    if not isinstance(width, int):
+        raise ModelError(
+            f"model: the configuration of {type(backbone).__name__} ({backbone.config.model_type}) names no "
+            "hidden_size; choose an encoder or a decoder of text, such as minilm or smollm2-135m."
+        )
+    return width
+
+
+class _NoPooler(nn.Module):
+    """Stands where a backbone calls its pooler unasked; nobody reads what it returns."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return hidden[:, 0]
+
+
 def drop_unused_parts(backbone: PreTrainedModel) -> None:
     """Remove the pooler some encoders carry: task modules read hidden states, so it would never be trained."""
     if getattr(backbone, "pooler", None) is not None:
-        backbone.pooler = None
+        # An encoder that can be built without a pooler asks whether there is one.
+        asks = "add_pooling_layer" in signature(type(backbone).__init__).parameters
+        backbone.pooler = None if asks else _NoPooler()
 
 
 def longest_input(backbone: PreTrainedModel) -> int | None:
     """How many tokens a backbone reads at most; None where its positions do not limit it."""
-    positions = getattr(backbone.config, "max_position_embeddings", None)
+    positions = getattr(backbone.config.get_text_config(), "max_position_embeddings", None)
+    # XLNet and others write no limit as -1, or as a huge number.
+    if not isinstance(positions, int) or not 0 < positions < _NO_LIMIT:
+        return None
     table = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
     padding = getattr(table, "padding_idx", None)
     # RoBERTa and its kin count positions from behind the padding index.
-    return positions if positions is None or padding is None else positions - padding - 1
+    return positions if padding is None else positions - padding - 1
 
 
 def freeze_embeddings(backbone: PreTrainedModel) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from equipoise.data import pad_rows
 from equipoise.progress import Progress
 
+from .backbone import hidden_width
 from .model import MultiTaskModel
 
 
@@ -30,7 +31,7 @@ def encode_texts(
     """
     rows, _ = model.encode_rows(dataset, {})
     order = np.argsort(-np.asarray(rows["length"]), kind="stable")
-    found = np.empty((len(rows), model.backbone.config.hidden_size))
+    found = np.empty((len(rows), hidden_width(model.backbone)))
     kept: list[Tensor] = []
     hook = model.features.register_forward_hook(lambda module, given, features: kept.append(features))
     was_training = model.training

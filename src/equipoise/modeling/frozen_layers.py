@@ -71,6 +71,8 @@ class FrozenLayers:
         if self._computing or self._model.prefix is not None or self._model.tokenizer.padding_side != "right":
             return
         if "ends" in inputs:
+            if self._model.unpacks(inputs):
+                return
             real = places_before(inputs["length"], inputs["input_ids"].shape[1])
         else:
             real = inputs["attention_mask"].bool()

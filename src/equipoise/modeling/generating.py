@@ -25,7 +25,9 @@ def generate(model: MultiTaskModel, task: Generation, prompts: Sequence[Sequence
     """
     tokenizer = model.tokenizer
     prefix = [] if model.prefix is None else model.prefix.tokens
-    cache = None if model.prefix is None else model.prefix.cache(len(prompts) * task.beams)
+    cache = None
+    if model.prefix is not None and model.prefix.cached:
+        cache = model.prefix.cache(len(prompts) * task.beams)
     longest = len(prefix) + max(len(prompt) for prompt in prompts)
     # On the left, so that all prompts end where their answers begin.
     ids = torch.full((len(prompts), longest), tokenizer.pad_token_id)

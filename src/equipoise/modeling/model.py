@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,9 +25,10 @@ from equipoise.tasks import Task
 
 from .adapters import fingerprint, has_adapter, load_adapter
 from .answers import make_answer_module
-from .backbone import default_pooling, is_decoder, load_backbone, longest_input
+from .backbone import default_pooling, hidden_width, is_decoder, load_backbone, longest_input
 from .description import FORMAT_VERSION, BaseModelOf, read_description
 from .features import Features, places_before, tree_mask
+from .language_head import is_one_layer, whole_head
 from .model_folder import ADAPTER, BACKBONE, CONFIG, MODEL_OUTPUT, MODULES, check_whole, inventory
 from .pooling import make_pooling
 from .prefix import Prefix
@@ -34,6 +36,8 @@ from .quantizing import is_quantized
 from .quiet import quiet_transformers
 from .scored_tokens import ScoredTokens
 from .task_modules import TaskModule, make_task_module
+from .trees import find_window, reads_trees, unpack
+from .vocabulary import check_tokens
 
 
 class MultiTaskModel(nn.Module):
@@ -89,7 +93,12 @@ class MultiTaskModel(nn.Module):
                 f"max_length is {max_length}, but the backbone reads at most {positions} tokens; set max_length to "
                 f"{positions} or less."
             )
-        width = backbone.config.hidden_size
+        check_tokens(backbone, tokenizer)
+        width = hidden_width(backbone)
+        self._window = find_window(backbone.config) if asked else None
+        self._one_layer = bool(asked) and is_one_layer(backbone)
+        self.reads_trees = bool(asked) and reads_trees(backbone, tokenizer)
+        """Whether the backbone reads packed trees in one pass; else their sequences are read one by one."""
         self.prompts = PromptEncoder(tokenizer, self.tasks, max_length, self.style, positions) if asked else None
         self.pooling = pooling or default_pooling(backbone.config)
         self.features = Features(make_pooling(self.pooling, width) if len(asked) < len(self.tasks) else None)
@@ -156,15 +165,10 @@ class MultiTaskModel(nn.Module):
         scores: dict[str, Tensor] = {}
         if "ends" in inputs:
             mask = places_before(inputs.pop("text_length"), inputs["input_ids"].shape[1]).long()
-            del inputs["length"]
-            inputs["attention_mask"] = tree_mask(inputs.pop("ends"), self.backbone.dtype)
+            hidden = self._read_sequences(inputs) if self.unpacks(inputs) else self._read_trees(inputs)
         else:
             mask = inputs["attention_mask"]
-        # A cache is for writing on; training has no use for it.
-        options = {"use_cache": False} if is_decoder(self.backbone.config) else {}
-        if self.prefix is not None:
-            inputs, options = self.prefix.put_before(inputs), {}
-        hidden = self.extractor(**inputs, **options).last_hidden_state
+            hidden = self.extractor(**inputs, **self._options()).last_hidden_state
         if self.prompts is None:
             features = self.features(hidden, mask, None)
         else:
@@ -181,6 +185,44 @@ class MultiTaskModel(nn.Module):
             outputs[name] = self.task_module(name)(own)
         return outputs
 
+    def unpacks(self, inputs: Mapping[str, Tensor]) -> bool:
+        """Whether trees are taken apart: the backbone cannot read them, or they reach beyond its window.
+
+        Args:
+            inputs: trees, as `pad_rows` makes them.
+        """
+        if not self.reads_trees or self._window is None:
+            return not self.reads_trees
+        before = 0 if self.prefix is None else len(self.prefix.tokens)
+        tokens = inputs["input_ids"].shape[1] if self._window.by_place else int(inputs["position_ids"].max()) + 1
+        return before + tokens > self._window.tokens
+
+    def _options(self) -> dict[str, bool]:
+        # A cache is for writing on; training has no use for it.
+        return {"use_cache": False} if is_decoder(self.backbone.config) else {}
+
+    def _read_trees(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the hidden states of trees, rows × tokens × width, by one pass over them as they are."""
+        mask = tree_mask(inputs["ends"], self.backbone.dtype)
+        trees: dict[str, Any] = {
+            "input_ids": inputs["input_ids"],
+            "position_ids": inputs["position_ids"],
+            "attention_mask": mask,
+        }
+        trees = trees | self._options() if self.prefix is None else self.prefix.put_before(trees)
+        return self.extractor(**trees).last_hidden_state
+
+    def _read_sequences(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the same, by reading each sequence of a tree by itself."""
+        found = unpack(inputs)
+        ids, mask, before = found.input_ids, found.attention_mask, 0
+        if self.prefix is not None:
+            tokens = torch.tensor(self.prefix.tokens, device=ids.device).expand(len(ids), -1)
+            before = tokens.shape[1]
+            ids, mask = torch.cat([tokens, ids], dim=1), torch.cat([torch.ones_like(tokens), mask], dim=1)
+        hidden = self.extractor(input_ids=ids, attention_mask=mask, **self._options()).last_hidden_state
+        return hidden[:, before:].flatten(0, 1)[found.places]
+
     def _score(
         self, hidden: Tensor, mask: Tensor, scored: Mapping[str, Mapping[str, Tensor]]
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -189,7 +231,8 @@ class MultiTaskModel(nn.Module):
         tokens = ScoredTokens(list(asked), scored, hidden.device)
         features = self.features(hidden, mask, tokens.positions)
         before = features[len(features) - len(tokens.positions) :]
-        scores = tokens.log_probabilities(before, self.backbone.get_output_embeddings())
+        head = self.backbone.get_output_embeddings() if self._one_layer else partial(whole_head, self.backbone)
+        scores = tokens.log_probabilities(before, head)
         for name, task in asked.items():
             if task.kind != "generation":
                 scores[name] = tokens.by_answer(name, scores[name], task.answers)
@@ -214,6 +257,13 @@ class MultiTaskModel(nn.Module):
         Returns:
             The rows with further columns (see `tokenise` and `PromptEncoder.encode`), and how many texts were cut.
         """
+        rows, cut = self._encode(dataset, wanted, learning, template)
+        check_tokens(self.backbone, self.tokenizer, rows)
+        return rows, cut
+
+    def _encode(
+        self, dataset: Dataset, wanted: Mapping[str, npt.NDArray[np.int64]], learning: bool, template: int
+    ) -> tuple[Dataset, int]:
         if self.prompts is None:
             return tokenise(dataset, self.tokenizer, self.max_length)
         prompts = self.prompts

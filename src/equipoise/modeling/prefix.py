@@ -14,10 +14,14 @@ class Prefix:
     Args:
         backbone: a causal language model; its weights must not change as long as this is used.
         tokens: the tokens, one or more.
+        cached: keep keys and values; without them, as for a recurrent model, the tokens are read with every row.
     """
 
-    def __init__(self, backbone: PreTrainedModel, tokens: Sequence[int]) -> None:
+    def __init__(self, backbone: PreTrainedModel, tokens: Sequence[int], *, cached: bool = True) -> None:
         self.tokens = list(tokens)
+        self.cached = cached
+        if not cached:
+            return
         cache = DynamicCache()
         with torch.inference_mode():
             backbone.base_model(

@@ -1,9 +1,9 @@
 """The tokens of a batch whose log-probabilities tasks ask for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class ScoredTokens:
@@ -25,12 +25,12 @@ class ScoredTokens:
         self.positions, places = torch.unique(torch.cat([nothing, *positions]), return_inverse=True)
         self._places = dict(zip(tasks, places.split([len(part) for part in positions]), strict=True))
 
-    def log_probabilities(self, features: Tensor, head: nn.Module) -> dict[str, Tensor]:
+    def log_probabilities(self, features: Tensor, head: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
         """Compute each task's log-probabilities in nats, shape (m,), float32.
 
         Args:
             features: the hidden states at `positions`, n × width.
-            head: the language model's output layer; it sees these hidden states only.
+            head: makes logits as the language model does; it sees these hidden states only.
         """
         found = head(features).float().log_softmax(dim=-1)
         return {task: found[self._places[task], entry["tokens"]] for task, entry in self._asked.items()}

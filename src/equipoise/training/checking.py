@@ -11,8 +11,9 @@ from equipoise.evaluation import check_asked
 
 from .building import build_model, encode_table
 from .folder import check_inputs_apart
-from .ordering import check_curriculum
 from .precision import precision_notes
+from .run import check_settings
+from .trial import try_step
 
 
 class FilledPrompt(NamedTuple):
@@ -48,7 +49,7 @@ class Checked(NamedTuple):
 
 
 def check(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Checked:
-    """Do all that a run does before its first step: read and check the data, load the model, fill the prompts.
+    """Do all that a run does before its first step: read and check the data, load the model, try it, fill the prompts.
 
     Nothing is written.
 
@@ -64,12 +65,13 @@ def check(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Ch
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     check_inputs_apart(config)
-    check_curriculum(config)
     make_balancer(config.balance.name, {name: task.kind for name, task in config.tasks.items()}, config.balance.options)
+    check_settings(config)
     table = load_table(config)
     model = build_model(config, table)
     check_asked(model, table, config)
-    _, notes = encode_table(table, model)
+    rows, notes = encode_table(table, model)
+    try_step(config, table, rows, model)
     filled = []
     for name, task in table.tasks.items():
         if task.format == "instruct":

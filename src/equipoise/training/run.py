@@ -58,6 +58,7 @@ from .precision import precision_notes
 from .processes import count_processes, in_first, join_processes, on_cpus
 from .single_task import plan_single_tasks, set_beside
 from .trainer import MultiTaskTrainer, load_weights
+from .trial import try_step
 
 
 class StoppedError(TrainingError):
@@ -141,6 +142,7 @@ def train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | Non
     model = build_model(config, table)
     check_asked(model, table, config)
     rows, notes = encode_table(table, model)
+    try_step(config, table, rows, model)
     notes += precision_notes(config.train.precision)
 
     with ExitStack() as held:
