@@ -10,10 +10,13 @@ from equipoise.errors import did_you_mean
 from .base import DEFAULT_CLIP, Balancer, Rescaling
 from .checks import check_names, checked_number
 from .example_weights import OTHER_KINDS, WEIGHTED_KINDS, LabelStats, example_weight_table
+from .progress import Progress
 from .task_gradients import Needs
 
 _WINDOW = 10_000
 """How many of a task's last labels count where no statistics are given."""
+_PROGRESS = 1.0
+"""α where there are more than two tasks."""
 
 
 class DynamicAdaptiveLoss(Balancer):
@@ -89,6 +92,7 @@ class DynamicAdaptiveLoss(Balancer):
         limit: float = 10.0,
         smoothing: float = 0.0,
         floor: float = 0.1,
+        progress: float | None = None,
         clip: tuple[float, float] = DEFAULT_CLIP,
         where: str = "map",
     ) -> None:
@@ -115,12 +119,16 @@ class DynamicAdaptiveLoss(Balancer):
         self._tables = {task: self._table(stats) for task, stats in (label_stats or {}).items()}
         self._floor = checked_number("floor", floor, lambda value: 0 <= value <= 1, "in [0, 1]")
         self._smoothing = checked_number("smoothing", smoothing, lambda value: 0 <= value < 1, "in [0, 1)")
+        if progress is None:
+            progress = 0.0 if len(self.tasks) <= 2 else _PROGRESS
+        self._exponent = checked_number("progress", progress, lambda value: value >= 0, "0 or more")
+        self._progress = Progress(len(self.tasks))
         self._labels: dict[str, Tensor] = {}
         self._norms = torch.zeros(len(self.tasks), 3, dtype=torch.float64)
         """Per task the sum of its gradient norms, how many they are, and their moving average before its correction."""
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
-        """Return 1 / max(|g_t|, floor · the task's usual |g_t|), the first |g_t| smoothed."""
+        """Return r_t^α / max(|g_t|, floor · the task's usual |g_t|), the first |g_t| smoothed."""
         if gradients is None:
             return torch.ones_like(losses)
         norms = gradients.diagonal().sqrt()
@@ -131,7 +139,11 @@ class DynamicAdaptiveLoss(Balancer):
         total, count, moving = self._norms[rows].unbind(dim=1)
         # As if the average had begun with its first value (Kingma & Ba, 2015).
         smoothed = moving / (1 - self._smoothing**count)
-        return 1 / smoothed.maximum(self._floor * total / count)
+        weights = 1 / smoothed.maximum(self._floor * total / count)
+        if self._exponent == 0:
+            return weights
+        self._progress.record(rows, losses)
+        return weights * self._progress.left(rows) ** self._exponent
 
     def weigh_examples(self, task: str, targets: Tensor) -> Tensor | None:
         """Return e, from the label statistics or else from the task's last labels, these included."""
@@ -177,12 +189,14 @@ class DynamicAdaptiveLoss(Balancer):
         return (
             super()._get_state()
             | {"norms": self._norms}
+            | self._progress.state()
             | {f"labels.{task}": labels for task, labels in self._labels.items()}
         )
 
     def _set_state(self, state: dict[str, Tensor]) -> None:
         super()._set_state(state)
         self._norms = state["norms"]
+        self._progress.load(state)
         self._labels = {
             name.removeprefix("labels."): labels for name, labels in state.items() if name.startswith("labels.")
         }

@@ -26,6 +26,10 @@ class InitialLosses:
         self.first = self.first.clone()
         self.first[rows] += torch.stack([losses, torch.ones_like(losses)], dim=1) * early[:, None]
 
+    def complete(self, rows: list[int]) -> Tensor:
+        """Return which of the tasks with these indices have had all their first losses, shape (P,)."""
+        return self.first[rows, 1] >= _STEPS
+
     def ratios(self, rows: list[int], losses: Tensor) -> Tensor:
         """Return L_t / L_t(0), positive, shape (P,); 1 for a task without a loss so far."""
         total, count = self.first[rows].unbind(1)
