@@ -66,7 +66,7 @@ SPLITS = ("train", "dev", "test")
 class RelativeFloor(DynamicAdaptiveLoss):
     """The paper's rule with a floor under |g_t| that looks at the other tasks.
 
-    u_t is |g_t| over its mean in the first ten steps; u_t counts as `share` times the median of the other tasks' or more.
+    u_t is |g_t| over its mean in the first ten steps; u_t counts as `share` times the median of the others' or more.
     """
 
     def __init__(self, tasks: dict[str, str], *, share: float) -> None:
@@ -74,6 +74,7 @@ class RelativeFloor(DynamicAdaptiveLoss):
         self._share, self._first = share, InitialLosses(len(tasks))
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
+        """Return 1 / |g_t| with that floor."""
         assert gradients is not None
         norms, rows = gradients.diagonal().sqrt(), self._indices(tasks)
         self._first.record(rows, norms)

@@ -22,18 +22,21 @@ _PROGRESS = 1.0
 class DynamicAdaptiveLoss(Balancer):
     r"""Weigh tasks by their gradients in every step, and examples by their labels if asked to (arXiv 2408.11856).
 
-        L = Σ_t λ_t L_t,    L_t = (1 / n_t) Σ_i e_ti l_ti,    λ_t ∝ 1 / |g_t|,    Σ_t λ_t = T
+        L = Σ_t λ_t L_t,    L_t = (1 / n_t) Σ_i e_ti l_ti,    λ_t ∝ r_t^α / |g_t|,    Σ_t λ_t = T
 
     - l_ti is the loss of task t on its i-th labelled example, n_t the number of these;
     - e_ti is 1 or, with `example_weights`, by the effective number of the example's class (Cui et al., 2019,
       arXiv 1901.05555) or the smoothed density of its score (Yang et al., 2021, arXiv 2102.09554); see
       `example_weight_table`;
     - g_t is the gradient of L_t at the virtual shared map; see `feature_gradients`;
+    - r_t, in (0, 1], is the moving average of L_t over the mean of its first ten values, and α is `progress`: 0 for two
+      tasks, as in the paper, and 1 for more (our design);
     - T is the number of tasks present.
 
-    So all tasks pull equally hard at what they share, whatever the units of their losses. A task that is nearly
+    With α = 0 all tasks pull equally hard at what they share, whatever the units of their losses. A task that is nearly
     solved has next to no gradient, and would take all the weight: its norm counts as `floor` times its own mean so
-    far at least (our design; scaling a loss still changes nothing).
+    far at least, and with α > 0 it counts by what it has left to learn (both are our design; scaling a loss still
+    changes nothing). A task with a negative loss keeps r_t = 1.
 
     Deviations from the paper: it has two tasks, λ_1 = |g_2| / (|g_1| + |g_2|); λ_t ∝ 1 / |g_t| is the same up
     to scale and extends it to more (our design), and the sum keeps the learning rate comparable to equal
@@ -43,7 +46,7 @@ class DynamicAdaptiveLoss(Balancer):
     Inputs: `features`, unless `task_weights` is off; with example weights per-example losses and `targets` of the
     tasks to weigh, which have the kind classification or regression.
 
-    Relations: for two tasks, with |cos(g_1, g_2)| < 0.99, λ is IMTL-G's up to scale (Liu et al., ICLR 2021).
+    Relations: for two tasks, with |cos(g_1, g_2)| < 0.99 and α = 0, λ is IMTL-G's up to scale (Liu et al., ICLR 2021).
     Without task weights and example weights it is `EqualWeights`.
 
     Args:
@@ -59,6 +62,7 @@ class DynamicAdaptiveLoss(Balancer):
         smoothing: β in [0, 1) of the moving average of |g_t| over steps that takes its place in λ (our design); 0, as
             by default, is none: each step's own norms.
         floor: in [0, 1]; a gradient norm counts as this share of the task's mean norm so far, or more.
+        progress: α, 0 or more; None is 0 for two tasks and 1 for more.
         clip: the smallest and the largest task weight.
         where: where gradients are taken: "map", "features" or "parameters".
 
