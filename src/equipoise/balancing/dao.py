@@ -36,7 +36,7 @@ class DynamicAdaptiveLoss(Balancer):
     With α = 0 all tasks pull equally hard at what they share, whatever the units of their losses. A task that is nearly
     solved has next to no gradient, and would take all the weight: its norm counts as `floor` times its own mean so
     far at least, and with α > 0 it counts by what it has left to learn (both are our design; scaling a loss still
-    changes nothing). A task with a negative loss keeps r_t = 1.
+    changes nothing). With α = 1 a task pulls in proportion to r_t. Where a task has had a negative loss, r_t is 1.
 
     Deviations from the paper: it has two tasks, λ_1 = |g_2| / (|g_1| + |g_2|); λ_t ∝ 1 / |g_t| is the same up
     to scale and extends it to more (our design), and the sum keeps the learning rate comparable to equal
@@ -62,7 +62,8 @@ class DynamicAdaptiveLoss(Balancer):
         smoothing: β in [0, 1) of the moving average of |g_t| over steps that takes its place in λ (our design); 0, as
             by default, is none: each step's own norms.
         floor: in [0, 1]; a gradient norm counts as this share of the task's mean norm so far, or more.
-        progress: α, 0 or more; None is 0 for two tasks and 1 for more.
+        progress: α, 0 or more: how much a task's weight falls with what it has left to learn; 0 is the paper's rule.
+            None is 0 for two tasks and 1 for more.
         clip: the smallest and the largest task weight.
         where: where gradients are taken: "map", "features" or "parameters".
 
@@ -126,7 +127,7 @@ class DynamicAdaptiveLoss(Balancer):
         if progress is None:
             progress = 0.0 if len(self.tasks) <= 2 else _PROGRESS
         self._exponent = checked_number("progress", progress, lambda value: value >= 0, "0 or more")
-        self._progress = Progress(len(self.tasks))
+        self._progress = Progress(len(self.tasks)) if self._exponent else None
         self._labels: dict[str, Tensor] = {}
         self._norms = torch.zeros(len(self.tasks), 3, dtype=torch.float64)
         """Per task the sum of its gradient norms, how many they are, and their moving average before its correction."""
@@ -144,7 +145,7 @@ class DynamicAdaptiveLoss(Balancer):
         # As if the average had begun with its first value (Kingma & Ba, 2015).
         smoothed = moving / (1 - self._smoothing**count)
         weights = 1 / smoothed.maximum(self._floor * total / count)
-        if self._exponent == 0:
+        if self._progress is None:
             return weights
         self._progress.record(rows, losses)
         return weights * self._progress.left(rows) ** self._exponent
@@ -193,14 +194,15 @@ class DynamicAdaptiveLoss(Balancer):
         return (
             super()._get_state()
             | {"norms": self._norms}
-            | self._progress.state()
+            | (self._progress.state() if self._progress else {})
             | {f"labels.{task}": labels for task, labels in self._labels.items()}
         )
 
     def _set_state(self, state: dict[str, Tensor]) -> None:
         super()._set_state(state)
         self._norms = state["norms"]
-        self._progress.load(state)
+        if self._progress:
+            self._progress.load(state)
         self._labels = {
             name.removeprefix("labels."): labels for name, labels in state.items() if name.startswith("labels.")
         }
