@@ -10,6 +10,7 @@ import equipoise
 from architectures import DECODERS, ENCODER_DECODERS, ENCODERS, save_architecture
 from equipoise.config import make_config
 from equipoise.errors import ModelError
+from equipoise.modeling import load_backbone, longest_input
 from equipoise.training import check, train
 
 
@@ -137,6 +138,22 @@ def test_positions_that_the_configuration_does_not_tell(tmp_path, save, monkeypa
     check(make_run(tmp_path, folder, max_length=64))
     with pytest.raises(ModelError, match="make max_length smaller"):
         check(make_run(tmp_path, folder, max_length=96))
+
+
+def test_what_cannot_be_asked_after_training_is_said_before(tmp_path, save):
+    run = make_run(tmp_path, save("xlnet"), evaluation={"bootstrap": 100, "baselines": ["zero_shot"]})
+    for act in (check, train):
+        with pytest.raises(ModelError, match=r"XLNetModel \(xlnet\) reads a text in both directions"):
+            act(run)
+
+
+@pytest.mark.parametrize("written", [-1, 0, None, 10**30, 1e30, "many"])
+def test_no_longest_input_has_many_spellings(tmp_path, save, written):
+    backbone, _ = load_backbone(str(save("bert")))
+    assert longest_input(backbone) == 512
+    # Past the checks of transformers, which not all architectures have.
+    backbone.config.__dict__["max_position_embeddings"] = written
+    assert longest_input(backbone) is None
 
 
 @pytest.mark.parametrize("failure", [IndexError("out\nin self"), TypeError("no 'x'"), ValueError("y" * 900)])

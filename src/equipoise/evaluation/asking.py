@@ -21,6 +21,7 @@ from equipoise.modeling import (
     is_decoder,
     load_backbone,
     longest_input,
+    reads_trees,
     without_adapter,
 )
 from equipoise.progress import progress
@@ -139,13 +140,16 @@ def choose_asked(
 
     Raises:
         UsageError: the backbone is no decoder.
-        ModelError: it cannot be asked: it has no chat template, or `max_length` leaves no room for answers.
+        ModelError: it cannot be asked: it reads in both directions, it has no chat template, or `max_length` leaves no
+            room for answers.
     """
     if not is_decoder(backbone.config):
         raise UsageError(
             f"evaluation.baselines: {' and '.join(ASKED)} ask a language model, but the backbone '{config.model}' is "
             f"no decoder ({type(backbone).__name__}); leave them out, or choose a decoder, such as model: smollm2-135m."
         )
+    # Also here, before a run begins: a model that reads in both directions cannot be asked.
+    reads_trees(backbone, tokenizer)
     style, context = ChatStyle(**config.prompt.model_dump()), longest_input(backbone)
     asked, notes = {}, []
     for name, task in table.scored.items():

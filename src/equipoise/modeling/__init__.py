@@ -18,6 +18,7 @@ from .probe import PENALTIES, LinearProbe
 from .quantizing import is_quantized
 from .quiet import quiet_transformers
 from .task_modules import TaskModule
+from .trees import reads_trees
 
 __all__ = [
     "MERGE_RECORD",
@@ -55,6 +56,7 @@ __all__ = [
     "model_strangers",
     "plain_attention",
     "quiet_transformers",
+    "reads_trees",
     "refuse_foreign_code",
     "without_adapter",
 ]
