@@ -10,10 +10,14 @@ from equipoise.cli import app
 from equipoise.errors import EquipoiseError, ModelError, OutputError, UsageError
 from equipoise.files import replace_folder
 from equipoise.modeling import MODEL_OUTPUT, load
-from equipoise.outputs import OutputKind, check_apart, check_output, check_output_file, others_than
+from equipoise.outputs import OutputKind, check_apart, check_output, check_output_file
 from equipoise.training import train
 
-KIND = OutputKind("a thing", lambda folder: (folder / "mark").exists(), others_than({"mark", "content"}, {"beside"}))
+KIND = OutputKind(
+    "a thing",
+    lambda folder: (folder / "mark").exists(),
+    lambda folder: sorted({path.name for path in folder.iterdir()} - {"mark", "content", "beside"}),
+)
 
 
 def put(folder, *names):

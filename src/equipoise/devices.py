@@ -58,8 +58,8 @@ def use_device(asked: str) -> None:
         except UsageError as error:
             raise UsageError(str(error).replace(f"device '{kind}'", f"device '{asked}'", 1)) from None
         asked = kind
+    choose_device(asked)
     os.environ[VARIABLE] = asked
-    choose_device()
 
 
 def _count_processes() -> int:

@@ -13,7 +13,6 @@ from equipoise.files import LONGEST_NAME, check_writable
 Inputs = Iterable[tuple[str, Path]]
 """What a command reads: how the user named it, such as `sources.reviews.path`, and where it lies."""
 
-
 _LONGEST_PATH = 3500
 """Bytes of an output folder's path, at most: with what is written in it, systems bear 4,096."""
 
@@ -37,19 +36,6 @@ class OutputKind:
     beside: frozenset[str] = frozenset()
     hint: str = "choose another `output`"
     whole: bool = False
-
-
-def others_than(names: Collection[str], beside: Collection[str] = ()) -> Callable[[Path], list[str]]:
-    """Make `OutputKind.strangers` of a kind that writes certain names: all that have other names and no leading dot.
-
-    Args:
-        names: what it writes.
-        beside: what may stand there, too.
-    """
-    known = {*names, *beside}
-    return lambda folder: sorted(
-        path.name for path in folder.iterdir() if path.name[0] != "." and path.name not in known
-    )
 
 
 def check_output(folder: Path, kind: OutputKind, inputs: Inputs = ()) -> bool:

@@ -9,7 +9,7 @@ import torch
 from peft import IA3Config, LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
-from adapters import one, save_model
+from adapters import one, save_checkpoint, save_model
 from asking import TEXTS, encode, predict
 from equipoise.errors import ModelError, OutputError, UsageError
 from equipoise.merging import Base, find_experts, merge, read_vectors
@@ -25,18 +25,6 @@ def save_adapter(folder, base, settings, seed=0):
             torch.nn.init.normal_(parameter, mean=1.0 if "magnitude" in name or "ia3" in name else 0.0, std=0.1)
     adapted.save_pretrained(folder)
     return adapted
-
-
-def save_checkpoint(folder, base, seed):
-    """A fully tuned copy of a base: every tensor differs."""
-    torch.manual_seed(seed)
-    backbone = AutoModel.from_pretrained(base)
-    with torch.no_grad():
-        for parameter in backbone.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.01)
-    backbone.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
-    return backbone
 
 
 @pytest.fixture
@@ -144,7 +132,7 @@ def test_an_adapter_of_a_rank_says_how_far_off_it_is(experts, tiny_llm, rank):
 
 def test_checkpoints_and_adapters_mix(tmp_path, tiny_llm):
     save_model(tmp_path / "tone", tiny_llm, one(polarity="module"), 1)
-    full = save_checkpoint(tmp_path / "full", tiny_llm, 2)
+    full = save_checkpoint(tmp_path / "full", tiny_llm, seed=2)
     made = merge([tmp_path / "tone", tmp_path / "full"], tmp_path / "mixed", weights={"tone": 0.5, "full": 0.5})
     assert made.form == "weights"
     base = Base.load(str(tiny_llm), language_model=False)
@@ -157,7 +145,7 @@ def test_checkpoints_and_adapters_mix(tmp_path, tiny_llm):
 
 def test_experts_of_several_types_are_merged_in_float32(tmp_path, tiny_llm):
     for seed, dtype in enumerate((torch.bfloat16, torch.float16)):
-        full = save_checkpoint(tmp_path / str(dtype), tiny_llm, seed)
+        full = save_checkpoint(tmp_path / str(dtype), tiny_llm, seed=seed)
         full.to(dtype).save_pretrained(tmp_path / str(dtype))
     adapted = save_adapter(tmp_path / "adapter", tiny_llm, LoraConfig(r=2, **LORA))
     adapted.to(torch.bfloat16).save_pretrained(tmp_path / "adapter")
@@ -209,7 +197,7 @@ def test_modules_for_one_task(tmp_path, tiny_llm):
 def test_what_cannot_be_merged_is_refused(tmp_path, tiny_llm, tiny_model):
     save_model(tmp_path / "llm", tiny_llm, one(polarity="module"), 1)
     save_model(tmp_path / "bert", tiny_model, one(intensity="module"), 1, targets=["query"])
-    save_checkpoint(tmp_path / "full", tiny_model, 1)
+    save_checkpoint(tmp_path / "full", tiny_model, seed=1)
     save_adapter(tmp_path / "prompt", tiny_llm, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2))
     save_adapter(tmp_path / "biased", tiny_llm, LoraConfig(r=2, bias="all", **LORA))
     (tmp_path / "empty").mkdir()

@@ -10,7 +10,7 @@ from equipoise.errors import did_you_mean
 from .base import DEFAULT_CLIP, Balancer, Rescaling
 from .checks import check_names, checked_number
 from .example_weights import OTHER_KINDS, WEIGHTED_KINDS, LabelStats, example_weight_table
-from .progress import Progress
+from .remaining_loss import RemainingLoss
 from .task_gradients import Needs
 
 _WINDOW = 10_000
@@ -127,7 +127,7 @@ class DynamicAdaptiveLoss(Balancer):
         if progress is None:
             progress = 0.0 if len(self.tasks) <= 2 else _PROGRESS
         self._exponent = checked_number("progress", progress, lambda value: value >= 0, "0 or more")
-        self._progress = Progress(len(self.tasks)) if self._exponent else None
+        self._remaining = RemainingLoss(len(self.tasks)) if self._exponent else None
         self._labels: dict[str, Tensor] = {}
         self._norms = torch.zeros(len(self.tasks), 3, dtype=torch.float64)
         """Per task the sum of its gradient norms, how many they are, and their moving average before its correction."""
@@ -145,10 +145,10 @@ class DynamicAdaptiveLoss(Balancer):
         # As if the average had begun with its first value (Kingma & Ba, 2015).
         smoothed = moving / (1 - self._smoothing**count)
         weights = 1 / smoothed.maximum(self._floor * total / count)
-        if self._progress is None:
+        if self._remaining is None:
             return weights
-        self._progress.record(rows, losses)
-        return weights * self._progress.left(rows) ** self._exponent
+        self._remaining.record(rows, losses)
+        return weights * self._remaining.left(rows) ** self._exponent
 
     def weigh_examples(self, task: str, targets: Tensor) -> Tensor | None:
         """Return e, from the label statistics or else from the task's last labels, these included."""
@@ -194,15 +194,15 @@ class DynamicAdaptiveLoss(Balancer):
         return (
             super()._get_state()
             | {"norms": self._norms}
-            | (self._progress.state() if self._progress else {})
+            | (self._remaining.state() if self._remaining else {})
             | {f"labels.{task}": labels for task, labels in self._labels.items()}
         )
 
     def _set_state(self, state: dict[str, Tensor]) -> None:
         super()._set_state(state)
         self._norms = state["norms"]
-        if self._progress:
-            self._progress.load(state)
+        if self._remaining:
+            self._remaining.load(state)
         self._labels = {
             name.removeprefix("labels."): labels for name, labels in state.items() if name.startswith("labels.")
         }

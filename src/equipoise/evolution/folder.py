@@ -15,7 +15,7 @@ from equipoise.modeling import model_strangers
 from equipoise.outputs import OutputKind, check_output
 from equipoise.temporaries import clean_leftovers_in, remove_folder
 from equipoise.training.description import check_same_inputs
-from equipoise.training.folder import changed_settings, inputs_of
+from equipoise.training.folder import changed_settings, inputs_of, make_folder
 
 HEADER = "# Written by Equipoise: the run file of this merge, complete.\n"
 _JOURNAL, _CONFIG, _LOCKS = "merge.jsonl", "config.yaml", ".locks"
@@ -125,12 +125,7 @@ class MergeFolder:
             LockedError: another process holds it, and `wait` is not set.
         """
         locks = self.path / _LOCKS
-        try:
-            locks.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TrainingError(
-                f"{self.path}: the folder cannot be written ({error.strerror or error}); choose another `output`."
-            ) from None
+        make_folder(locks)
         with hold(locks / f"{name.replace('/', '-')}.lock", f"{self.path} ({name})", wait=wait):
             yield
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
+from equipoise.digests import digest_folder
 from equipoise.disk import writing_model
 from equipoise.errors import ModelError, OutputError, UsageError
 from equipoise.files import replace_folder, write_json
-from equipoise.modeling import MERGE_RECORD, MODEL_OUTPUT, MultiTaskModel, inventory, quiet_transformers
+from equipoise.modeling import MERGE_RECORD, MODEL_OUTPUT, MultiTaskModel, quiet_transformers
 from equipoise.outputs import check_apart, check_output
 from equipoise.temporaries import clean_leftovers
 
@@ -162,7 +163,7 @@ def merge(
             _write_adapter(whole, combined, vectors, target)
         save_heads(heads.apart, target)
         copy_carried(experts, target)
-        write_json(target / MERGE_RECORD, {**made.as_json(), "files": inventory(target)})
+        write_json(target / MERGE_RECORD, {**made.as_json(), "files": digest_folder(target)})
     return made
 
 

@@ -6,12 +6,12 @@ from .backbone import freeze_embeddings, freeze_layers, is_decoder, layers_below
 from .base_digest import changed_files, digest_base
 from .encoding import encode_texts
 from .ensembling import check_prompts, infer_texts
-from .foreign_code import SAFE, refuse_foreign_code
+from .foreign_code import PICKLED, SAFE, refuse_foreign_code
 from .frozen_layers import FrozenLayers
 from .inference import count_work, infer, make_batch
 from .inputs import Inputs, gather_inputs
 from .model import MultiTaskModel
-from .model_folder import MERGE_RECORD, MODEL_OUTPUT, inventory, model_strangers
+from .model_folder import MERGE_RECORD, MODEL_OUTPUT, model_strangers
 from .predictor import Predictor, load
 from .prefix import Prefix
 from .probe import PENALTIES, LinearProbe
@@ -24,6 +24,7 @@ __all__ = [
     "MERGE_RECORD",
     "MODEL_OUTPUT",
     "PENALTIES",
+    "PICKLED",
     "SAFE",
     "FrozenLayers",
     "Inputs",
@@ -45,7 +46,6 @@ __all__ = [
     "has_adapter",
     "infer",
     "infer_texts",
-    "inventory",
     "is_decoder",
     "is_quantized",
     "layers_below",

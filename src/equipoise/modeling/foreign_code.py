@@ -6,7 +6,8 @@ from pathlib import Path
 from equipoise.errors import ModelError
 
 _CONFIGS = ("config.json", "tokenizer_config.json", "processor_config.json", "generation_config.json")
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
+"""Endings of weights that are no safetensors."""
 SAFE = {"trust_remote_code": False}
 """What every `from_pretrained` of a configuration or tokenizer is called with."""
 SAFE_WEIGHTS = {**SAFE, "use_safetensors": True}
@@ -35,7 +36,7 @@ def refuse_foreign_code(folder: Path) -> None:
             )
     if any(folder.glob("*.safetensors")):
         return
-    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    pickles = sorted(path.name for path in folder.glob("*") if path.suffix in PICKLED)
     if pickles:
         raise ModelError(
             f"{folder / pickles[0]}: found weights that are no safetensors; only safetensors is read, since other "

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from equipoise.data import ChatStyle, PromptEncoder, tokenise
+from equipoise.digests import digest_folder
 from equipoise.disk import writing_model
 from equipoise.errors import ModelError
 from equipoise.files import replace_folder, to_json
@@ -29,7 +30,7 @@ from .backbone import default_pooling, hidden_width, is_decoder, load_backbone, 
 from .description import FORMAT_VERSION, BaseModelOf, read_description
 from .features import Features, places_before, tree_mask
 from .language_head import is_one_layer, whole_head
-from .model_folder import ADAPTER, BACKBONE, CONFIG, MODEL_OUTPUT, MODULES, check_whole, inventory
+from .model_folder import ADAPTER, BACKBONE, CONFIG, MODEL_OUTPUT, MODULES, check_whole
 from .pooling import make_pooling
 from .prefix import Prefix
 from .quantizing import is_quantized
@@ -374,7 +375,7 @@ class MultiTaskModel(nn.Module):
             self.tokenizer.save_pretrained(folder / BACKBONE)
         modules = {key: tensor.contiguous() for key, tensor in self._own_modules().state_dict().items()}
         save_file(modules, folder / MODULES, metadata={"format": "pt"})
-        config["files"] = inventory(folder)
+        config["files"] = digest_folder(folder)
         (folder / CONFIG).write_text(to_json(config, indent=2) + "\n", encoding="utf-8")
 
 

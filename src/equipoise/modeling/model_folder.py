@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from equipoise.digests import digest_folder, find_damage
+from equipoise.digests import find_damage
 from equipoise.errors import ModelError
 from equipoise.outputs import OutputKind
 
@@ -15,11 +15,6 @@ MODULES, BACKBONE, ADAPTER = "task_modules.safetensors", "backbone", "adapter"
 _FILES = "files"
 """The key of both that holds the digests of all other files."""
 _MERGE_KEYS = frozenset(["operator", "weights", "base", "form"])
-
-
-def inventory(folder: Path) -> dict[str, str]:
-    """Return the digests of what was written into a new folder, for `CONFIG` or `MERGE_RECORD`."""
-    return digest_folder(folder)
 
 
 def check_whole(folder: Path, config: Mapping[str, Any]) -> None:

@@ -23,17 +23,9 @@ def mark_complete(checkpoint: Path) -> None:
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest complete checkpoint, or None.
-
-    Raises:
-        TrainingError: the checkpoint is damaged.
-    """
+    """Return the newest complete checkpoint, or None; `check_checkpoint` says whether it is as it was written."""
     complete = [path for path in _checkpoints(folder) if (path / _COMPLETE).exists()]
-    if not complete:
-        return None
-    newest = max(complete, key=_step)
-    check_checkpoint(newest)
-    return newest
+    return max(complete, key=_step, default=None)
 
 
 def check_checkpoint(checkpoint: Path) -> None:

@@ -19,7 +19,7 @@ from equipoise.evaluation import Predictions, Record, as_stored
 from equipoise.files import starts_with, write_bytes, write_json, write_text
 from equipoise.locks import LockedError, hold, owner_of
 from equipoise.modeling import model_strangers
-from equipoise.outputs import OutputKind, check_apart, check_output, others_than
+from equipoise.outputs import OutputKind, check_apart, check_output
 from equipoise.temporaries import clean_leftovers_in, remove_folder
 
 from .description import check_same_inputs
@@ -100,7 +100,8 @@ def is_finished(folder: Path) -> bool:
 
 def run_strangers(folder: Path) -> list[str]:
     """Return what lies in a run's folder and is not the run's, nor of a command that writes beside it."""
-    return others_than(_RUN_FILES, _BESIDE)(folder) + _inner_strangers(folder)
+    names = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
+    return [name for name in names if name not in _RUN_FILES | _BESIDE] + _inner_strangers(folder)
 
 
 def _inner_strangers(folder: Path) -> list[str]:
@@ -167,12 +168,11 @@ def check_inputs_apart(config: RunConfig) -> None:
     check_apart(config.output, inputs_of(config))
 
 
-@contextmanager
-def only_run_in(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, so that two runs cannot mix in it.
+def make_folder(folder: Path) -> None:
+    """Make a folder of an output, if there is none.
 
     Raises:
-        TrainingError: another process holds it, or the folder cannot be written.
+        TrainingError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -180,6 +180,16 @@ def only_run_in(folder: Path) -> Iterator[None]:
         raise TrainingError(
             f"{folder}: the folder cannot be made ({error.strerror or error}); choose another `output`."
         ) from None
+
+
+@contextmanager
+def only_run_in(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, so that two runs cannot mix in it.
+
+    Raises:
+        TrainingError: another process holds it, or the folder cannot be written.
+    """
+    make_folder(folder)
     with ExitStack() as held:
         try:
             held.enter_context(hold(folder / LOCK, str(folder), wait=_PATIENCE, remove=True))

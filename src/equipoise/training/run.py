@@ -311,6 +311,8 @@ def _fit(trainer: MultiTaskTrainer, config: RunConfig, resume: bool) -> TrainerS
 
 def _resume_point(checkpoints: Path) -> Path | None:
     latest = latest_checkpoint(checkpoints)
+    if latest is not None:
+        check_checkpoint(latest)
     begun = count_processes() if latest is None else len(list(latest.glob("rng_state*.pth")))
     if begun != count_processes():
         raise TrainingError(

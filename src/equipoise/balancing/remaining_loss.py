@@ -9,7 +9,7 @@ _KEEP = 0.9
 """How much of the moving average stays in a step: a single batch says little about a task."""
 
 
-class Progress:
+class RemainingLoss:
     """Each task's loss relative to its first ones, r_t, from 1 (nothing is learnt) to 0 (our design).
 
     r_t is a moving average of the losses over the mean of the task's first ten; 1 before it has had ten, and at most 1.
