@@ -29,9 +29,9 @@ from datasets import Dataset
 from torch import Tensor
 
 from equipoise.data import ChatStyle, gather_scored, pad_rows
+from equipoise.kinds import Classification
 from equipoise.modeling import MultiTaskModel, load_backbone
 from equipoise.starter import fetch
-from equipoise.tasks import Classification
 from measuring import FEW, interval, rounded, setting, synchronize, take_turns
 
 LABELS = (
@@ -42,7 +42,7 @@ LABELS = (
     "help from staff",
     "size and weight",
 )
-TASK = Classification("topic", "texts", "text", None, "label", "macro_f1", LABELS, format="instruct")
+TASK = Classification("topic", "texts", "text", None, "label", "macro_f1", LABELS, format="prompt")
 ROWS, TOKENS = 8, 60
 PROMPT, PACKED, NAIVE = "prompt alone", "packed", "naive"
 GOAL, TOLERANCE = 1.5, 1e-4

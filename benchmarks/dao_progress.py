@@ -138,7 +138,7 @@ SUITES = {"three": three_tasks, "five": five_tasks}
 
 
 class Bench:
-    """One suite: its rows, and a model of which only the uppermost layer and the task modules are trained.
+    """One suite: its rows, and a model of which only the uppermost layer and the heads are trained.
 
     What the frozen layers make of a row is computed once for all trainings.
 
@@ -170,7 +170,7 @@ class Bench:
         """Train one cell, and return its record."""
         begun = time.perf_counter()
         self.model.load_state_dict(self._new_model(cell.seed).state_dict())
-        with self.frozen.standing_in():
+        with self.frozen.cached():
             steps = self._train(cell)
             found = predict_split(self.model, self.table, self.rows["dev"], "dev", batch_size=64)
         table = tune_tasks(found, self.table)
@@ -225,7 +225,7 @@ def _make_balancer(kinds: dict[str, str], name: str, **options: Any) -> Balancer
 
 
 def _make_optimizer(model: MultiTaskModel, steps: int) -> tuple[AdamW, LambdaLR]:
-    """AdamW as in a run: a rate of their own for the task modules, a short warm-up, then a linear fall to zero."""
+    """AdamW as in a run: a rate of their own for the heads, a short warm-up, then a linear fall to zero."""
     own = {id(parameter) for parameter in model.task_parameters()}
     groups = [
         {"params": [one for one in model.parameters() if one.requires_grad and (id(one) in own) == module], "lr": rate}

@@ -2,7 +2,7 @@
 
     python benchmarks/frozen_layers.py [--quick] [--model smollm2-135m] [--layers 10 15 20] [--rows 64] [--turns 8]
 
-SmolLM2-135M with LoRA (r = 8 on q and v) above the frozen layers and a task module of three classes trains in bfloat16
+SmolLM2-135M with LoRA (r = 8 on q and v) above the frozen layers and a head of three classes trains in bfloat16
 on made-up rows of 32 to 96 tokens. Each number of frozen layers takes a pass over the same batches in turns, in random
 order: as transformers computes it ("plain"), and with `equipoise.modeling.FrozenLayers`, which meets the rows ("first")
 or knows them from an earlier pass ("again"). Time is the median over turns of a pass divided by the pass without
@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from equipoise.kinds import Classification
 from equipoise.modeling import FrozenLayers, MultiTaskModel, add_adapter, load_backbone, plain_attention
-from equipoise.tasks import Classification
 from measuring import FEW, interval, number, rounded, setting, synchronize, take_turns
 
 BATCH, LONGEST = 16, 96
@@ -87,7 +87,7 @@ class Ways:
 
     def again(self, turn: int) -> float:
         """The rows are known."""
-        with self._kept.standing_in():
+        with self._kept.cached():
             return train_once(self.model, self.batches)
 
 

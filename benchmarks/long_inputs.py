@@ -3,10 +3,10 @@
 Each row has a text and a pair of that many words; both are cut to `max_length` (128 tokens) together. A model is loaded
 in a process of its own, answers short rows first, and then rows of each length, shortest first:
 
-- task module: an encoder (`minilm`), a task with a pair in the format `module`;
-- asked: a language model (`smollm2-135m`), the same task in the format `instruct`.
+- head: an encoder (`minilm`), a task with a pair in the format `head`;
+- asked: a language model (`smollm2-135m`), the same task in the format `prompt`.
 
-    python benchmarks/long_inputs.py [--quick] [--words 100 1000 10000] [--rows 50] [--ways module instruct]
+    python benchmarks/long_inputs.py [--quick] [--words 100 1000 10000] [--rows 50] [--ways module prompt]
 
 `MiB above` is the peak of the process while it answers, from texts to answers, less what it held before; on a GPU what
 PyTorch has allocated there. `missed` in the JSON names the lengths that take more than 1 GiB.
@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from equipoise.devices import choose_device
+from equipoise.kinds import Classification
 from equipoise.modeling import MultiTaskModel, Predictor, load_backbone
-from equipoise.tasks import Classification
 from measuring import number, peak_memory, rounded, run_apart, setting
 
-MODELS = {"module": "minilm", "instruct": "smollm2-135m"}
+MODELS = {"head": "minilm", "prompt": "smollm2-135m"}
 MAX_LENGTH, BATCH = 128, 8
 GOAL = 1024.0
 """MiB above the model."""
@@ -43,7 +43,7 @@ def make_rows(words: int, count: int) -> list[dict[str, str]]:
 def load_predictor(way: str, model: str) -> Predictor:
     """Put a task with a pair on a backbone; its module, where it has one, has random weights."""
     task = Classification("p", "s", "text", "target", "label", "macro_f1", ("negative", "positive"), format=way)
-    backbone, tokenizer = load_backbone(model, language_model=way == "instruct")
+    backbone, tokenizer = load_backbone(model, language_model=way == "prompt")
     return Predictor(MultiTaskModel(backbone, tokenizer, {"p": task}, MAX_LENGTH).to(choose_device()).eval())
 
 

@@ -38,9 +38,9 @@ from transformers import (
 )
 
 from equipoise.data import ChatStyle
+from equipoise.kinds import Classification, Task
 from equipoise.merging import Fate, Merge, load_with_head, merge
 from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
-from equipoise.tasks import Classification, Task
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32,
@@ -100,7 +100,7 @@ def of_ours(base: str, load: str, *, lora: bool = False, prompted: bool = False)
 
     def make(folder: Path, base: Path, seed: int) -> None:
         torch.manual_seed(seed)
-        form = "instruct" if prompted else "module"
+        form = "prompt" if prompted else "head"
         task: Task = Classification(f"task{seed}", "source", "text", None, "label", "macro_f1", ("0", "1"), format=form)
         backbone, tokenizer = load_backbone(str(base), language_model=prompted)
         if lora:

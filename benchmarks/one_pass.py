@@ -32,9 +32,9 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, pipeline
 
+from equipoise.kinds import Classification
 from equipoise.modeling import MultiTaskModel, Predictor, load_backbone, quiet_transformers
 from equipoise.starter import STARTERS, fetch
-from equipoise.tasks import Classification
 from measuring import FEW, interval, number, peak_memory, rounded, run_apart, setting, synchronize, take_turns
 
 CLASSES = ("negative", "neutral", "positive")
@@ -59,7 +59,7 @@ def where() -> str:
 
 
 def load_predictor(model: str, tasks: Sequence[str]) -> Predictor:
-    """Put task modules with random weights on a backbone."""
+    """Put heads with random weights on a backbone."""
     wanted = {name: Classification(name, "texts", "text", None, "label", "macro_f1", CLASSES) for name in tasks}
     return Predictor(MultiTaskModel(*load_backbone(model), wanted, MAX_LENGTH).to(where()).eval())
 

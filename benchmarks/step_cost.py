@@ -1,7 +1,7 @@
 """What balancing adds to a training step, in time and in memory.
 
 Every balancer, TorchJD's `mtl_backward` and LibMTL train one model in turns, in one process: MiniLM (the starter) and a
-random Llama of 4 layers, mean-pooled, with 2, 4 and 8 linear task modules. A step is forward, scalar, backward and
+random Llama of 4 layers, mean-pooled, with 2, 4 and 8 linear heads. A step is forward, scalar, backward and
 AdamW step on a batch of 32 × 32 tokens that all tasks label. It is compared with that of the plain sum of the tasks'
 mean losses.
 
@@ -72,7 +72,7 @@ def load_backbone(name: str) -> nn.Module:
 
 
 class Bench(nn.Module):
-    """A backbone, mean pooling, one linear task module a task, and its optimizer: scores and classes in turns."""
+    """A backbone, mean pooling, one linear head a task, and its optimizer: scores and classes in turns."""
 
     def __init__(self, model: str, count: int) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Bench(nn.Module):
         self.kinds = {f"task {i}": ("regression", "classification")[i % 2] for i in range(count)}
         self.backbone = load_backbone(model).train().to(self.where)
         width = self.backbone.config.hidden_size
-        self.task_modules = nn.ModuleList(
+        self.heads = nn.ModuleList(
             nn.Linear(width, 1 if kind == "regression" else 3) for kind in self.kinds.values()
         ).to(self.where)
         self.optimizer = torch.optim.AdamW(self.parameters(), lr=1e-5)
@@ -100,7 +100,7 @@ class Bench(nn.Module):
     def read(self) -> tuple[Tensor, Losses]:
         """Return the pooled features and every task's losses by example."""
         features = self.backbone(self.batch).last_hidden_state.mean(1)
-        outputs = {task: module(features) for task, module in zip(self.kinds, self.task_modules, strict=True)}
+        outputs = {task: module(features) for task, module in zip(self.kinds, self.heads, strict=True)}
         return features, {
             task: (output.squeeze(1) - self.targets[task]).square()
             if self.kinds[task] == "regression"

@@ -46,9 +46,9 @@ from transformers import (
 from equipoise.balancing import make_balancer
 from equipoise.config import TrainConfig
 from equipoise.data import Collator, MixedLengthSampler
+from equipoise.kinds import Classification
 from equipoise.modeling import MultiTaskModel, load_backbone, quiet_transformers
 from equipoise.starter import STARTERS, fetch
-from equipoise.tasks import Classification
 from equipoise.training import MultiTaskTrainer
 from measuring import FEW, interval, rounded, setting, synchronize, take_turns
 

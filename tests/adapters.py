@@ -3,14 +3,14 @@
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from asking import make_tasks
 from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
+from prompted import make_tasks
 
 
 def save_model(folder, base, tasks, seed, **options):
     """Save a model with a LoRA adapter; `options` are those of `add_adapter`."""
     torch.manual_seed(seed)
-    asked = any(task.format == "instruct" for task in tasks.values())
+    asked = any(task.format == "prompt" for task in tasks.values())
     backbone, tokenizer = load_backbone(str(base), language_model=asked)
     add_adapter(backbone, **options)
     model = MultiTaskModel(backbone, tokenizer, tasks, 128, base=str(base)).eval()
@@ -30,7 +30,7 @@ def one(**formats):
 def save_two(folder, base, **options):
     """Save two experts of different tasks, called by these."""
     for seed, task in enumerate(("polarity", "intensity")):
-        save_model(folder / task, base, one(**{task: "module"}), seed, **options)
+        save_model(folder / task, base, one(**{task: "head"}), seed, **options)
 
 
 def save_checkpoint(folder, base, loader=AutoModel, seed=0, **options):

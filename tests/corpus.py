@@ -72,10 +72,10 @@ def words_data(folder: Path, model: Path, **train: object) -> dict:
 
 
 def asked_data(folder: Path, model: Path, **train: object) -> dict:
-    """A run file in which a language model is asked, and task modules read, for tasks of all kinds on the same rows."""
+    """A run file in which a language model is asked, and heads read, for tasks of all kinds on the same rows."""
     data = words_data(folder, model, **train)
     words, intensity = data["tasks"]["words"], data["tasks"]["intensity"]
-    asked = {"format": "instruct", "template": "{text}\n{task}?"}
+    asked = {"format": "prompt", "template": "{text}\n{task}?"}
     data["tasks"] = {
         "tone": {"source": "reviews", "kind": "classification", "label": "label", **asked},
         "strength": {**intensity, **asked},

@@ -6,7 +6,7 @@ TASKS = ["a", "b", "c"]
 
 
 def batch(step):
-    """Return features, and a function from what the task modules read to the tasks' losses per example."""
+    """Return features, and a function from what the heads read to the tasks' losses per example."""
     random = torch.Generator().manual_seed(step)
     h = torch.randn(8, 3, generator=random, dtype=torch.float64).requires_grad_()
     y, k = torch.randn(8, generator=random, dtype=torch.float64), torch.randint(3, (8,), generator=random)

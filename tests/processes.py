@@ -85,7 +85,7 @@ def _call(folder: Path, rank: int, where: tuple[str, str], args: tuple) -> None:
 
 
 def train_without_dropout(run_file: Path) -> None:
-    """Train with no dropout, also in task modules, so that two processes can be compared with one."""
+    """Train with no dropout, also in heads, so that two processes can be compared with one."""
     import torch
 
     from equipoise.training import train

@@ -14,7 +14,7 @@ from equipoise import locks, owners
 from equipoise.errors import TrainingError
 from equipoise.locks import LockedError, hold
 from equipoise.owners import has_ended, is_this_process, this_process
-from equipoise.training.folder import only_run_in
+from equipoise.training.folder import lock_folder
 
 HOLD = """
 import sys, time
@@ -40,18 +40,18 @@ def test_a_living_process_keeps_a_lock_and_is_named_and_a_killed_one_does_not(tm
         with pytest.raises(
             TrainingError, match=rf"another run is writing here \(process {process.pid} on .*\); wait for it, or"
         ):
-            only_run_in(tmp_path).__enter__()
+            lock_folder(tmp_path).__enter__()
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
     # It may be moved meanwhile.
     shutil.copytree(tmp_path, tmp_path.with_name(f"{tmp_path.name}-moved"))
     for folder in (tmp_path, tmp_path.with_name(f"{tmp_path.name}-moved")):
-        with only_run_in(folder):
+        with lock_folder(folder):
             assert f"process {process.pid} on " in (told := capsys.readouterr().err)
             assert "has left a lock and has ended; going on" in told
         assert list(folder.iterdir()) == []
-        with only_run_in(folder):
+        with lock_folder(folder):
             assert capsys.readouterr().err == ""
 
 
@@ -68,10 +68,10 @@ def test_who_waits_says_for_whom(tmp_path, capsys, monkeypatch):
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError, match=r"file: the folder cannot be made \(File exists\); choose"):
-        only_run_in(tmp_path / "file").__enter__()
+        lock_folder(tmp_path / "file").__enter__()
     (tmp_path / ".lock").symlink_to(tmp_path / "nowhere")
     with pytest.raises(TrainingError, match=r"\.lock: the lock cannot be taken"):
-        only_run_in(tmp_path).__enter__()
+        lock_folder(tmp_path).__enter__()
 
 
 def test_a_process_is_known_by_more_than_its_number(monkeypatch):

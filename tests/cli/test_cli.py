@@ -241,7 +241,7 @@ def asked(tmp_path_factory, tiny_llm):
     data = run_data(folder, tiny_llm, max_steps=1, evaluations=1)
     data["max_length"] = 160
     data["sources"]["reviews"]["limit"] = {"train": 40, "dev": 8, "test": 8}
-    data["tasks"]["towards"]["format"] = "instruct"
+    data["tasks"]["towards"]["format"] = "prompt"
     (folder / "run.yaml").write_text(json.dumps(data))
     train(folder / "run.yaml")
     return folder
@@ -257,7 +257,7 @@ def test_check_shows_the_prompt_of_the_first_training_row(equipoise, asked, monk
     assert sorted(asked.rglob("*")) == before
     texts = [line["text"] for line in csv.DictReader((asked / "reviews.csv").open())]
     (shown,) = [text for text in texts if f"user\n{text}\n\nWhat is the towards of the text above towards" in out]
-    for words in ("intensity", "instruct", "limit", "answers: 'negative' | 'neutral' | 'positive'", "right: '"):
+    for words in ("intensity", "prompt", "limit", "answers: 'negative' | 'neutral' | 'positive'", "right: '"):
         assert words in out
     assert out.count("first training row") == 1
     code, out, _ = equipoise("check", asked / "run.yaml", "--set", "tasks.towards.template=Well? {text} {pair}")

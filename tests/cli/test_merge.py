@@ -28,7 +28,7 @@ def test_it_merges_as_told(experts):
     made = json.loads((experts / "out" / "merge.json").read_text())
     assert made["weights"] == {"polarity": 0.6, "intensity": -0.4}
     assert made["form"] == "adapter"
-    # Two factors in each of two layers; a task module has four tensors.
+    # Two factors in each of two layers; a head has four tensors.
     counts = "4 tensors of polarity, 4 of intensity"
     assert f"merged: {counts}\nkept: {counts}\n" in result.output
     assert len(made["tensors"]["polarity"]["merged"]) == 4

@@ -259,7 +259,7 @@ def test_the_base_language_model_is_a_row_of_its_own(tmp_path, tiny_llm):
     data = words_data(tmp_path, tiny_llm, max_steps=2, evaluations=1)
     # No grid can be written out without a range, so that nobody can be asked for the score.
     data["tasks"] = {
-        "words": {**data["tasks"]["words"], "format": "instruct"},
+        "words": {**data["tasks"]["words"], "format": "prompt"},
         "score": {"source": "reviews", "kind": "regression", "label": "score"},
     }
     data["sources"]["reviews"]["limit"] = {"train": 40, "dev": 6}

@@ -5,7 +5,7 @@ import pytest
 
 from equipoise.comparison.items import describe_parts, score_parts
 from equipoise.evaluation import Items, item_losses, paired_tests
-from equipoise.tasks import Classification, Generation, Multilabel, Regression
+from equipoise.kinds import Classification, Generation, Multilabel, Regression
 
 COMMON = ("s", "text", None, "label")
 SCORE = Regression("score", *COMMON, "pearson")

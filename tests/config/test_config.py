@@ -6,7 +6,7 @@ import yaml
 
 from equipoise.config import RunConfig, dump_config, keys_as_markdown, list_keys, load_config, make_config
 from equipoise.errors import UsageError
-from equipoise.tasks import Generation, Multilabel
+from equipoise.kinds import Generation, Multilabel
 
 RUN = """
 sources:

@@ -4,7 +4,7 @@ import numpy as np
 
 from equipoise.curriculum import dynamics as module
 from equipoise.curriculum import measure_dynamics
-from equipoise.tasks import Classification, Multilabel, Regression
+from equipoise.kinds import Classification, Multilabel, Regression
 
 COMMON = ("s", "text", None, "label")
 POLARITY = Classification("c", *COMMON, "macro_f1", ("a", "b"))

@@ -11,7 +11,7 @@ from equipoise.curriculum.metadata import segmental_diversity, surprise
 from equipoise.curriculum.ranks import unit_ranks, weigh
 from equipoise.data import load_table
 from equipoise.errors import DataError
-from equipoise.tasks import Multilabel, Regression
+from equipoise.kinds import Multilabel, Regression
 
 COMMON = ("s", "text", None, "label")
 ROWS = [

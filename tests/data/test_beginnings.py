@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from equipoise.data import tokenise
+from equipoise.data import tokenize
 from equipoise.data.beginnings import Beginnings, reads_word_by_word
-from equipoise.data.tokenising import _encode_by_tokenizer
+from equipoise.data.tokenizing import _encode_by_tokenizer
 
 _SPECIAL = ["<s>", "</s>", "<pad>", "<unk>"]
 _LLAMA3 = "|".join(
@@ -97,7 +97,7 @@ def sentences(most):
 
 
 def encode(tokenizer, text, pair, length):
-    rows, cut = tokenise(datasets.Dataset.from_dict({"text": [text], "pair": [pair]}), tokenizer, length)
+    rows, cut = tokenize(datasets.Dataset.from_dict({"text": [text], "pair": [pair]}), tokenizer, length)
     return {name: rows[0][name] for name in ("input_ids", "token_type_ids") if name in rows.column_names}, cut
 
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from equipoise.data import Collator, tokenise
-from equipoise.tasks import Classification, Regression
+from equipoise.data import Collator, tokenize
+from equipoise.kinds import Classification, Regression
 
 TASKS = {
     "score": Regression("score", "s", "text", None, "score", "pearson"),
@@ -25,7 +25,7 @@ def rows(tokenizer):
         "label:score": [0.5, None, -0.25, None],
         "label:label": [None, 1, 0, None],
     }
-    return tokenise(datasets.Dataset.from_dict(columns), tokenizer, 16)[0]
+    return tokenize(datasets.Dataset.from_dict(columns), tokenizer, 16)[0]
 
 
 def test_a_batch(tokenizer, rows):
@@ -61,6 +61,6 @@ def test_the_side_of_the_padding_is_the_tokenizers(tiny_model, rows):
 
 def test_a_tokenizer_without_token_types(tiny_model, rows):
     plain = AutoTokenizer.from_pretrained(tiny_model, model_input_names=["input_ids", "attention_mask"])
-    tokenised, _ = tokenise(rows.select_columns(["text", "pair"]), plain, 16)
-    assert "token_type_ids" not in tokenised.column_names
-    assert set(Collator(plain, {})([tokenised[0]])["inputs"]) == {"input_ids", "attention_mask"}
+    tokenized, _ = tokenize(rows.select_columns(["text", "pair"]), plain, 16)
+    assert "token_type_ids" not in tokenized.column_names
+    assert set(Collator(plain, {})([tokenized[0]])["inputs"]) == {"input_ids", "attention_mask"}

@@ -8,13 +8,13 @@ from transformers import AutoTokenizer
 
 from equipoise.data import ChatStyle, PromptEncoder, choose_demonstrations, demonstrate, order_demonstrations
 from equipoise.data.demonstrations import Demonstration
-from equipoise.tasks import Classification, Generation, Multilabel, Regression
+from equipoise.kinds import Classification, Generation, Multilabel, Regression
 
 COMMON = ("s", "text", None, "label")
 POLARITY = Classification(
-    "polarity", *COMMON, "macro_f1", ("bad", "good", "so so"), verbalise={"so so": "fine"}, format="instruct"
+    "polarity", *COMMON, "macro_f1", ("bad", "good", "so so"), verbalize={"so so": "fine"}, format="prompt"
 )
-EMOTIONS = Multilabel("emotions", *COMMON, "macro_f1", ("love", "sad"), format="instruct")
+EMOTIONS = Multilabel("emotions", *COMMON, "macro_f1", ("love", "sad"), format="prompt")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_every_class_is_shown_in_turns():
     chosen = choose_demonstrations(POLARITY, labels, 6, seed=3)
     assert Counter(one.answer for one in chosen) == {"bad": 2, "good": 2, "fine": 2}
     assert len({one.answer for one in chosen[:3]}) == 3
-    assert all(POLARITY.spell(labels[one.row]) == [one.answer] for one in chosen)
+    assert all(POLARITY.correct_answers(labels[one.row]) == [one.answer] for one in chosen)
     assert len({one.row for one in chosen}) == 6
     assert chosen == choose_demonstrations(POLARITY, labels, 6, seed=3)
     assert chosen != choose_demonstrations(POLARITY, labels, 6, seed=4)
@@ -37,13 +37,13 @@ def test_no_row_is_shown_twice_and_train_may_run_out():
     labels = np.array([[1, 0], [0, 0], [0, 1]], dtype=np.int8)
     chosen = choose_demonstrations(EMOTIONS, labels, 10, seed=0)
     assert sorted(one.row for one in chosen) == [0, 1, 2]
-    assert all(EMOTIONS.spell(labels[one.row])[one.question] == one.answer for one in chosen)
+    assert all(EMOTIONS.correct_answers(labels[one.row])[one.question] == one.answer for one in chosen)
     assert {one.answer for one in chosen[:2]} == {"no", "yes"}
 
 
 def test_scores_are_shown_as_the_nearest_answer_and_texts_as_they_are():
     score = Regression("score", *COMMON, "pearson", (1.0, 5.0))
-    assert [score.spell(value) for value in (1.0, 3.4, 4.9)] == [["1"], ["3"], ["5"]]
+    assert [score.correct_answers(value) for value in (1.0, 3.4, 4.9)] == [["1"], ["3"], ["5"]]
     title = Generation("title", *COMMON, "rouge_l")
     (one,) = choose_demonstrations(title, np.array(["A fine day"], dtype=object), 1, seed=0)
     assert one == Demonstration(0, 0, "A fine day")

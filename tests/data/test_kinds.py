@@ -7,10 +7,10 @@ import torch
 from transformers import AutoTokenizer
 
 from data_cases import SCORE
-from equipoise.data import Collator, read_rows, tokenise
+from equipoise.data import Collator, read_rows, tokenize
 from equipoise.data.sources import read_source
 from equipoise.errors import DataError, UsageError
-from equipoise.tasks import Multilabel
+from equipoise.kinds import Multilabel
 from equipoise.training.description import describe_table
 
 EMOTIONS = {"source": "s", "kind": "multilabel", "label": "emotions"}
@@ -168,7 +168,7 @@ def test_batches(tiny_model):
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     emotions = Multilabel("emotions", "s", "text", None, "label", "macro_f1", ("a", "b", "c"))
     columns = {"text": ["good", "bad", "so so"], "pair": [None] * 3, "label:emotions": [[1, 0, 1], None, [0, 0, 0]]}
-    rows, _ = tokenise(datasets.Dataset.from_dict(columns), tokenizer, 16)
+    rows, _ = tokenize(datasets.Dataset.from_dict(columns), tokenizer, 16)
     batch = Collator(tokenizer, {"emotions": emotions})([rows[i] for i in range(3)])
     assert batch["rows"]["emotions"].tolist() == [0, 2]
     torch.testing.assert_close(batch["targets"]["emotions"], torch.tensor([[1.0, 0, 1], [0, 0, 0]]))

@@ -4,10 +4,10 @@ import pytest
 from tokenizers import processors
 from transformers import AutoTokenizer
 
-from asking import PAIRS, TEXTS, ask, encode, make_model, make_tasks
 from equipoise.data import ChatStyle, PromptEncoder
 from equipoise.errors import DataError, ModelError, UsageError
-from equipoise.tasks import Classification
+from equipoise.kinds import Classification
+from prompted import PAIRS, TEXTS, ask, encode, make_model, make_tasks
 
 COMMON = ("s", "text", None, "label")
 
@@ -23,7 +23,7 @@ def model(tiny_llm):
 
 
 def classification(**options):
-    return Classification("tone", *COMMON, "macro_f1", **{"classes": ("bad", "good"), "format": "instruct"} | options)
+    return Classification("tone", *COMMON, "macro_f1", **{"classes": ("bad", "good"), "format": "prompt"} | options)
 
 
 def encoder(tokenizer, task=None, max_length=160, **options):
@@ -70,7 +70,7 @@ def test_every_answer_follows_the_whole_prompt(model):
         ]
         assert sequences(row, task) == expected
     assert row["prompt:title"] == ask(tokenizer, "a good film\n\nWrite the title of the text above.")
-    assert row["text_length"] == 0  # no task module reads it
+    assert row["text_length"] == 0  # no head reads it
 
 
 def test_shared_beginnings_stand_once(model):
@@ -82,7 +82,7 @@ def test_shared_beginnings_stand_once(model):
 
 
 def test_task_modules_read_the_text_and_the_pair_before_any_question(tiny_llm):
-    model = make_model(tiny_llm, make_tasks("aspect", polarity="module"))
+    model = make_model(tiny_llm, make_tasks("aspect", polarity="head"))
     row = encode(model, ["a good film"], ["plot"])[0]
     read = row["input_ids"][: row["text_length"]]
     assert model.tokenizer.decode(read) == "<start>user\na good film\nplot"
@@ -120,7 +120,7 @@ def test_special_tokens_in_a_text_are_text(tiny_llm):
 
 
 def test_a_text_too_long_is_cut_in_the_text_for_all_tasks_alike(tiny_llm):
-    model = make_model(tiny_llm, make_tasks("aspect", polarity="module"))
+    model = make_model(tiny_llm, make_tasks("aspect", polarity="head"))
     texts, pairs = ["good film " * 200, "good"], ["the plot"] * 2
     rows = encode(model, texts, pairs)
     decode = model.tokenizer.decode
@@ -175,7 +175,7 @@ def test_answers_that_cannot_be_told_apart(tokenizer, classes, message):
 
 def test_equal_answers_are_refused(tokenizer):
     with pytest.raises(UsageError, match="the answer 'fine' begins the answer 'fine'"):
-        encoder(tokenizer, classification(verbalise={"bad": "fine", "good": "fine"}))
+        encoder(tokenizer, classification(verbalize={"bad": "fine", "good": "fine"}))
 
 
 def test_a_context_without_room_for_the_answers(tokenizer, tiny_llm):
@@ -242,7 +242,7 @@ def test_a_tokenizer_without_an_end(tiny_llm):
 
 
 def test_a_template_with_the_text_behind(tiny_llm):
-    tasks = {"tone": classification(template="Rate:\n{text}!"), **make_tasks(polarity="module")}
+    tasks = {"tone": classification(template="Rate:\n{text}!"), **make_tasks(polarity="head")}
     model = make_model(tiny_llm, tasks)
     row = encode(model, ["a good film"])[0]
     assert (

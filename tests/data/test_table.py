@@ -1,7 +1,7 @@
 import numpy as np
 
 from data_cases import LABEL, SCORE
-from equipoise.tasks import Classification
+from equipoise.kinds import Classification
 
 
 def test_tasks_with_the_same_view_share_rows(load, three):

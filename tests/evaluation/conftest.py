@@ -1,6 +1,6 @@
 import pytest
 
-from equipoise.tasks import Classification, Regression
+from equipoise.kinds import Classification, Regression
 
 
 @pytest.fixture

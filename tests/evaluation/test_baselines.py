@@ -3,7 +3,7 @@ import pytest
 
 from equipoise.evaluation import METRICS, lead, majority, vader
 from equipoise.evaluation.baselines import _compound
-from equipoise.tasks import Generation, Multilabel
+from equipoise.kinds import Generation, Multilabel
 
 TEXTS = ["This is great, I love it!", "It is a table.", "Horrible. I hate this awful thing.", "Quite good."]
 

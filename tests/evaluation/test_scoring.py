@@ -5,7 +5,7 @@ import pytest
 
 from equipoise.errors import ModelError
 from equipoise.evaluation import run_score, score_task
-from equipoise.tasks import Multilabel
+from equipoise.kinds import Multilabel
 
 
 def score(task, predictions, gold, **options):

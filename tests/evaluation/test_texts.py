@@ -3,7 +3,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from equipoise.evaluation import METRICS, score_task, texts
-from equipoise.tasks import Generation
+from equipoise.kinds import Generation
 
 TITLE = Generation("title", "s", "text", None, "title", "rouge_l")
 TARGETS = ["The strings sound great", "Broken on arrival", "Not worth the money", "Perfect", "!!!", "Ärger pur"]

@@ -48,7 +48,7 @@ def write_asked():
 
 @pytest.fixture(scope="package")
 def merged(tmp_path_factory, tiny_model, write_modules):
-    """A finished merge in the format `module`."""
+    """A finished merge in the format `head`."""
     return evolve(make_config(write_modules(tmp_path_factory.mktemp("modules"), tiny_model)))
 
 

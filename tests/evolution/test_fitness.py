@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from equipoise.evolution.fitness import Heats, race
-from equipoise.tasks import Classification, Regression
+from equipoise.kinds import Classification, Regression
 
 COMMON = ("source", "text", None, "label")
 TASKS = {

@@ -6,9 +6,9 @@ from equipoise.config import load_config
 from equipoise.data import load_table
 from equipoise.evolution.refitting import LastInputs, refit_module
 from equipoise.evolution.workbench import Workbench
+from equipoise.kinds import Classification, Multilabel, Regression
 from equipoise.modeling import LinearProbe
-from equipoise.modeling.task_modules import make_task_module
-from equipoise.tasks import Classification, Multilabel, Regression
+from equipoise.modeling.heads import make_head
 
 COMMON = ("source", "text", None, "label")
 TASKS = {
@@ -34,7 +34,7 @@ def labels_of(task, inputs):
 @pytest.mark.parametrize("name", TASKS)
 def test_the_layer_answers_as_the_probe_does(name):
     torch.manual_seed(0)
-    task, module = TASKS[name], make_task_module(TASKS[name], WIDTH).eval()
+    task, module = TASKS[name], make_head(TASKS[name], WIDTH).eval()
     features = torch.randn(ROWS, WIDTH) * torch.arange(1, WIDTH + 1)
     with torch.no_grad():
         read = LastInputs(module).eval()
@@ -50,7 +50,7 @@ def test_the_layer_answers_as_the_probe_does(name):
 
 def test_dev_chooses_the_penalty():
     torch.manual_seed(0)
-    task, module = TASKS["two"], make_task_module(TASKS["two"], WIDTH).eval()
+    task, module = TASKS["two"], make_head(TASKS["two"], WIDTH).eval()
     inputs = np.random.default_rng(0).normal(size=(ROWS, WIDTH))
     gold = labels_of("two", inputs)
     weak = refit_module(task, module, (inputs, gold), (inputs, gold))

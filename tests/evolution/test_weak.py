@@ -4,7 +4,7 @@ import pytest
 from equipoise.errors import DataError
 from equipoise.evolution import mine_weak
 from equipoise.evolution.weak import suspect_noise
-from equipoise.tasks import Classification, Generation, Multilabel, Regression
+from equipoise.kinds import Classification, Generation, Multilabel, Regression
 
 COMMON = ("tone", "tweets", "text", None, "label")
 CLASSES = Classification(*COMMON, "macro_f1", ("no", "yes"))

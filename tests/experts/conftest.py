@@ -7,7 +7,7 @@ from equipoise.experts import train_experts
 
 @pytest.fixture(scope="session")
 def write_modules():
-    """A function that returns a run file in the format `module` for a folder: three kinds, two sources."""
+    """A function that returns a run file in the format `head` for a folder: three kinds, two sources."""
 
     def write(folder, model, **settings):
         data = words_data(folder, model, **{"epochs": 1, "evaluations": 1, **settings})
@@ -22,7 +22,7 @@ def write_modules():
 
 @pytest.fixture(scope="session")
 def write_mixed():
-    """A function that returns a run file in which a language model is asked, writes, and is read by a task module."""
+    """A function that returns a run file in which a language model is asked, writes, and is read by a head."""
 
     def write(folder, model, **settings):
         data = asked_data(folder, model, **{"max_steps": 4, "evaluations": 1, **settings})
@@ -35,11 +35,11 @@ def write_mixed():
 
 @pytest.fixture(scope="package")
 def modules(tmp_path_factory, tiny_model, write_modules):
-    """Finished experts in the format `module`."""
+    """Finished experts in the format `head`."""
     return train_experts(make_config(write_modules(tmp_path_factory.mktemp("modules"), tiny_model)))
 
 
 @pytest.fixture(scope="package")
 def mixed(tmp_path_factory, tiny_llm, write_mixed):
-    """Finished experts of which three are language models and one has a task module."""
+    """Finished experts of which three are language models and one has a head."""
     return train_experts(make_config(write_mixed(tmp_path_factory.mktemp("mixed"), tiny_llm)))

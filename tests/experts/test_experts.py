@@ -14,7 +14,7 @@ from equipoise.cli import main
 from equipoise.config import load_config, make_config
 from equipoise.data import load_table
 from equipoise.errors import OutputError, TrainingError, UsageError
-from equipoise.evaluation import predict_asked, score_predictions
+from equipoise.evaluation import predict_prompted, score_predictions
 from equipoise.experts import plan_cells, run, train_experts
 from equipoise.experts.folder import read_records
 from equipoise.training import ask, read_run, train
@@ -96,7 +96,7 @@ def test_the_run_score_needs_every_cell(mixed):
         values = [line["value"] for line in row["metrics"]["test"].values()]
         expected = None if row["name"] == "intensity" else pytest.approx(np.mean([max(0, v) for v in values]))
         assert row["run_score"]["test"] == expected
-    assert [note for note in mixed.results["notes"] if "The experts of intensity answer by a task module" in note]
+    assert [note for note in mixed.results["notes"] if "The experts of intensity answer by a head" in note]
 
 
 def test_an_expert_is_asked_by_the_tasks_own_template(mixed):
@@ -104,7 +104,7 @@ def test_an_expert_is_asked_by_the_tasks_own_template(mixed):
     model = equipoise.load(mixed.folder / "tone").model
     record = read_records(mixed.folder)["tone"]
     for plan in plan_single_tasks(config, load_table(config), mixed.folder)[0][1:3]:
-        found, _ = predict_asked(model.backbone, model.tokenizer, plan.table, config, "zero_shot", ("dev", "test"))
+        found, _ = predict_prompted(model.backbone, model.tokenizer, plan.table, config, "zero_shot", ("dev", "test"))
         lines = [line for split, one in found.items() for line in score_predictions(one, plan.table, split)]
         kept = [line for line in record["metrics"] if line["task"] == plan.task]
         assert [(line["metric"], line["split"], line["value"], line["n"]) for line in kept] == [
@@ -247,7 +247,7 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path, tiny_model, w
 def test_which_cells_are_scored_how(modules):
     config = load_config(modules.folder / "config.yaml")
     tasks = load_table(config).scored
-    asked = {name: task.replace(format="instruct") for name, task in tasks.items()}
+    asked = {name: task.replace(format="prompt") for name, task in tasks.items()}
     assert plan_cells(asked, None) == dict.fromkeys(tasks, "asked")
     assert plan_cells(tasks, "words") == {"towards": "probe", "words": "own", "intensity": "probe"}
 

@@ -40,7 +40,7 @@ def test_the_tables_hold_the_numbers(mixed, html):
                 assert cell == f"{written[0]}{mark} [{written[1]}, {written[2]}]"
     assert test[-1][-1] == "–"
     assert [row[0] for row in training[1:]] == list(mixed.results["tasks"])
-    assert "The experts of intensity answer by a task module" in Page(html).text
+    assert "The experts of intensity answer by a head" in Page(html).text
 
 
 def test_own_tasks_stand_out(mixed, html):

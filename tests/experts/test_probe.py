@@ -9,14 +9,14 @@ from sklearn.preprocessing import StandardScaler
 from transformers import AutoModel, AutoTokenizer
 
 import equipoise
-from asking import TEXTS, make_model, make_tasks
 from equipoise.config import load_config
 from equipoise.data import load_table
 from equipoise.experts import choose_probe
 from equipoise.experts.folder import read_records
+from equipoise.kinds import Classification, Multilabel, Regression
 from equipoise.modeling import PENALTIES, LinearProbe, encode_texts
-from equipoise.tasks import Classification, Multilabel, Regression
 from equipoise.training.single_task import load_single_tasks
+from prompted import TEXTS, make_model, make_tasks
 
 RNG = np.random.default_rng(0)
 COMMON = ("s", "text", None, "label")
@@ -67,7 +67,7 @@ def test_thresholds_of_labels_are_tuned_where_the_penalty_is_chosen():
 
 
 def test_features_are_the_pooled_hidden_states(tiny_model):
-    tasks = {name: task for name, task in make_tasks(polarity="module", intensity="module").items() if name[0] in "pi"}
+    tasks = {name: task for name, task in make_tasks(polarity="head", intensity="head").items() if name[0] in "pi"}
     model = make_model(tiny_model, tasks, 40).train()
     import datasets
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from asking import TEXTS, encode, make_model, make_tasks, predict
 from equipoise.errors import ModelError, UsageError
 from equipoise.merging import Base, adamerge
 from equipoise.merging.distributions import log_probabilities
 from equipoise.modeling import MultiTaskModel
+from prompted import TEXTS, encode, make_model, make_tasks, predict
 
 
 def put_on(path, **formats):
     """A base, and a model of some tasks on it."""
     torch.manual_seed(0)
-    base = Base.load(str(path), language_model="instruct" in formats.values())
+    base = Base.load(str(path), language_model="prompt" in formats.values())
     tasks = make_tasks(**formats)
     return base, MultiTaskModel(base.backbone, base.tokenizer, {name: tasks[name] for name in formats}, 128).eval()
 
@@ -40,13 +40,13 @@ def sharp_and_blunt(base, model, rows, *tensors):
 BERT = ("encoder.layer.0.attention.self.value.weight", "encoder.layer.1.output.dense.weight")
 LLAMA = ("model.layers.0.self_attn.v_proj.weight", "model.layers.1.mlp.down_proj.weight")
 CASES = [
-    ({"polarity": "module", "emotions": "module"}, BERT),
-    ({"polarity": "instruct", "intensity": "instruct", "emotions": "instruct"}, LLAMA),
+    ({"polarity": "head", "emotions": "head"}, BERT),
+    ({"polarity": "prompt", "intensity": "prompt", "emotions": "prompt"}, LLAMA),
 ]
 
 
 @pytest.mark.parametrize("by_tensor", [True, False])
-@pytest.mark.parametrize(("formats", "tensors"), CASES, ids=["module", "instruct"])
+@pytest.mark.parametrize(("formats", "tensors"), CASES, ids=["head", "prompt"])
 def test_the_expert_that_sharpens_gains(tiny_model, tiny_llm, formats, tensors, by_tensor):
     base, model = put_on(tiny_model if tensors is BERT else tiny_llm, **formats)
     before = {name: tensor.clone() for name, tensor in base.tensors.items()}
@@ -68,7 +68,7 @@ def test_the_expert_that_sharpens_gains(tiny_model, tiny_llm, formats, tensors, 
 
 
 def test_entropies_are_those_of_the_merged_model(tiny_llm):
-    formats = {"polarity": "instruct", "emotions": "instruct"}
+    formats = {"polarity": "prompt", "emotions": "prompt"}
     base, model = put_on(tiny_llm, **formats)
     rows = texts(model, *formats)
     generator = torch.Generator().manual_seed(0)
@@ -89,7 +89,7 @@ def test_entropies_are_those_of_the_merged_model(tiny_llm):
 
 def test_slopes_are_those_of_the_entropy(tiny_model, monkeypatch):
     """What Adam is given, against the entropy a little to both sides."""
-    base, model = put_on(tiny_model, polarity="module")
+    base, model = put_on(tiny_model, polarity="head")
     rows = texts(model, "polarity")
     generator = torch.Generator().manual_seed(0)
     vectors = {
@@ -128,7 +128,7 @@ def test_slopes_are_those_of_the_entropy(tiny_model, monkeypatch):
 
 
 def test_coefficients_stay_between_0_and_1(tiny_model):
-    base, model = put_on(tiny_model, polarity="module")
+    base, model = put_on(tiny_model, polarity="head")
     rows = texts(model, "polarity")
     vectors = sharp_and_blunt(base, model, rows, *BERT)
     made = adamerge(base, vectors, model, rows, steps=2, learning_rate=5.0)
@@ -137,7 +137,7 @@ def test_coefficients_stay_between_0_and_1(tiny_model):
 
 
 def test_tasks_without_a_distribution_are_named(tiny_llm):
-    formats = {"polarity": "instruct", "intensity": "module", "title": "instruct"}
+    formats = {"polarity": "prompt", "intensity": "head", "title": "prompt"}
     base, model = put_on(tiny_llm, **formats)
     model.train()
     rows = texts(model, *formats)

@@ -89,7 +89,7 @@ def test_a_head_that_the_base_has_is_merged(tmp_path, tiny_model):
 
 
 def test_beside_an_equipoise_model_heads_are_kept(classifiers, tmp_path, tiny_model):
-    save_model(tmp_path / "ours", tiny_model, one(polarity="module"), 1, targets=["query"])
+    save_model(tmp_path / "ours", tiny_model, one(polarity="head"), 1, targets=["query"])
     made = merge([tmp_path / "ours", classifiers[0]], tmp_path / "out")
     assert {fate.fate for fate in made.tensors if fate.expert == "ours"} == {Fate.MERGED, Fate.KEPT}
     apart = {fate.place for fate in made.tensors if fate.expert == "a" and fate.fate is Fate.KEPT}

@@ -10,10 +10,10 @@ from peft import IA3Config, LoraConfig, PeftModel, PromptTuningConfig, get_peft_
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from adapters import one, save_checkpoint, save_model
-from asking import TEXTS, encode, predict
 from equipoise.errors import ModelError, OutputError, UsageError
 from equipoise.merging import Base, find_experts, merge, read_vectors
 from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
+from prompted import TEXTS, encode, predict
 
 
 def save_adapter(folder, base, settings, seed=0):
@@ -29,8 +29,8 @@ def save_adapter(folder, base, settings, seed=0):
 
 @pytest.fixture
 def experts(tmp_path, tiny_llm):
-    save_model(tmp_path / "tone", tiny_llm, one(polarity="module"), 1)
-    save_model(tmp_path / "score", tiny_llm, one(intensity="module"), 2, rank=4)
+    save_model(tmp_path / "tone", tiny_llm, one(polarity="head"), 1)
+    save_model(tmp_path / "score", tiny_llm, one(intensity="head"), 2, rank=4)
     return tmp_path
 
 
@@ -90,7 +90,7 @@ def test_no_task_module_is_lost(experts, tiny_llm):
     assert list(both.tasks) == ["polarity", "intensity"]
     for name, task in (("tone", "polarity"), ("score", "intensity")):
         own = MultiTaskModel.from_pretrained(experts / name)
-        kept, expected = both.task_module(task).state_dict(), own.task_module(task).state_dict()
+        kept, expected = both.head(task).state_dict(), own.head(task).state_dict()
         assert all(torch.equal(kept[key], expected[key]) for key in expected)
 
 
@@ -131,7 +131,7 @@ def test_an_adapter_of_a_rank_says_how_far_off_it_is(experts, tiny_llm, rank):
 
 
 def test_checkpoints_and_adapters_mix(tmp_path, tiny_llm):
-    save_model(tmp_path / "tone", tiny_llm, one(polarity="module"), 1)
+    save_model(tmp_path / "tone", tiny_llm, one(polarity="head"), 1)
     full = save_checkpoint(tmp_path / "full", tiny_llm, seed=2)
     made = merge([tmp_path / "tone", tmp_path / "full"], tmp_path / "mixed", weights={"tone": 0.5, "full": 0.5})
     assert made.form == "weights"
@@ -176,13 +176,12 @@ def test_without_an_equipoise_model_peft_and_transformers_read_the_result(tmp_pa
 
 def test_modules_for_one_task(tmp_path, tiny_llm):
     for seed, name in enumerate(("a", "b")):
-        save_model(tmp_path / name, tiny_llm, one(polarity="module"), seed)
+        save_model(tmp_path / name, tiny_llm, one(polarity="head"), seed)
     folders = [tmp_path / "a", tmp_path / "b"]
     assert merge(folders, tmp_path / "kept").tasks == ["polarity@a", "polarity@b"]
     assert merge(folders, tmp_path / "averaged", modules="average").tasks == ["polarity"]
     states = [
-        MultiTaskModel.from_pretrained(tmp_path / name).task_module("polarity").state_dict()
-        for name in ("a", "b", "averaged")
+        MultiTaskModel.from_pretrained(tmp_path / name).head("polarity").state_dict() for name in ("a", "b", "averaged")
     ]
     for key, tensor in states[2].items():
         torch.testing.assert_close(tensor, (states[0][key] + states[1][key]) / 2)
@@ -195,8 +194,8 @@ def test_modules_for_one_task(tmp_path, tiny_llm):
 
 
 def test_what_cannot_be_merged_is_refused(tmp_path, tiny_llm, tiny_model):
-    save_model(tmp_path / "llm", tiny_llm, one(polarity="module"), 1)
-    save_model(tmp_path / "bert", tiny_model, one(intensity="module"), 1, targets=["query"])
+    save_model(tmp_path / "llm", tiny_llm, one(polarity="head"), 1)
+    save_model(tmp_path / "bert", tiny_model, one(intensity="head"), 1, targets=["query"])
     save_checkpoint(tmp_path / "full", tiny_model, seed=1)
     save_adapter(tmp_path / "prompt", tiny_llm, PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2))
     save_adapter(tmp_path / "biased", tiny_llm, LoraConfig(r=2, bias="all", **LORA))
@@ -229,7 +228,7 @@ def test_what_cannot_be_merged_is_refused(tmp_path, tiny_llm, tiny_model):
 def test_experts_that_learnt_nothing_are_refused(tmp_path, tiny_llm, options):
     backbone, tokenizer = load_backbone(str(tiny_llm))
     add_adapter(backbone)
-    MultiTaskModel(backbone, tokenizer, one(polarity="module"), 128, base=str(tiny_llm)).save_pretrained(tmp_path / "a")
+    MultiTaskModel(backbone, tokenizer, one(polarity="head"), 128, base=str(tiny_llm)).save_pretrained(tmp_path / "a")
     with pytest.raises(ModelError, match="nothing differs from the base"):
         merge([tmp_path / "a"], tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()

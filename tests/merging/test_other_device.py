@@ -5,10 +5,10 @@ import torch
 from datasets import Dataset
 
 from adapters import one
-from asking import TEXTS, encode
 from equipoise.merging import MERGE_OPERATORS, Base, adamerge, fisher, input_grams, make_merge_operator
 from equipoise.modeling import MultiTaskModel
 from other_device import other_device
+from prompted import TEXTS, encode
 
 ROWS = Dataset.from_dict({"text": list(TEXTS), "pair": [None] * len(TEXTS)})
 SHAPES = {"first.weight": (4, 3), "second.weight": (3, 3), "bias": (4,)}
@@ -16,7 +16,7 @@ SHAPES = {"first.weight": (4, 3), "second.weight": (3, 3), "bias": (4,)}
 
 def put_on(path, **formats):
     torch.manual_seed(0)
-    base = Base.load(str(path), language_model="instruct" in formats.values())
+    base = Base.load(str(path), language_model="prompt" in formats.values())
     return base, MultiTaskModel(base.backbone, base.tokenizer, one(**formats), 128).eval()
 
 
@@ -44,7 +44,7 @@ def test_operators_merge_where_the_vectors_are(name):
     assert all(torch.equal(found[tensor], values) for tensor, values in expected.items())
 
 
-@pytest.mark.parametrize(("format", "kind"), [("module", "tiny_model"), ("instruct", "tiny_llm")])
+@pytest.mark.parametrize(("format", "kind"), [("head", "tiny_model"), ("prompt", "tiny_llm")])
 def test_statistics_are_those_of_the_cpu(request, format, kind):
     base, model = put_on(request.getfixturevalue(kind), polarity=format)
     tensors = [name for name in sorted(base.linear) if ".1." in name][:2]
@@ -58,7 +58,7 @@ def test_statistics_are_those_of_the_cpu(request, format, kind):
 
 
 def test_adamerging_and_candidates_are_those_of_the_cpu(tiny_model):
-    base, model = put_on(tiny_model, polarity="module", emotions="module")
+    base, model = put_on(tiny_model, polarity="head", emotions="head")
     rows = {task: encode(model, TEXTS, wanted={task: range(len(TEXTS))}) for task in model.tasks}
     random = torch.Generator().manual_seed(0)
     tensors = [name for name in sorted(base.linear) if ".1." in name][:2]

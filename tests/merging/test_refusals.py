@@ -100,7 +100,7 @@ def test_what_is_no_number(tmp_path, tiny_llm, value):
 
     save_adapter(tmp_path / "adapter", tiny_llm)
     save_checkpoint(tmp_path / "whole", tiny_llm)
-    save_model(tmp_path / "ours", tiny_llm, one(polarity="module"), 1)
+    save_model(tmp_path / "ours", tiny_llm, one(polarity="head"), 1)
     for name, file in (
         ("adapter", "adapter_model.safetensors"),
         ("whole", "model.safetensors"),

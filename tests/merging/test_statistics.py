@@ -8,10 +8,10 @@ from torch.func import functional_call, jacrev
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from adapters import one, save_model
-from asking import TEXTS, encode
 from equipoise.errors import ModelError, UsageError
 from equipoise.merging import Base, find_experts, fisher, input_grams, make_merge_operator, read_vectors, statistics
 from equipoise.modeling import MultiTaskModel, make_batch
+from prompted import TEXTS, encode
 
 QUERY = "encoder.layer.0.attention.self.query.weight"
 
@@ -19,7 +19,7 @@ QUERY = "encoder.layer.0.attention.self.query.weight"
 def put_on(path, **formats):
     """A base, and a model of one task on it."""
     torch.manual_seed(0)
-    asked = "instruct" in formats.values()
+    asked = "prompt" in formats.values()
     base = Base.load(str(path), language_model=asked)
     return base, MultiTaskModel(base.backbone, base.tokenizer, one(**formats), 128).train()
 
@@ -30,7 +30,7 @@ def rows(texts=TEXTS, **labels):
 
 
 def test_input_grams_are_those_of_every_row_alone(tiny_model):
-    base, model = put_on(tiny_model, polarity="module")
+    base, model = put_on(tiny_model, polarity="head")
     grams = input_grams(base, model, "polarity", rows(), batch_size=3)
     assert grams.keys() == base.linear
     assert all(gram.dtype == torch.float32 for gram in grams.values())
@@ -50,7 +50,7 @@ def test_input_grams_are_those_of_every_row_alone(tiny_model):
 
 
 def test_input_grams_of_prompts(tiny_llm):
-    base, model = put_on(tiny_llm, polarity="instruct")
+    base, model = put_on(tiny_llm, polarity="prompt")
     name = "model.layers.0.self_attn.q_proj.weight"
     grams = input_grams(base, model, "polarity", rows(), tensors=[name, "model.norm.weight"])
     assert list(grams) == [name]
@@ -63,7 +63,7 @@ def test_input_grams_of_prompts(tiny_llm):
 
 
 def test_of_many_rows_some_are_drawn(tiny_model):
-    base, model = put_on(tiny_model, polarity="module")
+    base, model = put_on(tiny_model, polarity="head")
     texts = [f"{word} film" for word in ["the", "a", "good", "bad", "fine", "nice", "awful", "sad"]]
     drawn = [
         input_grams(base, model, "polarity", rows(texts), tensors=[QUERY], limit=2, seed=seed) for seed in (0, 0, 1)
@@ -82,7 +82,7 @@ def jacobian(model, base, task, text, tensor, read):
 
     def outputs(value):
         seen = []
-        hook = model.task_module(task).register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+        hook = model.head(task).register_forward_pre_hook(lambda module, given: seen.append(given[0]))
         found = functional_call(model, {name: value}, arguments)[task]
         hook.remove()
         return seen[0][0] if read == "scores" else found[0]
@@ -107,17 +107,17 @@ def bernoulli_fisher(scores, derivative):
 @pytest.mark.parametrize(
     ("task", "how", "formula", "read"),
     [
-        ("polarity", "module", softmax_fisher, "outputs"),
-        ("polarity", "instruct", softmax_fisher, "outputs"),
-        ("emotions", "module", bernoulli_fisher, "outputs"),
-        ("emotions", "instruct", bernoulli_fisher, "outputs"),
-        ("intensity", "module", lambda score, derivative: derivative**2, "outputs"),
-        ("intensity", "instruct", softmax_fisher, "scores"),
+        ("polarity", "head", softmax_fisher, "outputs"),
+        ("polarity", "prompt", softmax_fisher, "outputs"),
+        ("emotions", "head", bernoulli_fisher, "outputs"),
+        ("emotions", "prompt", bernoulli_fisher, "outputs"),
+        ("intensity", "head", lambda score, derivative: derivative**2, "outputs"),
+        ("intensity", "prompt", softmax_fisher, "scores"),
     ],
 )
 def test_fisher_information_is_the_expected_squared_gradient(tiny_model, tiny_llm, task, how, formula, read):
-    base, model = put_on(tiny_llm if how == "instruct" else tiny_model, **{task: how})
-    tensor = "model.layers.1.self_attn.v_proj.weight" if how == "instruct" else QUERY
+    base, model = put_on(tiny_llm if how == "prompt" else tiny_model, **{task: how})
+    tensor = "model.layers.1.self_attn.v_proj.weight" if how == "prompt" else QUERY
     found = fisher(base, model, task, rows(TEXTS[:3]), tensors=[tensor])
     assert model.training
     assert all(parameter.requires_grad for parameter in base.backbone.parameters())
@@ -129,7 +129,7 @@ def test_fisher_information_is_the_expected_squared_gradient(tiny_model, tiny_ll
 
 
 def test_of_many_answers_one_is_drawn(tiny_model, monkeypatch):
-    base, model = put_on(tiny_model, polarity="module")
+    base, model = put_on(tiny_model, polarity="head")
     exact = fisher(base, model, "polarity", rows(TEXTS[:1]), tensors=[QUERY])[QUERY]
     monkeypatch.setattr(statistics, "LARGEST_SUM", 2)
     draws = [fisher(base, model, "polarity", rows(TEXTS[:1]), tensors=[QUERY], seed=seed)[QUERY] for seed in range(60)]
@@ -139,7 +139,7 @@ def test_of_many_answers_one_is_drawn(tiny_model, monkeypatch):
 
 
 def test_fisher_information_of_texts_is_of_those_the_rows_have(tiny_llm):
-    base, model = put_on(tiny_llm, title="instruct")
+    base, model = put_on(tiny_llm, title="prompt")
     data = rows(TEXTS[:1], title=["good film"])
     name = "model.layers.0.mlp.up_proj.weight"
     found = fisher(base, model, "title", data, tensors=[name])[name]
@@ -155,7 +155,7 @@ def test_fisher_information_of_texts_is_of_those_the_rows_have(tiny_llm):
 
 
 def test_what_nothing_depends_on_has_zeros(tiny_model):
-    base, model = put_on(tiny_model, polarity="module")
+    base, model = put_on(tiny_model, polarity="head")
     found = fisher(base, model, "polarity", rows(TEXTS[:1]))
     assert found.keys() == base.tensors.keys()
     # All words but a few do not occur.
@@ -163,9 +163,9 @@ def test_what_nothing_depends_on_has_zeros(tiny_model):
 
 
 def test_an_expert_without_an_output_layer_on_a_base_with_one(tiny_llm):
-    base, _ = put_on(tiny_llm, polarity="instruct")
+    base, _ = put_on(tiny_llm, polarity="prompt")
     part, prefix = base.part(language_model=False)
-    model = MultiTaskModel(part, base.tokenizer, one(polarity="module"), 128)
+    model = MultiTaskModel(part, base.tokenizer, one(polarity="head"), 128)
     assert fisher(base, model, "polarity", rows(TEXTS[:1])).keys() == base.tensors.keys()
     grams = input_grams(base, model, "polarity", rows())
     assert grams.keys() == base.linear
@@ -174,9 +174,9 @@ def test_an_expert_without_an_output_layer_on_a_base_with_one(tiny_llm):
 
 @pytest.mark.parametrize("operator", ["regmean", "fisher"])
 def test_experts_are_merged_by_their_statistics(tmp_path, tiny_model, operator):
-    tasks = {"polarity": "module", "intensity": "module"}
+    tasks = {"polarity": "head", "intensity": "head"}
     for seed, task in enumerate(tasks):
-        save_model(tmp_path / task, tiny_model, one(**{task: "module"}), seed, targets=["query"])
+        save_model(tmp_path / task, tiny_model, one(**{task: "head"}), seed, targets=["query"])
     experts = find_experts([tmp_path / task for task in tasks])
     base = Base.load(str(tiny_model), language_model=False)
     vectors = {name: vector.tensors for name, vector in read_vectors(experts, base).items()}
@@ -198,11 +198,11 @@ def test_experts_are_merged_by_their_statistics(tmp_path, tiny_model, operator):
 
 
 def test_mistakes_are_answered(tiny_model):
-    base, model = put_on(tiny_model, polarity="module")
+    base, model = put_on(tiny_model, polarity="head")
     with pytest.raises(UsageError, match="no task 'tone', expected one of polarity"):
         fisher(base, model, "tone", rows())
     with pytest.raises(UsageError, match="no rows of task 'polarity'"):
         input_grams(base, model, "polarity", rows([]))
-    other, _ = put_on(tiny_model, polarity="module")
+    other, _ = put_on(tiny_model, polarity="head")
     with pytest.raises(ModelError, match="has a backbone of its own"):
         fisher(other, model, "polarity", rows())

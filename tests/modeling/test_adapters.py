@@ -8,17 +8,17 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForCausalLM
 
-from asking import TEXTS, encode, make_batch, make_model, make_tasks, predict, run_batch
 from equipoise.errors import ModelError
 from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
 from equipoise.modeling.adapters import fingerprint
 from equipoise.training.trainer import load_weights, trained_weights
+from prompted import TEXTS, encode, make_batch, make_model, make_tasks, predict, run_batch
 
 
 def adapted(folder, tasks, **options):
     """A model whose adapter changes something, as after training."""
     torch.manual_seed(0)
-    asked = any(task.format == "instruct" for task in tasks.values())
+    asked = any(task.format == "prompt" for task in tasks.values())
     backbone, tokenizer = load_backbone(str(folder), language_model=asked)
     add_adapter(backbone, **options)
     model = MultiTaskModel(backbone, tokenizer, tasks, 160 if asked else 64, base=str(folder)).eval()
@@ -29,14 +29,14 @@ def adapted(folder, tasks, **options):
 
 
 def modules():
-    tasks = make_tasks(polarity="module", intensity="module", emotions="module")
+    tasks = make_tasks(polarity="head", intensity="head", emotions="head")
     del tasks["title"]
     return tasks
 
 
 @pytest.fixture
 def model(tiny_llm):
-    return adapted(tiny_llm, make_tasks(intensity="module"))
+    return adapted(tiny_llm, make_tasks(intensity="head"))
 
 
 def test_only_the_adapter_and_the_modules_learn(model):
@@ -62,7 +62,7 @@ def test_a_new_adapter_changes_nothing(tiny_llm):
 @pytest.mark.parametrize("base", ["tiny_llm", "tiny_model"])
 def test_saved_and_loaded_is_the_same(request, tmp_path, base):
     folder = request.getfixturevalue(base)
-    tasks = make_tasks(intensity="module") if base == "tiny_llm" else modules()
+    tasks = make_tasks(intensity="head") if base == "tiny_llm" else modules()
     options = {} if base == "tiny_llm" else {"targets": ["query", "key"], "rank": 2, "alpha": 3}
     model = adapted(folder, tasks, **options)
     model.save_pretrained(tmp_path / "model")

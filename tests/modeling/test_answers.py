@@ -1,13 +1,13 @@
-"""Tasks in the format `instruct`: answers scored in one packed forward."""
+"""Tasks in the format `prompt`: answers scored in one packed forward."""
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from asking import PAIRS, TEXTS, ask, encode, make_batch, make_model, make_tasks, predict, run_batch, score_alone
-from equipoise.tasks import Classification
-from equipoise.tasks.prompts import make_grid
+from equipoise.kinds import Classification
+from equipoise.kinds.prompts import make_grid
+from prompted import PAIRS, TEXTS, ask, encode, make_batch, make_model, make_tasks, predict, run_batch, score_alone
 
 QUESTIONS = {
     "polarity": ["What is the polarity of the text above{}? Answer with one of: bad, no idea or good."],
@@ -45,7 +45,7 @@ def expected_predictions(scores):
 
 
 @pytest.mark.parametrize("pair", [None, "aspect"])
-@pytest.mark.parametrize("formats", [{}, {"polarity": "module"}])
+@pytest.mark.parametrize("formats", [{}, {"polarity": "head"}])
 def test_packed_scoring_is_scoring_every_answer_alone(tiny_llm, pair, formats):
     model = make_model(tiny_llm, make_tasks(pair, **formats))
     pairs = PAIRS[:3] if pair else None
@@ -86,9 +86,7 @@ def test_permuting_the_answers_permutes_their_probabilities(tiny_llm):
     classes = ("bad", "so so", "good")
     found = []
     for order in (classes, classes[::-1]):
-        task = Classification(
-            "tone", "s", "text", None, "label", "macro_f1", order, format="instruct", template=template
-        )
+        task = Classification("tone", "s", "text", None, "label", "macro_f1", order, format="prompt", template=template)
         model = make_model(tiny_llm, {"tone": task})
         found.append(predict(model, encode(model, TEXTS), "tone")["tone"])
     np.testing.assert_allclose(found[0], found[1][:, ::-1], atol=1e-6)
@@ -96,7 +94,7 @@ def test_permuting_the_answers_permutes_their_probabilities(tiny_llm):
 
 
 def test_batches_and_padding_change_nothing(tiny_llm):
-    model = make_model(tiny_llm, make_tasks("aspect", intensity="module"))
+    model = make_model(tiny_llm, make_tasks("aspect", intensity="head"))
     rows = encode(model, TEXTS, PAIRS)
     tasks = ("polarity", "intensity", "emotions")
     together = predict(model, rows, *tasks)
@@ -112,7 +110,7 @@ def test_a_task_module_sees_no_question_no_answer_and_no_target(tiny_llm):
         ("{text}\n\nWhich one?", "good", [0, 1]),
         ("{text}\n\nWrong one?", "evil", [2, 0]),
     ):
-        tasks = make_tasks(intensity="module")
+        tasks = make_tasks(intensity="head")
         tasks["polarity"] = tasks["polarity"].replace(template=template)
         model = make_model(tiny_llm, tasks)
         rows = encode(model, TEXTS[:2], intensity=[0.5, -0.5], polarity=labels, title=[title] * 2)
@@ -127,7 +125,7 @@ def test_a_task_module_sees_no_question_no_answer_and_no_target(tiny_llm):
 
 
 def test_a_task_module_reads_what_it_reads_without_questions(tiny_llm):
-    model = make_model(tiny_llm, make_tasks("aspect", intensity="module"))
+    model = make_model(tiny_llm, make_tasks("aspect", intensity="head"))
     alone = encode(model, TEXTS, PAIRS, wanted={"intensity": range(4)})
     asked = encode(model, TEXTS, PAIRS)
     one, other = (predict(model, rows, "intensity")["intensity"] for rows in (alone, asked))
@@ -136,7 +134,7 @@ def test_a_task_module_reads_what_it_reads_without_questions(tiny_llm):
 
 
 def test_the_loss_of_a_target_is_the_language_models_own(tiny_llm):
-    model = make_model(tiny_llm, make_tasks("aspect", intensity="module"))
+    model = make_model(tiny_llm, make_tasks("aspect", intensity="head"))
     titles = ["Love it", None, "so very <end> bad", "ok"]
     rows = encode(model, TEXTS, PAIRS, title=titles, polarity=[0, 1, None, 2], intensity=[0.1, 0.2, None, None])
     batch = make_batch(model, rows)
@@ -175,7 +173,7 @@ def test_losses_by_hand(tiny_llm):
 
 
 def test_a_batch_that_asks_nothing_stays_in_the_graph(tiny_llm):
-    model = make_model(tiny_llm, make_tasks(intensity="module"))
+    model = make_model(tiny_llm, make_tasks(intensity="head"))
     batch = make_batch(model, encode(model, TEXTS[:2], intensity=[0.5, -0.5], title=[None, None]))
     outputs = run_batch(model, batch)
     shapes = {name: tuple(output.shape) for name, output in outputs.items()}
@@ -197,7 +195,7 @@ def test_only_scored_tokens_meet_the_output_layer(tiny_llm):
 
 
 def test_bfloat16_scores_what_float32_does(tiny_llm):
-    model = make_model(tiny_llm, make_tasks(intensity="module"))
+    model = make_model(tiny_llm, make_tasks(intensity="head"))
     batch = make_batch(model, encode(model, TEXTS, polarity=[0, 1, 2, 0], intensity=[0.1] * 4, title=["so"] * 4))
     exact = run_batch(model, batch)
     with torch.autocast("cpu", torch.bfloat16):

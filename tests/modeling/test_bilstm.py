@@ -6,10 +6,10 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
 from equipoise.errors import ModelError
+from equipoise.kinds import Classification, Regression
 from equipoise.modeling import MultiTaskModel, Predictor, freeze_embeddings, load, load_backbone
 from equipoise.modeling.bilstm import BiLstmModel, make_tokenizer
 from equipoise.modeling.pooling import AttentionPooling
-from equipoise.tasks import Classification, Regression
 
 TEXTS = ["Good film :) a good plot", "a bad film, bad plot", "the price :)", "the food is bad", "food"]
 TASKS = {

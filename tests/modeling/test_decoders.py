@@ -1,4 +1,4 @@
-"""Decoders as backbones of task modules, and what can be frozen or saved of any backbone."""
+"""Decoders as backbones of heads, and what can be frozen or saved of any backbone."""
 
 import json
 
@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-from asking import TEXTS, encode, make_batch, make_model, make_tasks, predict, run_batch, score_alone
 from equipoise.errors import ModelError
 from equipoise.modeling import MultiTaskModel, freeze_layers, load_backbone
 from equipoise.modeling.backbone import default_pooling, is_decoder
+from prompted import TEXTS, encode, make_batch, make_model, make_tasks, predict, run_batch, score_alone
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def modules(**formats):
 
 
 def test_task_modules_read_the_last_token(folder):
-    model = make_model(folder, modules(polarity="module"))
+    model = make_model(folder, modules(polarity="head"))
     assert is_decoder(model.backbone.config)
     assert (model.pooling, model.prompts) == ("last", None)
     rows = encode(model, TEXTS)
@@ -56,23 +56,23 @@ def test_task_modules_read_the_last_token(folder):
     for row, text in enumerate(TEXTS):
         tokens = model.tokenizer(text, return_tensors="pt")["input_ids"]
         last = model.backbone(input_ids=tokens).last_hidden_state[:, -1]
-        expected = model.task_module("polarity")(last).softmax(dim=-1)[0]
+        expected = model.head("polarity")(last).softmax(dim=-1)[0]
         np.testing.assert_allclose(found[row], expected.detach(), atol=1e-6)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "last", "attention"])
 def test_pooling_can_be_chosen_and_padding_changes_nothing(folder, pooling):
-    model = make_model(folder, modules(polarity="module"), pooling=pooling)
+    model = make_model(folder, modules(polarity="head"), pooling=pooling)
     rows = encode(model, TEXTS)
     together = predict(model, rows, "polarity")["polarity"]
     np.testing.assert_allclose(predict(model, rows, "polarity", batch_size=1)["polarity"], together, atol=1e-5)
-    default = predict(make_model(folder, modules(polarity="module")), rows, "polarity")["polarity"]
+    default = predict(make_model(folder, modules(polarity="head")), rows, "polarity")["polarity"]
     assert np.allclose(default, together) == (pooling == "last")
 
 
 def test_positions_are_those_of_the_sequence_alone(tiny_gpt2):
     """Where positions are absolute, those of a tree must be each node's own."""
-    model = make_model(tiny_gpt2, make_tasks(intensity="module"))
+    model = make_model(tiny_gpt2, make_tasks(intensity="head"))
     rows = encode(model, TEXTS, polarity=[0, 1, 2, 0], title=["so", "bad", "x", "y"])
     outputs = run_batch(model, make_batch(model, rows))
     prompts = [list(prompt) for prompt in encode(model, TEXTS)["prompt:title"]]
@@ -87,7 +87,7 @@ def test_positions_are_those_of_the_sequence_alone(tiny_gpt2):
 
 
 def test_saved_and_loaded_is_the_same(folder, tmp_path):
-    model = make_model(folder, make_tasks(intensity="module"), pooling="mean")
+    model = make_model(folder, make_tasks(intensity="head"), pooling="mean")
     model.save_pretrained(tmp_path / "model")
     loaded = MultiTaskModel.from_pretrained(tmp_path / "model")
     assert (loaded.tasks, loaded.pooling, loaded.style) == (model.tasks, "mean", model.style)
@@ -99,16 +99,16 @@ def test_saved_and_loaded_is_the_same(folder, tmp_path):
 
 def test_models_from_before_formats_are_read(folder, tmp_path):
     """They pooled by the mean, whatever the backbone."""
-    model = make_model(folder, modules(polarity="module", intensity="module"), pooling="mean")
+    model = make_model(folder, modules(polarity="head", intensity="head"), pooling="mean")
     model.save_pretrained(tmp_path / "model")
     config = json.loads((tmp_path / "model" / "equipoise.json").read_text())
     del config["pooling"]
     for task in config["tasks"].values():
-        for key in ("format", "template", "verbalise"):
+        for key in ("format", "template", "verbalize"):
             task.pop(key, None)
     (tmp_path / "model" / "equipoise.json").write_text(json.dumps(config))
     loaded = MultiTaskModel.from_pretrained(tmp_path / "model")
-    assert [task.format for task in loaded.tasks.values()] == ["module", "module"]
+    assert [task.format for task in loaded.tasks.values()] == ["head", "head"]
     rows = encode(model, TEXTS)
     for task, values in predict(model, rows, *model.tasks).items():
         assert predict(loaded, rows, task)[task].tolist() == values.tolist()
@@ -130,7 +130,7 @@ def test_freezing_layers(folder, tiny_model):
 def test_gradient_checkpointing_gives_the_same_gradients(folder):
     found = []
     for again in (False, True):
-        model = make_model(folder, make_tasks(intensity="module")).train()
+        model = make_model(folder, make_tasks(intensity="head")).train()
         for part in model.modules():
             if isinstance(part, torch.nn.Dropout):
                 part.p = 0.0

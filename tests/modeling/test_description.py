@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equipoise.errors import MESSAGE_LIMIT, ModelError
+from equipoise.kinds import Classification, Generation, Multilabel, Regression
 from equipoise.modeling import MultiTaskModel, load, load_backbone
 from equipoise.modeling.description import read_description
-from equipoise.tasks import Classification, Generation, Multilabel, Regression
 
 COLUMNS = ("s", "text", None, "label")
 TASKS = [

@@ -5,18 +5,18 @@ import pytest
 import torch
 
 from equipoise.errors import UsageError
+from equipoise.kinds import Classification, Generation, Multilabel, Regression
 from equipoise.modeling import MultiTaskModel, Predictor, load_backbone
-from equipoise.tasks import Classification, Generation, Multilabel, Regression
 
 COMMON = ("s", "text", None, "label")
 OWN = ("{text} {labels} {task}", "Say it: {text} ({labels})")
 TASKS = {
-    "polarity": Classification("polarity", *COMMON, "macro_f1", ("bad", "good"), format="instruct"),
+    "polarity": Classification("polarity", *COMMON, "macro_f1", ("bad", "good"), format="prompt"),
     "own": Classification(
-        "own", *COMMON, "macro_f1", ("bad", "good"), format="instruct", template=OWN[0], variants=OWN[1:]
+        "own", *COMMON, "macro_f1", ("bad", "good"), format="prompt", template=OWN[0], variants=OWN[1:]
     ),
-    "score": Regression("score", *COMMON, "pearson", (1.0, 5.0), format="instruct"),
-    "emotions": Multilabel("emotions", *COMMON, "macro_f1", ("love", "sad"), thresholds=(0.5, 0.5), format="instruct"),
+    "score": Regression("score", *COMMON, "pearson", (1.0, 5.0), format="prompt"),
+    "emotions": Multilabel("emotions", *COMMON, "macro_f1", ("love", "sad"), thresholds=(0.5, 0.5), format="prompt"),
     "title": Generation("title", *COMMON, "rouge_l", max_new_tokens=4),
     "plain": Classification("plain", *COMMON, "macro_f1", ("bad", "good")),
 }

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from asking import TEXTS, encode, make_batch, make_model, make_tasks, predict, run_batch
 from equipoise.errors import ModelError
 from equipoise.modeling import FrozenLayers, MultiTaskModel, add_adapter, freeze_layers, load_backbone
 from equipoise.modeling.adapters import load_adapter
 from equipoise.modeling.backbone import find_layers
+from prompted import TEXTS, encode, make_batch, make_model, make_tasks, predict, run_batch
 
 PLENTY = 1.0
 LABELS = {"polarity": [0, 1, 2, 0], "title": ["so", "bad", "x", "y"]}
@@ -18,10 +18,10 @@ LABELS = {"polarity": [0, 1, 2, 0], "title": ["so", "bad", "x", "y"]}
 def model(request, tiny_llm, tiny_model):
     """A model whose first layer of two is frozen, in training mode, without dropout above it."""
     if request.param == "encoder":
-        tasks = {name: task for name, task in make_tasks(polarity="module").items() if name == "polarity"}
+        tasks = {name: task for name, task in make_tasks(polarity="head").items() if name == "polarity"}
         model = make_model(tiny_model, tasks, 96)
     else:
-        formats = {} if request.param == "asked" else {"polarity": "module", "intensity": "module"}
+        formats = {} if request.param == "asked" else {"polarity": "head", "intensity": "head"}
         model = make_model(tiny_llm, make_tasks(**formats), pooling="mean")
     freeze_layers(model.backbone, 1)
     model.train()
@@ -68,7 +68,7 @@ def test_gradients_stay_the_same_and_rows_are_computed_once(model):
             part.p = 0.0
     expected = gradients(model, batch)
     seen = count_rows(model)
-    with FrozenLayers(model, 1, PLENTY).standing_in():
+    with FrozenLayers(model, 1, PLENTY).cached():
         for _ in range(3):
             found = gradients(model, batch)
             assert found.keys() == expected.keys()
@@ -85,7 +85,7 @@ def test_rows_are_known_in_another_batch_and_width(model):
     rows = make_rows(model)
     alone = [run_batch(model, make_batch(model, rows.select([row]))) for row in range(len(rows))]
     seen = count_rows(model)
-    with FrozenLayers(model, 1, PLENTY).standing_in(), torch.no_grad():
+    with FrozenLayers(model, 1, PLENTY).cached(), torch.no_grad():
         run_batch(model, make_batch(model, rows.select([1, 3])))
         run_batch(model, make_batch(model, rows))
         assert sum(seen) == len(rows)
@@ -98,20 +98,20 @@ def test_rows_are_known_in_another_batch_and_width(model):
 
 
 def test_frozen_layers_have_no_dropout(tiny_model):
-    tasks = {name: task for name, task in make_tasks(polarity="module").items() if name == "polarity"}
+    tasks = {name: task for name, task in make_tasks(polarity="head").items() if name == "polarity"}
     model = make_model(tiny_model, tasks, 96).train()
     layer = find_layers(model.backbone, 2)[1]
     for part in layer[1].modules():
         if isinstance(part, torch.nn.Dropout):
             part.p = 0.0
-    for part in model.task_module("polarity").modules():
+    for part in model.head("polarity").modules():
         if isinstance(part, torch.nn.Dropout):
             part.p = 0.0
     batch = make_batch(model, encode(model, TEXTS, polarity=[0, 1, 2, 0]))
     drawn = [run_batch(model, batch)["polarity"] for _ in range(2)]
     assert not torch.equal(*drawn)
     # Without room the rows are computed each time.
-    with FrozenLayers(model, 1, 0).standing_in():
+    with FrozenLayers(model, 1, 0).cached():
         first, second = (run_batch(model, batch)["polarity"] for _ in range(2))
     assert model.training
     assert torch.equal(first, second)
@@ -123,7 +123,7 @@ def test_without_room_rows_are_computed_again(model):
     seen = count_rows(model)
     states = model.backbone.config.hidden_size * 4
     lengths = batch["lengths"].tolist()
-    with FrozenLayers(model, 1, lengths[0] * states / 2**30).standing_in(), torch.no_grad():
+    with FrozenLayers(model, 1, lengths[0] * states / 2**30).cached(), torch.no_grad():
         run_batch(model, batch)
         once = len(seen)
         run_batch(model, batch)
@@ -134,7 +134,7 @@ def test_precisions_are_kept_apart(model):
     batch = make_batch(model, make_rows(model))
     model.eval()
     expected = run_batch(model, batch)
-    with FrozenLayers(model, 1, PLENTY).standing_in(), torch.no_grad():
+    with FrozenLayers(model, 1, PLENTY).cached(), torch.no_grad():
         with torch.autocast("cpu", torch.bfloat16):
             rough = run_batch(model, batch)
         found = run_batch(model, batch)
@@ -147,7 +147,7 @@ def test_texts_are_written_as_before(tiny_llm):
     model = make_model(tiny_llm, make_tasks())
     rows = encode(model, TEXTS)
     expected = predict(model, rows, "title", "polarity")
-    with FrozenLayers(model, 1, PLENTY).standing_in():
+    with FrozenLayers(model, 1, PLENTY).cached():
         found = predict(model, rows, "title", "polarity")
     assert found["title"].tolist() == expected["title"].tolist()
     np.testing.assert_allclose(found["polarity"], expected["polarity"], atol=1e-6)

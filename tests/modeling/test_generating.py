@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from asking import TEXTS, encode, make_model, make_tasks, predict
 from equipoise.modeling import Predictor, count_work, infer
 from equipoise.modeling.generating import generate
+from prompted import TEXTS, encode, make_model, make_tasks, predict
 
 LONG = [*TEXTS, "the film the film the film and a very long plot with no end at all", "x"]
 
@@ -97,7 +97,7 @@ def test_the_bar_reaches_its_end(tiny_llm):
 
 
 def test_the_predictor_writes(tiny_llm):
-    model = make_model(tiny_llm, make_tasks(intensity="module"))
+    model = make_model(tiny_llm, make_tasks(intensity="head"))
     answers = Predictor(model).predict([TEXTS[0], TEXTS[1], TEXTS[0]])
     assert answers[0] == answers[2]
     assert set(answers[0]) == {"text", "polarity", "intensity", "emotions", "title"}

@@ -5,8 +5,8 @@ import pytest
 import torch
 from datasets import Dataset
 
+from equipoise.kinds import Classification, Regression
 from equipoise.modeling import MultiTaskModel, Predictor, infer, load_backbone
-from equipoise.tasks import Classification, Regression
 
 TASKS = {
     "score": Regression("score", "s", "text", None, "score", "pearson", (-1.0, 1.0), mean=0.5, std=2.0),
@@ -51,7 +51,7 @@ def test_scores_lie_in_the_range_in_64_bits_and_are_labels_again(tiny_model, low
     model = MultiTaskModel(*load_backbone(str(tiny_model)), {"score": task}, max_length=32).eval()
     every = {"score": np.arange(len(TEXTS))}
     with torch.no_grad():
-        model.task_module("score").layers[-1].bias.add_(50.0 if low == 0 else -50.0)
+        model.head("score").layers[-1].bias.add_(50.0 if low == 0 else -50.0)
     rows, _ = model.encode_rows(Dataset.from_dict({"text": TEXTS, "pair": [None] * len(TEXTS)}), every)
     scores = infer(model, rows, every, 2)["score"]
     assert scores.tolist() == [high if low == 0 else low] * len(TEXTS)

@@ -18,8 +18,8 @@ from transformers import (
 )
 
 from equipoise.errors import ModelError, OutputError
+from equipoise.kinds import Classification, Regression
 from equipoise.modeling import MultiTaskModel, load_backbone
-from equipoise.tasks import Classification, Regression
 
 TASKS = {
     "score": Regression("score", "s", "text", None, "score", "pearson", (-1.0, 1.0), mean=0.5, std=2.0),
@@ -51,7 +51,7 @@ def test_a_task_without_rows_stays_in_the_graph(model, inputs):
     outputs = model(inputs, {"score": torch.tensor([0])})
     assert outputs["type"].shape == (0, 3)
     (outputs["score"].sum() + outputs["type"].sum()).backward()
-    gradients = [parameter.grad for parameter in model.task_module("type").parameters()]
+    gradients = [parameter.grad for parameter in model.head("type").parameters()]
     assert all(gradient is not None and not gradient.any() for gradient in gradients)
 
 
@@ -61,13 +61,13 @@ def test_padding_changes_nothing(model, inputs):
 
 
 def test_scores_are_standardised_inside_and_clipped_outside(model):
-    module = model.task_module("score")
+    module = model.head("score")
     assert module.loss(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.5])).tolist() == [0.0, 1.0]
     assert module.predict(torch.tensor([0.0, 0.1, 9.0, -9.0])).tolist() == pytest.approx([0.5, 0.7, 1.0, -1.0])
 
 
 def test_classes_are_learnt_by_cross_entropy(model):
-    module = model.task_module("type")
+    module = model.head("type")
     logits = torch.log(torch.tensor([[0.5, 0.25, 0.25]]))
     assert module.loss(logits, torch.tensor([0])).item() == pytest.approx(0.6931, abs=1e-4)
     assert module.predict(logits)[0].tolist() == pytest.approx([0.5, 0.25, 0.25])

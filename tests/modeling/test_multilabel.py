@@ -4,8 +4,8 @@ import torch
 from torch.nn import functional as F
 
 from equipoise.errors import ModelError
+from equipoise.kinds import Generation, Multilabel
 from equipoise.modeling import MultiTaskModel, Predictor, load, load_backbone
-from equipoise.tasks import Generation, Multilabel
 
 EMOTIONS = Multilabel(
     "emotions", "s", "text", None, "label", "macro_f1", ("joy", "fear", "fun"), thresholds=(0.0, 1.0, 0.0)
@@ -53,6 +53,6 @@ def test_an_encoder_cannot_generate(tiny_model):
     with pytest.raises(ModelError) as caught:
         MultiTaskModel(*load_backbone(str(tiny_model)), {"title": title}, max_length=32)
     assert str(caught.value) == (
-        "tasks.title: it is asked of a language model (generation, format: instruct), but the backbone is no decoder "
+        "tasks.title: it is asked of a language model (generation, format: prompt), but the backbone is no decoder "
         "(found BertModel); choose one, such as smollm2-135m."
     )

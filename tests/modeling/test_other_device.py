@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from asking import TEXTS, encode, make_batch, make_model, make_tasks, run_batch
 from equipoise.balancing import make_balancer
 from equipoise.modeling import FrozenLayers, Prefix, encode_texts, freeze_layers, infer_texts
 from other_device import other_device
+from prompted import TEXTS, encode, make_batch, make_model, make_tasks, run_batch
 
 DATA = datasets.Dataset.from_dict({"text": list(TEXTS), "pair": [None] * len(TEXTS)})
 LABELS = {
@@ -17,7 +17,7 @@ LABELS = {
     "emotions": [[1, 0], [0, 1], [0, 0], [1, 1]],
     "title": ["so", "bad", "x", "y"],
 }
-HEADS = {"polarity": "module", "intensity": "module", "emotions": "module"}
+HEADS = {"polarity": "head", "intensity": "head", "emotions": "head"}
 
 
 def build(kind, tiny_model, tiny_llm):
@@ -99,7 +99,7 @@ def test_frozen_rows_with_and_without_room(kind, room, tiny_model, tiny_llm):
     expected = step(model, batch)
     with other_device() as device:
         model.to(device)
-        with FrozenLayers(model, 1, room).standing_in():
+        with FrozenLayers(model, 1, room).cached():
             for _ in range(2):
                 assert_equal_steps(expected, step(model, batch, device))
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from equipoise.data import Rows
 from equipoise.errors import MESSAGE_LIMIT, DataError, EquipoiseError, ModelError, UsageError
+from equipoise.kinds import Classification, Regression
 from equipoise.modeling import MultiTaskModel, Predictor, load, load_backbone
-from equipoise.tasks import Classification, Regression
 
 TASKS = {
     "score": Regression("score", "s", "text", None, "score", "pearson"),
@@ -106,7 +106,7 @@ def test_a_data_frame_is_rows(predictor):
 def test_damaged_weights_are_no_answer(tiny_model):
     model = MultiTaskModel(*load_backbone(str(tiny_model)), TASKS, max_length=32).eval()
     with torch.no_grad():
-        next(model.task_module("score").parameters()).fill_(float("nan"))
+        next(model.head("score").parameters()).fill_(float("nan"))
     with pytest.raises(ModelError, match=r"task 'score': .* prediction .* is no number"):
         Predictor(model).predict("fine", tasks=["score"])
 

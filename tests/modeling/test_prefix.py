@@ -7,10 +7,10 @@ from datasets import Dataset
 
 from equipoise.data import ChatStyle, demonstrate
 from equipoise.data.demonstrations import Demonstration
+from equipoise.kinds import Classification, Generation
 from equipoise.modeling import MultiTaskModel, Prefix, infer, load_backbone
-from equipoise.tasks import Classification, Generation
 
-POLARITY = Classification("p", "s", "text", None, "label", "macro_f1", ("bad", "good", "nice film"), format="instruct")
+POLARITY = Classification("p", "s", "text", None, "label", "macro_f1", ("bad", "good", "nice film"), format="prompt")
 TEXTS = ["good film", "a bad phone and a sad place with very slow service", "the"]
 
 

@@ -7,8 +7,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from architectures import DECODERS, save_architecture
-from asking import TEXTS, make_model, make_tasks, score_alone
 from equipoise.modeling import Prefix, infer
+from prompted import TEXTS, make_model, make_tasks, score_alone
 
 _LONG = "the film and the plot and the actor were good " * 4
 
@@ -21,7 +21,7 @@ def test_answers_are_scored_as_by_the_model_itself(tmp_path, tiny_llm, name):
     plain = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     scores = {name: [] for name in tasks}
     for task, found in scores.items():
-        model.task_module(task).register_forward_hook(lambda module, given, output, found=found: found.extend(given[0]))
+        model.head(task).register_forward_hook(lambda module, given, output, found=found: found.extend(given[0]))
     check_scores(model, plain, scores, [])
     before = model.tokenizer("so you really hate this place and that market, " * 2)["input_ids"]
     model.prefix = Prefix(model.backbone, before, cached=model.reads_trees)

@@ -207,7 +207,7 @@ def make_merge(*, blocks=1, objectives="run_score", tasks=("tone", "score", "iro
         "tasks": {
             task: {
                 "kind": "classification",
-                "format": "module",
+                "format": "head",
                 "metric": metrics.get(task, "macro_f1"),
                 "group": None if task == "irony" else "first",
                 "rows": {"train": 90, "dev": 40, "test": 40},

@@ -4,10 +4,10 @@ from itertools import pairwise
 import pytest
 from rich.console import Console
 
+from equipoise.kinds import Regression
 from equipoise.reporting import results_table
 from equipoise.reporting.figures import _spread
 from equipoise.reporting.tables import arrange, subset_columns
-from equipoise.tasks import Regression
 
 
 def record(model, metric, value, *, subset="all", split="test", low=None, high=None):

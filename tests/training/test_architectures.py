@@ -24,7 +24,7 @@ def make_run(folder, model, **changes):
     tasks = {"read": {"source": "s", "kind": "classification", "label": "label"}}
     if model.name in DECODERS:
         tasks |= {
-            "asked": {**tasks["read"], "format": "instruct"},
+            "asked": {**tasks["read"], "format": "prompt"},
             "written": {"source": "s", "kind": "generation", "label": "sum", "max_new_tokens": 6},
         }
     return make_config(

@@ -13,7 +13,7 @@ from equipoise.experts import folder as experts_folder
 from equipoise.outputs import check_output
 from equipoise.training import folder as run_folder
 from equipoise.training.checkpoints import check_checkpoint, mark_complete
-from equipoise.training.folder import only_run_in, tidy_finished
+from equipoise.training.folder import lock_folder, tidy_finished
 
 TOKEN = "12-0123abcd"
 DATA = {"fingerprint": "one", "rows": {}, "base": {}}
@@ -52,7 +52,7 @@ def test_a_finished_run_is_tidied(tmp_path):
     for name in ("report.html", ".lock", f".report.html.tmp.{TOKEN}"):
         (tmp_path / name).write_text("")
     (tmp_path / "checkpoints" / "checkpoint-3").mkdir(parents=True)
-    with only_run_in(tmp_path):
+    with lock_folder(tmp_path):
         before = sorted(tmp_path.iterdir())
         tidy_finished(tmp_path)  # another process is in it
         assert sorted(tmp_path.iterdir()) == before

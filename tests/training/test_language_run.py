@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file
 
 import equipoise
-from asking import TEXTS, encode, make_batch, make_model, make_tasks, run_batch
 from corpus import asked_data, run_data, write_data
 from equipoise.balancing import make_balancer
 from equipoise.balancing.feature_gradients import feature_gradients, map_gramian
@@ -20,6 +19,7 @@ from equipoise.errors import DataError, ModelError, UsageError
 from equipoise.training import MultiTaskTrainer, train
 from equipoise.training.building import build_model, encode_table
 from processes import in_two_processes, train_without_dropout
+from prompted import TEXTS, encode, make_batch, make_model, make_tasks, run_batch
 from strike import strike
 
 TASKS = ("tone", "strength", "kinds", "title", "polarity", "intensity", "words")
@@ -108,7 +108,7 @@ def test_a_killed_run_with_an_adapter_ends_as_one_never_killed(tmp_path, tiny_ll
         if name == "killed":
             assert strike(run_file, 9, signal.SIGKILL).exit_code == -signal.SIGKILL
             checkpoint = load_file(tmp_path / "killed/run/checkpoints/checkpoint-6/model.safetensors")
-            assert {key.split(".")[0] for key in checkpoint} == {"backbone", "_task_modules"}
+            assert {key.split(".")[0] for key in checkpoint} == {"backbone", "_heads"}
             assert all(".lora_" in key for key in checkpoint if key.startswith("backbone."))
         train(run_file, resume=True)
         folders.append(tmp_path / name / "run")
@@ -164,8 +164,8 @@ def test_accumulated_batches_give_the_gradient_of_the_joined_batch(make_trainer,
 
 
 def test_task_gradients_meet_where_they_met_without_questions(tiny_llm):
-    """For task modules the Gramian at the features is that at the pooled vectors; answers have gradients there too."""
-    model = make_model(tiny_llm, make_tasks(polarity="module", intensity="module"))
+    """For heads the Gramian at the features is that at the pooled vectors; answers have gradients there too."""
+    model = make_model(tiny_llm, make_tasks(polarity="head", intensity="head"))
     seen = {}
     for name, module in {"pooled": model.features.pooling, "features": model.features}.items():
         module.register_forward_hook(lambda module, inputs, output, name=name: seen.update({name: output}))
@@ -186,7 +186,7 @@ def test_task_gradients_meet_where_they_met_without_questions(tiny_llm):
 
 
 def two_sources(folder, model, **options):
-    """Rows that are asked about, and rows of their own, as long as those, that task modules read."""
+    """Rows that are asked about, and rows of their own, as long as those, that heads read."""
     data = asked_data(folder, model, **options)
     header, *lines = (folder / "reviews.csv").read_text().splitlines()
     longer = [line.replace(",", " " + "z" * 60 + ",", 1) for line in lines]
@@ -230,16 +230,16 @@ def test_two_processes_train_the_model_of_one(tmp_path, tiny_llm):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"tasks.strength.range": None}, UsageError, "found no 'range', which format: instruct needs"),
+        ({"tasks.strength.range": None}, UsageError, "found no 'range', which format: prompt needs"),
         ({"tasks.tone.template": "{text} {"}, UsageError, "'template': found '{text} {', which is no template"),
         ({"tasks.tone.template": "What?"}, UsageError, "expected a template with {text} once"),
         ({"tasks.tone.template": "{text} {aspect}"}, UsageError, "found the field {aspect}, expected {text}, {task}"),
         ({"tasks.kinds.template": "{text}"}, UsageError, "expected a template with {label}"),
-        ({"tasks.polarity.template": "{text}"}, UsageError, "'template' goes with format: instruct"),
-        ({"tasks.title.format": "module"}, UsageError, "expected 'instruct' for kind: generation"),
-        ({"tasks.tone.verbalise": {"superb": "x"}}, DataError, "`verbalise` names the class 'superb', expected one of"),
-        ({"tasks.tone.verbalise": {"neutral": " "}}, UsageError, "gives the class 'neutral' no words"),
-        ({"tasks.tone.verbalise": {"neutral": "positively"}}, UsageError, "the answer 'positive' begins the answer"),
+        ({"tasks.polarity.template": "{text}"}, UsageError, "'template' goes with format: prompt"),
+        ({"tasks.title.format": "head"}, UsageError, "expected 'prompt' for kind: generation"),
+        ({"tasks.tone.verbalize": {"superb": "x"}}, DataError, "`verbalize` names the class 'superb', expected one of"),
+        ({"tasks.tone.verbalize": {"neutral": " "}}, UsageError, "gives the class 'neutral' no words"),
+        ({"tasks.tone.verbalize": {"neutral": "positively"}}, UsageError, "the answer 'positive' begins the answer"),
         ({"max_length": 30}, UsageError, r"its question alone takes \d+ tokens, .* make max_length \d+ or more"),
         ({"max_length": 510}, ModelError, r"max_length is 510 and an answer of tasks.\w+ takes up to"),
         ({"lora": {}, "train.freeze_layers": 2}, ModelError, r"train.freeze_layers: found 2 layers in \w+, expected 3"),

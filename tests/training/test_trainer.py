@@ -4,7 +4,7 @@ import torch
 from corpus import run_data
 from equipoise.balancing import make_balancer
 from equipoise.config import make_config
-from equipoise.data import Collator, MixedLengthSampler, load_table, tokenise
+from equipoise.data import Collator, MixedLengthSampler, load_table, tokenize
 from equipoise.modeling import MultiTaskModel, load_backbone
 from equipoise.training import MultiTaskTrainer
 
@@ -18,7 +18,7 @@ def make_trainer(tmp_path, tiny_model):
         settings = config.train.model_copy(update=train)
         torch.manual_seed(0)
         model = MultiTaskModel(*load_backbone(str(tiny_model)), table.tasks, 32)
-        rows, _ = tokenise(table.splits["train"], model.tokenizer, 32)
+        rows, _ = tokenize(table.splits["train"], model.tokenizer, 32)
         kinds = {name: task.kind for name, task in table.tasks.items()}
         return MultiTaskTrainer(
             model=model,

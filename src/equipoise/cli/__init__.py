@@ -89,11 +89,11 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:
-        way_out = " Make room; a training run goes on with --resume." if error.errno == errno.ENOSPC else ""
+        hint = " Make room; a training run goes on with --resume." if error.errno == errno.ENOSPC else ""
         # Without a number it is no disk's, but another library's.
         where = f"{error.filename or 'the disk'}: " if error.filename or error.errno is not None else ""
         text = f"{error.strerror or error}".rstrip(".")
-        print(f"error: {EquipoiseError(f'{where}{text}.{way_out}')}", file=sys.stderr)
+        print(f"error: {EquipoiseError(f'{where}{text}.{hint}')}", file=sys.stderr)
         code = 1
     if code == _INTERRUPTED:
         print("interrupted; a training run goes on with --resume", file=sys.stderr)

@@ -7,7 +7,7 @@ from pathlib import Path
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Table, load_table
 from equipoise.errors import DataError, UsageError, did_you_mean
-from equipoise.evaluation import ASKED, without_asked
+from equipoise.evaluation import PROMPTED, without_prompted
 from equipoise.training.budget import count_steps
 
 
@@ -53,9 +53,9 @@ def load_run_files(paths: Sequence[str | Path], overrides: Sequence[str]) -> lis
         if path.stem in (run.name for run in runs):
             raise UsageError(f"{path}: another run file is called '{path.stem}', too; rename one: rows are named so.")
         config = load_config(path, overrides)
-        asked = tuple(name for name in config.evaluation.baselines if name in ASKED)
+        asked = tuple(name for name in config.evaluation.baselines if name in PROMPTED)
         # Once for all models, not beside each.
-        runs.append(RunFile(path.stem, without_asked(config), load_table(config), asked))
+        runs.append(RunFile(path.stem, without_prompted(config), load_table(config), asked))
     for run in runs[1:]:
         _check_same_items(runs[0], run)
     return runs

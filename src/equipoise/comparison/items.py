@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.tasks import Classification, Multilabel, Regression, Task
+from equipoise.kinds import Classification, Multilabel, Regression, Task
 
 REGIONS = ("negative", "neutral", "positive")
 

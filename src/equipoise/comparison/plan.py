@@ -149,7 +149,7 @@ class Plan:
                     seeds = self.seeds[1:] if self._epochs else self.seeds
                     yield from (self._single(row, task, epochs, seed) for seed in seeds)
             return
-        if row.kind is Kind.ASKED:
+        if row.kind is Kind.PROMPTED:
             # Without demonstrations nothing is drawn.
             for seed in self.seeds[:1] if row.rival == "zero_shot" else self.seeds:
                 cell = self._cell(row, f"{row.folder}/seed-{seed}", "cell", seed, self.tasks_of(row), row.run.config)

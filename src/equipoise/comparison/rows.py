@@ -25,7 +25,7 @@ class Kind(StrEnum):
     BALANCER = "balancer"
     SINGLE_TASK = "single-task"
     STATIC_TUNED = "static-tuned"
-    ASKED = "asked"
+    PROMPTED = "asked"
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig], *, st
             rows.append(Row(name, kind, run, balance))
         for rival in run.asked:
             name = rival.replace("_", "-")
-            rows.append(Row(name if run is first else f"{run.name}: {name}", Kind.ASKED, run, equal, rival))
+            rows.append(Row(name if run is first else f"{run.name}: {name}", Kind.PROMPTED, run, equal, rival))
     return list({row.name: row for row in rows}.values())
 
 

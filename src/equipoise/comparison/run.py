@@ -11,7 +11,7 @@ from equipoise.errors import UsageError
 from equipoise.files import write_json
 from equipoise.outputs import check_output
 from equipoise.reporting import write_comparison
-from equipoise.training.folder import inputs_of, only_run_in
+from equipoise.training.folder import inputs_of, lock_folder
 from equipoise.training.single_task import load_single_tasks
 
 from .inputs import load_run_files
@@ -109,7 +109,7 @@ def compare(
     epochs = sorted(set(single_task_epochs))
     plan = Plan(rows, seeds, trials, epochs, folder)
     settings = describe_settings(runs, trials, epochs)
-    with only_run_in(folder):
+    with lock_folder(folder):
         open_folder(folder, settings, overwrite)
         records = run_cells(plan, jobs, keep_models)
         results = gather_results(plan, records, notes)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from equipoise.errors import MESSAGE_LIMIT, UsageError
 from equipoise.files import read_bytes
+from equipoise.kinds import FORMER_FORMATS, FORMER_KEYS, with_current_names
 
 from .explaining import explain, name_type
 from .names import check_names
@@ -67,7 +69,7 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
         UsageError: a key or value is not what it should be.
     """
     try:
-        config = RunConfig.model_validate(_expand_variables(data, where, ()))
+        config = RunConfig.model_validate(_rename_former(_expand_variables(data, where, ()), where))
     except RecursionError:
         raise UsageError(f"{where}: not valid YAML: an alias (*) stands inside its own anchor (&).") from None
     except ValidationError as error:
@@ -85,6 +87,24 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
             "the tasks that count."
         )
     return _resolve_paths(config, Path(folder), where)
+
+
+def _rename_former(data: dict[str, Any], where: str) -> dict[str, Any]:
+    """Give keys and values the names they have now, and say once which have others."""
+    tasks = data.get("tasks")
+    if not isinstance(tasks, dict):
+        return data
+    current = {name: with_current_names(task) if isinstance(task, dict) else task for name, task in tasks.items()}
+    sections = [task for task in tasks.values() if isinstance(task, dict)]
+    changed = {f"'{key}' is now '{FORMER_KEYS[key]}'" for key in FORMER_KEYS if any(key in task for task in sections)}
+    changed |= {
+        f"format: {former} is now format: {FORMER_FORMATS[former]}"
+        for former in FORMER_FORMATS
+        if any(task.get("format") == former for task in sections)
+    }
+    if changed:
+        warnings.warn(f"{where}: {'; '.join(sorted(changed))}. The former names are read for now.", FutureWarning, 2)
+    return {**data, "tasks": current}
 
 
 def dump_config(config: RunConfig) -> str:

@@ -99,8 +99,8 @@ class MergeConfig(Section):
     )
     refit: bool = Field(
         True,
-        description="Fit the last layer of every task module anew to a merged model's features, of the search's "
-        "candidates and of all rows; tasks in the format `instruct` have none.",
+        description="Fit the last layer of every head anew to a merged model's features, of the search's "
+        "candidates and of all rows; tasks in the format `prompt` have none.",
     )
     refit_rows: Count = Field(64, gt=1, description="Training rows of each task that candidates' layers are fitted to.")
     rivals: tuple[Literal[RIVALS + MORE_RIVALS], ...] = Field(  # type: ignore[valid-type]

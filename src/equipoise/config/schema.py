@@ -15,7 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 from .curriculum import STAGED, CurriculumConfig
 from .merging import MergeConfig
@@ -55,7 +55,7 @@ class TrainConfig(Section):
     head_learning_rate: float | None = Field(
         1e-3,
         gt=0,
-        description="Peak learning rate of the task modules, which start from nothing; empty means the same.",
+        description="Peak learning rate of the heads, which start from nothing; empty means the same.",
     )
     weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW, not on biases and norms.")
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises from zero.")
@@ -110,7 +110,7 @@ class LoraConfig(Section):
 
 
 class PromptConfig(Section):
-    """How tasks in the format `instruct` are brought to the language model."""
+    """How tasks in the format `prompt` are brought to the language model."""
 
     chat: bool = Field(True, description="Wrap prompts in the tokenizer's chat template.")
     system: str | None = Field(None, description="System message; empty leaves it to the chat template.")
@@ -144,7 +144,7 @@ class RunConfig(Section):
     max_length: Count = Field(128, gt=2, description="Longest input in tokens; longer texts are cut, and counted.")
     pooling: Literal["mean", "last", "attention"] | None = Field(
         None,
-        description="What task modules read: the `mean` over the tokens (default for encoders), the `last` token "
+        description="What heads read: the `mean` over the tokens (default for encoders), the `last` token "
         "(decoders), or `attention` over the tokens (`bilstm`).",
     )
     lora: LoraConfig | None = Field(
@@ -203,4 +203,4 @@ class RunConfig(Section):
 
     def open_tasks(self) -> dict[str, Task]:
         """The tasks, their label spaces still to be found on the training split."""
-        return {name: task.open_task(name) for name, task in self.tasks.items()}
+        return {name: task.build_task(name) for name, task in self.tasks.items()}

@@ -14,7 +14,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from equipoise.errors import did_you_mean
-from equipoise.tasks import KINDS, Classification, Generation, Multilabel, Regression, Task, check_template
+from equipoise.kinds import KINDS, Classification, Generation, Multilabel, Regression, Task, check_template
 
 from .section import Count, NumberOrText, Section
 
@@ -64,7 +64,7 @@ _KINDS_OF_KEYS = {
     "separator": ("multilabel",),
     "max_new_tokens": ("generation",),
     "beams": ("generation",),
-    "verbalise": ("classification",),
+    "verbalize": ("classification",),
 }
 """The kinds that each key of some kinds only goes with."""
 
@@ -133,9 +133,9 @@ class TaskConfig(Section):
     beams: Count | None = Field(
         None, gt=0, description="Beams of the search (generation); 1, which is greedy, when not given."
     )
-    format: Literal["module", "instruct"] | None = Field(
+    format: Literal["head", "prompt"] | None = Field(
         None,
-        description="`module` (default): a task module reads the features. `instruct`: a language model is asked and "
+        description="`head` (default): a head reads the features. `prompt`: a language model is asked and "
         "its answers are scored. Text to generate is always asked for.",
     )
     template: Templates = Field(
@@ -143,7 +143,7 @@ class TaskConfig(Section):
         description="What the language model is asked, with {text} and, where there is one, {pair}; `equipoise check` "
         "shows the kind's own. Of a list the first is trained by; the others are variants for `--prompts`.",
     )
-    verbalise: dict[NumberOrText, NumberOrText] | None = Field(
+    verbalize: dict[NumberOrText, NumberOrText] | None = Field(
         None, description="By class what the language model is to answer (classification); the class where not given."
     )
     metric: str | None = Field(
@@ -188,24 +188,24 @@ class TaskConfig(Section):
         return self
 
     def _check_format(self) -> None:
-        asked = self.kind == "generation" or self.format == "instruct"
-        if self.kind == "generation" and self.format == "module":
-            raise ValueError("'format' is 'module', expected 'instruct' for kind: generation")
-        for key in ("template", "verbalise"):
+        asked = self.kind == "generation" or self.format == "prompt"
+        if self.kind == "generation" and self.format == "head":
+            raise ValueError("'format' is 'head', expected 'prompt' for kind: generation")
+        for key in ("template", "verbalize"):
             if getattr(self, key) is not None and not asked:
-                raise ValueError(f"'{key}' goes with format: instruct, found format: module")
+                raise ValueError(f"'{key}' goes with format: prompt, found format: head")
         if self.kind == "regression" and asked and self.range is None:
-            raise ValueError("found no 'range', which format: instruct needs to write the scores out")
+            raise ValueError("found no 'range', which format: prompt needs to write the scores out")
         for template in self.template or ():
             try:
                 check_template(template, self.kind, self.pair is not None)
             except ValueError as error:
                 raise ValueError(f"'template': {error}") from None
-        for name, words in (self.verbalise or {}).items():
+        for name, words in (self.verbalize or {}).items():
             if not words.strip():
-                raise ValueError(f"'verbalise' gives the class '{name}' no words, expected some")
+                raise ValueError(f"'verbalize' gives the class '{name}' no words, expected some")
 
-    def open_task(self, name: str) -> Task:
+    def build_task(self, name: str) -> Task:
         """Return the task, its label space still to be found on the training split."""
         metric = self.metric or PRIMARY_METRICS[self.kind][0]
         columns = () if isinstance(self.label, str) else self.label
@@ -215,13 +215,13 @@ class TaskConfig(Section):
         asked: dict[str, Any] = {"template": first, "variants": tuple(others), "auxiliary": self.auxiliary}
         if self.kind == "generation":
             return Generation(*common, self.max_new_tokens or 32, self.beams or 1, **asked)
-        asked["format"] = self.format or "module"
+        asked["format"] = self.format or "head"
         if self.kind == "regression":
             return Regression(*common, self.range, **asked)
         if self.kind == "multilabel":
             classes = columns or self.classes or ()
             return Multilabel(*common, classes, columns, self.separator or ",", **asked)
-        asked["verbalise"] = self.verbalise or {}
+        asked["verbalize"] = self.verbalize or {}
         if self.from_score is None:
             return Classification(*common, self.classes or (), **asked)
         cuts = self.from_score.thresholds

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
-from equipoise.tasks import Classification, Multilabel, Regression, Task
+from equipoise.kinds import Classification, Multilabel, Regression, Task
 
 from .ranks import Floats
 
@@ -38,7 +38,7 @@ def measure_dynamics(
     """Measure confidence and variability (data cartography; Swayamdipta et al., 2020, arXiv 2009.10795) and forgetting.
 
     Forgetting is counted after Toneva et al. (2019, arXiv 1812.05159). The papers record a model's own fine-tuning;
-    here, our design, it is Adam on a linear model of standardised frozen features (scikit-learn's `MLPClassifier` and
+    here, our design, it is Adam on a linear model of standardized frozen features (scikit-learn's `MLPClassifier` and
     `MLPRegressor` without hidden layers), and everything is recorded at the end of each epoch. For scores p(gold) is
     exp(−z²/2), z the error in standard deviations of the labels, and |z| ≤ ½ counts as right. Of a multilabel example
     p(gold) is the mean over the labels, and right means all of them.

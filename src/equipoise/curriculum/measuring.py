@@ -161,7 +161,7 @@ def _encode(
     backbone, tokenizer = load_backbone(config.model, quantization=config.quantization)
     if config.quantization == "none":
         backbone.to(choose_device())
-    modules = {name: table.tasks[name].replace(format="module") for name in tasks}
+    modules = {name: table.tasks[name].replace(format="head") for name in tasks}
     reader = MultiTaskModel(backbone, tokenizer, modules, config.max_length, pooling=config.pooling)
     reader.to(backbone.device)
     train = table.splits["train"]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.data import Table
-from equipoise.tasks import Classification, Generation, Multilabel, Regression, Task
+from equipoise.kinds import Classification, Generation, Multilabel, Regression, Task
 
 from .ranks import Floats, weigh
 

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GroupKFold
 
+from equipoise.kinds import Classification, Multilabel, Regression, Task
 from equipoise.modeling import PENALTIES, LinearProbe
-from equipoise.tasks import Classification, Multilabel, Regression, Task
 
 from .ranks import Floats
 

@@ -1,4 +1,4 @@
-"""The way of the data: read, check, split, tokenise, sample."""
+"""The way of the data: read, check, split, tokenize, sample."""
 
 from .collating import Collator, gather_scored, pad_rows
 from .columns import read_tokens
@@ -9,7 +9,7 @@ from .reading import FORMATS, read_rows
 from .rows import Rows
 from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_length, share_out
 from .table import SplitCounts, Table
-from .tokenising import tokenise
+from .tokenizing import tokenize
 
 __all__ = [
     "FORMATS",
@@ -32,5 +32,5 @@ __all__ = [
     "read_rows",
     "read_tokens",
     "share_out",
-    "tokenise",
+    "tokenize",
 ]

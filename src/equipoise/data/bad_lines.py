@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from equipoise.errors import DataError
-from equipoise.tasks import shorten
+from equipoise.kinds import shorten
 
 _SHOWN = 5
 _WIDTH = 300

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 _CHARACTERS = 300_000
-"""Most characters that are tokenised at a time, if no text is longer by itself."""
+"""Most characters that are tokenized at a time, if no text is longer by itself."""
 _TEXTS = 1000
 _PER_TOKEN = 16
 """Characters that are read for each token wanted, to begin with."""
@@ -33,7 +33,7 @@ class Beginnings:
 
     What it returns is the beginning of what the whole text would give. A long text is first cut between two words,
     where the tokenizer's parts show that no token depends on what lies behind; else it is read whole. A bounded number
-    of characters is tokenised at a time.
+    of characters is tokenized at a time.
 
     Args:
         tokenizer: the backbone's tokenizer.

@@ -7,7 +7,7 @@ from typing import Any
 from equipoise.config import SourceConfig
 from equipoise.errors import DataError, did_you_mean
 from equipoise.keys import is_blank, name_key, normalize, text_key
-from equipoise.tasks import LabelError, Task, as_text, parse_number, quote, show
+from equipoise.kinds import LabelError, Task, as_text, parse_number, quote, show
 
 from .rows import Rows
 
@@ -27,10 +27,10 @@ class Problems:
         self._counts: Counter[str] = Counter()
         self._ways_out: dict[str, None] = {}
 
-    def add(self, where: str, column: str, reader: str, message: object, way_out: str) -> None:
+    def add(self, where: str, column: str, reader: str, message: object, hint: str) -> None:
         """Note one bad cell; `reader` is what reads it, such as "task 'polarity'"."""
         self._counts[reader] += 1
-        self._ways_out[way_out] = None
+        self._ways_out[hint] = None
         if self._counts[reader] <= _SHOWN:
             message = f"{where}, column '{column}' ({reader}): {message}."
             self._messages.append((self._counts[reader], message))

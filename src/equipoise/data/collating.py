@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from equipoise.tasks import Multilabel, Task
+from equipoise.kinds import Multilabel, Task
 
 _TARGETS = {"int64": torch.long, "float64": torch.float32, "list<int8>": torch.float32}
 """What targets are, by `Task.label_type`."""
@@ -28,7 +28,7 @@ class Collator:
         self._tasks = dict(tasks)
 
     def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Make a batch of rows that `tokenise` or `PromptEncoder.encode` returned.
+        """Make a batch of rows that `tokenize` or `PromptEncoder.encode` returned.
 
         Returns:
             - "inputs": see `pad_rows`;
@@ -37,7 +37,7 @@ class Collator:
             - "targets": for each task the labels of these rows, float32 in the user's units for regression,
               int64 class index for classification, float32 0 or 1 of shape (rows, labels) for multilabel, int64 tokens
               for text to generate; all are empty where the batch has none;
-            - "scored": for each task in the format `instruct` the tokens to score: see `gather_scored`;
+            - "scored": for each task in the format `prompt` the tokens to score: see `gather_scored`;
             - "index": each row's number in its split;
             - "lengths": each row's tokens without padding.
         """
@@ -50,7 +50,7 @@ class Collator:
             labels = [item.get(f"label:{name}") for item in items]
             kept = [row for row, label in enumerate(labels) if label is not None]
             rows[name] = torch.tensor(kept, dtype=torch.long)
-            if task.format == "instruct":
+            if task.format == "prompt":
                 scored[name] = gather_scored(items, kept, task, width)
             if task.kind == "generation":
                 rows[name] = scored[name]["positions"] // width
@@ -76,7 +76,7 @@ def pad_rows(items: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerB
     """Pad rows to the longest of them.
 
     Args:
-        items: rows that `tokenise` or `PromptEncoder.encode` returned.
+        items: rows that `tokenize` or `PromptEncoder.encode` returned.
         tokenizer: pads, on its own side and with its own token; trees on the right.
 
     Returns:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from equipoise.errors import DataError
 from equipoise.keys import normalize
-from equipoise.tasks import shorten
+from equipoise.kinds import shorten
 
 from .bad_lines import BadLines, excerpt
 from .rows import Rows
@@ -65,10 +65,10 @@ def _check_delimiter(text: str, delimiter: str, path: Path) -> None:
         return
     other = max(others, key=line.count)
     endings = {",": "Rename it to .csv", "\t": "Rename it to .tsv"}
-    way_out = endings.get(other, f"Save it with {_DELIMITERS[delimiter]}")
+    hint = endings.get(other, f"Save it with {_DELIMITERS[delimiter]}")
     raise DataError(
         f"{path}, line 1: found {excerpt(line)}, which seems to be separated by {_DELIMITERS[other]}, "
-        f"expected {_DELIMITERS[delimiter]}. {way_out}; if it has one column only, rename the column."
+        f"expected {_DELIMITERS[delimiter]}. {hint}; if it has one column only, rename the column."
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from transformers import PreTrainedTokenizerBase
 
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 from .prompting import ChatStyle, PromptEncoder, make_frames
 
@@ -38,7 +38,7 @@ def choose_demonstrations(task: Task, labels: npt.NDArray[Any], count: int, seed
     found = [
         Demonstration(row, question, answer)
         for row, label in enumerate(labels)
-        for question, answer in enumerate(task.spell(label))
+        for question, answer in enumerate(task.correct_answers(label))
     ]
     by_answer: dict[str, list[Demonstration]] = {}
     for number in np.random.default_rng(seed).permutation(len(found)):
@@ -99,7 +99,7 @@ def demonstrate(
 
     Args:
         tokenizer: the backbone's tokenizer.
-        task: the task, in the format `instruct`.
+        task: the task, in the format `prompt`.
         examples: the demonstrations, each with its text and second text; texts are cut like any other.
         max_length: most tokens of a question, those of demonstrations among them; answers come on top.
         style: how prompts are brought to the model.

@@ -6,7 +6,7 @@ from typing import Any
 
 from equipoise.config import RunConfig, SourceConfig
 from equipoise.errors import DataError, UsageError, did_you_mean
-from equipoise.tasks import LabelError, Task, View, quote
+from equipoise.kinds import LabelError, Task, View, quote
 
 from .checking import Problems, check_rows, read_disagreement
 from .merging import count_repeats, labelled, merge_repeats
@@ -35,7 +35,7 @@ def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> T
         tasks = _adopt(fitted, tasks)
     # Read like any other until texts are kept apart and rows are limited, so that these are the rows of one model for
     # all tasks; then forgotten.
-    held_out = [task.open_task(name) for name, task in config.held_out.items()]
+    held_out = [task.build_task(name) for name, task in config.held_out.items()]
     notes: list[str] = []
     sources: dict[str, dict[str, Rows]] = {}
     for name, source in config.sources.items():
@@ -218,6 +218,6 @@ def _encode(rows: Rows, task: Task, problems: Problems) -> None:
         try:
             encoded.append(None if label is None else task.encode(label))
         except LabelError as error:
-            way_out = "Correct the cells, or list every class in the run file (classes)."
-            problems.add(rows.where(index), task.label, f"task '{task.name}'", error, way_out)
+            hint = "Correct the cells, or list every class in the run file (classes)."
+            problems.add(rows.where(index), task.label, f"task '{task.name}'", error, hint)
     rows.columns[column] = encoded

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from equipoise.keys import normalize
-from equipoise.tasks import Task, View
+from equipoise.kinds import Task, View
 
 from .rows import Rows
 

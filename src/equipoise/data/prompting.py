@@ -10,7 +10,7 @@ import numpy.typing as npt
 from transformers import PreTrainedTokenizerBase
 
 from equipoise.errors import DataError, ModelError, UsageError
-from equipoise.tasks import Generation, Task, show
+from equipoise.kinds import Generation, Task, show
 
 from .beginnings import Beginnings
 from .trees import TokenTree
@@ -52,7 +52,7 @@ class _Prompt:
 class PromptEncoder:
     """Turns rows into token trees: the text, what each task asks about it, and the answers to score.
 
-    Tasks in the `module` format read the text as far as it stands in the tree before any question, so that no task
+    Tasks in the `head` format read the text as far as it stands in the tree before any question, so that no task
     module sees a question or an answer. Tasks on the same text (and pair) share its tokens where their templates begin
     with it, and a question's answers share the question. A text that does not fit is cut at its end; a question or an
     answer never is.
@@ -93,7 +93,7 @@ class PromptEncoder:
         self._between = self._ids(_BETWEEN)
         self._prompts: dict[str, list[_Prompt]] = {}
         for name, task in self._tasks.items():
-            if task.format == "instruct":
+            if task.format == "prompt":
                 self._prompts[name] = [
                     self._prompt(name, [before + pieces[0], *pieces[1:-1], pieces[-1] + after], question.answers)
                     for pieces, question in zip(task.prompts(), task.questions(), strict=True)
@@ -122,7 +122,7 @@ class PromptEncoder:
         Returns:
             The dataset with further columns, and how many texts were cut. "index": the row's number; "input_ids",
             "position_ids" and "ends": the tree (see `PackedTree`); "text_length": how many tokens in front a task
-            module reads; "length": all tokens. For each task of the format `instruct`, empty on other rows:
+            module reads; "length": all tokens. For each task of the format `prompt`, empty on other rows:
             "positions:TASK", "tokens:TASK" and "slots:TASK": which token (third: of which answer, counted over all
             questions) is scored at which node. For text to generate "prompt:TASK" instead, unless learning.
 
@@ -163,7 +163,7 @@ class PromptEncoder:
         """Return one question about a text as the model reads it, with an answer behind it where one is given.
 
         Args:
-            task: a task in the format `instruct`.
+            task: a task in the format `prompt`.
             question: the question's number.
             text: the text; it is cut where it is too long.
             pair: the second text.
@@ -252,14 +252,14 @@ class PromptEncoder:
     def _prompt(self, task: str, pieces: Sequence[str], answers: Sequence[str]) -> _Prompt:
         gap = "" if pieces[-1][-1:].isspace() else " "
         if not all(answer.strip() for answer in answers):
-            raise UsageError(f"tasks.{task}: found an empty answer, expected words for each; name them (verbalise).")
+            raise UsageError(f"tasks.{task}: found an empty answer, expected words for each; name them (verbalize).")
         ids = [self._ids(gap + answer, plain=True) for answer in answers]
         for number, one in enumerate(ids):
             for other in range(len(ids)):
                 if other != number and ids[other][: len(one)] == one:
                     raise UsageError(
                         f"tasks.{task}: the answer '{answers[number]}' begins the answer '{answers[other]}' (in "
-                        "tokens), so their probabilities cannot be told apart; give other words (verbalise)."
+                        "tokens), so their probabilities cannot be told apart; give other words (verbalize)."
                     )
         static = [piece if place % 2 else self._ids(piece) for place, piece in enumerate(pieces)]
         return _Prompt(static, gap, ids)

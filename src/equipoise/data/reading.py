@@ -15,7 +15,7 @@ import pyarrow.parquet
 
 from equipoise.errors import DataError, did_you_mean
 from equipoise.files import check_readable
-from equipoise.tasks import shorten
+from equipoise.kinds import shorten
 
 from .bad_lines import excerpt
 from .delimited import read_delimited

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from equipoise.errors import UsageError
 from equipoise.keys import drawn_as, loose_key, name_key, normalize, tidy
-from equipoise.tasks import NameIndex, Task, shorten
+from equipoise.kinds import NameIndex, Task, shorten
 
 from .rows import Rows
 

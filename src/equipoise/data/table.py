@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 import datasets
 import numpy as np
 
-from equipoise.tasks import Multilabel, Task, View
+from equipoise.kinds import Multilabel, Task, View
 
 from .rows import Rows
 

@@ -1,40 +1,40 @@
 """Metrics with bootstrap intervals, baselines, the run score, and paired tests."""
 
-from .asking import check_asked, choose_asked, predict_asked, score_asked, without_asked
-from .baselines import ASKED, lead, majority, vader
+from .baselines import PROMPTED, lead, majority, vader
 from .evaluating import evaluate
 from .examples import Example, choose_examples
 from .metrics import METRICS, Metric
 from .pairing import Items, item_losses, paired_tests
+from .prompting import check_prompted, choose_prompted, predict_prompted, score_prompted, without_prompted
 from .records import Record, as_stored, run_score
 from .scoring import score_task
 from .splits import Predictions, predict_split, score_predictions, score_split, tune_tasks
 
 __all__ = [
-    "ASKED",
     "METRICS",
+    "PROMPTED",
     "Example",
     "Items",
     "Metric",
     "Predictions",
     "Record",
     "as_stored",
-    "check_asked",
-    "choose_asked",
+    "check_prompted",
     "choose_examples",
+    "choose_prompted",
     "evaluate",
     "item_losses",
     "lead",
     "majority",
     "paired_tests",
-    "predict_asked",
+    "predict_prompted",
     "predict_split",
     "run_score",
-    "score_asked",
     "score_predictions",
+    "score_prompted",
     "score_split",
     "score_task",
     "tune_tasks",
     "vader",
-    "without_asked",
+    "without_prompted",
 ]

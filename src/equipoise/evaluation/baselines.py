@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from equipoise.tasks import Classification, Generation, Multilabel, Regression, Task
+from equipoise.kinds import Classification, Generation, Multilabel, Regression, Task
 
 from .metrics import Floats
 
-ASKED = ("zero_shot", "few_shot")
+PROMPTED = ("zero_shot", "few_shot")
 """The rivals for which a language model is asked, see `asking`."""
 
 # The line has two parameters: more rows would only take longer.

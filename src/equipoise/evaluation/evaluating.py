@@ -9,7 +9,7 @@ from equipoise.data import load_table
 from equipoise.errors import UsageError, did_you_mean
 from equipoise.modeling import Predictor, check_prompts, infer_texts, load
 
-from .asking import check_asked, score_asked
+from .prompting import check_prompted, score_prompted
 from .records import Record
 from .splits import score_split
 
@@ -33,7 +33,7 @@ def evaluate(
             model.
         overrides: `key=value` settings that win over the file.
         split: "test", "dev" or "train".
-        prompts: over how many templates the answers of tasks in the format `instruct` are averaged (see
+        prompts: over how many templates the answers of tasks in the format `prompt` are averaged (see
             `infer_texts`); rivals that are asked take the first.
 
     Raises:
@@ -47,12 +47,12 @@ def evaluate(
     table = load_table(config, fitted=predictor.tasks)
     if split not in table.splits:
         raise UsageError(f"split: '{split}' does not exist. {did_you_mean(split, table.splits)}")
-    check_asked(predictor.model, table, config)
+    check_prompted(predictor.model, table, config)
     check_prompts(prompts, table.scored)
     wanted = {name: table.rows(name, split) for name in table.scored}
     size, label = config.train.eval_batch_size, f"Scoring {split}"
     predictions = infer_texts(predictor.model, table.splits[split], wanted, size, prompts=prompts, label=label)
-    asked, notes = score_asked(predictor.model, table, config, [split])
+    asked, notes = score_prompted(predictor.model, table, config, [split])
     for note in notes:
         print(note, file=sys.stderr)
     return score_split(predictions, table, split, config) + asked

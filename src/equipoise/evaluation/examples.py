@@ -5,7 +5,7 @@ from typing import TypedDict
 import numpy as np
 
 from equipoise.data import Table
-from equipoise.tasks import Generation
+from equipoise.kinds import Generation
 
 from .metrics import METRICS
 from .splits import Predictions

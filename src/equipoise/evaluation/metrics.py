@@ -131,7 +131,7 @@ def _absolute_errors(gold: npt.NDArray[Any], scores: npt.NDArray[Any]) -> Floats
 
 def _pearson(gold: npt.NDArray[Any], scores: Floats) -> Statistic:
     """Prepare Pearson's correlation; 0 by definition where gold or scores are constant."""
-    x, y = _standardise(gold), _standardise(scores)
+    x, y = _standardize(gold), _standardize(scores)
     columns = np.stack([x, y, x * x, y * y, x * y], axis=1)
 
     def statistic(counts: Floats) -> Floats:
@@ -163,7 +163,7 @@ def _mean(label: str, higher_is_better: bool, items: Callable[[npt.NDArray[Any],
     return Metric(label, higher_is_better, prepare, items)
 
 
-def _standardise(values: npt.NDArray[Any]) -> Floats:
+def _standardize(values: npt.NDArray[Any]) -> Floats:
     """Shift and scale to mean 0 and variance 1, so that sums of squares lose no digits."""
     if np.ptp(values) == 0:
         return np.zeros(len(values))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 from .metrics import METRICS
 from .statistics import bootstrap_means, holm, sign_flip_test, with_interval

@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 
 class Record(TypedDict):

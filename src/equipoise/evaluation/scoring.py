@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import ModelError
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 from .metrics import METRICS, Floats, Statistic
 from .records import Record

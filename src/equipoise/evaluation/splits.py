@@ -12,7 +12,7 @@ from equipoise.data import Table
 from equipoise.modeling import MultiTaskModel, count_work, infer
 from equipoise.progress import progress
 
-from .baselines import ASKED, lead, majority, vader
+from .baselines import PROMPTED, lead, majority, vader
 from .records import Record
 from .scoring import score_task
 
@@ -28,7 +28,7 @@ def predict_split(
     Args:
         model: the model.
         table: the table the split belongs to.
-        rows: the split's rows, tokenised.
+        rows: the split's rows, tokenized.
         split: the split's name.
         batch_size: rows in a batch.
         label: what the progress bar says; None shows no bar.
@@ -114,7 +114,7 @@ def score_baselines(
 def score_split(predictions: Predictions, table: Table, split: str, config: RunConfig) -> list[Record]:
     """Score a model's predictions and the run's baselines on a split, with intervals and subsets.
 
-    Rivals that are asked are left out: see `score_asked`.
+    Rivals that are asked are left out: see `score_prompted`.
 
     Args:
         predictions: as `predict_split` returns them.
@@ -124,7 +124,7 @@ def score_split(predictions: Predictions, table: Table, split: str, config: RunC
     """
     resamples, seed = config.evaluation.bootstrap, config.train.seed
     records = score_predictions(predictions, table, split, bootstrap=resamples, seed=seed)
-    rivals = tuple(name for name in config.evaluation.baselines if name not in ASKED)
+    rivals = tuple(name for name in config.evaluation.baselines if name not in PROMPTED)
     return records + score_baselines(rivals, table, split, bootstrap=resamples, seed=seed)
 
 

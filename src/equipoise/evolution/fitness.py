@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from equipoise.data import Table
 from equipoise.evaluation import METRICS
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 Indices = npt.NDArray[np.int64]
 Predict = Callable[[Mapping[str, Indices]], Mapping[str, npt.NDArray[Any]]]

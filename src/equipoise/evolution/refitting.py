@@ -1,4 +1,4 @@
-"""The last layers of task modules, fitted anew to what a merged model makes of texts."""
+"""The last layers of heads, fitted anew to what a merged model makes of texts."""
 
 import copy
 from collections.abc import Mapping
@@ -10,23 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.experts import choose_probe
-from equipoise.modeling import LinearProbe, TaskModule
-from equipoise.modeling.task_modules import RegressionModule
-from equipoise.tasks import Task
+from equipoise.kinds import Task
+from equipoise.modeling import Head, LinearProbe
+from equipoise.modeling.heads import RegressionHead
 
 Floats = npt.NDArray[np.float64]
 Labelled = tuple[Floats, npt.NDArray[Any]]
 """What a last layer reads of rows, and their labels."""
 
 
-class LastInputs(TaskModule):
+class LastInputs(Head):
     """Predicts what a module's last layer reads.
 
     Args:
         module: a module whose `layers` end in a linear one.
     """
 
-    def __init__(self, module: TaskModule) -> None:
+    def __init__(self, module: Head) -> None:
         super().__init__()
         layers = module.get_submodule("layers")
         assert isinstance(layers, nn.Sequential)
@@ -46,12 +46,12 @@ class LastInputs(TaskModule):
 
 
 def refit_module(
-    task: Task, module: TaskModule, train: Labelled, dev: Labelled | None = None, penalty: float = 100.0
-) -> TaskModule:
-    """Return a copy of a task module whose last layer is fitted anew.
+    task: Task, module: Head, train: Labelled, dev: Labelled | None = None, penalty: float = 100.0
+) -> Head:
+    """Return a copy of a head whose last layer is fitted anew.
 
     A merged model's features are no expert's, so that a module reads them askew (Yang et al., 2024, arXiv 2402.02705,
-    who learn to correct the features). Here a linear model on standardised inputs takes the place of the last layer
+    who learn to correct the features). Here a linear model on standardized inputs takes the place of the last layer
     (see `LinearProbe`; our design).
 
     Args:
@@ -64,7 +64,7 @@ def refit_module(
     probe = LinearProbe(task, penalty).fit(*train) if dev is None else choose_probe(task, train, dev)
     weight, bias = probe.as_layer()
     made = copy.deepcopy(module)
-    if isinstance(made, RegressionModule):
+    if isinstance(made, RegressionHead):
         # Modules give scores in standard deviations of the training labels.
         mean, std = float(made.mean), float(made.std)
         weight, bias = weight / std, (bias - mean) / std
@@ -75,6 +75,6 @@ def refit_module(
     return made
 
 
-def last_inputs(modules: Mapping[str, TaskModule]) -> dict[str, TaskModule]:
+def last_inputs(modules: Mapping[str, Head]) -> dict[str, Head]:
     """Return modules that predict what the last layers of these read."""
     return {task: LastInputs(module) for task, module in modules.items()}

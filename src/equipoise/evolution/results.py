@@ -103,7 +103,7 @@ def gather_results(
         "operator": config.merge.operator.model_dump(),
         "objectives": config.merge.objectives,
         "unseen": config.merge.weak.unseen,
-        "refit": config.merge.refit and any(task.format == "module" for task in table.scored.values()),
+        "refit": config.merge.refit and any(task.format == "head" for task in table.scored.values()),
         "tasks": {
             name: {
                 "kind": task.summary,

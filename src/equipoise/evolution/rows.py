@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from equipoise.config import RunConfig
 from equipoise.data import Table
-from equipoise.evaluation import Record, predict_asked, run_score, score_predictions, tune_tasks
+from equipoise.evaluation import Record, predict_prompted, run_score, score_predictions, tune_tasks
 from equipoise.experts.scoring import count_work, predict_others
 from equipoise.progress import Progress, progress
 from equipoise.training import read_run
@@ -111,7 +111,7 @@ def score_base(name: str, plans: Sequence[SingleTask], table: Table, config: Run
 
 def score_shown(name: str, bench: Workbench, folder: Path) -> dict[str, Any]:
     """Score what the workbench holds with demonstrations before each question."""
-    found, notes = predict_asked(
+    found, notes = predict_prompted(
         bench.base.backbone, bench.base.tokenizer, bench.table, bench.config, "few_shot", SPLITS
     )
     return {**record_row(name, found, tune_tasks(found["dev"], bench.table), bench.config, folder), "notes": notes}

@@ -15,12 +15,12 @@ from torch import Tensor
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Table, load_table
 from equipoise.errors import TrainingError, UsageError
-from equipoise.evaluation import choose_asked
-from equipoise.experts import ready_experts
+from equipoise.evaluation import choose_prompted
+from equipoise.experts import ensure_experts
 from equipoise.files import replace_folder, write_json
+from equipoise.kinds import task_from_dict
 from equipoise.progress import progress
 from equipoise.reporting import write_merge
-from equipoise.tasks import task_from_dict
 from equipoise.training.description import describe_inputs
 from equipoise.training.folder import MERGE
 from equipoise.training.run import StoppedError, train_one
@@ -84,7 +84,7 @@ def evolve(run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, o
     if config.merge.storage is not None:
         open_storage(config.merge.storage)
     try:
-        plans = ready_experts(config)
+        plans = ensure_experts(config)
         if config.merge.joint:
             train_one(config, True, False)
         run = _Run(config, table, folder, stages, plans)
@@ -264,10 +264,10 @@ class _Run:
 
     def _can_show(self, bench: Workbench) -> bool:
         """Whether demonstrations can stand before the questions: all tasks are asked."""
-        if any(task.format != "instruct" for task in self.table.scored.values()):
+        if any(task.format != "prompt" for task in self.table.scored.values()):
             return False
         try:
-            asked, _ = choose_asked(bench.base.backbone, bench.base.tokenizer, self.table, self.config)
+            asked, _ = choose_prompted(bench.base.backbone, bench.base.tokenizer, self.table, self.config)
         except UsageError:
             return False
         return asked.tasks.keys() == self.table.scored.keys()

@@ -92,7 +92,7 @@ def plan_stages(config: RunConfig, tasks: Sequence[str]) -> dict[str, list[Stage
 
 
 def _by_group(config: RunConfig, tasks: Sequence[str]) -> dict[str, dict[str, tuple[str, ...]]]:
-    way_out = "or leave the second stage out (merge.stages: [one])"
+    hint = "or leave the second stage out (merge.stages: [one])"
     groups: dict[str, list[str]] = {}
     for task in tasks:
         group = config.tasks[task].group
@@ -100,14 +100,14 @@ def _by_group(config: RunConfig, tasks: Sequence[str]) -> dict[str, dict[str, tu
             named = sorted({str(one.group) for one in config.tasks.values() if one.group is not None})
             raise UsageError(
                 f"tasks.{task}.group: found none, expected the group in which its expert is merged first"
-                f"{f' (others: {chr(44).join(named)})' if named else ''}; give one, {way_out}."
+                f"{f' (others: {chr(44).join(named)})' if named else ''}; give one, {hint}."
             )
         groups.setdefault(group, []).append(task)
     if len(groups) == 1 or len(groups) == len(tasks):
         found = f"all {len(tasks)} tasks in one" if len(groups) == 1 else "each task in a group of its own"
         raise UsageError(
             f"tasks: found {found}, expected two groups or more, one of them with two tasks: merging in two stages "
-            f"would be merging in one; group the tasks otherwise, {way_out}."
+            f"would be merging in one; group the tasks otherwise, {hint}."
         )
     searches: dict[str, dict[str, tuple[str, ...]]] = {
         f"two/{group}": {task: (task,) for task in found} for group, found in groups.items() if len(found) > 1

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from equipoise.errors import DataError
 from equipoise.evaluation import item_losses
-from equipoise.tasks import Classification, Generation, Multilabel, Task
+from equipoise.kinds import Classification, Generation, Multilabel, Task
 
 _SURE = 0.05
 """An expert is sure of a row it gets right if it gives the label 1 − 0.05, or misses a score by 0.05 of the range."""

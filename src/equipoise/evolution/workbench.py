@@ -85,7 +85,7 @@ class Workbench:
     @property
     def refits(self) -> bool:
         """Whether last layers are fitted anew to what is held."""
-        return self.config.merge.refit and any(task.format == "module" for task in self.model.tasks.values())
+        return self.config.merge.refit and any(task.format == "head" for task in self.model.tasks.values())
 
     @contextmanager
     def holding(self, vector: Mapping[str, Tensor]) -> Iterator[MultiTaskModel]:
@@ -106,14 +106,14 @@ class Workbench:
         """
         device = self.model.device.type
         dtype = torch.float32 if precise else compute_type(self.config.train.precision, device)
-        with computing_in(dtype, device), self._frozen_layers.standing_in():
+        with computing_in(dtype, device), self._frozen_layers.cached():
             return infer(self.model, self.rows(split), wanted, self.config.train.eval_batch_size, bar)
 
     @contextmanager
     def refitted(
         self, rows: Mapping[str, Indices], *, precise: bool = True, by_dev: bool = False, bar: Progress | None = None
     ) -> Iterator[None]:
-        """Fit the last layers of task modules anew to what is held, for a while, if the run file wants it.
+        """Fit the last layers of heads anew to what is held, for a while, if the run file wants it.
 
         Args:
             rows: for each task indices into the training rows to fit to.
@@ -121,11 +121,11 @@ class Workbench:
             by_dev: choose penalties on dev.
             bar: moved by the rows done.
         """
-        chosen = {task: rows[task] for task in rows if self.model.tasks[task].format == "module"}
+        chosen = {task: rows[task] for task in rows if self.model.tasks[task].format == "head"}
         if not self.refits or not chosen:
             yield
             return
-        modules = {task: self.model.task_module(task) for task in chosen}
+        modules = {task: self.model.head(task) for task in chosen}
         with self.model.replacing(last_inputs(modules)):
             train = self.predict("train", chosen, precise=precise, bar=bar)
             dev = {task: self.table.rows(task, "dev") for task in chosen} if by_dev else {}

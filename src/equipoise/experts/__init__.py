@@ -2,6 +2,6 @@
 
 from .cells import How, plan_cells
 from .probe import choose_probe
-from .run import Experts, ready_experts, train_experts
+from .run import Experts, ensure_experts, train_experts
 
-__all__ = ["Experts", "How", "choose_probe", "plan_cells", "ready_experts", "train_experts"]
+__all__ = ["Experts", "How", "choose_probe", "ensure_experts", "plan_cells", "train_experts"]

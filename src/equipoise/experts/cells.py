@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 
 class How(StrEnum):
     """How a model answers for a task: as it was trained to, asked, by a linear probe, or not at all."""
 
     OWN = "own"
-    ASKED = "asked"
+    PROMPTED = "asked"
     PROBE = "probe"
     NONE = "none"
 
@@ -18,15 +18,21 @@ class How(StrEnum):
 def plan_cells(tasks: Mapping[str, Task], expert: str | None) -> dict[str, How]:
     """Say how a model is scored on each task.
 
-    A task in the format `module` that an expert has not learnt is read off its features by a probe; one in the format
-    `instruct`, generation among them, is asked, of the base and of experts that are language models themselves.
+    A task in the format `head` that an expert has not learnt is read off its features by a probe; one in the format
+    `prompt`, generation among them, is asked, of the base and of experts that are language models themselves.
 
     Args:
         tasks: the scored tasks.
         expert: the task of the expert; None is the base.
     """
-    writes = expert is None or tasks[expert].format == "instruct"
+    writes = expert is None or tasks[expert].format == "prompt"
     return {
-        name: How.OWN if name == expert else How.PROBE if task.format == "module" else How.ASKED if writes else How.NONE
+        name: How.OWN
+        if name == expert
+        else How.PROBE
+        if task.format == "head"
+        else How.PROMPTED
+        if writes
+        else How.NONE
         for name, task in tasks.items()
     }

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.evaluation import METRICS
+from equipoise.kinds import Task
 from equipoise.modeling import PENALTIES, LinearProbe
-from equipoise.tasks import Task
 
 Floats = npt.NDArray[np.float64]
 

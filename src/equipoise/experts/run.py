@@ -14,9 +14,9 @@ from equipoise.progress import Progress, format_seconds
 from equipoise.reporting import write_experts
 from equipoise.training import is_finished
 from equipoise.training.building import build_model
-from equipoise.training.callbacks import Part
+from equipoise.training.callbacks import ProgressSlot
 from equipoise.training.description import describe_inputs
-from equipoise.training.folder import EXPERTS, inputs_of, only_run_in
+from equipoise.training.folder import EXPERTS, inputs_of, lock_folder
 from equipoise.training.run import StoppedError, check_settings, train_one
 from equipoise.training.single_task import SingleTask, plan_single_tasks
 
@@ -63,7 +63,7 @@ def train_experts(
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     folder = config.output / EXPERTS
     plans, data = _plan(config, overwrite)
-    with only_run_in(folder), _stoppable():
+    with lock_folder(folder), _stoppable():
         open_folder(folder, config, data, overwrite)
         trained = _train(plans)
         _score(plans, config, folder, trained)
@@ -72,7 +72,7 @@ def train_experts(
     return Experts(folder, results)
 
 
-def ready_experts(config: RunConfig) -> list[SingleTask]:
+def ensure_experts(config: RunConfig) -> list[SingleTask]:
     """Train the experts that are missing, and score none.
 
     Args:
@@ -90,7 +90,7 @@ def ready_experts(config: RunConfig) -> list[SingleTask]:
         # Nothing is written, so that several processes may read them.
         open_folder(folder, config, data, overwrite=False)
         return plans
-    with only_run_in(folder), _stoppable():
+    with lock_folder(folder), _stoppable():
         open_folder(folder, config, data, overwrite=False)
         _train(plans)
     return plans
@@ -134,7 +134,7 @@ def _train(plans: Sequence[SingleTask]) -> set[str]:
         if not is_finished(plan.config.output):
             trained.add(plan.task)
         label = f"Training expert {number + 1} of {len(plans)} ({plan.task})"
-        train_one(plan.config, True, False, Part(label, sum(steps[:number]), sum(steps)))
+        train_one(plan.config, True, False, ProgressSlot(label, sum(steps[:number]), sum(steps)))
     return trained
 
 

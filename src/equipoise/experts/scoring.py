@@ -14,9 +14,9 @@ from equipoise.config import RunConfig
 from equipoise.data import ChatStyle, Table
 from equipoise.devices import choose_device
 from equipoise.evaluation import Record, score_predictions
+from equipoise.kinds import Task
 from equipoise.modeling import MultiTaskModel, encode_texts, infer, load, load_backbone
 from equipoise.progress import Progress
-from equipoise.tasks import Task
 from equipoise.training import read_run
 from equipoise.training.single_task import SingleTask
 
@@ -29,7 +29,7 @@ _SCORED = ("dev", "test")
 
 
 class _Model(NamedTuple):
-    """A model to score; `reader` is itself, where task modules read its features."""
+    """A model to score; `reader` is itself, where heads read its features."""
 
     backbone: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -61,7 +61,7 @@ class Texts:
 def count_work(plans: Sequence[SingleTask], expert: str | None) -> int:
     """Count the rows that `score_model` reads: for a probe each text once, for an asked task its dev and test rows."""
     cells = plan_cells(_tasks(plans), expert)
-    asked = [plan.table for plan in plans if cells[plan.task] is How.ASKED]
+    asked = [plan.table for plan in plans if cells[plan.task] is How.PROMPTED]
     rows = sum(len(table.splits[split]) for table in asked for split in _SCORED)
     return rows + len(Texts([plan for plan in plans if cells[plan.task] is How.PROBE]).dataset)
 
@@ -128,7 +128,7 @@ def predict_others(
         plans, config, expert, bar: see `score_model`.
     """
     hows = plan_cells(_tasks(plans), expert)
-    asked, probed = ([plan for plan in plans if hows[plan.task] is how] for how in (How.ASKED, How.PROBE))
+    asked, probed = ([plan for plan in plans if hows[plan.task] is how] for how in (How.PROMPTED, How.PROBE))
     found: dict[str, Answers] = {}
     if not asked and not probed:
         return found
@@ -152,7 +152,7 @@ def _load(plans: Sequence[SingleTask], config: RunConfig, expert: str | None) ->
         (own,) = (plan.config.output for plan in plans if plan.task == expert)
         model = load(own).model
         return _Model(model.backbone, model.tokenizer, model if model.prompts is None else None)
-    writes = any(task.format == "instruct" for task in _tasks(plans).values())
+    writes = any(task.format == "prompt" for task in _tasks(plans).values())
     backbone, tokenizer = load_backbone(config.model, language_model=writes, quantization=config.quantization)
     if config.quantization == "none":
         backbone.to(choose_device())
@@ -175,7 +175,7 @@ def _ask(
 
 
 def _reader(model: _Model, plans: Sequence[SingleTask], config: RunConfig) -> MultiTaskModel:
-    """Return a model whose features task modules could read."""
+    """Return a model whose features heads could read."""
     if model.reader is not None:
         return model.reader
     # Without the output layer of a language model, which gives no hidden states.

@@ -15,8 +15,8 @@ from .operators import (
     TaskVector,
     make_merge_operator,
 )
+from .own_heads import Combined, Modules, combine_models
 from .statistics import fisher, input_grams
-from .task_modules import Combined, Modules, combine_models
 from .vector import Vector
 from .vectors import read_vectors
 

@@ -66,7 +66,7 @@ def adamerge(
     Source: Yang et al., 2023, arXiv 2310.02575: start, learning rate, batch size and 500 steps are from there; the
     range [0, 1], in which λ is kept by clipping it after each step, is from the authors' code, which clips it before
     use. "Layers" are tensors, as there. Where tasks are of other kinds than classes it is our design: for labels H is
-    the mean over them; scores of the format `instruct` count by the distribution over their grid. Scores of a task
+    the mean over them; scores of the format `prompt` count by the distribution over their grid. Scores of a task
     module and texts have none, and are left out.
 
     Args:
@@ -168,7 +168,7 @@ def _check(vectors: Mapping[str, TaskVector], model: MultiTaskModel, rows: Mappi
     if not heard:
         raise UsageError(
             f"merge: 'adamerging' needs a task with a distribution over answers (classification, multilabel, or "
-            f"regression with format: instruct), found {', '.join(rows) or 'none'}; take another operator, such as "
+            f"regression with format: prompt), found {', '.join(rows) or 'none'}; take another operator, such as "
             "'task_arithmetic'."
         )
     return heard

@@ -11,8 +11,8 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from equipoise.errors import ModelError
+from equipoise.kinds import Multilabel, Regression, Task
 from equipoise.modeling import MultiTaskModel, make_batch
-from equipoise.tasks import Multilabel, Regression, Task
 
 from .base import Base
 
@@ -20,10 +20,10 @@ from .base import Base
 def has_distribution(task: Task) -> bool:
     """Whether a model gives each answer to a task a probability.
 
-    So it is for classes and labels, and for scores where they are answers of a language model (`instruct`); not for
-    scores of a task module, and not, in a list that ends, for texts.
+    So it is for classes and labels, and for scores where they are answers of a language model (`prompt`); not for
+    scores of a head, and not, in a list that ends, for texts.
     """
-    return task.kind in ("classification", "multilabel") or (task.kind == "regression" and task.format == "instruct")
+    return task.kind in ("classification", "multilabel") or (task.kind == "regression" and task.format == "prompt")
 
 
 def answer(
@@ -57,7 +57,7 @@ def log_probabilities(
         rows × questions × answers, in nats: one question for classes and scores; for labels one each, "no" and "yes".
     """
     scores: list[Tensor] = []
-    hook = model.task_module(task).register_forward_pre_hook(lambda module, given: scores.append(given[0]))
+    hook = model.head(task).register_forward_pre_hook(lambda module, given: scores.append(given[0]))
     try:
         outputs = answer(model, task, items, parameters).float()
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from equipoise.errors import ModelError, UsageError
+from equipoise.kinds import with_current_names
 from equipoise.modeling import refuse_foreign_code
 
 from .tensor_files import list_tensors
@@ -113,7 +114,7 @@ def _has_output_layer(architecture: str) -> bool:
 
 def _model(name: str, folder: Path) -> Expert:
     config = _read(folder / "equipoise.json")
-    writes = any(task.get("format") == "instruct" for task in config.get("tasks", {}).values())
+    writes = any(with_current_names(task).get("format") == "prompt" for task in config.get("tasks", {}).values())
     if base := config.get("base"):
         if base.get("quantization", "none") != "none":
             raise ModelError(

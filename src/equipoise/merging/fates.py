@@ -10,7 +10,7 @@ from equipoise.modeling import MultiTaskModel
 from .accounting import Fate, Places, TensorFate
 from .experts import Expert, Kind
 from .heads import Heads, list_carried
-from .task_modules import Combined
+from .own_heads import Combined
 from .tensor_files import list_tensors
 from .vector import Vector, check_numbers
 
@@ -52,7 +52,7 @@ def account(
         if expert.kind is Kind.MODEL and combined is not None:
             fates += _of_modules(expert, models[expert.name], combined)
         fates += list_carried(expert)
-        # Where all tasks are asked, the file of task modules holds none.
+        # Where all tasks are asked, the file of heads holds none.
         read = {one.file for one in fates if one.expert == expert.name}
         _check_all_read(expert, read | ({"task_modules.safetensors"} if expert.kind is Kind.MODEL else set()))
     return fates
@@ -78,7 +78,7 @@ def _of_modules(expert: Expert, model: MultiTaskModel, combined: Combined) -> li
             f"{expert.folder}: '{lost[0]}' in {files[lost[0]].file} belongs to no task of equipoise.json, so that a "
             "merge would lose it; copy the folder again."
         )
-    states = {task: model.task_module(task).state_dict() for task in model.tasks}
+    states = {task: model.head(task).state_dict() for task in model.tasks}
     check_numbers(expert.folder, {f"{task}/{key}": states[task][key] for task in states for key in states[task]})
     return [TensorFate(expert.name, files[key].file, key, *places[key]) for key in files]
 
@@ -88,7 +88,7 @@ def _places_of_modules(name: str, model: MultiTaskModel, combined: Combined) -> 
     places: dict[str, tuple[Fate, str]] = {}
     for task in model.tasks:
         kept = f"{task}@{name}" if f"{task}@{name}" in combined.states else task
-        for key, tensor in model.task_module(task).state_dict().items():
+        for key, tensor in model.head(task).state_dict().items():
             same = torch.equal(tensor, combined.states[kept][key])
             places[f"task_{task}.{key}"] = (Fate.KEPT if same else Fate.AVERAGED, f"tasks/{kept}/{key}")
     if model.features.pooling is not None:

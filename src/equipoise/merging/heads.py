@@ -19,7 +19,7 @@ from .accounting import Fate, Places, TensorFate
 from .base import Base
 from .checkpoints import AUTO, known_class, load_whole
 from .experts import Expert
-from .task_modules import Modules
+from .own_heads import Modules
 from .tensor_files import list_tensors
 from .vector import Head
 
@@ -53,7 +53,7 @@ def plan_heads(heads: Mapping[str, Head], base: Base, how: Modules, *, alone: bo
     """Decide what becomes of experts' heads.
 
     What the base has, too, is merged as all other tensors are. What it lacks began as random numbers, each expert's
-    own, and is handled as task modules are: one that is the same in all experts that have one is the result's;
+    own, and is handled as heads are: one that is the same in all experts that have one is the result's;
     otherwise each is kept in a folder of its own, they are averaged, or that is refused.
 
     Args:

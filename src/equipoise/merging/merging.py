@@ -22,7 +22,7 @@ from .fates import account
 from .heads import Heads, copy_carried, plan_heads, save_heads, save_with_head
 from .low_rank import Factors, name_as_trained, put_factors, relative_error, sum_of_factors, truncated
 from .operators import make_merge_operator
-from .task_modules import Combined, Modules, combine_models
+from .own_heads import Combined, Modules, combine_models
 from .vector import Vector
 from .vectors import read_vectors
 

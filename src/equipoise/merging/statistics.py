@@ -112,8 +112,8 @@ def fisher(
 
     The expectation is over the model's own predictions: exact up to 32 answers, else of one that is drawn (both as in
     the authors' code); for labels it is the sum over them, as they are independent given the text. For scores of the
-    format `instruct` answers are the numbers of the grid. A score of a task module counts as the mean of a normal
-    distribution whose deviation is that of the training labels, so that F = (∂μ/∂θ)² for the standardised score μ (our
+    format `prompt` answers are the numbers of the grid. A score of a head counts as the mean of a normal
+    distribution whose deviation is that of the training labels, so that F = (∂μ/∂θ)² for the standardized score μ (our
     design).
     For text to generate F is empirical: y is the text that the row has.
 
@@ -167,7 +167,7 @@ def _weighed(
 ) -> Iterator[tuple[float, Tensor]]:
     """Give what is to be differentiated for a row, and how much its squared gradient counts."""
     if not has_distribution(model.tasks[task]):
-        # A standardised score, or the log-probabilities of a text's tokens.
+        # A standardized score, or the log-probabilities of a text's tokens.
         yield 1.0, answer(model, task, item).float().sum()
         return
     for found in log_probabilities(model, task, item)[0]:

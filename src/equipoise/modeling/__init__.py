@@ -1,4 +1,4 @@
-"""The model: backbone → features → task modules."""
+"""The model: backbone → features → heads."""
 
 from .adapters import add_adapter, fingerprint, has_adapter, without_adapter
 from .attention import plain_attention
@@ -8,6 +8,7 @@ from .encoding import encode_texts
 from .ensembling import check_prompts, infer_texts
 from .foreign_code import PICKLED, SAFE, refuse_foreign_code
 from .frozen_layers import FrozenLayers
+from .heads import Head
 from .inference import count_work, infer, make_batch
 from .inputs import Inputs, gather_inputs
 from .model import MultiTaskModel
@@ -17,7 +18,6 @@ from .prefix import Prefix
 from .probe import PENALTIES, LinearProbe
 from .quantizing import is_quantized
 from .quiet import quiet_transformers
-from .task_modules import TaskModule
 from .trees import reads_trees
 
 __all__ = [
@@ -27,12 +27,12 @@ __all__ = [
     "PICKLED",
     "SAFE",
     "FrozenLayers",
+    "Head",
     "Inputs",
     "LinearProbe",
     "MultiTaskModel",
     "Predictor",
     "Prefix",
-    "TaskModule",
     "add_adapter",
     "changed_files",
     "check_prompts",

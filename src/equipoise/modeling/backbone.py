@@ -176,7 +176,7 @@ class _NoPooler(nn.Module):
 
 
 def drop_unused_parts(backbone: PreTrainedModel) -> None:
-    """Remove the pooler some encoders carry: task modules read hidden states, so it would never be trained."""
+    """Remove the pooler some encoders carry: heads read hidden states, so it would never be trained."""
     if getattr(backbone, "pooler", None) is not None:
         # An encoder that can be built without a pooler asks whether there is one.
         asks = "add_pooling_layer" in signature(type(backbone).__init__).parameters

@@ -11,7 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from equipoise.errors import EquipoiseError, ModelError, shorten
 from equipoise.files import JSON_LIMIT, read_bytes
-from equipoise.tasks import KINDS, Classification, Generation, Multilabel, Regression, Task, task_from_dict
+from equipoise.kinds import (
+    KINDS,
+    Classification,
+    Generation,
+    Multilabel,
+    Regression,
+    Task,
+    task_from_dict,
+    with_current_names,
+)
 
 FORMAT_VERSION = 1
 
@@ -78,7 +87,7 @@ def read_description(path: Path) -> tuple[Description, dict[str, Task]]:
 
 
 def _read_task(path: Path, name: str, data: Mapping[str, Any]) -> Task:
-    key = f"tasks.{name}"
+    key, data = f"tasks.{name}", with_current_names(data)
     kind = KINDS.get(str(data.get("kind")))
     if kind is None:
         raise _damaged(path, f"{key}.kind: found {_show(data.get('kind'))}, expected one of {', '.join(KINDS)}")
@@ -99,7 +108,7 @@ def _misfit(name: str, task: Task) -> str:
     """What no type says of a task: "KEY: what is wrong", or "" where nothing is."""
     found: dict[str, bool] = {
         f"name: found {_show(task.name)}, expected {_show(name)}": task.name != name,
-        f"format: found {_show(task.format)}, expected module or instruct": task.format not in ("module", "instruct"),
+        f"format: found {_show(task.format)}, expected head or prompt": task.format not in ("head", "prompt"),
     }
     if isinstance(task, Regression):
         numbers = [task.mean, task.std, *(task.range or (0.0, 1.0))]

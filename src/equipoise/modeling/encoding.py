@@ -18,10 +18,10 @@ from .model import MultiTaskModel
 def encode_texts(
     model: MultiTaskModel, dataset: Dataset, batch_size: int, bar: Progress | None = None
 ) -> npt.NDArray[np.float64]:
-    """Return what task modules read of texts: the pooled features, longest texts first.
+    """Return what heads read of texts: the pooled features, longest texts first.
 
     Args:
-        model: the model, whose tasks are all in the format `module`; its mode is put back afterwards.
+        model: the model, whose tasks are all in the format `head`; its mode is put back afterwards.
         dataset: rows with the columns "text" and "pair" (None: one text).
         batch_size: rows in a batch; changes the speed, not the features (up to rounding).
         bar: moved by the rows done.

@@ -5,12 +5,12 @@ from torch import Tensor, nn
 
 
 class Features(nn.Module):
-    """One vector a row for task modules, and one for each token whose successor is scored.
+    """One vector a row for heads, and one for each token whose successor is scored.
 
     It computes all that any task reads, so that its output is where the tasks' gradients meet.
 
     Args:
-        pooling: makes the vectors of rows; None where there is no task module.
+        pooling: makes the vectors of rows; None where there is no head.
     """
 
     def __init__(self, pooling: nn.Module | None) -> None:

@@ -45,7 +45,7 @@ class FrozenLayers:
         self._states: Tensor | None = None
 
     @contextmanager
-    def standing_in(self) -> Iterator[None]:
+    def cached(self) -> Iterator[None]:
         """Let what is kept stand in for the layers, in every forward pass of the model."""
         if not self._layers:
             yield

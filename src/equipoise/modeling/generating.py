@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from transformers import GenerationMixin
 
-from equipoise.tasks import Generation
+from equipoise.kinds import Generation
 
 from .model import MultiTaskModel
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from equipoise.data import gather_scored, pad_rows
+from equipoise.kinds import Generation
 from equipoise.progress import Progress
-from equipoise.tasks import Generation
 
 from .generating import generate
 from .model import MultiTaskModel
@@ -23,11 +23,11 @@ def infer(
     batch_size: int,
     bar: Progress | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Predict for tokenised rows, longest first, so that padding is small and memory trouble comes at once.
+    """Predict for tokenized rows, longest first, so that padding is small and memory trouble comes at once.
 
     Args:
         model: the model; its mode (training or evaluation) is put back afterwards.
-        rows: tokenised rows, a `datasets.Dataset`.
+        rows: tokenized rows, a `datasets.Dataset`.
         wanted: for each task the indices of the rows to answer for.
         batch_size: rows in a batch; changes the speed, not the answers (up to rounding).
         bar: moved by the rows done, `count_work` in all.
@@ -53,7 +53,7 @@ def infer(
                 own = {task: np.flatnonzero(slot[chosen] >= 0) for task, slot in slots.items()}
                 outputs = model(*make_batch(model, items, own))
                 for task, index in own.items():
-                    values = model.task_module(task).predict(outputs[task]).cpu().double().numpy()
+                    values = model.head(task).predict(outputs[task]).cpu().double().numpy()
                     values = model.tasks[task].clip(values)
                     if task not in found:
                         found[task] = np.empty((len(wanted[task]), *values.shape[1:]))
@@ -92,7 +92,7 @@ def make_batch(
     scored = {
         task: gather_scored(items, index.tolist(), model.tasks[task], width)
         for task, index in own.items()
-        if model.tasks[task].format == "instruct"
+        if model.tasks[task].format == "prompt"
     }
     return (
         {name: tensor.to(model.device) for name, tensor in inputs.items()},

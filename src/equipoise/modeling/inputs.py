@@ -7,7 +7,7 @@ from typing import Any
 
 from equipoise.data import Rows
 from equipoise.errors import DataError, EquipoiseError, UsageError, did_you_mean, shorten
-from equipoise.tasks import as_text
+from equipoise.kinds import as_text
 
 Text = str | Mapping[str, Any]
 LONGEST_TEXT = 1_000_000

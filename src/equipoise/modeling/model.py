@@ -16,39 +16,39 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from equipoise.data import ChatStyle, PromptEncoder, tokenise
+from equipoise.data import ChatStyle, PromptEncoder, tokenize
 from equipoise.digests import digest_folder
 from equipoise.disk import writing_model
 from equipoise.errors import ModelError
 from equipoise.files import replace_folder, to_json
+from equipoise.kinds import Task
 from equipoise.outputs import check_output
-from equipoise.tasks import Task
 
 from .adapters import fingerprint, has_adapter, load_adapter
-from .answers import make_answer_module
 from .backbone import default_pooling, hidden_width, is_decoder, load_backbone, longest_input
 from .description import FORMAT_VERSION, BaseModelOf, read_description
 from .features import Features, places_before, tree_mask
+from .heads import Head, make_head
 from .language_head import is_one_layer, whole_head
 from .model_folder import ADAPTER, BACKBONE, CONFIG, MODEL_OUTPUT, MODULES, check_whole
 from .pooling import make_pooling
 from .prefix import Prefix
+from .prompted_heads import make_prompted_head
 from .quantizing import is_quantized
 from .quiet import quiet_transformers
 from .scored_tokens import ScoredTokens
-from .task_modules import TaskModule, make_task_module
 from .trees import find_window, reads_trees, unpack
 from .vocabulary import check_tokens
 
 
 class MultiTaskModel(nn.Module):
-    """A shared extractor with one task module a task.
+    """A shared extractor with one head a task.
 
     The backbone encodes each row once. `features` reads its last hidden states: one vector a row, pooled over the text,
-    which task modules read; and the tokens whose successors are scored, for tasks in the format `instruct`.
+    which heads read; and the tokens whose successors are scored, for tasks in the format `prompt`.
 
     Args:
-        backbone: any transformers model whose output has `last_hidden_state`; for tasks in the format `instruct` a
+        backbone: any transformers model whose output has `last_hidden_state`; for tasks in the format `prompt` a
             causal language model (`AutoModelForCausalLM`).
         tokenizer: the backbone's tokenizer.
         tasks: the tasks, their label spaces resolved.
@@ -80,12 +80,12 @@ class MultiTaskModel(nn.Module):
         self.base = base
         self.backbone = backbone
         self.prefix: Prefix | None = None
-        """What stands before every prompt, computed once; only for tasks in the format `instruct`."""
-        asked = [task for task in self.tasks.values() if task.format == "instruct"]
+        """What stands before every prompt, computed once; only for tasks in the format `prompt`."""
+        asked = [task for task in self.tasks.values() if task.format == "prompt"]
         for task in asked:
             if backbone.get_output_embeddings() is None or not is_decoder(backbone.config):
                 raise ModelError(
-                    f"tasks.{task.name}: it is asked of a language model ({task.kind}, format: instruct), but the "
+                    f"tasks.{task.name}: it is asked of a language model ({task.kind}, format: prompt), but the "
                     f"backbone is no decoder (found {type(backbone).__name__}); choose one, such as smollm2-135m."
                 )
         positions = longest_input(backbone)
@@ -104,9 +104,9 @@ class MultiTaskModel(nn.Module):
         self.pooling = pooling or default_pooling(backbone.config)
         self.features = Features(make_pooling(self.pooling, width) if len(asked) < len(self.tasks) else None)
         # Keys are prefixed: ModuleDict refuses names that nn.Module already uses, such as "type".
-        self._task_modules = nn.ModuleDict(
+        self._heads = nn.ModuleDict(
             {
-                _key(name): make_answer_module(task) if task.format == "instruct" else make_task_module(task, width)
+                _key(name): make_prompted_head(task) if task.format == "prompt" else make_head(task, width)
                 for name, task in self.tasks.items()
             }
         )
@@ -118,26 +118,26 @@ class MultiTaskModel(nn.Module):
         """The backbone without an output layer."""
         return self.backbone if self.prompts is None else self.backbone.base_model
 
-    def task_module(self, task: str) -> TaskModule:
+    def head(self, task: str) -> Head:
         """The module of a task."""
-        module = self._task_modules[_key(task)]
-        assert isinstance(module, TaskModule)
+        module = self._heads[_key(task)]
+        assert isinstance(module, Head)
         return module
 
     @contextmanager
-    def replacing(self, modules: Mapping[str, TaskModule]) -> Iterator[None]:
-        """Answer by other task modules for a while."""
-        own = {task: self.task_module(task) for task in modules}
+    def replacing(self, modules: Mapping[str, Head]) -> Iterator[None]:
+        """Answer by other heads for a while."""
+        own = {task: self.head(task) for task in modules}
         try:
             for task, module in modules.items():
-                self._task_modules[_key(task)] = module
+                self._heads[_key(task)] = module
             yield
         finally:
             for task, module in own.items():
-                self._task_modules[_key(task)] = module
+                self._heads[_key(task)] = module
 
     def task_parameters(self) -> list[nn.Parameter]:
-        """The parameters of all task modules, and of the pooling: what no backbone brings along."""
+        """The parameters of all heads, and of the pooling: what no backbone brings along."""
         return list(self._own_modules().parameters())
 
     def shared_parameters(self) -> list[nn.Parameter]:
@@ -155,8 +155,8 @@ class MultiTaskModel(nn.Module):
         Args:
             inputs: what `Collator` made of the rows, each rows × tokens.
             rows: for each task the indices of the rows to answer for; a missing task has none, so its output
-                is empty but still part of the graph. None means every row for every task module.
-            scored: for each task in the format `instruct` the tokens to score: "positions" in the flattened rows ×
+                is empty but still part of the graph. None means every row for every head.
+            scored: for each task in the format `prompt` the tokens to score: "positions" in the flattened rows ×
                 tokens, "tokens" and "slots" (answer among those of all the task's rows), each of shape (m,).
 
         Returns:
@@ -176,14 +176,14 @@ class MultiTaskModel(nn.Module):
             features, scores = self._score(hidden, mask, scored or {})
         outputs = {}
         for name, task in self.tasks.items():
-            if task.format == "instruct":
+            if task.format == "prompt":
                 own = scores[name]
             elif rows is None:
                 own = features[: len(hidden)]
             else:
                 index = rows.get(name)
                 own = features[:0] if index is None else features[index]
-            outputs[name] = self.task_module(name)(own)
+            outputs[name] = self.head(name)(own)
         return outputs
 
     def unpacks(self, inputs: Mapping[str, Tensor]) -> bool:
@@ -227,8 +227,8 @@ class MultiTaskModel(nn.Module):
     def _score(
         self, hidden: Tensor, mask: Tensor, scored: Mapping[str, Mapping[str, Tensor]]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the features, and the answers' scores of each task in the format `instruct`."""
-        asked = {name: task for name, task in self.tasks.items() if task.format == "instruct"}
+        """Return the features, and the answers' scores of each task in the format `prompt`."""
+        asked = {name: task for name, task in self.tasks.items() if task.format == "prompt"}
         tokens = ScoredTokens(list(asked), scored, hidden.device)
         features = self.features(hidden, mask, tokens.positions)
         before = features[len(features) - len(tokens.positions) :]
@@ -251,12 +251,12 @@ class MultiTaskModel(nn.Module):
 
         Args:
             dataset: rows with the columns "text" and "pair" (None: one text), for learning "label:TASK" too.
-            wanted: for each task the rows to answer for; task modules can answer for all.
+            wanted: for each task the rows to answer for; heads can answer for all.
             learning: put the texts to generate in.
-            template: which of `Task.templates` to ask by; above 0 every task wanted is in the format `instruct`.
+            template: which of `Task.templates` to ask by; above 0 every task wanted is in the format `prompt`.
 
         Returns:
-            The rows with further columns (see `tokenise` and `PromptEncoder.encode`), and how many texts were cut.
+            The rows with further columns (see `tokenize` and `PromptEncoder.encode`), and how many texts were cut.
         """
         rows, cut = self._encode(dataset, wanted, learning, template)
         check_tokens(self.backbone, self.tokenizer, rows)
@@ -266,7 +266,7 @@ class MultiTaskModel(nn.Module):
         self, dataset: Dataset, wanted: Mapping[str, npt.NDArray[np.int64]], learning: bool, template: int
     ) -> tuple[Dataset, int]:
         if self.prompts is None:
-            return tokenise(dataset, self.tokenizer, self.max_length)
+            return tokenize(dataset, self.tokenizer, self.max_length)
         prompts = self.prompts
         if template:
             others = {
@@ -278,7 +278,7 @@ class MultiTaskModel(nn.Module):
 
     def losses(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The loss of each labelled row of each task, shape (rows of the task,)."""
-        return {name: self.task_module(name).loss(outputs[name], targets[name]) for name in targets}
+        return {name: self.head(name).loss(outputs[name], targets[name]) for name in targets}
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the model: JSON and safetensors only, complete or not at all; a model that lies there is replaced.
@@ -307,7 +307,7 @@ class MultiTaskModel(nn.Module):
 
         Args:
             folder: the model's folder.
-            on: a backbone and its tokenizer, on which the task modules are put instead of the saved ones.
+            on: a backbone and its tokenizer, on which the heads are put instead of the saved ones.
 
         Raises:
             ModelError: the folder does not exist, or holds no Equipoise model.
@@ -324,7 +324,7 @@ class MultiTaskModel(nn.Module):
             base = said.base
             backbone, tokenizer = on or load_backbone(
                 base.name if base else str((folder / BACKBONE).absolute()),
-                language_model=any(task.format == "instruct" for task in tasks.values()),
+                language_model=any(task.format == "prompt" for task in tasks.values()),
                 quantization=base.quantization if base else "none",
             )
             if base and on is None:
@@ -349,9 +349,9 @@ class MultiTaskModel(nn.Module):
         return next(self.parameters()).device
 
     def _own_modules(self) -> nn.ModuleDict:
-        # No task module can be called "pooling": their keys are prefixed.
+        # No head can be called "pooling": their keys are prefixed.
         pooling = {} if self.features.pooling is None else {"pooling": self.features.pooling}
-        return nn.ModuleDict({**self._task_modules, **pooling})
+        return nn.ModuleDict({**self._heads, **pooling})
 
     def _write(self, folder: Path) -> None:
         config: dict[str, Any] = {

@@ -12,7 +12,7 @@ from datasets import Dataset
 from equipoise.data import Rows
 from equipoise.devices import choose_device
 from equipoise.errors import ModelError, UsageError, did_you_mean
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 from .ensembling import check_prompts, infer_texts
 from .inputs import Inputs, Reader, Text, echo, gather_inputs, gather_pairs, read_inputs
@@ -52,7 +52,7 @@ class Predictor:
             pair: second text (a target, an aspect) for the tasks that read one: one for all texts, or one each.
             tasks: names of the tasks to answer for; by default all but the auxiliary ones.
             batch_size: texts in a batch; it does not change the answers beyond 1e-5.
-            prompts: over how many templates the answers of tasks in the format `instruct` are averaged (see
+            prompts: over how many templates the answers of tasks in the format `prompt` are averaged (see
                 `infer_texts`); it takes as many times as long.
             show_progress: show how far it is on standard error.
 

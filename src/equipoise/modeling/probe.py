@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
-from equipoise.tasks import Classification, Multilabel, Regression, Task
+from equipoise.kinds import Classification, Multilabel, Regression, Task
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,7 +22,7 @@ _NEVER = 1e4
 
 
 class LinearProbe:
-    """A linear model on standardised features, by scikit-learn (after Alain and Bengio 2016, arXiv 1610.01644).
+    """A linear model on standardized features, by scikit-learn (after Alain and Bengio 2016, arXiv 1610.01644).
 
     Classification is LogisticRegression, multilabel one LogisticRegression a label, regression Ridge.
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from equipoise.evaluation import Record
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 from .tables import Cell, arrange, main_split
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from equipoise.evaluation import METRICS
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 from .svg import INK, MUTED, PAGE, RULE, SERIES, to_svg
 

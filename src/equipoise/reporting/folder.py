@@ -9,7 +9,7 @@ from typing import Any
 from equipoise.config import RunConfig, load_config
 from equipoise.errors import EquipoiseError
 from equipoise.evaluation import Example, Record
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.evaluation import METRICS
+from equipoise.kinds import Task
 from equipoise.progress import format_seconds
-from equipoise.tasks import Task
 
 from .compare_figures import plot_metrics
 from .compare_tables import against_columns
@@ -102,7 +102,7 @@ def _setup(run: RunFolder) -> dict[str, str]:
         f"batches of {train.batch_size * train.gradient_accumulation} rows, "
         f"inputs of at most {config.max_length} tokens"
     )
-    modules = "" if train.head_learning_rate is None else f", {train.head_learning_rate:g} for task modules"
+    modules = "" if train.head_learning_rate is None else f", {train.head_learning_rate:g} for heads"
     setup["Learning rate"] = f"{train.learning_rate:g}{modules}, {train.schedule} schedule"
     if config.curriculum.schedule != "none":
         seconds = format_seconds(run.summary["difficulty_seconds"]) if "difficulty_seconds" in run.summary else "–"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from equipoise.evaluation import METRICS, Record
-from equipoise.tasks import Task
+from equipoise.kinds import Task
 
 _MODELS = {"run": "this run", "vader": "VADER", "zero_shot": "zero-shot", "few_shot": "few-shot"}
 _FIRST = ("run", "single-task")

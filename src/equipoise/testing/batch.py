@@ -21,7 +21,7 @@ _SCALES = {"score": 10.0, "polarity": 1.0, "anger": 0.1}
 
 
 class Batch:
-    """A small batch with its own model: 12 rows, a backbone, one linear task module per task.
+    """A small batch with its own model: 12 rows, a backbone, one linear head per task.
 
     Args:
         seed: of its inputs, labels and model.

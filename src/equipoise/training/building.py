@@ -11,7 +11,7 @@ from equipoise.modeling import MultiTaskModel, add_adapter, freeze_embeddings, f
 
 
 def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
-    """Load the backbone, freeze what the run file freezes, and put new task modules on it.
+    """Load the backbone, freeze what the run file freezes, and put new heads on it.
 
     Args:
         config: the run file.
@@ -22,8 +22,8 @@ def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
         UsageError: a question does not fit.
     """
     settings = config.train
-    asked = any(task.format == "instruct" for task in table.tasks.values())
-    # Before and after: a new backbone draws its first weights, and whatever loading draws changes no task module's.
+    asked = any(task.format == "prompt" for task in table.tasks.values())
+    # Before and after: a new backbone draws its first weights, and whatever loading draws changes no head's.
     set_seed(settings.seed)
     backbone, tokenizer = load_backbone(
         config.model, table.texts("train"), language_model=asked, quantization=config.quantization

@@ -169,7 +169,7 @@ class RunLog(TrainerCallback):
             file.write(to_json(line) + "\n")
 
 
-class Part(NamedTuple):
+class ProgressSlot(NamedTuple):
     """A run's place among those that are trained one after the other.
 
     Args:
@@ -190,7 +190,7 @@ class ShowProgress(TrainerCallback):
         part: where the run is one of several; steps and time are those of all then.
     """
 
-    def __init__(self, part: Part | None = None) -> None:
+    def __init__(self, part: ProgressSlot | None = None) -> None:
         self._part = part
         self._done = 0
         self._bar: Progress | None = None
@@ -199,7 +199,7 @@ class ShowProgress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Show the bar."""
-        label, self._done, total = self._part or Part("Training", 0, state.max_steps)
+        label, self._done, total = self._part or ProgressSlot("Training", 0, state.max_steps)
         self._bar = Progress(label, total, "step", done=self._done + state.global_step)
 
     def on_log(

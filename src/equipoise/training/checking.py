@@ -7,7 +7,7 @@ from typing import NamedTuple
 from equipoise.balancing import make_balancer
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Table, load_table
-from equipoise.evaluation import check_asked
+from equipoise.evaluation import check_prompted
 
 from .building import build_model, encode_table
 from .folder import check_inputs_apart
@@ -39,7 +39,7 @@ class Checked(NamedTuple):
         config: the run file.
         table: its rows.
         notes: what was dropped, merged or cut.
-        prompts: one for each task in the format `instruct`.
+        prompts: one for each task in the format `prompt`.
     """
 
     config: RunConfig
@@ -69,15 +69,15 @@ def check(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Ch
     check_settings(config)
     table = load_table(config)
     model = build_model(config, table)
-    check_asked(model, table, config)
+    check_prompted(model, table, config)
     rows, notes = encode_table(table, model)
     try_step(config, table, rows, model)
     filled = []
     for name, task in table.tasks.items():
-        if task.format == "instruct":
+        if task.format == "prompt":
             assert model.prompts is not None
             row = table.splits["train"][int(table.rows(name, "train")[0])]
             prompt = model.tokenizer.decode(model.prompts.ask(name, 0, row["text"], row["pair"]))
-            right = task.spell(table.labels(name, "train")[0])[0]
+            right = task.correct_answers(table.labels(name, "train")[0])[0]
             filled.append(FilledPrompt(name, prompt, task.questions()[0].answers, right))
     return Checked(config, table, [*table.notes, *notes, *precision_notes(config.train.precision)], filled)

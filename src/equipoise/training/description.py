@@ -44,16 +44,16 @@ def check_same_inputs(folder: Path, begun: Mapping[str, Any], now: Mapping[str, 
     Raises:
         TrainingError: data or base are others.
     """
-    way_out = "start anew with --overwrite or another `output`"
+    hint = "start anew with --overwrite or another `output`"
     if begun["fingerprint"] != now["fingerprint"]:
         raise TrainingError(
             f"{folder}: the data changed since {what} was begun (rows then {begun['rows']}, now {now['rows']}); put "
-            f"the files back, or {way_out}."
+            f"the files back, or {hint}."
         )
     if changed := changed_files(begun.get("base"), now["base"]):
         raise TrainingError(
             f"{folder}: the model changed since {what} was begun (other content: {', '.join(changed[:3])}); put the "
-            f"model back, or {way_out}."
+            f"model back, or {hint}."
         )
 
 

@@ -183,7 +183,7 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def only_run_in(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Hold a run's folder, so that two runs cannot mix in it.
 
     Raises:
@@ -207,7 +207,7 @@ def tidy_finished(folder: Path) -> None:
     if not any(path.name in (LOCK, CHECKPOINTS) or path.name[0] == "." for path in folder.iterdir()):
         return
     # A folder that cannot be written, or in which another process is, stays as it is.
-    with suppress(TrainingError, OSError), only_run_in(folder):
+    with suppress(TrainingError, OSError), lock_folder(folder):
         remove_folder(folder / CHECKPOINTS)
 
 

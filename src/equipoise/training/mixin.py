@@ -57,7 +57,7 @@ class BalancedTrainerMixin(Trainer):
     Args:
         args: those of `transformers.Trainer`.
         balancer: turns the task losses into one.
-        features: name of the model's submodule whose output all task modules read, such as "pooler"; an output with
+        features: name of the model's submodule whose output all heads read, such as "pooler"; an output with
             several parts counts by its first. It is captured inside the model, so it is right also where the model's
             outputs are copied on their way (distributed training, mixed precision). Balancers that use no gradients
             need none.
@@ -91,7 +91,7 @@ class BalancedTrainerMixin(Trainer):
         super().__init__(*args, **kwargs)
         if self.args.torch_compile and (balancer.needs_gradients or balancer.alignment):
             raise ValueError(
-                f"{type(balancer).__name__} differentiates the task modules alone, which `torch_compile` melts into "
+                f"{type(balancer).__name__} differentiates the heads alone, which `torch_compile` melts into "
                 "one with the backbone: compile the backbone alone, `model.backbone.compile()`."
             )
         # torch's DataParallel would split the batch out of the balancer's sight; several devices need a launcher.

@@ -19,12 +19,12 @@ from equipoise.errors import TrainingError, UsageError
 from equipoise.evaluation import (
     Predictions,
     Record,
-    check_asked,
+    check_prompted,
     choose_examples,
     predict_split,
     run_score,
-    score_asked,
     score_predictions,
+    score_prompted,
     score_split,
     tune_tasks,
 )
@@ -35,7 +35,7 @@ from equipoise.temporaries import remove_folder
 
 from .budget import count_steps
 from .building import build_model, encode_table
-from .callbacks import Part
+from .callbacks import ProgressSlot
 from .checkpoints import check_checkpoint, checkpoint_at, has_ended, latest_checkpoint, read_state
 from .description import describe_inputs, installed_versions
 from .folder import (
@@ -46,7 +46,7 @@ from .folder import (
     check_run_output,
     check_same,
     is_finished,
-    only_run_in,
+    lock_folder,
     open_folder,
     read_run,
     tidy_finished,
@@ -56,7 +56,7 @@ from .memory import peak_memory_mb
 from .ordering import check_curriculum, make_curriculum, open_curriculum
 from .precision import precision_notes
 from .processes import count_processes, in_first, join_processes, on_cpus
-from .single_task import plan_single_tasks, set_beside
+from .single_task import add_baselines, plan_single_tasks
 from .trainer import MultiTaskTrainer, load_weights
 from .trial import try_step
 
@@ -104,20 +104,20 @@ def train(
     plans, notes = plan_single_tasks(config, table, config.output / SINGLE_TASK)
     steps = [count_steps(config.train, len(table.splits["train"])), *(plan.steps for plan in plans)]
     parts = [
-        Part(f"Training {number} of {len(steps)} ({what})", sum(steps[: number - 1]), sum(steps))
+        ProgressSlot(f"Training {number} of {len(steps)} ({what})", sum(steps[: number - 1]), sum(steps))
         for number, what in enumerate(["joint", *(f"{plan.task} alone" for plan in plans)], start=1)
     ]
     train_one(config, resume, overwrite, parts[0])
     with ExitStack() as held:
-        in_first(lambda: held.enter_context(only_run_in(config.output)))
+        in_first(lambda: held.enter_context(lock_folder(config.output)))
         for plan, part in zip(plans, parts[1:], strict=True):
             # What lies there was begun by this run: with `overwrite` it has just been removed.
             train_one(plan.config, True, False, part)
-        in_first(lambda: set_beside(config.output, table, plans, notes))
+        in_first(lambda: add_baselines(config.output, table, plans, notes))
     return read_run(config.output)
 
 
-def train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | None = None) -> Run:
+def train_one(config: RunConfig, resume: bool, overwrite: bool, part: ProgressSlot | None = None) -> Run:
     """Train one model, as `train` does, maybe as a part of more.
 
     Args:
@@ -140,7 +140,7 @@ def train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | Non
     check_settings(config)
     table = load_table(config)
     model = build_model(config, table)
-    check_asked(model, table, config)
+    check_prompted(model, table, config)
     rows, notes = encode_table(table, model)
     try_step(config, table, rows, model)
     notes += precision_notes(config.train.precision)
@@ -148,7 +148,7 @@ def train_one(config: RunConfig, resume: bool, overwrite: bool, part: Part | Non
     with ExitStack() as held:
 
         def begin() -> bool:
-            held.enter_context(only_run_in(folder))
+            held.enter_context(lock_folder(folder))
             # Again: another run may have ended here while this one was loading.
             if _is_done(config, resume, overwrite):
                 return False
@@ -211,7 +211,7 @@ def _finish(
     predictions["test"] = _predict(model, table, rows, "test", config, show=True)
     write_predictions(folder, predictions, table)
     records = [record for split, found in predictions.items() for record in score_split(found, table, split, config)]
-    asked, notes = score_asked(model, table, config, list(predictions))
+    asked, notes = score_prompted(model, table, config, list(predictions))
     records += asked
     add_notes(folder, [*notes, *(kept["notes"] if kept else ())])
     write_json(folder / "metrics.json", records)
@@ -254,7 +254,7 @@ def _make_trainer(
     table: Table,
     rows: dict[str, Any],
     model: MultiTaskModel,
-    part: Part | None,
+    part: ProgressSlot | None,
     curriculum: Curriculum | None,
 ) -> MultiTaskTrainer:
     kinds = {name: task.kind for name, task in table.tasks.items()}

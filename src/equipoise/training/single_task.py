@@ -9,7 +9,7 @@ from typing import Any
 from equipoise.config import STAGED, BalanceConfig, CurriculumConfig, RunConfig
 from equipoise.data import Table, load_table
 from equipoise.errors import DataError, UsageError
-from equipoise.evaluation import Items, Record, as_stored, paired_tests, run_score, without_asked
+from equipoise.evaluation import Items, Record, as_stored, paired_tests, run_score, without_prompted
 from equipoise.files import write_json
 from equipoise.reporting import write_report
 
@@ -51,7 +51,7 @@ def single_task(config: RunConfig, table: Table, task: str, *, held_out: bool = 
     # With one task there are no tasks to order.
     curriculum = CurriculumConfig() if config.curriculum.schedule in STAGED else config.curriculum
     # The base language model gives the same answers beside every model.
-    return without_asked(config).model_copy(
+    return without_prompted(config).model_copy(
         update={
             "tasks": {task: own},
             "held_out": {**config.held_out, **others},
@@ -130,7 +130,7 @@ def plan_single_tasks(
     return plans, notes
 
 
-def set_beside(folder: Path, table: Table, plans: Sequence[SingleTask], notes: Sequence[str]) -> None:
+def add_baselines(folder: Path, table: Table, plans: Sequence[SingleTask], notes: Sequence[str]) -> None:
     """Add the finished single-task models to the finished joint run: metrics, paired tests and report.
 
     Args:

@@ -23,7 +23,7 @@ from equipoise.disk import disk_refusal
 from equipoise.errors import TrainingError
 from equipoise.modeling import FrozenLayers, MultiTaskModel, plain_attention, quiet_transformers
 
-from .callbacks import Part, Patience, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
+from .callbacks import Patience, ProgressSlot, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
 from .checkpoints import checkpoint_at, damaged, mark_complete, remove_others
 from .mixin import BalancedTrainerMixin, TaskLosses
 from .precision import compute_type, computing_in
@@ -43,7 +43,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
     Args:
         model: the model.
         balancer: turns the task losses into one.
-        train_rows: tokenised training rows.
+        train_rows: tokenized training rows.
         sampler: order of the training rows, epoch by epoch.
         collate: makes a batch of rows.
         score_dev: scores the model on dev; must return `run_score`, which selects the checkpoint.
@@ -66,7 +66,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         score_dev: Callable[[], Mapping[str, float]],
         config: TrainConfig,
         folder: Path,
-        part: Part | None = None,
+        part: ProgressSlot | None = None,
         curriculum: Curriculum | None = None,
     ) -> None:
         join_processes()
@@ -93,7 +93,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             remove_unused_columns=False,
             fp16=config.precision == "fp16",
             use_cpu=on_cpus() or choose_device().type == "cpu",
-            # Every task module is in the graph of every batch.
+            # Every head is in the graph of every batch.
             ddp_find_unused_parameters=False,
             dataloader_pin_memory=False,
             disable_tqdm=True,
@@ -139,7 +139,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
                 quiet_transformers(),
                 self._attention(),
                 # Made here, so that its memory is free when dev and test are scored.
-                FrozenLayers(self.model, *self._frozen).standing_in(),
+                FrozenLayers(self.model, *self._frozen).cached(),
             ):
                 self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         finally:
@@ -152,7 +152,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         return nullcontext()
 
     def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
-        """Let every task module answer for the rows that carry its label."""
+        """Let every head answer for the rows that carry its label."""
         # Here, not by the trainer's `bf16`, which changes the model itself: dev and test are scored in float32.
         with computing_in(self._compute_type, self.args.device.type):
             outputs = model(inputs["inputs"], inputs["rows"], inputs["scored"])

@@ -15,8 +15,8 @@ from equipoise.config import RunConfig
 from equipoise.data import Collator, Table, read_tokens
 from equipoise.devices import choose_device
 from equipoise.errors import EquipoiseError, ModelError
+from equipoise.kinds import Generation, Task
 from equipoise.modeling import MultiTaskModel, infer, is_quantized, plain_attention, quiet_transformers
-from equipoise.tasks import Generation, Task
 
 from .precision import compute_type, computing_in
 from .processes import count_processes
@@ -148,21 +148,21 @@ def _moved(value: Any, device: torch.device) -> Any:
 def _explain(config: RunConfig, model: MultiTaskModel, doing: str, error: Exception) -> str:
     reason = (str(error).strip().splitlines() or [""])[0][:_LONGEST_REASON]
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate" in reason:
-        way_out = "There is too little memory: make max_length smaller, or choose a smaller model."
+        hint = "There is too little memory: make max_length smaller, or choose a smaller model."
     else:
         used = {
             "lora": config.lora is not None,
             "quantization": config.quantization != "none",
             "train.gradient_checkpointing": config.train.gradient_checkpointing,
             "train.freeze_layers": config.train.freeze_layers > 0,
-            "format: instruct": model.prompts is not None,
+            "format: prompt": model.prompts is not None,
         }
         left = [name for name, is_used in used.items() if is_used]
         without = f", leave out {' or '.join(left)}" if left else ""
-        way_out = f"Choose another model, such as minilm or smollm2-135m{without}, or make max_length smaller."
+        hint = f"Choose another model, such as minilm or smollm2-135m{without}, or make max_length smaller."
     return (
         f"model: {_name(config, model)} cannot be used as the run file says; {doing} ended in "
-        f"{type(error).__name__}: {reason}. {way_out}"
+        f"{type(error).__name__}: {reason}. {hint}"
     )
 
 

@@ -6,12 +6,12 @@ from equipoise.config import RunConfig
 from equipoise.data import load_table
 from equipoise.devices import choose_device
 from equipoise.errors import UsageError
-from equipoise.evaluation import choose_asked, predict_asked, run_score, score_predictions
+from equipoise.evaluation import choose_prompted, predict_prompted, run_score, score_predictions
 from equipoise.files import write_json
 from equipoise.modeling import load_backbone
 
 from .description import describe_table, installed_versions
-from .folder import Run, add_notes, only_run_in, open_folder, read_run, write_predictions
+from .folder import Run, add_notes, lock_folder, open_folder, read_run, write_predictions
 from .memory import peak_memory_mb
 
 
@@ -20,7 +20,7 @@ def ask(config: RunConfig, rival: str) -> Run:
 
     Args:
         config: the run file.
-        rival: "zero_shot" or "few_shot", see `equipoise.evaluation.predict_asked`.
+        rival: "zero_shot" or "few_shot", see `equipoise.evaluation.predict_prompted`.
 
     Raises:
         UsageError: the backbone is no decoder, or no task can be asked.
@@ -31,13 +31,13 @@ def ask(config: RunConfig, rival: str) -> Run:
     table = load_table(config)
     backbone, tokenizer = load_backbone(config.model, language_model=True)
     backbone.to(choose_device())
-    asked, notes = choose_asked(backbone, tokenizer, table, config)
+    asked, notes = choose_prompted(backbone, tokenizer, table, config)
     if not asked.tasks:
         raise UsageError(f"evaluation.baselines: {rival} has no task to ask about. {' '.join(notes)}")
     folder = config.output
-    with only_run_in(folder):
+    with lock_folder(folder):
         open_folder(folder, config, {**describe_table(table), "notes": [*table.notes, *notes]}, resume=False)
-        predictions, left_out = predict_asked(backbone, tokenizer, asked, config, rival, ("dev", "test"))
+        predictions, left_out = predict_prompted(backbone, tokenizer, asked, config, rival, ("dev", "test"))
         add_notes(folder, left_out)
         write_predictions(folder, predictions, asked)
         records = {split: score_predictions(found, asked, split) for split, found in predictions.items()}

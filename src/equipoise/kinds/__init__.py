@@ -4,6 +4,7 @@ from typing import Any
 
 from .base import LabelError, Task, View, as_text, parse_number, quote, shorten, show
 from .classification import Classification
+from .former_names import FORMER_FORMATS, FORMER_KEYS, with_current_names
 from .generation import Generation
 from .multilabel import Multilabel
 from .names import NameIndex
@@ -16,12 +17,15 @@ KINDS: dict[str, type[Task]] = {kind.kind: kind for kind in (Classification, Mul
 
 def task_from_dict(data: dict[str, Any]) -> Task:
     """Read back what `Task.to_dict` wrote."""
-    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    current = with_current_names(data)
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in current.items()}
     kind = KINDS[str(fields.pop("kind"))]
     return kind(**fields)
 
 
 __all__ = [
+    "FORMER_FORMATS",
+    "FORMER_KEYS",
     "KINDS",
     "Classification",
     "Generation",
@@ -38,4 +42,5 @@ __all__ = [
     "shorten",
     "show",
     "task_from_dict",
+    "with_current_names",
 ]

@@ -109,7 +109,7 @@ class Multilabel(Task):
         labels = join_words(self.classes)
         return [Question({"label": name, "labels": labels}, _WORDS) for name in self.classes]
 
-    def spell(self, label: Any) -> list[str]:
+    def correct_answers(self, label: Any) -> list[str]:
         """Return for each label of the task whether it applies."""
         return [_WORDS[int(applies)] for applies in label]
 

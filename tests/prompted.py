@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from equipoise.data import Collator
+from equipoise.kinds import Classification, Generation, Multilabel, Regression, Task
 from equipoise.modeling import MultiTaskModel, infer, load_backbone
-from equipoise.tasks import Classification, Generation, Multilabel, Regression, Task
 
 TEXTS = (
     "a good film",
@@ -22,15 +22,15 @@ PAIRS = ("plot", "the battery", "price", "<end>")
 
 
 def make_tasks(pair: str | None = None, **formats: str) -> dict[str, Task]:
-    """One task of each kind, in the format `instruct` unless told otherwise."""
+    """One task of each kind, in the format `prompt` unless told otherwise."""
     common = ("s", "text", pair, "label")
 
     def how(name: str) -> dict[str, str]:
-        return {"format": formats.get(name, "instruct")}
+        return {"format": formats.get(name, "prompt")}
 
     tasks = [
         Classification(
-            "polarity", *common, "macro_f1", ("bad", "so so", "good"), verbalise={"so so": "no idea"}, **how("polarity")
+            "polarity", *common, "macro_f1", ("bad", "so so", "good"), verbalize={"so so": "no idea"}, **how("polarity")
         ),
         Regression("intensity", *common, "pearson", (-1.0, 1.0), mean=0.25, std=0.5, **how("intensity")),
         Multilabel("emotions", *common, "macro_f1", ("joy", "fear"), thresholds=(0.5, 0.5), **how("emotions")),
@@ -42,7 +42,7 @@ def make_tasks(pair: str | None = None, **formats: str) -> dict[str, Task]:
 def make_model(folder: Any, tasks: Mapping[str, Task], max_length: int = 160, **options: Any) -> MultiTaskModel:
     """A model with these tasks, its new parts drawn from seed 0."""
     torch.manual_seed(0)
-    asked = any(task.format == "instruct" for task in tasks.values())
+    asked = any(task.format == "prompt" for task in tasks.values())
     backbone, tokenizer = load_backbone(str(folder), language_model=asked)
     return MultiTaskModel(backbone, tokenizer, tasks, max_length, **options).eval()
 

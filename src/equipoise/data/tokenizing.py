@@ -11,7 +11,7 @@ from .beginnings import Beginnings
 _BATCH = 1000
 
 
-def tokenise(
+def tokenize(
     dataset: datasets.Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> tuple[datasets.Dataset, int]:
     """Turn each row's text (and pair) into token ids.

@@ -29,7 +29,7 @@ class Classification(Task):
         thresholds: ascending cut points, one fewer than classes; a score on a threshold belongs to the class
             above it. Empty with `from_score` means automatic: `fit` sets them at the quantiles of the
             training scores that make the classes as equal in size as the scores allow (our design).
-        verbalise: by class what a language model is to answer; a class that is left out stands for itself.
+        verbalize: by class what a language model is to answer; a class that is left out stands for itself.
     """
 
     kind: ClassVar[str] = "classification"
@@ -41,7 +41,7 @@ class Classification(Task):
     classes: tuple[str, ...] = ()
     from_score: bool = False
     thresholds: tuple[float, ...] = ()
-    verbalise: Mapping[str, str] = field(default_factory=dict)
+    verbalize: Mapping[str, str] = field(default_factory=dict)
 
     def parse(self, cell: Any) -> float | str:
         """Read a score where the classes are cut from one, else a class name."""
@@ -74,10 +74,10 @@ class Classification(Task):
                 task = self.replace(thresholds=_balanced_thresholds(labels, len(self.classes)))
         elif not self.classes:
             task = self.replace(classes=order_names(set(labels)))
-        if unknown := [name for name in self.verbalise if name not in task._index]:
-            raise LabelError(f"`verbalise` names the class '{unknown[0]}', expected one of {quote(task.classes)}")
-        words = {task.classes[task._index.find(name) or 0]: words for name, words in self.verbalise.items()}
-        task = task if words == dict(self.verbalise) else task.replace(verbalise=words)
+        if unknown := [name for name in self.verbalize if name not in task._index]:
+            raise LabelError(f"`verbalize` names the class '{unknown[0]}', expected one of {quote(task.classes)}")
+        words = {task.classes[task._index.find(name) or 0]: words for name, words in self.verbalize.items()}
+        task = task if words == dict(self.verbalize) else task.replace(verbalize=words)
         present = {task.encode(label) for label in labels}
         if len(present) < 2:
             only = task.classes[present.pop()]
@@ -100,7 +100,7 @@ class Classification(Task):
         words = self._words()
         return [Question({"labels": join_words(words)}, words)]
 
-    def spell(self, label: Any) -> list[str]:
+    def correct_answers(self, label: Any) -> list[str]:
         """Return the class's words."""
         return [self._words()[int(label)]]
 
@@ -138,7 +138,7 @@ class Classification(Task):
         return NameIndex(self.classes)
 
     def _words(self) -> tuple[str, ...]:
-        return tuple(self.verbalise.get(name, name) for name in self.classes)
+        return tuple(self.verbalize.get(name, name) for name in self.classes)
 
 
 def _balanced_thresholds(scores: Sequence[float], n_classes: int) -> tuple[float, ...]:

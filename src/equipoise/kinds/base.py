@@ -44,7 +44,7 @@ class Task(ABC):
         label: column of the label.
         metric: the primary metric.
         auxiliary: it is trained to help the others, and never scored.
-        format: "module": a task module reads the features; "instruct": the language model is asked, and its answers
+        format: "head": a head reads the features; "prompt": the language model is asked, and its answers
             are scored.
         template: what it is asked, "" for the kind's own template.
         variants: further templates, by which predictions can be averaged.
@@ -74,7 +74,7 @@ class Task(ABC):
     label: str
     metric: str
     auxiliary: bool = field(default=False, kw_only=True)
-    format: str = field(default="module", kw_only=True)
+    format: str = field(default="head", kw_only=True)
     template: str = field(default="", kw_only=True)
     variants: tuple[str, ...] = field(default=(), kw_only=True)
 
@@ -139,7 +139,7 @@ class Task(ABC):
         """What a language model is asked about a row; the answers of all questions, in order, are scored."""
 
     @abstractmethod
-    def spell(self, label: Any) -> list[str]:
+    def correct_answers(self, label: Any) -> list[str]:
         """Return the right answer to each question for an encoded label."""
 
     @cached_property

@@ -12,7 +12,7 @@ from equipoise.config import make_config
 from equipoise.curriculum import score_examples
 from equipoise.data import demonstrate, load_table
 from equipoise.errors import UsageError
-from equipoise.evaluation import asking, score_asked
+from equipoise.evaluation import prompting, score_prompted
 from equipoise.modeling import MultiTaskModel, infer, load_backbone
 from equipoise.training import train
 from equipoise.training.building import build_model
@@ -25,7 +25,7 @@ def asked_data(folder, model, **train):
     data = words_data(folder, model, max_steps=2, evaluations=1, **train)
     reviews = {"source": "reviews"}
     data["tasks"] |= {
-        "polarity": {**reviews, "kind": "classification", "label": "label", "format": "instruct"},
+        "polarity": {**reviews, "kind": "classification", "label": "label", "format": "prompt"},
         "towards": {**reviews, "kind": "classification", "pair": "aspect", "label": "label"},
         "open": {**reviews, "kind": "regression", "label": "score"},
         "title": {**reviews, "kind": "generation", "label": "title", "max_new_tokens": 4},
@@ -65,7 +65,7 @@ def test_the_rivals_have_rows_of_every_task_that_can_be_asked(finished):
 def test_zero_shot_is_the_model_before_training(finished, tiny_llm):
     config = equipoise.training.run.load_config(finished.folder / "config.yaml")
     table = load_table(config)
-    task = table.tasks["towards"].replace(format="instruct")
+    task = table.tasks["towards"].replace(format="prompt")
     base = MultiTaskModel(*load_backbone(str(tiny_llm), language_model=True), {"towards": task}, 128).eval()
     wanted = {"towards": table.rows("towards", "test")}
     rows, _ = base.encode_rows(table.splits["test"], wanted)
@@ -82,7 +82,7 @@ def test_the_base_is_the_same_without_its_adapter_and_loaded_anew(finished, tmp_
     with torch.no_grad():
         for parameter in whole.backbone.parameters():
             parameter.add_(0.1)
-    records, _ = score_asked(whole, table, config, ["test"])
+    records, _ = score_prompted(whole, table, config, ["test"])
     for rival in ("zero_shot", "few_shot"):
         then = {key: value for key, value in values(finished.records, rival).items() if key[0] == "test"}
         assert values(records, rival) == pytest.approx(then, abs=1e-6)
@@ -109,7 +109,7 @@ def test_demonstrations_that_do_not_fit_are_counted(tmp_path, tiny_llm):
     data["evaluation"] |= {"baselines": ["few_shot"], "shots": 3}
     config = make_config(data)
     table = load_table(config)
-    records, notes = score_asked(build_model(config, table), table, config, ["dev"])
+    records, notes = score_prompted(build_model(config, table), table, config, ["dev"])
     assert records
     (note,) = notes
     assert note in {
@@ -129,7 +129,7 @@ def test_answers_that_cannot_be_told_apart_leave_a_task_without_a_row(tmp_path, 
     data["tasks"] = {"rank": {"source": "reviews", "kind": "classification", "label": "rank"}}
     config = make_config(data)
     table = load_table(config)
-    records, notes = score_asked(build_model(config, table), table, config, ["test"])
+    records, notes = score_prompted(build_model(config, table), table, config, ["test"])
     assert records == []
     assert notes == [
         "Task 'rank' has no row of the base language model: the answer '1' begins the answer '10' (in tokens), so "
@@ -150,12 +150,12 @@ def test_a_model_on_another_device_is_asked_as_on_the_cpu(tmp_path, tiny_llm):
     config = make_config(asked_data(tmp_path, tiny_llm))
     table = load_table(config)
     backbone, tokenizer = load_backbone(str(tiny_llm), language_model=True)
-    asked, _ = asking.choose_asked(backbone, tokenizer, table, config)
+    asked, _ = prompting.choose_prompted(backbone, tokenizer, table, config)
     assert {"regression", "multilabel", "classification", "generation"} >= {task.kind for task in asked.tasks.values()}
     assert "intensity" in asked.tasks
 
     def predict(rival):
-        return asking.predict_asked(backbone, tokenizer, asked, config, rival, ["dev"])[0]["dev"]
+        return prompting.predict_prompted(backbone, tokenizer, asked, config, rival, ["dev"])[0]["dev"]
 
     expected = {rival: predict(rival) for rival in ("zero_shot", "few_shot")}
     with other_device() as device:
@@ -176,7 +176,7 @@ def test_demonstrations_are_ordered_by_meta_data(tmp_path, tiny_llm, monkeypatch
         seen.setdefault(order, {})[task.name] = [text for _, text, _ in examples]
         return demonstrate(tokenizer, task, examples, *others)
 
-    monkeypatch.setattr(asking, "demonstrate", keep)
+    monkeypatch.setattr(prompting, "demonstrate", keep)
     data = asked_data(tmp_path, tiny_llm)
     data["evaluation"] |= {"baselines": ["few_shot"], "shots": 3}
     for order in ("random", "easy_first", "hard_first"):
@@ -184,7 +184,7 @@ def test_demonstrations_are_ordered_by_meta_data(tmp_path, tiny_llm, monkeypatch
         config = make_config(data)
         table = load_table(config)
         model = build_model(config, table)
-        score_asked(model, table, config, ["dev"])
+        score_prompted(model, table, config, ["dev"])
     for name in seen["random"]:
         texts = table.splits["train"].select(table.rows(name, "train"))["text"][:]
         hard = dict(zip(texts, score_examples(table, name), strict=True))

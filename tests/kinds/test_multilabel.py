@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.tasks import LabelError, Multilabel, task_from_dict
+from equipoise.kinds import LabelError, Multilabel, task_from_dict
 
 
 def multilabel(**options):

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from equipoise.tasks import Generation, LabelError, task_from_dict
+from equipoise.kinds import Generation, LabelError, task_from_dict
 
 
 def generation(**options):

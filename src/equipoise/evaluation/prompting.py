@@ -12,6 +12,7 @@ from equipoise.config import RunConfig
 from equipoise.curriculum import score_examples
 from equipoise.data import ChatStyle, PromptEncoder, Table, choose_demonstrations, demonstrate, order_demonstrations
 from equipoise.errors import UsageError
+from equipoise.kinds import Generation, Multilabel, Regression, Task
 from equipoise.modeling import (
     MultiTaskModel,
     Prefix,
@@ -25,35 +26,35 @@ from equipoise.modeling import (
     without_adapter,
 )
 from equipoise.progress import progress
-from equipoise.tasks import Generation, Multilabel, Regression, Task
 
-from .baselines import ASKED
+from .baselines import PROMPTED
 from .records import Record
 from .splits import score_predictions
 
 
-def without_asked(config: RunConfig) -> RunConfig:
+def without_prompted(config: RunConfig) -> RunConfig:
     """Return a run file without the rivals for which a language model is asked."""
-    rivals = tuple(name for name in config.evaluation.baselines if name not in ASKED)
+    rivals = tuple(name for name in config.evaluation.baselines if name not in PROMPTED)
     return config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"baselines": rivals})})
 
 
-def check_asked(model: MultiTaskModel, table: Table, config: RunConfig) -> None:
+def check_prompted(model: MultiTaskModel, table: Table, config: RunConfig) -> None:
     """Make sure that there is a language model to ask, where the run file wants one asked.
 
     Raises:
-        UsageError, ModelError: see `choose_asked`.
+        UsageError, ModelError: see `choose_prompted`.
     """
-    if any(name in ASKED for name in config.evaluation.baselines):
-        choose_asked(model.backbone, model.tokenizer, table, config)
+    if any(name in PROMPTED for name in config.evaluation.baselines):
+        choose_prompted(model.backbone, model.tokenizer, table, config)
 
 
-def score_asked(
+def score_prompted(
     model: MultiTaskModel, table: Table, config: RunConfig, splits: Sequence[str]
 ) -> tuple[list[Record], list[str]]:
     """Score the base language model on splits of a table, once for each rival that the run file wants asked.
 
-    The base is the run's own: its adapter is left out, or, where it has none, it is loaded anew. See `predict_asked`.
+    The base is the run's own: its adapter is left out, or, where it has none, it is loaded again. See
+    `predict_prompted`.
 
     Args:
         model: the trained model.
@@ -68,16 +69,16 @@ def score_asked(
         UsageError: the backbone is no decoder.
         ModelError: the base cannot be loaded, or cannot be asked.
     """
-    rivals = [name for name in config.evaluation.baselines if name in ASKED]
+    rivals = [name for name in config.evaluation.baselines if name in PROMPTED]
     if not rivals:
         return [], []
-    asked, notes = choose_asked(model.backbone, model.tokenizer, table, config)
+    asked, notes = choose_prompted(model.backbone, model.tokenizer, table, config)
     records: list[Record] = []
     if not asked.tasks:
         return records, notes
     with _base(model, config) as backbone:
         for rival in rivals:
-            predictions, left_out = predict_asked(backbone, model.tokenizer, asked, config, rival, splits)
+            predictions, left_out = predict_prompted(backbone, model.tokenizer, asked, config, rival, splits)
             notes += left_out
             for split, found in predictions.items():
                 records += score_predictions(
@@ -91,7 +92,7 @@ def score_asked(
     return records, notes
 
 
-def predict_asked(
+def predict_prompted(
     backbone: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     table: Table,
@@ -101,14 +102,14 @@ def predict_asked(
 ) -> tuple[dict[str, dict[str, npt.NDArray[Any]]], list[str]]:
     """Predict for splits by asking a language model as it is, by the tasks' templates.
 
-    Tasks in the format `module` are asked by their kind's own template; a label of a multilabel task applies from a
+    Tasks in the format `head` are asked by their kind's own template; a label of a multilabel task applies from a
     probability of 0.5. For `few_shot`, each task's demonstrations come from train and are the same for all rows (Brown
     et al., 2020, arXiv 2005.14165); they stand before the question, which has as much room as without them.
 
     Args:
         backbone: the language model.
         tokenizer: its tokenizer.
-        table: the table that `choose_asked` returned.
+        table: the table that `choose_prompted` returned.
         config: the run file.
         rival: "zero_shot" or "few_shot".
         splits: the splits.
@@ -133,7 +134,7 @@ def predict_asked(
     return predictions, notes
 
 
-def choose_asked(
+def choose_prompted(
     backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, table: Table, config: RunConfig
 ) -> tuple[Table, list[str]]:
     """Return the table with the tasks that can be asked, and sentences on why the others cannot.
@@ -145,7 +146,7 @@ def choose_asked(
     """
     if not is_decoder(backbone.config):
         raise UsageError(
-            f"evaluation.baselines: {' and '.join(ASKED)} ask a language model, but the backbone '{config.model}' is "
+            f"evaluation.baselines: {' and '.join(PROMPTED)} ask a language model, but '{config.model}' is "
             f"no decoder ({type(backbone).__name__}); leave them out, or choose a decoder, such as model: smollm2-135m."
         )
     # Also here, before a run begins: a model that reads in both directions cannot be asked.
@@ -157,7 +158,7 @@ def choose_asked(
         if isinstance(task, Regression) and task.range is None:
             reason = "it has no range to write scores on"
         else:
-            task = task.replace(format="instruct")
+            task = task.replace(format="prompt")
             if isinstance(task, Multilabel):
                 task = task.replace(thresholds=(0.5,) * len(task.classes))
             try:

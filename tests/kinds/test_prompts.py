@@ -1,7 +1,7 @@
 import pytest
 
-from equipoise.tasks import Classification, Multilabel, Regression, check_template
-from equipoise.tasks.prompts import default_templates, join_words, make_grid, split_template
+from equipoise.kinds import Classification, Multilabel, Regression, check_template
+from equipoise.kinds.prompts import default_templates, join_words, make_grid, split_template
 
 COMMON = ("s", "text", None, "label")
 
@@ -55,7 +55,7 @@ def test_a_template_is_cut_at_the_rows_own_inputs():
 
 def test_what_is_asked_by_default():
     task = Classification(
-        "overall_tone", "s", "text", "aspect", "label", "macro_f1", ("a", "b", "c"), verbalise={"b": "so so"}
+        "overall_tone", "s", "text", "aspect", "label", "macro_f1", ("a", "b", "c"), verbalize={"b": "so so"}
     )
     ((_, _, first, _, last),) = task.prompts()
     assert first + "PAIR" + last == (
@@ -77,7 +77,7 @@ def test_what_is_asked_by_default():
 
 def test_a_template_of_ones_own():
     task = Classification(
-        "tone", *COMMON, "macro_f1", ("a", "b"), format="instruct", template="{task} ({labels}) of: {text}"
+        "tone", *COMMON, "macro_f1", ("a", "b"), format="prompt", template="{task} ({labels}) of: {text}"
     )
     assert task.prompts() == [["tone (a or b) of: ", "text", ""]]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.tasks import Classification, LabelError, Regression, task_from_dict
+from equipoise.kinds import Classification, LabelError, Regression, task_from_dict
 
 
 def regression(**options):

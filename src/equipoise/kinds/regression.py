@@ -17,7 +17,7 @@ _HALF_STEP = 2.0**-24
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """A score, standardised inside the model and reported in the user's units.
+    """A score, standardized inside the model and reported in the user's units.
 
     Args:
         range: lowest and highest possible score in the user's units; predictions are clipped to it, and a
@@ -60,7 +60,7 @@ class Regression(Task):
         return self.replace(mean=mean, std=std)
 
     def encode(self, label: Any) -> float:
-        """Return the score as it is; the task module standardises it."""
+        """Return the score as it is; the head standardizes it."""
         return float(label)
 
     def clip(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -77,7 +77,7 @@ class Regression(Task):
         grid = self.grid()
         return [Question({"low": grid[0], "high": grid[-1]}, grid)]
 
-    def spell(self, label: Any) -> list[str]:
+    def correct_answers(self, label: Any) -> list[str]:
         """Return the nearest number on the grid."""
         return [min(self.grid(), key=lambda word: abs(float(word) - label))]
 

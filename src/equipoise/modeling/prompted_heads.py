@@ -1,28 +1,28 @@
-"""Task modules without weights of their own: they read the scores of a language model's answers."""
+"""Heads without weights of their own: they read the scores of a language model's answers."""
 
 import torch
 from torch import Tensor
 
-from equipoise.tasks import Classification, Multilabel, Regression, Task
+from equipoise.kinds import Classification, Multilabel, Regression, Task
 
-from .task_modules import ClassificationModule, MultilabelModule, RegressionModule, TaskModule
+from .heads import ClassificationHead, Head, MultilabelHead, RegressionHead
 
 
-class AnsweredClassification(ClassificationModule):
+class PromptedClassification(ClassificationHead):
     """Scores of the classes' words → classes; trained by cross-entropy over the classes.
 
     A class's score is the log-probability of its words after the question, so an answer that is no class cannot happen.
     """
 
     def __init__(self) -> None:
-        TaskModule.__init__(self)
+        Head.__init__(self)
 
     def forward(self, scores: Tensor) -> Tensor:
         """Take scores (rows × classes) as logits."""
         return scores
 
 
-class AnsweredRegression(RegressionModule):
+class PromptedRegression(RegressionHead):
     """Scores of numbers on a grid → their mean under the model; trained by its squared error.
 
     Lukasik et al. (2024, arXiv 2403.04182) show that this mean is what minimises the squared error.
@@ -31,28 +31,28 @@ class AnsweredRegression(RegressionModule):
     numbers: Tensor
 
     def __init__(self, task: Regression) -> None:
-        TaskModule.__init__(self)
+        Head.__init__(self)
         self._adopt(task)
         numbers = torch.tensor([float(word) for word in task.grid()])
         self.register_buffer("numbers", (numbers - task.mean) / task.std, persistent=False)
 
     def forward(self, scores: Tensor) -> Tensor:
-        """Map scores (rows × numbers) to standardised scores (rows,)."""
+        """Map scores (rows × numbers) to standardized scores (rows,)."""
         return scores.float().softmax(dim=-1) @ self.numbers
 
 
-class AnsweredMultilabel(MultilabelModule):
+class PromptedMultilabel(MultilabelHead):
     """Scores of no and yes for each label → logits of the labels; trained by binary cross-entropy."""
 
     def __init__(self) -> None:
-        TaskModule.__init__(self)
+        Head.__init__(self)
 
     def forward(self, scores: Tensor) -> Tensor:
         """Map scores (rows × 2 labels; no and yes in turns) to logits (rows × labels)."""
         return scores[:, 1::2] - scores[:, ::2]
 
 
-class GeneratedText(TaskModule):
+class GeneratedText(Head):
     """Log-probabilities of the target's tokens; trained by cross-entropy, each token counting alike."""
 
     def forward(self, scores: Tensor) -> Tensor:
@@ -68,12 +68,12 @@ class GeneratedText(TaskModule):
         raise NotImplementedError("A text is generated token by token: see `equipoise.modeling.generate`.")
 
 
-def make_answer_module(task: Task) -> TaskModule:
-    """Build the module of a task in the format `instruct`."""
+def make_prompted_head(task: Task) -> Head:
+    """Build the module of a task in the format `prompt`."""
     if isinstance(task, Classification):
-        return AnsweredClassification()
+        return PromptedClassification()
     if isinstance(task, Regression):
-        return AnsweredRegression(task)
+        return PromptedRegression(task)
     if isinstance(task, Multilabel):
-        return AnsweredMultilabel()
+        return PromptedMultilabel()
     return GeneratedText()

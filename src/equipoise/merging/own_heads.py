@@ -1,4 +1,4 @@
-"""The task modules of several models, in one."""
+"""The heads of several models, in one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from equipoise.data import ChatStyle
 from equipoise.errors import UsageError
+from equipoise.kinds import Task
 from equipoise.modeling import MultiTaskModel
-from equipoise.tasks import Task
 
 from .base import Base
 
@@ -59,7 +59,7 @@ class Combined:
             base=base.name,
         )
         for task, state in self.states.items():
-            model.task_module(task).load_state_dict(state)
+            model.head(task).load_state_dict(state)
         if model.features.pooling is not None:
             model.features.pooling.load_state_dict(self.pooling_state)
         return model.eval()
@@ -110,7 +110,7 @@ def _combine_modules(models: Mapping[str, MultiTaskModel], how: Modules) -> tupl
     states: dict[str, State] = {}
     for task, names in owners.items():
         found = {name: models[name].tasks[task] for name in names}
-        own = {name: models[name].task_module(task).state_dict() for name in names}
+        own = {name: models[name].head(task).state_dict() for name in names}
         first = names[0]
         same_task = all(_answers_alike(found[first], other) for other in found.values())
         if same_task and all(_equal(own[first], other) for other in own.values()):

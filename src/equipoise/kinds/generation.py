@@ -27,13 +27,13 @@ class Generation(Task):
 
     max_new_tokens: int = 32
     beams: int = 1
-    format: str = field(default="instruct", kw_only=True)
+    format: str = field(default="prompt", kw_only=True)
 
     def questions(self) -> list[Question]:
         """Ask for the text."""
         return [Question({})]
 
-    def spell(self, label: Any) -> list[str]:
+    def correct_answers(self, label: Any) -> list[str]:
         """Return the text."""
         return [str(label)]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.tasks import Classification, LabelError, Multilabel, NameIndex, Regression
-from equipoise.tasks.names import read_list, seems_list
+from equipoise.kinds import Classification, LabelError, Multilabel, NameIndex, Regression
+from equipoise.kinds.names import read_list, seems_list
 
 COMMON = ("t", "source", "text", None, "label", "macro_f1")
 
@@ -133,8 +133,8 @@ def test_classes_are_found_in_any_spelling():
         task.parse("Very good")
     many = Multilabel(*COMMON, classes=("1", "n\u00e9gatif"))
     assert many.encode(many.parse(["1.0", "ne\u0301gatif"])) == [1, 1]
-    asked = Classification(*COMMON, classes=("1", "2"), verbalise={"1.0": "bad", "2": "good"}).fit(["1", "2"])
-    assert asked.verbalise == {"1": "bad", "2": "good"}
+    asked = Classification(*COMMON, classes=("1", "2"), verbalize={"1.0": "bad", "2": "good"}).fit(["1", "2"])
+    assert asked.verbalize == {"1": "bad", "2": "good"}
 
 
 def test_of_known_names_the_very_one_comes_first():

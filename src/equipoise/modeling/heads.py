@@ -1,4 +1,4 @@
-"""Task modules: the small part of the model that belongs to one task."""
+"""Heads: the small part of the model that belongs to one task."""
 
 from abc import ABC, abstractmethod
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from equipoise.tasks import Classification, Multilabel, Regression, Task
+from equipoise.kinds import Classification, Multilabel, Regression, Task
 
 
-class TaskModule(nn.Module, ABC):
+class Head(nn.Module, ABC):
     """Reads the shared features and answers for one task."""
 
     @abstractmethod
@@ -21,7 +21,7 @@ class TaskModule(nn.Module, ABC):
         """Turn outputs into predictions: probabilities, or scores in the user's units."""
 
 
-class ClassificationModule(TaskModule):
+class ClassificationHead(Head):
     """Features → hidden layer → one logit a class, trained by cross-entropy."""
 
     def __init__(self, task: Classification, width: int, dropout: float = 0.1) -> None:
@@ -41,7 +41,7 @@ class ClassificationModule(TaskModule):
         return outputs.float().softmax(dim=-1)
 
 
-class MultilabelModule(TaskModule):
+class MultilabelHead(Head):
     """Features → hidden layer → one logit a label, trained by binary cross-entropy."""
 
     def __init__(self, task: Multilabel, width: int, dropout: float = 0.1) -> None:
@@ -61,8 +61,8 @@ class MultilabelModule(TaskModule):
         return outputs.float().sigmoid()
 
 
-class RegressionModule(TaskModule):
-    """Features → hidden layer → one score, standardised by the training labels, trained by squared error."""
+class RegressionHead(Head):
+    """Features → hidden layer → one score, standardized by the training labels, trained by squared error."""
 
     mean: Tensor
     std: Tensor
@@ -78,7 +78,7 @@ class RegressionModule(TaskModule):
         self.register_buffer("std", torch.tensor(task.std, dtype=torch.float32), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map features (rows × width) to standardised scores (rows,)."""
+        """Map features (rows × width) to standardized scores (rows,)."""
         return self.layers(features).squeeze(-1)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class RegressionModule(TaskModule):
         return scores if self.range is None else scores.clamp(*self.range)
 
 
-def make_task_module(task: Task, width: int) -> TaskModule:
+def make_head(task: Task, width: int) -> Head:
     """Build the module of a task.
 
     Args:
@@ -99,12 +99,12 @@ def make_task_module(task: Task, width: int) -> TaskModule:
         width: width of the features.
     """
     if isinstance(task, Classification):
-        return ClassificationModule(task, width)
+        return ClassificationHead(task, width)
     if isinstance(task, Multilabel):
-        return MultilabelModule(task, width)
+        return MultilabelHead(task, width)
     if isinstance(task, Regression):
-        return RegressionModule(task, width)
-    raise TypeError(f"task '{task.name}': no task module for kind '{task.kind}'")
+        return RegressionHead(task, width)
+    raise TypeError(f"task '{task.name}': no head for kind '{task.kind}'")
 
 
 def _head(width: int, outputs: int, dropout: float) -> nn.Sequential:
