@@ -1,15 +1,16 @@
-"""LoRA adapters on a backbone (Hu et al., 2022, arXiv 2106.09685), through peft."""
+"""LoRA adapters on a backbone (Hu et al., 2022, arXiv 2106.09685), through peft.
+
+peft takes seconds to import, so it is imported by the functions that add an adapter.
+"""
 
 import hashlib
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
-from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedModel
@@ -46,6 +47,8 @@ def add_adapter(
     Raises:
         ModelError: the backbone has no such matrices, starts from nothing, or has no layers above those left out.
     """
+    from peft import LoraConfig
+
     if backbone.config.model_type == BiLstmConfig.model_type:
         raise ModelError("lora: bilstm starts from nothing, so that there is nothing to adapt; leave lora out.")
     layers: dict[str, Any] = {}
@@ -76,7 +79,9 @@ def add_adapter(
 
 def has_adapter(backbone: PreTrainedModel) -> bool:
     """Whether a backbone carries an adapter."""
-    return any(isinstance(part, BaseTunerLayer) for part in backbone.modules())
+    layers = sys.modules.get("peft.tuners.tuners_utils")
+    # Without peft in memory, no adapter can have been added.
+    return layers is not None and any(isinstance(part, layers.BaseTunerLayer) for part in backbone.modules())
 
 
 @contextmanager
@@ -95,6 +100,9 @@ def load_adapter(backbone: PreTrainedModel, folder: Path) -> None:
     Raises:
         ValueError: its weights do not belong to its settings.
     """
+    from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+    from peft.utils import SAFETENSORS_WEIGHTS_NAME
+
     refuse_foreign_code(folder)
     # An absolute path, which peft never takes for a hub id.
     backbone.add_adapter(LoraConfig.from_pretrained(str(folder.absolute())))

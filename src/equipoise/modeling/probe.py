@@ -5,10 +5,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.preprocessing import StandardScaler
 
 from equipoise.kinds import Classification, Multilabel, Regression, Task
 
@@ -38,6 +34,11 @@ class LinearProbe:
 
     def fit(self, features: Floats, labels: npt.NDArray[Any]) -> "LinearProbe":
         """Learn from features (rows × width) and labels, as `Table.labels` returns them."""
+        from sklearn.dummy import DummyClassifier
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression, Ridge
+        from sklearn.preprocessing import StandardScaler
+
         self._scaler = StandardScaler().fit(features)
         scaled = self._scaler.transform(features)
         # One problem a label, or the task's only one.
@@ -71,6 +72,8 @@ class LinearProbe:
 
         Its outputs are logits of the classes, or of each label, or scores, unclipped.
         """
+        from sklearn.dummy import DummyClassifier
+
         scale, mean = self._scaler.scale_, self._scaler.mean_
         if isinstance(self.task, Classification):
             (model,) = self._models
@@ -91,6 +94,8 @@ class LinearProbe:
 
 def _logit(model: Any, width: int) -> tuple[Floats, float]:
     """Return weight and bias of a label's logit, or of a score."""
+    from sklearn.dummy import DummyClassifier
+
     if isinstance(model, DummyClassifier):
         return np.zeros(width), _NEVER * (2.0 * model.classes_[0] - 1)
     return model.coef_.reshape(width), float(np.ravel(model.intercept_)[0])
