@@ -1,4 +1,4 @@
-"""The errors a user can cause or meet. The command prints their message alone, never a traceback."""
+"""The errors a user can cause or meet. The command prints their message without a traceback."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -51,6 +51,10 @@ class UsageError(EquipoiseError):
     """The run file or the command line asks for something that does not exist: exit code 2."""
 
     exit_code = 2
+
+
+class EquipoiseWarning(FutureWarning):
+    """Something still works and will not for long. The command shows the message as a note."""
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:

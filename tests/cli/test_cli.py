@@ -166,6 +166,24 @@ def test_version(equipoise):
     assert re.fullmatch(r"equipoise \d+\.\d+\.\d+\n", equipoise("--version")[1])
 
 
+def test_without_a_command_the_help_is_shown(equipoise):
+    code, out, err = equipoise()
+    assert (code, err) == (2, "")
+    assert "Usage: " in out
+
+
+def test_former_names_in_a_run_file_are_one_note(equipoise, trained):
+    nowhere = ("--set", "sources.reviews.path=nowhere.csv")
+    code, out, err = equipoise("check", trained / "run.yaml", "--set", "tasks.polarity.format=module", *nowhere)
+    assert (code, out) == (1, "")
+    lines = err.splitlines()
+    assert [line for line in lines if "former" in line] == [
+        f"note: {trained}/run.yaml: format: module is now format: head. The former names are read for now."
+    ]
+    assert "FutureWarning" not in err
+    assert lines[-1].startswith("error: ")
+
+
 def test_evaluate(equipoise, trained, tmp_path):
     code, out, _ = equipoise("evaluate", trained / "run", trained / "run.yaml", "-o", tmp_path / "metrics.json")
     assert code == 0

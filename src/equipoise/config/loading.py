@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from equipoise.errors import MESSAGE_LIMIT, UsageError
+from equipoise.errors import MESSAGE_LIMIT, EquipoiseWarning, UsageError
 from equipoise.files import read_bytes
 from equipoise.kinds import FORMER_FORMATS, FORMER_KEYS, with_current_names
 
@@ -103,7 +103,8 @@ def _rename_former(data: dict[str, Any], where: str) -> dict[str, Any]:
         if any(task.get("format") == former for task in sections)
     }
     if changed:
-        warnings.warn(f"{where}: {'; '.join(sorted(changed))}. The former names are read for now.", FutureWarning, 2)
+        message = f"{where}: {'; '.join(sorted(changed))}. The former names are read for now."
+        warnings.warn(message, EquipoiseWarning, stacklevel=2)
     return {**data, "tasks": current}
 
 
