@@ -3,9 +3,10 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from equipoise.errors import EquipoiseWarning, shorten
 
@@ -68,3 +69,70 @@ def notes_for_warnings() -> Iterator[None]:
 
         warnings.showwarning = show
         yield
+
+
+Cell = str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a `ListTable`.
+
+    Args:
+        head: its heading.
+        code: whether its cells are names or code, which stand in backticks in Markdown.
+        wraps: whether a narrow terminal may break its cells.
+        right: whether its cells stand at the right, as numbers do.
+        empty: what stands in Markdown for a cell without text.
+    """
+
+    head: str
+    code: bool = False
+    wraps: bool = True
+    right: bool = False
+    empty: str = ""
+
+
+@dataclass(frozen=True)
+class ListTable:
+    """A table of plain texts, for the terminal and for a page of the documentation.
+
+    Args:
+        columns: the columns.
+        rows: the cells of each row: a text, or several texts.
+    """
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+
+    def for_terminal(self) -> "Table":
+        """Return the table for the terminal. Several texts of a cell stand on lines of their own."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table()
+        for column in self.columns:
+            justify: Literal["left", "right"] = "right" if column.right else "left"
+            table.add_column(Text(column.head), justify=justify, no_wrap=not column.wraps, overflow="fold")
+        for row in self.rows:
+            table.add_row(*(Text("\n".join(_texts(cell))) for cell in row))
+        return table
+
+    def to_markdown(self) -> str:
+        """Return the table as Markdown. Commas stand between several texts of a cell."""
+        head = f"| {' | '.join(column.head for column in self.columns)} |"
+        rule = "|" + "---|" * len(self.columns)
+        rows = [
+            f"| {' | '.join(_markdown(column, cell) for column, cell in zip(self.columns, row, strict=True))} |"
+            for row in self.rows
+        ]
+        return "\n".join([head, rule, *rows]) + "\n"
+
+
+def _texts(cell: Cell) -> tuple[str, ...]:
+    return (cell,) if isinstance(cell, str) else cell
+
+
+def _markdown(column: Column, cell: Cell) -> str:
+    texts = [text.replace("|", "&#124;") for text in _texts(cell) if text]
+    return ", ".join(f"`{text}`" if column.code else text for text in texts) or column.empty

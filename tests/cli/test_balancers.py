@@ -7,14 +7,14 @@ from typer.testing import CliRunner
 
 from equipoise.balancing import BALANCERS
 from equipoise.cli import app
-from equipoise.cli.balancers import balancers_as_markdown, list_balancers
+from equipoise.cli.lists import get_catalogue
 from equipoise.errors import UsageError
 
 PAGE = (Path(__file__).parents[2] / "docs" / "balancing.md").read_text(encoding="utf-8")
 
 
 def _run(*arguments):
-    return CliRunner().invoke(app, ["balancers", *arguments], env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, ["list", "balancers", *arguments], env={"COLUMNS": "200"})
 
 
 def test_the_table_has_every_balancer():
@@ -26,29 +26,27 @@ def test_the_table_has_every_balancer():
 
 
 def test_a_row_is_read_from_the_class():
-    rows = {row.name: row for row in list_balancers()}
-    assert rows["famo"]._asdict() == {
-        "name": "famo",
-        "summary": "Let all losses fall at one rate, judged by them after each update.",
-        "costs": "one more forward",
-        "options": ["lr: 0.025", "weight_decay: 0.001", "min_losses"],
-        "paper": "Liu et al., 2023, arXiv 2306.03792",
-    }
-    assert {name: rows[name].costs for name in ("dwa", "dao", "modo", "upgrad")} == {
+    rows = {name: cells for name, *cells in get_catalogue("balancers").table().rows}
+    assert rows["famo"] == [
+        "Let all losses fall at one rate, judged by them after each update.",
+        "one more forward",
+        ("lr: 0.025", "weight_decay: 0.001", "min_losses"),
+        "Liu et al., 2023, arXiv 2306.03792",
+    ]
+    assert {name: rows[name][1] for name in ("dwa", "dao", "modo", "upgrad")} == {
         "dwa": "losses only",
         "dao": "gradients at the features",
         "modo": "both halves of the batch",
         "upgrad": "gradients at the features; extra",
     }
-    assert rows["dao"].options[0] == "task_weights: true"
-    assert rows["static"].options == ["weights"]
-    assert all(row.summary.endswith(".") and "arXiv" not in row.summary for row in rows.values())
+    assert rows["dao"][2][0] == "task_weights: true"
+    assert rows["static"][2] == ("weights",)
+    assert all(summary.endswith(".") and "arXiv" not in summary for summary, *_ in rows.values())
 
 
 def test_the_page_on_balancing_is_up_to_date():
-    """Made by: equipoise balancers --markdown."""
-    assert balancers_as_markdown() in PAGE
-    assert _run("--markdown").output == balancers_as_markdown()
+    """Made by: equipoise list balancers --markdown."""
+    assert _run("--markdown").output in PAGE
 
 
 def test_the_page_says_which_balancers_have_the_common_options():

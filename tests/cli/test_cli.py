@@ -234,9 +234,8 @@ def test_mistakes_end_in_one_message(equipoise, trained, arguments, code, messag
     assert sorted(trained.rglob("*")) == before
 
 
-def test_keys_and_fetch_list_what_there_is(equipoise):
-    assert "train.epochs" in equipoise("keys")[1]
-    assert equipoise("keys", "--markdown")[1].startswith("| key |")
+def test_fetch_without_a_name_lists_the_starters(equipoise):
+    assert equipoise("fetch") == equipoise("list", "starters")
     assert "vader" in equipoise("fetch")[1]
 
 
@@ -245,7 +244,7 @@ def test_help_comes_without_loading_torch():
     code += "finally: print('torch' in sys.modules)"
     environment = {**os.environ, "COLUMNS": "200"}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    for command in ("quickstart", "check", "train", "compare", "evaluate", "predict", "fetch", "keys", "balancers"):
+    for command in ("quickstart", "check", "train", "compare", "evaluate", "predict", "fetch", "list"):
         assert command in result.stdout
     assert result.stdout.endswith("False\n")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from equipoise.config import RunConfig, dump_config, keys_as_markdown, list_keys, load_config, make_config
+from equipoise.config import RunConfig, dump_config, list_keys, load_config, make_config
 from equipoise.errors import UsageError
 from equipoise.kinds import Generation, Multilabel
 
@@ -287,7 +287,6 @@ def test_plain_data_is_checked_the_same_way():
 
 def test_every_key_has_a_sentence():
     assert [key.path for key in list_keys() if not key.description.endswith(".")] == []
-    assert "| `train.epochs` | `3.0` | Passes over the training rows" in keys_as_markdown()
 
 
 def test_paths_in_overrides_are_taken_from_the_working_folder(run_file, tmp_path, monkeypatch):

@@ -16,16 +16,15 @@ from equipoise.errors import EquipoiseError, UsageError
 from equipoise.terminal import notes_for_warnings
 
 from . import (
-    balancers,
     check,
     compare,
     difficulty,
     evaluate,
     experts,
     fetch,
-    keys,
+    former,
+    list_,
     merge,
-    operators,
     predict,
     quickstart,
     train,
@@ -48,12 +47,12 @@ for command in (
     evaluate.evaluate,
     predict.predict,
     merge.merge,
-    operators.operators,
     fetch.fetch,
-    keys.keys,
-    balancers.balancers,
 ):
     app.command()(command)
+app.command("list")(list_.list_)
+for hidden in (former.keys, former.balancers, former.operators):
+    app.command(hidden=True)(hidden)
 
 
 _INTERRUPTED = 130

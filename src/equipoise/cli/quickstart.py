@@ -36,6 +36,6 @@ What to try next
   {command} predict {here} "The plot is thin, but I loved every minute."
   {command} train {here}/config.yaml --set balance=equal --set output=runs/equal    # the same without balancing
   {command} evaluate {here} {here}/config.yaml --split dev
-  {command} keys                                                                      # what a run file may hold
+  {command} list keys                                                                 # what a run file may hold
 Your own data: README.md, "Your own file in five minutes"."""
     )

@@ -7,7 +7,7 @@ import typer
 
 from .device import Device
 
-RunFile = Annotated[Path, typer.Argument(help="The run file (YAML); `equipoise keys` lists what it may hold.")]
+RunFile = Annotated[Path, typer.Argument(help="The run file (YAML); `equipoise list keys` lists what it may hold.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(

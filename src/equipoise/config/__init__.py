@@ -4,7 +4,7 @@ from .curriculum import STAGED, CurriculumConfig
 from .loading import dump_config, load_config, make_config
 from .merging import MergeConfig, hide_password
 from .parsing import parse_yaml
-from .reference import Key, keys_as_markdown, list_keys
+from .reference import Key, list_keys
 from .schema import BalanceConfig, EvaluationConfig, RunConfig, TrainConfig
 from .sources import SourceConfig
 from .tasks import TaskConfig
@@ -22,7 +22,6 @@ __all__ = [
     "TrainConfig",
     "dump_config",
     "hide_password",
-    "keys_as_markdown",
     "list_keys",
     "load_config",
     "make_config",

@@ -34,7 +34,7 @@ class OperatorConfig(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str = Field(
-        "task_arithmetic", description="Merge operator, see `equipoise operators`; its options stand beside it."
+        "task_arithmetic", description="Merge operator, see `equipoise list operators`; its options stand beside it."
     )
 
     @property

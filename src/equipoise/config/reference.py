@@ -32,14 +32,6 @@ def list_keys(
                 yield from list_keys(choice, f"{path}.NAME." if named else f"{path}.", listed)
 
 
-def keys_as_markdown() -> str:
-    """Return the table as Markdown, for the documentation."""
-    lines = ["| key | default | what it is |", "|---|---|---|"]
-    for path, default, description in list_keys():
-        lines.append(f"| `{path}` | {default and f'`{default}`'} | {description.replace('|', '&#124;')} |")
-    return "\n".join(lines) + "\n"
-
-
 def _default(value: Any) -> str:
     if value is PydanticUndefined:
         return "required"

@@ -1,7 +1,7 @@
 """The run file's keys: type, default and one sentence each.
 
-This package is the only place that says what a run file may hold: validation, `equipoise keys`, the documentation and
-the errors are all made from it.
+This package is the only place that says what a run file may hold. Validation, errors, `equipoise list keys` and the
+documentation are all made from it.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ class BalanceConfig(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, ser_json_inf_nan="constants")
 
-    name: str = Field("dao", description="Balancer, see `equipoise balancers`; its options stand beside it.")
+    name: str = Field("dao", description="Balancer, see `equipoise list balancers`; its options stand beside it.")
     alignment: float = Field(
         0.0,
         ge=0,

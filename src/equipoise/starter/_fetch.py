@@ -26,6 +26,15 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "equipoise"
 
 
+def find_starter_folder(name: str) -> Path:
+    """Return the folder of a starter in the cache, where it lies once it is fetched.
+
+    Raises:
+        UsageError: there is no such starter.
+    """
+    return _folder(_starter(name))
+
+
 def is_fetched(name: str) -> bool:
     """Say whether a starter is in the cache, verified and complete.
 
@@ -95,7 +104,7 @@ def fetch(name: str) -> Path:
 
 def _starter(name: str) -> Starter:
     if name not in STARTERS:
-        raise UsageError(f"There is no starter '{name}'. {did_you_mean(name, STARTERS)}")
+        raise UsageError(f"there is no starter '{name}'. {did_you_mean(name, STARTERS)}")
     return STARTERS[name]
 
 
