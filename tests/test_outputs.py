@@ -7,11 +7,17 @@ from typer.testing import CliRunner
 
 from corpus import write_run
 from equipoise.cli import app
-from equipoise.errors import EquipoiseError, ModelError, OutputError, UsageError
+from equipoise.comparison.records import COMPARISON_OUTPUT
+from equipoise.errors import EquipoiseError, ModelError, OutputError, TrainingError, UsageError
+from equipoise.evolution.folder import HEADER as MERGE_HEADER
+from equipoise.evolution.folder import MERGE_OUTPUT
+from equipoise.experts.folder import EXPERTS_OUTPUT
+from equipoise.experts.folder import HEADER as EXPERTS_HEADER
 from equipoise.files import replace_folder
 from equipoise.modeling import MODEL_OUTPUT, load
 from equipoise.outputs import OutputKind, check_apart, check_output, check_output_file
-from equipoise.training import train
+from equipoise.training import train, trainer
+from equipoise.training.random_states import save_random_states
 
 KIND = OutputKind(
     "a thing",
@@ -219,6 +225,94 @@ def test_train_overwrites_no_run_that_holds_other_files(experts):
     assert "holds other files (model/mine.txt)" in str(error)
     assert (experts / "b/model/mine.txt").read_text() == "model/mine.txt"
     (experts / "b/model/mine.txt").unlink()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "checkpoints/notes.txt",
+        "checkpoints/sub/u.csv",
+        "checkpoints/checkpoint-3/u.csv",
+        "checkpoints/checkpoint-x/optimizer.pt",
+        "checkpoints/.notes",
+        "single-task/x/.notes",
+        "log.jsonl/u.csv",
+        "report.html/u.csv",
+        "curriculum.json/u.csv",
+    ],
+)
+@pytest.mark.parametrize("flag", ["--overwrite", "--resume"])
+def test_a_run_with_a_file_of_others_is_left_as_it_is(experts, tmp_path, file, flag):
+    shutil.copytree(experts / "b", tmp_path / "b")
+    taken = tmp_path / "b" / file.split("/")[0]
+    if taken.is_file():
+        taken.unlink()
+    put(tmp_path / "b", file)
+    arguments = ["train", next(experts.glob("*.yaml")), "--set", f"output={tmp_path / 'b'}", "--set", "train.seed=98"]
+    if flag == "--resume":
+        CliRunner().invoke(app, [str(argument) for argument in [*arguments, flag]])
+    else:
+        shown = file if file.startswith(("checkpoints", "single")) else taken.name
+        assert f"holds other files ({shown})" in str(equipoise(*arguments, flag))
+    assert (tmp_path / "b" / file).read_text() == file
+
+
+def test_a_run_that_ends_leaves_what_others_have_put_among_its_checkpoints(tmp_path, tiny_model, monkeypatch):
+    run_file = write_run(tmp_path, tiny_model, max_steps=3, evaluations=3)
+
+    def fail(file, device):
+        save_random_states(file, device)
+        if "checkpoint-2" in str(file):
+            put(file.parent, "mine.txt")
+            raise OSError("no")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, "save_random_states", fail)
+        with pytest.raises(TrainingError):
+            train(run_file)
+    checkpoints = put(tmp_path / "run/checkpoints", "notes.txt", "sub/u.csv", "checkpoint-1/u.csv")
+    assert (checkpoints / "checkpoint-1/optimizer.pt").exists()
+    train(run_file, resume=True)
+    assert [path for path in listing(checkpoints) if (checkpoints / path).is_file()] == [
+        "checkpoint-1/u.csv",
+        "checkpoint-2/mine.txt",
+        "notes.txt",
+        "sub/u.csv",
+    ]
+    with pytest.raises(OutputError, match=r"checkpoints/checkpoint-1/u\.csv"):
+        train(run_file, overwrite=True)
+
+
+@pytest.mark.parametrize("file", ["checkpoints/mine.txt", ".notes", "merge/mine.txt", "log.jsonl/mine.txt"])
+def test_experts_with_a_file_of_others_are_left_as_they_are(experts, tmp_path, file):
+    shutil.copytree(experts / "a", tmp_path / "experts/polarity")
+    (tmp_path / "experts/config.yaml").write_text(EXPERTS_HEADER)
+    assert list(EXPERTS_OUTPUT.strangers(tmp_path / "experts")) == []
+    if "log.jsonl" in file:
+        (tmp_path / "experts/polarity/log.jsonl").unlink()
+    put(tmp_path / "experts/polarity", file)
+    with pytest.raises(OutputError, match=f"holds other files .polarity/{file.split('/mine')[0]}"):
+        check_output(tmp_path / "experts", EXPERTS_OUTPUT)
+
+
+@pytest.mark.parametrize("file", ["predictions/mine.txt", "predictions/best/mine.txt", "merge.html/x", "data.json/x"])
+def test_a_merge_with_a_file_of_others_is_left_as_it_is(tmp_path, file):
+    put(tmp_path, "predictions/best/predictions.npz", "predictions/.tmpabc123")
+    (tmp_path / "config.yaml").write_text(MERGE_HEADER)
+    assert check_output(tmp_path, MERGE_OUTPUT)
+    put(tmp_path, file)
+    with pytest.raises(OutputError, match=f"holds other files .{file.removesuffix('/x')}"):
+        check_output(tmp_path, MERGE_OUTPUT)
+
+
+@pytest.mark.parametrize("file", ["runs/mine.log", "runs/dao/seed-0/mine.txt", "compare.html/x"])
+def test_a_comparison_with_a_file_of_others_is_left_as_it_is(tmp_path, file):
+    put(tmp_path, "runs/dao/seed-0.log", "runs/dao/trial-12.log")
+    (tmp_path / "settings.json").write_text('{"file": "settings of an Equipoise comparison"}')
+    assert check_output(tmp_path, COMPARISON_OUTPUT)
+    put(tmp_path, file)
+    with pytest.raises(OutputError, match=f"holds other files .{file.removesuffix('/x')}"):
+        check_output(tmp_path, COMPARISON_OUTPUT)
 
 
 @pytest.mark.parametrize("file", ["model/backbone/model.safetensors", "model/task_modules.safetensors"])

@@ -71,6 +71,18 @@ def check_output(folder: Path, kind: OutputKind, inputs: Inputs = ()) -> bool:
     return ours
 
 
+def misplaced(folder: Path, files: Iterable[str], folders: Iterable[str] = ()) -> list[str]:
+    """Return the names of ours under which something else lies: a folder where we write a file, a file where a folder.
+
+    Args:
+        folder: the folder that a command writes.
+        files: names of files that it writes there.
+        folders: names of folders that it writes there.
+    """
+    taken = [name for name in files if (folder / name).is_dir() and not (folder / name).is_symlink()]
+    return sorted([*taken, *(name for name in folders if (folder / name).exists() and not (folder / name).is_dir())])
+
+
 def check_output_file(file: Path, inputs: Inputs = ()) -> None:
     """Decide whether a command may write a file of JSON, and replace what lies there.
 

@@ -43,6 +43,11 @@ def is_temporary(folder: Path) -> bool:
     return match is not None and match["what"] == "new"
 
 
+def is_leftover_name(name: str) -> bool:
+    """Whether a name is one that is given to temporary files and folders, here or by safetensors."""
+    return _NAME.fullmatch(name) is not None or re.fullmatch(r"\.tmp\w{6}", name) is not None
+
+
 def move_in(temporary: Path, folder: Path) -> None:
     """Let a temporary folder take the place of a folder. After a kill, `clean_leftovers` puts back what lay there."""
     if not folder.exists():

@@ -1,6 +1,7 @@
 """The comparison's folder: its settings, and one line in `compare.jsonl` a finished run."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from equipoise.errors import TrainingError
 from equipoise.files import append_json_line, read_json_lines, write_json
 from equipoise.modeling import digest_base
-from equipoise.outputs import OutputKind
+from equipoise.outputs import OutputKind, misplaced
 from equipoise.temporaries import remove_folder
 from equipoise.training.description import fingerprint
 from equipoise.training.folder import strangers_among_runs
@@ -47,7 +48,10 @@ def describe_settings(runs: Sequence[RunFile], trials: int, single_task_epochs: 
 def _strangers(folder: Path) -> list[str]:
     """Return what would be lost with the runs of a comparison; only what it writes is removed."""
     found = strangers_among_runs(folder / RUNS)
-    return [f"{RUNS}/{name}" for name in found if not name.endswith(".log")]  # what a training printed
+    files = [name for name in _FILES if name != RUNS]
+    # What a training has printed is no stranger.
+    inner = [f"{RUNS}/{name}" for name in found if not re.fullmatch(r"(.*/)?(seed|trial)-\d+\.log", name)]
+    return [*misplaced(folder, files, [RUNS]), *inner]
 
 
 COMPARISON_OUTPUT = OutputKind(

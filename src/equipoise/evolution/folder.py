@@ -12,8 +12,8 @@ from equipoise.errors import TrainingError
 from equipoise.files import append_json_line, read_json_lines, starts_with, write_json, write_text
 from equipoise.locks import LockedError, Waiting, hold
 from equipoise.modeling import model_strangers
-from equipoise.outputs import OutputKind, check_output
-from equipoise.temporaries import clean_leftovers_in, remove_folder
+from equipoise.outputs import OutputKind, check_output, misplaced
+from equipoise.temporaries import clean_leftovers_in, is_leftover_name, remove_folder
 from equipoise.training.description import check_same_inputs
 from equipoise.training.folder import changed_settings, inputs_of, make_folder
 
@@ -23,6 +23,7 @@ SEARCHES, PREDICTIONS, MODEL = "searches.log", "predictions", "model"
 _FILES = (_JOURNAL, "merge.html", "merge.json", SEARCHES, PREDICTIONS, MODEL, "data.json", _LOCKS, _CONFIG)
 """All that a merge writes, in the order of its removal: first what says that something is finished, last the file by
 which its folder is known."""
+_FOLDERS = (PREDICTIONS, MODEL)
 _POLL = 1.0
 
 
@@ -32,10 +33,18 @@ def _is_ours(folder: Path) -> bool:
 
 def _strangers(folder: Path) -> list[str]:
     """Return what would be lost with a merge; only what it writes is removed."""
-    return [f"{MODEL}/{name}" for name in model_strangers(folder / MODEL)] if (folder / MODEL).is_dir() else []
+    files = [name for name in _FILES if name not in (*_FOLDERS, _LOCKS)]
+    of_model = model_strangers(folder / MODEL) if (folder / MODEL).is_dir() else []
+    scored = [path for path in sorted((folder / PREDICTIONS).rglob("*")) if path.is_symlink() or not path.is_dir()]
+    others = [path for path in scored if path.name != "predictions.npz" and not is_leftover_name(path.name)]
+    return [
+        *misplaced(folder, files, _FOLDERS),
+        *(f"{MODEL}/{name}" for name in of_model),
+        *(path.relative_to(folder).as_posix() for path in others),
+    ]
 
 
-_MERGE_OUTPUT = OutputKind("a merge", _is_ours, _strangers)
+MERGE_OUTPUT = OutputKind("a merge", _is_ours, _strangers)
 
 
 class MergeFolder:
@@ -54,7 +63,7 @@ class MergeFolder:
         Raises:
             OutputError: see `equipoise.outputs.check_output`.
         """
-        check_output(self.path, _MERGE_OUTPUT, inputs_of(config))
+        check_output(self.path, MERGE_OUTPUT, inputs_of(config))
 
     def open(self, config: RunConfig, data: Mapping[str, Any], overwrite: bool) -> None:
         """Begin a merge, or make sure that it is this run file's.

@@ -6,7 +6,7 @@ from typing import Any
 
 from equipoise.config import RunConfig, dump_config
 from equipoise.files import append_json_line, read_json_lines, starts_with, write_json, write_text
-from equipoise.outputs import OutputKind
+from equipoise.outputs import OutputKind, misplaced
 from equipoise.temporaries import remove_folder
 from equipoise.training.description import check_same_inputs
 from equipoise.training.folder import check_same, is_run, run_strangers
@@ -19,7 +19,9 @@ _FILES = ("experts.html", _JOURNAL, "data.json", _CONFIG)
 
 def _strangers(folder: Path) -> list[str]:
     """Return what would be lost with the experts' runs; nothing else is removed."""
-    return [f"{run.name}/{found}" for run in sorted(folder.iterdir()) if is_run(run) for found in run_strangers(run)]
+    runs = [path for path in sorted(folder.iterdir()) if is_run(path)]
+    inner = [f"{run.name}/{name}" for run in runs for name in run_strangers(run, whole=True)]
+    return [*misplaced(folder, _FILES), *inner]
 
 
 def _is_ours(folder: Path) -> bool:

@@ -1,7 +1,9 @@
 """Checkpoints of a run: complete ones only, the best and the latest kept."""
 
 import json
-import shutil
+import re
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from transformers import TrainerState
@@ -10,16 +12,22 @@ from transformers.trainer import TRAINER_STATE_NAME
 from equipoise.digests import digest_folder, find_damage
 from equipoise.errors import TrainingError
 from equipoise.files import write_json
-from equipoise.temporaries import clean_leftovers_in
+from equipoise.temporaries import clean_leftovers_in, is_leftover_name, remove_folder
 
 _COMPLETE = "complete"
+_WRITTEN = re.compile(
+    r"complete|trainer_state\.json|training_args\.bin|model\.safetensors|(optimizer|scheduler|scaler|balancer)\.pt"
+    r"|rng_state(_\d+)?\.pth"
+)
+"""The files of a checkpoint."""
 
 
 def mark_complete(checkpoint: Path) -> None:
     """Declare that everything in a checkpoint is written; called last."""
     # What a kill has left in here goes when the declaration is written, and must not be in it.
     clean_leftovers_in(checkpoint)
-    write_json(checkpoint / _COMPLETE, digest_folder(checkpoint))
+    digests = digest_folder(checkpoint).items()
+    write_json(checkpoint / _COMPLETE, {name: digest for name, digest in digests if _is_written([name])})
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -70,15 +78,58 @@ def checkpoint_at(folder: Path, step: int) -> Path:
     return folder / f"checkpoint-{step}"
 
 
-def remove_others(folder: Path, keep: set[int]) -> None:
-    """Remove every checkpoint, complete or not, but those of the steps to keep."""
+def checkpoint_strangers(folder: Path) -> list[str]:
+    """Return what lies among checkpoints and was not written by a run, as paths below their folder."""
+    checkpoints = {checkpoint.name for checkpoint in _checkpoints(folder)}
+    found = []
+    for path in _files_in(folder):
+        first, *inner = path.parts
+        if not is_leftover_name(first) and (first not in checkpoints or not _is_written(inner)):
+            found.append(path.as_posix())
+    return found
+
+
+def remove_checkpoints(folder: Path, keep: Collection[int] = ()) -> None:
+    """Remove every checkpoint, complete or not, but those of the steps to keep; and the folder, if it is empty then.
+
+    What a run has not written stays.
+    """
     for checkpoint in _checkpoints(folder):
         if _step(checkpoint) not in keep:
-            shutil.rmtree(checkpoint)
+            remove_checkpoint(checkpoint)
+    clean_leftovers_in(folder)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def remove_checkpoint(checkpoint: Path) -> None:
+    """Remove a checkpoint; of one that holds other files only what a run has written."""
+    files = _files_in(checkpoint)
+    ours = [path for path in files if _is_written(path.parts)]
+    if len(ours) == len(files):
+        with suppress(OSError):  # of a disk that is full
+            remove_folder(checkpoint)
+            return
+    (checkpoint / _COMPLETE).unlink(missing_ok=True)  # first, so that it is known to be none
+    for path in ours:
+        (checkpoint / path).unlink(missing_ok=True)
+    with suppress(OSError):
+        checkpoint.rmdir()
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return what is no folder, as sorted paths below `folder`."""
+    return [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir()]
+
+
+def _is_written(path: Sequence[str]) -> bool:
+    """Whether a run writes a file of this path, in parts, into a checkpoint."""
+    return is_leftover_name(path[0]) or _WRITTEN.fullmatch("/".join(path)) is not None
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdecimal()]
+    found = [path for path in folder.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdecimal()]
+    return [path for path in found if path.is_dir()]
 
 
 def _step(checkpoint: Path) -> int:

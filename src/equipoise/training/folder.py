@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,9 +20,10 @@ from equipoise.evaluation import Predictions, Record, as_stored
 from equipoise.files import starts_with, write_bytes, write_json, write_text
 from equipoise.locks import LockedError, hold, owner_of
 from equipoise.modeling import model_strangers
-from equipoise.outputs import OutputKind, check_apart, check_output
-from equipoise.temporaries import clean_leftovers_in, remove_folder
+from equipoise.outputs import OutputKind, check_apart, check_output, misplaced
+from equipoise.temporaries import clean_leftovers_in, is_leftover_name, remove_folder
 
+from .checkpoints import checkpoint_strangers, remove_checkpoints
 from .description import check_same_inputs
 
 SINGLE_TASK, SINGLE_TASK_RESULTS = "single-task", "single-task.json"
@@ -41,11 +43,9 @@ _RUN_FILES = frozenset(
         "summary.json",
         "report.html",
         SINGLE_TASK_RESULTS,
-        SINGLE_TASK,
-        MODEL,
-        CHECKPOINTS,
     ]
 )
+_RUN_FOLDERS = frozenset([SINGLE_TASK, MODEL, CHECKPOINTS])
 """All that a run writes into its folder."""
 EXPERTS, MERGE, DIFFICULTY = "experts", "merge", "difficulty"
 """Folders that may stand in a run's folder and are none of its files: experts, their merge, difficulty."""
@@ -98,17 +98,28 @@ def is_finished(folder: Path) -> bool:
     return (folder / "report.html").exists()
 
 
-def run_strangers(folder: Path) -> list[str]:
-    """Return what lies in a run's folder and is not the run's, nor of a command that writes beside it."""
-    names = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
-    return [name for name in names if name not in _RUN_FILES | _BESIDE] + _inner_strangers(folder)
+def run_strangers(folder: Path, whole: bool = False) -> list[str]:
+    """Return what lies in a run's folder and is not the run's.
+
+    Args:
+        folder: the run's folder.
+        whole: the folder is removed as a whole, with what begins with a dot and what other commands write beside a run.
+    """
+    names = [name for name in sorted(os.listdir(folder)) if name not in _RUN_FILES | _RUN_FOLDERS]
+    if whole:
+        unknown = [name for name in names if name != LOCK and not is_leftover_name(name)]
+    else:
+        unknown = [name for name in names if name not in _BESIDE and name[0] != "."]
+    among = [f"{CHECKPOINTS}/{name}" for name in checkpoint_strangers(folder / CHECKPOINTS)]
+    return unknown + _inner_strangers(folder) + among
 
 
 def _inner_strangers(folder: Path) -> list[str]:
-    """Those that would be lost with the run's model and its single-task runs."""
+    """Those that would be lost with the run's files, its model and its single-task runs."""
+    taken = misplaced(folder, _RUN_FILES, _RUN_FOLDERS)
     of_model = model_strangers(folder / MODEL) if (folder / MODEL).is_dir() else []
     alone = strangers_among_runs(folder / SINGLE_TASK)
-    return [*(f"{MODEL}/{found}" for found in of_model), *(f"{SINGLE_TASK}/{found}" for found in alone)]
+    return [*taken, *(f"{MODEL}/{found}" for found in of_model), *(f"{SINGLE_TASK}/{found}" for found in alone)]
 
 
 def strangers_among_runs(folder: Path) -> list[str]:
@@ -116,9 +127,9 @@ def strangers_among_runs(folder: Path) -> list[str]:
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.is_dir():
-            inner = run_strangers(path) if is_run(path) else strangers_among_runs(path)
+            inner = run_strangers(path, whole=True) if is_run(path) else strangers_among_runs(path)
             found += [f"{path.name}/{name}" for name in inner]
-        elif path.name[0] != "." and path.name not in _RUN_FILES:
+        elif path.name not in _RUN_FILES | {LOCK} and not is_leftover_name(path.name):
             found.append(path.name)
     return found
 
@@ -131,7 +142,7 @@ def is_run(folder: Path) -> bool:
 RUN_OUTPUT = OutputKind("a run", is_run, run_strangers, _BESIDE)
 """What `equipoise train` writes, and may replace."""
 _RESUMED_RUN = replace(RUN_OUTPUT, strangers=_inner_strangers)
-"""The same where nothing but the model is replaced."""
+"""The same where files and the model are replaced; among the checkpoints what is no run's stays where it is."""
 
 
 def check_run_output(config: RunConfig, resume: bool, overwrite: bool) -> None:
@@ -208,7 +219,7 @@ def tidy_finished(folder: Path) -> None:
         return
     # A folder that cannot be written, or in which another process is, stays as it is.
     with suppress(TrainingError, OSError), lock_folder(folder):
-        remove_folder(folder / CHECKPOINTS)
+        remove_checkpoints(folder / CHECKPOINTS)
 
 
 def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: bool) -> None:
@@ -218,7 +229,8 @@ def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: b
     else:
         # Only what a run writes is ever removed; first the file by which a finished run is known, last the one by which
         # a run is known, so that what a kill leaves is an unfinished run.
-        for name in sorted(_RUN_FILES, key=lambda name: (name == "config.yaml") - (name == "report.html")):
+        written = _RUN_FILES | _RUN_FOLDERS
+        for name in sorted(written, key=lambda name: (name == "config.yaml") - (name == "report.html")):
             remove_folder(folder / name)
         write_text(folder / "config.yaml", HEADER + dump_config(config))
     if resume and (folder / "data.json").exists():

@@ -31,12 +31,11 @@ from equipoise.evaluation import (
 from equipoise.files import write_json
 from equipoise.modeling import MultiTaskModel
 from equipoise.reporting import write_report
-from equipoise.temporaries import remove_folder
 
 from .budget import count_steps
 from .building import build_model, encode_table
 from .callbacks import ProgressSlot
-from .checkpoints import check_checkpoint, checkpoint_at, has_ended, latest_checkpoint, read_state
+from .checkpoints import check_checkpoint, checkpoint_at, has_ended, latest_checkpoint, read_state, remove_checkpoints
 from .description import describe_inputs, installed_versions
 from .folder import (
     CHECKPOINTS,
@@ -233,7 +232,7 @@ def _finish(
     }
     write_json(folder / "summary.json", summary)
     write_report(folder)
-    remove_folder(folder / CHECKPOINTS)
+    remove_checkpoints(folder / CHECKPOINTS)
 
 
 def _predict(

@@ -1,8 +1,7 @@
 """The training loop: a `transformers.Trainer` that balances several losses."""
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -24,7 +23,7 @@ from equipoise.errors import TrainingError
 from equipoise.modeling import FrozenLayers, MultiTaskModel, plain_attention, quiet_transformers
 
 from .callbacks import Patience, ProgressSlot, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
-from .checkpoints import checkpoint_at, damaged, mark_complete, remove_others
+from .checkpoints import checkpoint_at, damaged, mark_complete, remove_checkpoint, remove_checkpoints
 from .mixin import BalancedTrainerMixin, TaskLosses
 from .precision import compute_type, computing_in
 from .processes import in_first, is_first, join_processes, on_cpus
@@ -234,10 +233,11 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         except (OSError, RuntimeError, SafetensorError) as error:
             # Other processes come here when the first one is gone, which may have completed the checkpoint.
             if self.args.should_save:
-                shutil.rmtree(checkpoint, ignore_errors=True)
+                with suppress(OSError):
+                    remove_checkpoint(checkpoint)
             raise _not_saved(checkpoint, error) from error
         if self.args.should_save:
-            remove_others(folder, keep={self.state.global_step, self.state.best_global_step or 0})
+            remove_checkpoints(folder, keep={self.state.global_step, self.state.best_global_step or 0})
         self.accelerator.wait_for_everyone()
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
