@@ -17,6 +17,7 @@ from equipoise.files import replace_folder
 from equipoise.modeling import MODEL_OUTPUT, load
 from equipoise.outputs import OutputKind, check_apart, check_output, check_output_file
 from equipoise.training import train, trainer
+from equipoise.training.checkpoints import mark_complete
 from equipoise.training.random_states import save_random_states
 
 KIND = OutputKind(
@@ -136,6 +137,7 @@ def test_a_replaced_folder_follows_the_umask(tmp_path, umask):
         for _ in range(2):
             with replace_folder(tmp_path / "folder") as new:
                 (new / "file").write_text("content")
+                (new / "file").chmod(0o600)  # as safetensors does
     finally:
         os.umask(before)
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o777 & ~umask
@@ -178,6 +180,16 @@ def experts(tmp_path_factory, tiny_model):
     finally:
         os.umask(before)
     return place
+
+
+def test_a_checkpoint_follows_the_umask(tmp_path):
+    before = os.umask(0o022)
+    try:
+        put(tmp_path, "checkpoint-1/model.safetensors").joinpath("checkpoint-1/model.safetensors").chmod(0o600)
+        mark_complete(tmp_path / "checkpoint-1")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "checkpoint-1").iterdir()} == {0o644}
 
 
 def test_a_run_follows_the_umask(experts):

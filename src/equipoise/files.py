@@ -5,13 +5,13 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from equipoise.errors import DataError, EquipoiseError, UsageError
-from equipoise.temporaries import clean_leftovers, is_temporary, move_in, temporary_file, temporary_folder
+from equipoise.temporaries import clean_leftovers, follow_umask, is_temporary, move_in, temporary_file, temporary_folder
 
 LONGEST_NAME = 200
 """Bytes of the name of a file or folder to write, at most: a temporary name adds to it, and systems bear 255."""
@@ -180,10 +180,15 @@ def check_writable(path: str | Path) -> None:
 
 
 @contextmanager
-def replace_folder(folder: str | Path) -> Iterator[Path]:
+def replace_folder(folder: str | Path, check: Callable[[], object] = lambda: None) -> Iterator[Path]:
     """Yield a temporary folder beside `folder` that takes its place when the block ends without an error.
 
     What lies there is removed: call `equipoise.outputs.check_output` first, which says whether it may be.
+
+    Args:
+        folder: the folder to write.
+        check: is called right before, and raises where the folder may no longer be replaced: another process may have
+            written it in the meantime.
     """
     # Where a link leads, the folder that it leads to is replaced; "." has no name of its own.
     folder = Path(folder).resolve()
@@ -195,4 +200,6 @@ def replace_folder(folder: str | Path) -> Iterator[Path]:
     clean_leftovers(folder)
     with temporary_folder(folder) as temporary:
         yield temporary
+        follow_umask(temporary)
+        check()
         move_in(temporary, folder)

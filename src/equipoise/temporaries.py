@@ -48,6 +48,14 @@ def is_leftover_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None or re.fullmatch(r"\.tmp\w{6}", name) is not None
 
 
+def follow_umask(folder: Path) -> None:
+    """Give the files in a folder that was just made the mode of new files: safetensors writes for the owner alone."""
+    mode = stat.S_IMODE(folder.stat().st_mode) & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(mode)
+
+
 def move_in(temporary: Path, folder: Path) -> None:
     """Let a temporary folder take the place of a folder. After a kill, `clean_leftovers` puts back what lay there."""
     if not folder.exists():

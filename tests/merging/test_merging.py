@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -214,6 +215,7 @@ def test_what_cannot_be_merged_is_refused(tmp_path, tiny_llm, tiny_model):
         (["llm"], {"weights": {}}, UsageError, "there is no weight for 'llm'"),
         (["llm"], {"weights": {"llm": float("nan")}}, UsageError, "the weight of 'llm' is nan"),
         (["llm"], {"modules": "drop"}, UsageError, "found 'drop', expected one of keep, average, error"),
+        (["full"], {"base": str(tiny_model), "rank": 2}, ModelError, r"no weights of linear layers .*leave --rank out"),
         (["llm"], {"rank": 0}, UsageError, "found 0, expected 1 or more"),
     ]
     for names, options, kind, message in cases:
@@ -222,6 +224,23 @@ def test_what_cannot_be_merged_is_refused(tmp_path, tiny_llm, tiny_model):
         assert not (tmp_path / "out").exists()
     with pytest.raises(OutputError, match="holds other files"):
         merge([tmp_path / "llm"], tmp_path / "full")
+
+
+def test_what_another_process_has_written_in_the_meantime_stays(tmp_path, tiny_llm, monkeypatch):
+    save_model(tmp_path / "a", tiny_llm, one(polarity="head"), 1)
+    merging = sys.modules[merge.__module__]
+    write = merging.put_factors
+
+    def merge_beside(*arguments):
+        write(*arguments)
+        monkeypatch.setattr(merging, "put_factors", write)
+        merge([tmp_path / "a"], tmp_path / "out", weights={"a": 0.5})
+
+    monkeypatch.setattr(merging, "put_factors", merge_beside)
+    with pytest.raises(OutputError, match="found a model there"):
+        merge([tmp_path / "a"], tmp_path / "out")
+    assert json.loads((tmp_path / "out/merge.json").read_text())["weights"] == {"a": 0.5}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "out"]
 
 
 @pytest.mark.parametrize("options", [{}, {"rank": 2}])

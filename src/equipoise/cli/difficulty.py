@@ -22,10 +22,14 @@ def difficulty(run_file: RunFile, set_: Set = None, device: Device = None) -> No
     config = load_config(run_file, set_ or ())
     folder = config.output / DIFFICULTY
     clean_leftovers(folder)
-    check_output(folder, DIFFICULTY_OUTPUT, inputs_of(config))
+
+    def check_free() -> None:
+        check_output(folder, DIFFICULTY_OUTPUT, inputs_of(config))
+
+    check_free()
     measured = measure_difficulty(config)
     results = gather_difficulty(measured)
-    with replace_folder(folder) as written:
+    with replace_folder(folder, check_free) as written:
         write_examples(written, measured.difficulty)
         write_difficulty(written, results)
     console = Console()

@@ -1,7 +1,7 @@
 """Task vectors as LoRA adapters."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,6 +113,23 @@ def name_as_trained(folder: Path, outer: str) -> None:
     write_json(folder / CONFIG_NAME, settings)
 
 
+def check_adaptable(tensors: Iterable[str], linear: Collection[str]) -> None:
+    """Refuse to bring tensors into an adapter that are no weights of linear layers, such as biases and norms.
+
+    Args:
+        tensors: the names of those that change.
+        linear: the names of the weights of linear layers.
+
+    Raises:
+        ModelError: some are none.
+    """
+    if other := [tensor for tensor in tensors if tensor not in linear]:
+        raise ModelError(
+            f"merge: {len(other)} tensors that differ from the base are no weights of linear layers ('{other[0]}', …), "
+            "which an adapter could change; fold the merge into the weights (leave --rank out)."
+        )
+
+
 def put_factors(backbone: PreTrainedModel, factors: Mapping[str, Factors], base: str) -> None:
     """Put low-rank matrices onto a backbone as a LoRA adapter, in place.
 
@@ -124,14 +141,8 @@ def put_factors(backbone: PreTrainedModel, factors: Mapping[str, Factors], base:
     Raises:
         ModelError: a tensor is no weight of a linear layer.
     """
-    parts = dict(backbone.named_modules())
     names = {tensor: tensor.removesuffix(".weight") for tensor in factors}
-    other = [tensor for tensor, name in names.items() if not isinstance(parts.get(name), nn.Linear)]
-    if other:
-        raise ModelError(
-            f"merge: {len(other)} tensors that differ from the base are no weights of linear layers ('{other[0]}', …), "
-            "which an adapter could change; fold the merge into the weights (leave --rank out)."
-        )
+    check_adaptable(names, {f"{name}.weight" for name, part in backbone.named_modules() if isinstance(part, nn.Linear)})
     ranks = {names[tensor]: one.down.shape[0] for tensor, one in factors.items()}
     rank = max(ranks.values())
     # alpha = rank: nothing is scaled.

@@ -1,6 +1,6 @@
 """One model of several experts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .base import Base
 from .experts import Expert, Kind, common_base, find_experts
 from .fates import account
 from .heads import Heads, copy_carried, plan_heads, save_heads, save_with_head
-from .low_rank import Factors, name_as_trained, put_factors, relative_error, sum_of_factors, truncated
+from .low_rank import Factors, check_adaptable, name_as_trained, put_factors, relative_error, sum_of_factors, truncated
 from .operators import make_merge_operator
 from .own_heads import Combined, Modules, combine_models
 from .vector import Vector
@@ -105,9 +105,13 @@ def merge(
     output = Path(output)
     clean_leftovers(output.resolve())
     how = _modules(modules)
-    occupied = check_output(output, MODEL_OUTPUT, [(str(folder), Path(folder)) for folder in folders])
-    if occupied and not overwrite:
-        raise OutputError(f"{output}: found a model there; replace it with --overwrite, or choose another folder.")
+
+    def check_free() -> None:
+        occupied = check_output(output, MODEL_OUTPUT, [(str(folder), Path(folder)) for folder in folders])
+        if occupied and not overwrite:
+            raise OutputError(f"{output}: found a model there; replace it with --overwrite, or choose another folder.")
+
+    check_free()
     if rank is not None and rank < 1:
         raise UsageError(f"--rank: found {rank}, expected 1 or more.")
     merger = make_merge_operator(operator, **(options or {}))
@@ -140,7 +144,7 @@ def merge(
             f"merge: with these weights nothing differs from the base '{whole.name}'; give trained experts, or other "
             "weights."
         )
-    factors = _factors(vectors, merged, merger.coefficients(given, survey), rank)
+    factors = _factors(vectors, merged, merger.coefficients(given, survey), rank, whole.linear)
     made = Merge(
         folder=output,
         operator=operator,
@@ -155,7 +159,7 @@ def merge(
         tensors=account(experts, vectors, weights, models, combined, heads),
         named={expert.name: expert.base for expert in experts if expert.base is not None},
     )
-    with writing_model(output), replace_folder(output) as target:
+    with writing_model(output), replace_folder(output, check_free) as target:
         if factors is None:
             _write_weights(whole, combined, heads, merged, target)
         else:
@@ -186,10 +190,13 @@ def _factors(
     merged: Mapping[str, Tensor],
     coefficients: Mapping[str, float] | None,
     rank: int | None,
+    linear: Collection[str],
 ) -> dict[str, Factors] | None:
     """Bring a merge into low rank: as asked, or exactly where that can be; None folds it into the weights."""
     if rank is not None:
-        return {key: truncated(tensor, rank) for key, tensor in merged.items() if tensor.any()}
+        changed = {key: tensor for key, tensor in merged.items() if tensor.any()}
+        check_adaptable(changed, linear)
+        return {key: truncated(tensor, rank) for key, tensor in changed.items()}
     if coefficients is None:
         return None
     parts = {name: vectors[name].factors for name in coefficients}

@@ -295,8 +295,12 @@ class MultiTaskModel(nn.Module):
                 f"{folder}: a model with an adapter is saved without its base, whose name is needed to load it; give "
                 "it to MultiTaskModel (base)."
             )
-        check_output(folder, MODEL_OUTPUT)
-        with writing_model(folder), replace_folder(folder) as target, quiet_transformers():
+
+        def free() -> bool:
+            return check_output(folder, MODEL_OUTPUT)
+
+        free()
+        with writing_model(folder), replace_folder(folder, free) as target, quiet_transformers():
             self._write(target)
 
     @classmethod

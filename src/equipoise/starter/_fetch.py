@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from equipoise.errors import UsageError, did_you_mean
-from equipoise.temporaries import clean_leftovers, temporary_folder
+from equipoise.temporaries import clean_leftovers, follow_umask, temporary_folder
 
 from ._archive import unpack
 from ._catalogue import STARTERS, Starter
@@ -91,6 +91,7 @@ def fetch(name: str) -> Path:
                 with console.status(f"Converting {starter.archive}"):
                     starter.prepare(unpacked)
                     _verify(starter, unpacked, starter.derived)
+            follow_umask(unpacked)
             if not is_fetched(name):
                 _publish(starter, unpacked, folder)
     except OSError as error:

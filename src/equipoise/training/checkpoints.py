@@ -12,7 +12,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from equipoise.digests import digest_folder, find_damage
 from equipoise.errors import TrainingError
 from equipoise.files import write_json
-from equipoise.temporaries import clean_leftovers_in, is_leftover_name, remove_folder
+from equipoise.temporaries import clean_leftovers_in, follow_umask, is_leftover_name, remove_folder
 
 _COMPLETE = "complete"
 _WRITTEN = re.compile(
@@ -26,6 +26,7 @@ def mark_complete(checkpoint: Path) -> None:
     """Declare that everything in a checkpoint is written; called last."""
     # What a kill has left in here goes when the declaration is written, and must not be in it.
     clean_leftovers_in(checkpoint)
+    follow_umask(checkpoint)
     digests = digest_folder(checkpoint).items()
     write_json(checkpoint / _COMPLETE, {name: digest for name, digest in digests if _is_written([name])})
 
