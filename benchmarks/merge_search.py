@@ -2,7 +2,7 @@
 
 Four experts of a base are merged by the same coefficients, drawn at random, in turns:
 
-in memory   what `equipoise merge RUN.yaml` does: the merged task vector is added to the one live model, and the base's
+in memory   what `equipoise search RUN.yaml` does: the merged task vector is added to the one live model, and the base's
             tensors are put back afterwards; what does not depend on the coefficients is kept for the next candidate
 mergekit    mergekit's `run_merge` writes the merged checkpoint, and transformers loads it
 

@@ -27,7 +27,7 @@ CASES = [
     _given("a byte that is not UTF-8", "row 1: found a byte that is not UTF-8 (0xe9)", "caf\udce9"),
     _given("half a character", "row 1: found half of a surrogate pair", "\ud83d"),
     _given("too long a text", "found a text of 1,000,001 characters", "x" * 1_000_001),
-    _given("no such .txt", "It is taken for a file, since it ends in .txt", "nowhere.txt"),
+    _given("no such .txt", "It is read as a file because it ends in .txt", "nowhere.txt"),
     _given("no such .csv", "nowhere.csv: found no such file", "nowhere.csv"),
     _given("a folder", "is a file or folder, expected texts", ".", code=2),
     _given("a file of another ending", "run.yaml: is a file or folder, expected texts", "run.yaml", code=2),

@@ -124,12 +124,10 @@ def test_predict_tells_texts_from_files(equipoise, trained, tmp_path, monkeypatc
     here = ("predict", trained / "run", "--task", "intensity")
     code, out, err = equipoise(*here, "Loved it, details in review.txt")
     assert (code, json.loads(out)["text"]) == (0, "Loved it, details in review.txt")
-    assert "note: there is no file 'Loved it, details in review.txt'; it is answered as a text." in err
+    assert "note: there is no file 'Loved it, details in review.txt'; it is read as a text." in err
     code, out, err = equipoise(*here, "review.txt")
     assert (code, out) == (1, "")
-    assert (
-        "review.txt: cannot be read (No such file or directory). It is taken for a file, since it ends in .txt" in err
-    )
+    assert "review.txt: cannot be read (No such file or directory). It is read as a file because it ends in .txt" in err
     (tmp_path / "my review.txt").write_text("good film\n")
     assert json.loads(equipoise(*here, "my review.txt")[1])["text"] == "good film"
     assert equipoise(*here, "很" * 200)[0] == 0  # a file's name cannot be that long, a text can

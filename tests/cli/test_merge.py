@@ -65,7 +65,6 @@ def test_options_reach_the_operator(experts):
         (["--operator", "ties", "--option", "denity=1"], "'ties' has no option 'denity'. Did you mean 'density'?"),
         (["--operator", "ties", "--option", "density=high"], "density"),
         (["--operator", "regmean"], "needs the statistics 'inputs'"),
-        (["--modules", "all"], "found 'all', expected one of keep, average, error"),
         (["--base", "nowhere/at-all"], "cannot be loaded"),
     ],
 )
@@ -75,13 +74,20 @@ def test_mistakes(experts, arguments, message):
     assert not (experts / "out").exists()
 
 
-def test_a_run_file_is_searched(tmp_path, tiny_model):
+def test_the_former_name_of_an_option_still_works(experts):
+    assert _run(experts, "--modules", "error").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["search", "merge"])
+def test_a_run_file_is_searched(tmp_path, tiny_model, command):
     data = run_data(tmp_path, tiny_model, epochs=1, evaluations=1)
     data["merge"] = {"candidates": 10, "stages": ["one"], "rivals": ["uniform"], "joint": False}
     run_file = write_data(tmp_path, data)
-    result = CliRunner().invoke(app, ["merge", str(run_file), "--set", "merge.weak.rows=8"])
+    result = CliRunner().invoke(app, [command, str(run_file), "--set", "merge.weak.rows=8"])
     assert result.exit_code == 0, result.output
     assert all(name in result.output for name in ("evolved:one", "uniform", "intensity", "run/merge/merge.html"))
+    note = f"note: `equipoise merge {run_file}` is now `equipoise search {run_file}`.\n"
+    assert (note in result.stderr) == (command == "merge")
     assert json.loads((tmp_path / "run" / "merge" / "merge.json").read_text())["best"] == "one"
     answer = CliRunner().invoke(app, ["predict", str(tmp_path / "run" / "merge"), "so good", "--pair", "film"])
     assert set(json.loads(answer.output)) == {"text", "pair", "intensity", "polarity", "towards"}
@@ -90,8 +96,8 @@ def test_a_run_file_is_searched(tmp_path, tiny_model):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run.yaml", "-o", "out"], "found --output with the run file run.yaml, which says how to merge"),
-        (["run.yaml", "--operator", "ties", "--seed", "1"], "found --operator and --seed with the run file"),
+        (["run.yaml", "-o", "out"], "If it is a run file, `equipoise search run.yaml` merges its experts"),
+        (["run.yaml", "--operator", "ties", "--seed", "1"], "merge: run.yaml is not a folder"),
         (["nowhere.yaml"], "nowhere.yaml"),
         (["one", "two"], "--output: found none, expected the folder to write"),
         (["one", "two", "-o", "out", "--set", "a=1"], "--set goes with a run file, found folders"),

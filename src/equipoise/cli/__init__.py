@@ -27,6 +27,7 @@ from . import (
     merge,
     predict,
     quickstart,
+    search,
     train,
 )
 
@@ -46,10 +47,11 @@ for command in (
     experts.experts,
     evaluate.evaluate,
     predict.predict,
-    merge.merge,
-    fetch.fetch,
+    search.search,
 ):
     app.command()(command)
+app.command(context_settings={"token_normalize_func": merge.current_name})(merge.merge)
+app.command()(fetch.fetch)
 app.command("list")(list_.list_)
 for hidden in (former.keys, former.balancers, former.operators):
     app.command(hidden=True)(hidden)
@@ -106,7 +108,7 @@ def _run() -> int:
 def _explain(error: typer.TyperException) -> int:
     """Print what is wrong with the command line, and return the exit code."""
     context = getattr(error, "ctx", None)
-    message = error.format_message()
+    message = error.format_message().replace("Value error, ", "")  # pydantic's words, not ours
     end = "" if message.endswith((".", "?")) else "."
     hint = f" See `{context.command_path} --help`." if context is not None else ""
     print(f"usage: {EquipoiseError(message + end + hint)}", file=sys.stderr)

@@ -1,35 +1,48 @@
 """`equipoise check`."""
 
-from .device import Device
-from .train import RunFile, Set
+from typing import TYPE_CHECKING
+
+from .options import Device, RunFile, Set
+
+if TYPE_CHECKING:
+    from equipoise.data import Table
+    from equipoise.terminal import ListTable
 
 
 def check(run_file: RunFile, set_: Set = None, device: Device = None) -> None:
-    """Check a run file, its data and its model, and show what a language model is asked; nothing is trained."""
+    """Check a run file, its data and its model without training, and show the prompts of a language model."""
     from equipoise.config import load_config
 
-    config = load_config(run_file, set_ or ())  # a mistake in it is told before the heavy imports
+    config = load_config(run_file, set_ or ())  # before the heavy imports, so that a mistake shows at once
 
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from equipoise.training import check as check_run
 
     found = check_run(config)
-    console = Console()
-    table = Table("task", "kind", "format", *(f"{split} rows" for split in found.table.splits))
-    counts = found.table.counts()
-    for name, task in found.table.tasks.items():
-        labels = [f"{count['labels'][name]:,}" for count in counts.values()]
-        table.add_row(name, Text(task.summary), task.format, *labels)
-    console.print(table)
+    console = Console(highlight=False)  # of the terminal's width, also for the rules below
+    console.print(_rows_table(found.table).for_terminal())
     for note in found.notes:
-        console.print(f"- {note}", markup=False, highlight=False)
+        console.print(f"- {note}", markup=False)
     for filled in found.prompts:
-        answers = " | ".join(repr(answer) for answer in filled.answers) or "(text is generated)"
+        answers = " | ".join(repr(answer) for answer in filled.answers) or "(a generated text)"
         console.rule(Text(f"{filled.task}: first training row"), align="left")
         console.print(Text(filled.prompt))
         console.rule(align="left")
         console.print(Text(f"answers: {answers}\nright: {filled.right!r}"))
-    console.print("Nothing wrong was found.")
+    console.print("No mistakes found.")
+
+
+def _rows_table(table: "Table") -> "ListTable":
+    """Return how many labels of each task each split has."""
+    from equipoise.terminal import Column, ListTable
+
+    counts = table.counts()
+    columns = [Column("task"), Column("kind"), Column("format")]
+    columns += [Column(f"{split} rows", right=True) for split in table.splits]
+    rows = []
+    for name, task in table.tasks.items():
+        labels = [f"{count['labels'][name]:,}" for count in counts.values()]
+        rows.append((name, task.summary, task.format, *labels))
+    return ListTable(columns, rows)

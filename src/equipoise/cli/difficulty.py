@@ -1,25 +1,24 @@
 """`equipoise difficulty`."""
 
-from .compare import WIDE
-from .device import Device
-from .train import RunFile, Set
+import os
+
+from .options import Device, RunFile, Set
 
 
 def difficulty(run_file: RunFile, set_: Set = None, device: Device = None) -> None:
-    """Measure how difficult tasks and training examples are: by meta data, PVI and training dynamics."""
-    import os
-
-    from rich.console import Console
-
+    """Measure how difficult tasks and training examples are: by metadata, PVI and training dynamics."""
     from equipoise.config import load_config
+
+    config = load_config(run_file, set_ or ())  # before the heavy imports, so that a mistake shows at once
+
     from equipoise.curriculum import DIFFICULTY_OUTPUT, gather_difficulty, measure_difficulty, write_examples
     from equipoise.files import replace_folder
     from equipoise.outputs import check_output
     from equipoise.reporting import correlations_table, difficulty_table, write_difficulty
     from equipoise.temporaries import clean_leftovers
+    from equipoise.terminal import open_console
     from equipoise.training.folder import DIFFICULTY, inputs_of
 
-    config = load_config(run_file, set_ or ())
     folder = config.output / DIFFICULTY
     clean_leftovers(folder)
 
@@ -32,12 +31,10 @@ def difficulty(run_file: RunFile, set_: Set = None, device: Device = None) -> No
     with replace_folder(folder, check_free) as written:
         write_examples(written, measured.difficulty)
         write_difficulty(written, results)
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDE
+    console = open_console()
     console.print(difficulty_table(results))
     console.print(correlations_table(results))
     for note in measured.difficulty.notes:
-        console.print(f"- {note}", markup=False, highlight=False)
+        console.print(f"- {note}", markup=False)
     here = os.path.relpath(folder)
-    console.print(f"Page: {here}/difficulty.html   Examples: {here}/difficulty.jsonl", highlight=False, soft_wrap=True)
+    console.print(f"Page: {here}/difficulty.html   Examples: {here}/difficulty.jsonl", soft_wrap=True)

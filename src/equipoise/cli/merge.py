@@ -3,144 +3,159 @@
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .compare import WIDE
-from .device import Device
-from .train import Set
+from equipoise.errors import UsageError
+
+from .options import Device
+
+if TYPE_CHECKING:
+    from equipoise.merging import Merge
+
+Experts = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FOLDER",
+        help="Experts of one base, in any mix: finished runs, checkpoints of transformers, adapters of peft. Their "
+        "names are the names of their folders.",
+    ),
+]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="The folder to write.  [required]")]
+Operator = Annotated[str, typer.Option(help="How to merge; `equipoise list operators` lists the ways.")]
+Weights = Annotated[
+    str,
+    typer.Option(metavar="NAME=W,…", help="The weight of each expert. Default: the operator's.", show_default=False),
+]
+Option = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="An option of the operator, such as density=0.2; may be repeated."),
+]
+BaseName = Annotated[
+    str | None, typer.Option(help="The base, a name or a folder. Default: the one that the experts' files name.")
+]
+Rank = Annotated[int | None, typer.Option(min=1, help="Write an adapter of this rank, by SVD, and show its error.")]
+Heads = Annotated[
+    Literal["keep", "average", "error"],
+    typer.Option(help="What to do if several experts have a head for one task."),
+]
+Seed = Annotated[int, typer.Option(help="Seed of random draws.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")]
+
+
+@dataclass(frozen=True)
+class _Method:
+    """How to merge: the options of `equipoise merge` that `equipoise search` reads from the run file."""
+
+    operator: str = "linear"
+    weights: str = ""
+    options: tuple[str, ...] = ()
+    base: str | None = None
+    rank: int | None = None
+    heads: str = "keep"
+    seed: int = 0
+
+
+def current_name(word: str) -> str:
+    """Return the name that an option has now."""
+    return {"modules": "heads"}.get(word, word)
 
 
 def merge(
-    experts: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="RUN_FILE|FOLDER…",
-            help="A run file, whose experts are merged by a search; or experts of one base: finished runs, checkpoints "
-            "of transformers, adapters of peft, in any mix. They are called what their folders are called.",
-        ),
-    ],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The folder to write; a run file names its own.")
-    ] = None,
-    set_: Set = None,
-    operator: Annotated[
-        str | None, typer.Option(help="How task vectors are merged: `linear`, or another of docs/merging.md.")
-    ] = None,
-    weights: Annotated[
-        str, typer.Option(metavar="NAME=W,…", help="The weight of each expert; by default the operator's.")
-    ] = "",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="An option of the operator, such as density=0.2; may be repeated."),
-    ] = None,
-    base: Annotated[
-        str | None, typer.Option(help="The base, where the experts' files do not name it: a name or a folder.")
-    ] = None,
-    rank: Annotated[
-        int | None, typer.Option(min=1, help="Write an adapter of this rank, by SVD, and say how far off it is.")
-    ] = None,
-    modules: Annotated[
-        str | None,
-        typer.Option(help="Where several experts have a module for one task: `keep` each, `average` them, or `error`."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of random draws; 0 when not given.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the merge that lies there.")] = False,
+    experts: Experts,
+    output: Output = None,
+    operator: Operator = "linear",
+    weights: Weights = "",
+    option: Option = None,
+    base: BaseName = None,
+    rank: Rank = None,
+    heads: Heads = "keep",
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    set_: Annotated[list[str] | None, typer.Option("--set", hidden=True)] = None,
     device: Device = None,
 ) -> None:
     """Merge experts of one base into one model.
 
-    Of a run file: train the experts that are missing, search for the coefficients that merge them best, and set other
-    merges beside; called again it goes on. Of folders: merge them once. A weighted sum of LoRA adapters is written as
-    an adapter, exactly; anything else is folded into the weights, or with --rank brought into an adapter.
+    A weighted sum of LoRA adapters is written as an adapter, exactly. Any other merge is written as a whole model, or
+    with --rank as an adapter. `equipoise search` merges the experts of a run file.
     """
-    from equipoise.errors import UsageError
-
-    single = {
-        "--output": output,
-        "--operator": operator,
-        "--weights": weights or None,
-        "--option": option,
-        "--base": base,
-        "--rank": rank,
-        "--modules": modules,
-        "--seed": seed,
-    }
+    method = _Method(operator, weights, tuple(option or ()), base, rank, heads, seed)
     if len(experts) == 1 and not os.path.isdir(experts[0]):
-        if not os.path.lexists(experts[0]) and not experts[0].suffix:
-            raise UsageError(f"merge: {experts[0]}: found no such file or folder, expected a run file, or experts.")
-        given = [name for name, value in single.items() if value is not None]
-        if given:
-            raise UsageError(
-                f"merge: found {' and '.join(given)} with the run file {experts[0]}, which says how to merge; set its "
-                "keys with --set (merge.operator=…), or give the experts' folders."
-            )
-        _search(experts[0], set_ or (), overwrite)
+        _search(experts[0], set_, overwrite, chosen=output is not None or method != _Method())
         return
     if set_:
         raise UsageError("--set goes with a run file, found folders; give options such as --weights.")
     if output is None:
         raise UsageError("--output: found none, expected the folder to write; give -o FOLDER.")
-    from rich.console import Console
-    from rich.table import Column, Table
+    _show(_merge(experts, output, method, overwrite))
+
+
+def _search(run_file: Path, overrides: list[str] | None, overwrite: bool, *, chosen: bool) -> None:
+    """Do what `equipoise merge RUN.yaml` did before the search had a command of its own."""
+    from equipoise.terminal import note
+
+    from .search import search
+
+    if not os.path.lexists(run_file) and not run_file.suffix:
+        raise UsageError(f"merge: {run_file}: found no such folder, expected experts' folders.")
+    if chosen:
+        raise UsageError(
+            f"merge: {run_file} is not a folder. If it is a run file, `equipoise search {run_file}` merges its "
+            "experts, and --set sets its keys, such as merge.operator=ties."
+        )
+    note(f"`equipoise merge {run_file}` is now `equipoise search {run_file}`.")
+    search(run_file, overrides, overwrite)
+
+
+def _merge(experts: Sequence[Path], output: Path, method: _Method, overwrite: bool) -> "Merge":
+    options = dict(_read_pair("--option", pair) for pair in method.options)
+    weights = None
+    if method.weights:
+        pairs = (_read_pair("--weights", pair) for pair in method.weights.split(","))
+        weights = {name: _read_number(name, value) for name, value in pairs}
 
     from equipoise.merging import merge as merge_experts
-    from equipoise.merging import summarize
 
-    made = merge_experts(
+    return merge_experts(
         experts,
         output,
-        operator or "linear",
-        options=dict(_pairs("--option", one) for one in option or ()),
-        weights={name: _number(name, value) for name, value in map(_weight, weights.split(","))} if weights else None,
-        base=base,
-        rank=rank,
-        modules=modules or "keep",
-        seed=seed or 0,
+        method.operator,
+        options=options,
+        weights=weights,
+        base=method.base,
+        rank=method.rank,
+        modules=method.heads,
+        seed=method.seed,
         overwrite=overwrite,
     )
-    table = Table(Column("expert", no_wrap=True), Column("weight", justify="right"))
-    for name, weight in made.weights.items():
-        table.add_row(name, f"{weight:.3g}")
-    console = Console()
-    console.print(table)
-    if made.form == "adapter":
-        worst = max(made.errors, key=made.errors.__getitem__)
-        console.print(
-            f"Adapter of rank {made.rank}; relative error at most {made.errors[worst]:.2g} ({worst}).", highlight=False
-        )
-    for name, named in made.named.items():
-        if named != made.base:
-            console.print(f"{name}: its files name the base {named}; merged on {made.base}.", highlight=False)
-    for line in summarize(made.tensors):
-        console.print(line, highlight=False, soft_wrap=True)
-    console.print(f"Model: {made.folder}", highlight=False)
 
 
-def _search(run_file: Path, overrides: Sequence[str], overwrite: bool) -> None:
-    from rich.console import Console
+def _show(merged: "Merge") -> None:
+    """Print the weights, how exact an adapter is, and where every tensor went."""
+    from equipoise.merging import summarize
+    from equipoise.terminal import Column, ListTable, open_console
 
-    from equipoise.evolution import evolve
-    from equipoise.reporting import merge_table
-
-    found = evolve(run_file, overrides, overwrite=overwrite)
-    console = Console()
-    if not console.is_terminal:
-        console.width = WIDE
-    console.print(merge_table(found.results))
-    here = os.path.relpath(found.folder)
-    console.print(f"Page: {here}/merge.html   Model: {here}/model", highlight=False, soft_wrap=True)
-
-
-def _weight(given: str) -> tuple[str, Any]:
-    return _pairs("--weights", given)
+    rows = [(name, f"{weight:.3g}") for name, weight in merged.weights.items()]
+    console = open_console()
+    console.print(ListTable((Column("expert", wraps=False), Column("weight", right=True)), rows).for_terminal())
+    lines = []
+    if merged.form == "adapter":
+        worst = max(merged.errors, key=merged.errors.__getitem__)
+        lines.append(f"Adapter of rank {merged.rank}; relative error at most {merged.errors[worst]:.2g} ({worst}).")
+    for name, named in merged.named.items():
+        if named != merged.base:
+            lines.append(f"{name}: its files name the base {named}; merged on {merged.base}.")
+    for line in (*lines, *summarize(merged.tensors), f"Model: {merged.folder}"):
+        console.print(line, markup=False, soft_wrap=True)
 
 
-def _pairs(option: str, given: str) -> tuple[str, Any]:
+def _read_pair(option: str, given: str) -> tuple[str, Any]:
+    """Read NAME=VALUE, the value in YAML."""
     from equipoise.config import parse_yaml
-    from equipoise.errors import UsageError
 
     name, sign, value = given.strip().partition("=")
     if not sign or not name.strip():
@@ -151,11 +166,9 @@ def _pairs(option: str, given: str) -> tuple[str, Any]:
         raise UsageError(f"{option}: found '{given}', whose value cannot be read; expected NAME=VALUE.") from None
 
 
-def _number(name: str, value: Any) -> float:
-    from equipoise.errors import UsageError
-
+def _read_number(name: str, value: Any) -> float:
     if isinstance(value, str) and re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", value):
-        value = float(value)  # YAML takes 1e-1 for a text
+        value = float(value)  # YAML reads 1e-1 as a text
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UsageError(f"--weights: found {value!r} for {name}, expected a number.")
     return float(value)

@@ -7,38 +7,46 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .device import Device
+from .options import Device, ModelFolder, Templates
 
 if TYPE_CHECKING:
     from equipoise.modeling import Inputs
 
 TEXTS_LIMIT = 200_000_000
-"""Bytes of texts, of a file or of standard input, at most."""
+"""Most bytes of texts, in a file or from standard input."""
+
+
+Texts = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TEXT | FILE",
+        help="Texts; or one file: .txt (one text per line), or .csv, .tsv, .json, .jsonl or .parquet with the columns "
+        "that the tasks read; or `-` for standard input, one text per line. What ends like such a file is read as one, "
+        "unless it has whitespace in it and there is no such file.",
+    ),
+]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Write JSON lines to this file, one per input, in order.")
+]
+Pair = Annotated[str | None, typer.Option(help="The second text (a target, an aspect) for tasks that read one.")]
+TaskNames = Annotated[list[str] | None, typer.Option(help="Predict this task only; may be repeated.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Texts in a batch. It changes the speed only.")]
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model folder, or the folder of a run.")],
-    texts: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="TEXT… | FILE",
-            help="Texts, or one file: .txt (a text a line), .csv, .tsv, .json, .jsonl or .parquet with the columns "
-            "the tasks read; `-` reads texts from standard input, one a line. What ends like a file is taken for one, "
-            "unless it has a blank and there is no such file.",
-        ),
-    ],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write JSON lines to this file, one an input, in order.")
-    ] = None,
-    pair: Annotated[str | None, typer.Option(help="Second text (a target, an aspect) for tasks that read one.")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="Answer for this task only; may be repeated.")] = None,
-    prompts: Annotated[
-        int, typer.Option(min=1, help="Average the answers of a language model over that many templates.")
-    ] = 1,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts in a batch; changes the speed only.")] = 64,
+    model: ModelFolder,
+    texts: Texts,
+    output: Output = None,
+    pair: Pair = None,
+    task: TaskNames = None,
+    prompts: Templates = 1,
+    batch_size: BatchSize = 64,
     device: Device = None,
 ) -> None:
-    """Answer for texts: one JSON object a text, in order; or for none, where a text cannot be answered."""
+    """Predict all tasks for texts: one JSON object per text, in order.
+
+    If a text cannot be read, nothing is written.
+    """
     from equipoise.files import to_json, write_text
     from equipoise.json_values import as_json_value
     from equipoise.modeling import load
@@ -63,6 +71,7 @@ def _read(texts: list[str]) -> "Inputs":
     from equipoise.errors import DataError, UsageError, shorten
     from equipoise.files import read_bytes
     from equipoise.modeling import Inputs
+    from equipoise.terminal import note
 
     endings = (".txt", *FORMATS)
     text = texts[0]
@@ -71,7 +80,7 @@ def _read(texts: list[str]) -> "Inputs":
         return _lines(sys.stdin.buffer.read(TEXTS_LIMIT + 1), "standard input")
     if len(texts) == 1 and ending in endings:
         if len(text.split()) > 1 and not os.path.lexists(text):
-            typer.echo(f"note: there is no file {shorten(repr(text), 100)}; it is answered as a text.", err=True)
+            note(f"there is no file {shorten(repr(text), 100)}; it is read as a text.")
             return Inputs(texts)
         try:
             return _lines(read_bytes(text, TEXTS_LIMIT), text) if ending == ".txt" else _table(Path(text))
@@ -79,20 +88,20 @@ def _read(texts: list[str]) -> "Inputs":
             if os.path.lexists(text):
                 raise
             raise DataError(
-                f"{error} It is taken for a file, since it ends in {ending}; if it is a text, give it through standard "
+                f"{error} It is read as a file because it ends in {ending}; if it is a text, give it through standard "
                 "input (-)."
             ) from None
     for text in texts:
         if os.path.lexists(text):
             raise UsageError(
-                f"{text}: is a file or folder, expected texts, or one file that ends in {', '.join(endings)}. Give a "
-                "text that is called like it through standard input (-)."
+                f"{text}: is a file or folder, expected texts, or one file that ends in {', '.join(endings)}. If it is "
+                "a text, give it through standard input (-)."
             )
     return Inputs(texts)
 
 
 def _table(path: Path) -> "Inputs":
-    """The rows of a file, whose cells JSON can hold."""
+    """Return the rows of a file, with cells that JSON can hold."""
     from equipoise.data import read_rows
     from equipoise.errors import DataError
     from equipoise.json_values import as_json_value
@@ -113,7 +122,7 @@ def _table(path: Path) -> "Inputs":
 
 
 def _lines(content: bytes, where: str) -> "Inputs":
-    """The texts of a file, one a line."""
+    """Return the texts of a file, one per line."""
     from equipoise.errors import DataError
     from equipoise.modeling import Inputs
 
@@ -123,6 +132,6 @@ def _lines(content: bytes, where: str) -> "Inputs":
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: byte {error.start} is not UTF-8; save the text as UTF-8.") from None
-    # Not splitlines: it cuts at signs that may stand inside a text.
+    # Not splitlines: it also cuts at characters that may stand inside a text.
     lines = text.removesuffix("\n").split("\n") if text else []
     return Inputs([line.removesuffix("\r") for line in lines], lambda index: f"{where}, line {index + 1}")

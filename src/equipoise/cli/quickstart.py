@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from .device import Device
+from .options import Device
 
 
 def quickstart(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")] = Path("runs/quickstart"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="The run's folder.")] = Path("runs/quickstart"),
     device: Device = None,
 ) -> None:
-    """Train on real data from nothing: fetch the starters, train, evaluate, write the report.
+    """Fetch a starter model and a corpus, train on them, evaluate, and write the report.
 
-    Called again, it goes on where it was stopped; once it has finished, it shows the results.
+    If it is stopped, call it again: it resumes. Once it is finished, it shows the results.
     """
     from importlib.resources import files
 
@@ -36,6 +36,6 @@ What to try next
   {command} predict {here} "The plot is thin, but I loved every minute."
   {command} train {here}/config.yaml --set balance=equal --set output=runs/equal    # the same without balancing
   {command} evaluate {here} {here}/config.yaml --split dev
-  {command} list keys                                                                 # what a run file may hold
+  {command} list keys                                                                 # the keys of a run file
 Your own data: README.md, "Your own file in five minutes"."""
     )

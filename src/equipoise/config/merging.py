@@ -63,7 +63,7 @@ class WeakConfig(Section):
 
 
 class MergeConfig(Section):
-    """How `equipoise merge RUN.yaml` searches for a merge of the tasks' experts."""
+    """How `equipoise search RUN.yaml` searches for a merge of the tasks' experts."""
 
     operator: Annotated[OperatorConfig, EMPTY_IS_DEFAULT] = Field(
         OperatorConfig(), description="Operator of the candidates, by name or as {name: …, option: …}."

@@ -175,7 +175,7 @@ class RunConfig(Section):
         EvaluationConfig(), description="How the result is judged."
     )
     merge: Annotated[MergeConfig, EMPTY_IS_DEFAULT] = Field(
-        MergeConfig(), description="How `equipoise merge RUN.yaml` merges the tasks' experts."
+        MergeConfig(), description="How `equipoise search RUN.yaml` merges the tasks' experts."
     )
     output: Path = Field(description="Folder of the run.")
 

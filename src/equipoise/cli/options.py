@@ -1,0 +1,41 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _use_device(name: str | None) -> str | None:
+    if name is not None:
+        from equipoise.devices import use_device
+
+        use_device(name)
+    return name
+
+
+RunFile = Annotated[
+    Path, typer.Argument(metavar="RUN_FILE", help="The run file (YAML); `equipoise list keys` lists its keys.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set a key of the run file, such as train.epochs=3; may be repeated. Relative paths start in the working "
+        "folder.",
+    ),
+]
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="A model folder, or the folder of a run.")]
+Templates = Annotated[
+    int, typer.Option(min=1, help="Average the answers of a language model over this many prompt templates.")
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        # The command itself does not need to know the device.
+        callback=_use_device,
+        metavar="cpu|cuda|cuda:N|mps",
+        help="Where to compute. Default: the GPU if there is one, else the CPU.",
+    ),
+]
