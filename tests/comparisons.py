@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 
 from corpus import run_data
-from equipoise.comparison import compare, processes, running
+from equipoise.comparison import compare, processes
+from equipoise.workspace import Journal
 
 # The server imports all of training once; each training is a fork of it.
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -41,14 +42,14 @@ def strike_comparison(run_file: Path, folder: Path, after: int, seconds: float =
 
 
 def _compare_and_be_struck(run_file: Path, folder: Path, after: int) -> None:
-    append = running.append_record
+    append = Journal.append
 
-    def append_and_strike(*arguments):
-        append(*arguments)
+    def append_and_strike(journal, record):
+        append(journal, record)
         if len(lines_of(folder)) == after:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    running.append_record = append_and_strike
+    Journal.append = append_and_strike
     # This process is a fork of the server already: its trainings are forks of it.
     processes._CONTEXT = multiprocessing.get_context("fork")
     compare([run_file], "equal", seeds=3, jobs=2, output=folder)

@@ -14,7 +14,7 @@ from equipoise import locks, owners
 from equipoise.errors import TrainingError
 from equipoise.locks import LockedError, hold
 from equipoise.owners import has_ended, is_this_process, this_process
-from equipoise.training.folder import lock_folder
+from equipoise.workspace import lock_folder
 
 HOLD = """
 import sys, time

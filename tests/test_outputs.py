@@ -7,12 +7,12 @@ from typer.testing import CliRunner
 
 from corpus import write_run
 from equipoise.cli import app
-from equipoise.comparison.records import COMPARISON_OUTPUT
+from equipoise.comparison.compare_folder import COMPARISON_OUTPUT
 from equipoise.errors import EquipoiseError, ModelError, OutputError, TrainingError, UsageError
 from equipoise.evolution.folder import HEADER as MERGE_HEADER
 from equipoise.evolution.folder import MERGE_OUTPUT
-from equipoise.experts.folder import EXPERTS_OUTPUT
-from equipoise.experts.folder import HEADER as EXPERTS_HEADER
+from equipoise.experts.experts_folder import EXPERTS_OUTPUT
+from equipoise.experts.experts_folder import HEADER as EXPERTS_HEADER
 from equipoise.files import replace_folder
 from equipoise.modeling import MODEL_OUTPUT, load
 from equipoise.outputs import OutputKind, check_apart, check_output, check_output_file

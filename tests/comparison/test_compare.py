@@ -12,7 +12,7 @@ import equipoise
 from comparisons import lines_of, strike_comparison, write_run_file
 from corpus import words_data, write_data
 from equipoise.cli import main
-from equipoise.comparison import compare, processes, running
+from equipoise.comparison import cell_runs, compare, processes
 from equipoise.errors import OutputError, TrainingError, UsageError
 from equipoise.training import read_run
 from pages import Page
@@ -124,7 +124,7 @@ def test_called_again_it_trains_only_what_failed(finished, tmp_path, tiny_model,
             started.append((cell.key, anew))
             super().__init__(cell, threads, anew)
 
-    monkeypatch.setattr(running, "RunningCell", Watched)
+    monkeypatch.setattr(cell_runs, "RunningCell", Watched)
     source = finished.folder.parent
     again = equipoise.compare(source / "run.yaml", ["dao"], seeds=2, trials=2, output=folder)
     assert started == []
@@ -202,11 +202,11 @@ def test_interrupted_it_says_how_to_go_on(tmp_path, tiny_model, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    show = running._show
-    monkeypatch.setattr(running, "_show", interrupt)
-    with pytest.raises(TrainingError, match="The same command goes on from here"):
+    show = cell_runs._show
+    monkeypatch.setattr(cell_runs, "_show", interrupt)
+    with pytest.raises(TrainingError, match="Run the same command again to continue"):
         compare([run_file], "equal", seeds=1, output=tmp_path / "c")
-    monkeypatch.setattr(running, "_show", show)
+    monkeypatch.setattr(cell_runs, "_show", show)
     compare([run_file], "equal", seeds=1, output=tmp_path / "c")
     assert [line["status"] for line in lines_of(tmp_path / "c")] == ["finished"]
 

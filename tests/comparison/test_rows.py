@@ -4,9 +4,9 @@ import pytest
 
 from comparisons import write_run_file
 from corpus import write_corpus
-from equipoise.comparison.inputs import load_run_files
 from equipoise.comparison.plan import Plan
 from equipoise.comparison.rows import make_rows, parse_balancers
+from equipoise.comparison.run_files import load_run_files
 from equipoise.comparison.tuning import best_on_dev, candidate_weights, trial_budget
 from equipoise.config import TrainConfig
 from equipoise.errors import DataError, UsageError

@@ -11,9 +11,9 @@ from equipoise.config import load_config
 from equipoise.curriculum import CurriculumSampler
 from equipoise.data import load_table
 from equipoise.errors import TrainingError, UsageError
-from equipoise.training import run as run_module
 from equipoise.training import train
-from equipoise.training.ordering import make_curriculum, read_curriculum
+from equipoise.training import train_run as run_module
+from equipoise.training.curriculum_file import make_curriculum, read_curriculum
 from outcomes import assert_same
 from pages import Page
 from strike import strike

@@ -11,7 +11,7 @@ from equipoise.data import Collator, read_rows, tokenize
 from equipoise.data.sources import read_source
 from equipoise.errors import DataError, UsageError
 from equipoise.kinds import Multilabel
-from equipoise.training.description import describe_table
+from equipoise.workspace import describe_table
 
 EMOTIONS = {"source": "s", "kind": "multilabel", "label": "emotions"}
 TITLE = {"source": "s", "kind": "generation", "label": "title"}

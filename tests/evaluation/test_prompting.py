@@ -63,7 +63,7 @@ def test_the_rivals_have_rows_of_every_task_that_can_be_asked(finished):
 
 
 def test_zero_shot_is_the_model_before_training(finished, tiny_llm):
-    config = equipoise.training.run.load_config(finished.folder / "config.yaml")
+    config = equipoise.training.train_run.load_config(finished.folder / "config.yaml")
     table = load_table(config)
     task = table.tasks["towards"].replace(format="prompt")
     base = MultiTaskModel(*load_backbone(str(tiny_llm), language_model=True), {"towards": task}, 128).eval()
@@ -75,7 +75,7 @@ def test_zero_shot_is_the_model_before_training(finished, tiny_llm):
 
 
 def test_the_base_is_the_same_without_its_adapter_and_loaded_anew(finished, tmp_path, tiny_llm):
-    config = equipoise.training.run.load_config(finished.folder / "config.yaml")
+    config = equipoise.training.train_run.load_config(finished.folder / "config.yaml")
     table = load_table(config)
     torch.manual_seed(1)
     whole = build_model(config.model_copy(update={"lora": None}), table)

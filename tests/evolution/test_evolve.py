@@ -288,11 +288,11 @@ def test_other_settings_or_data_are_refused_and_can_be_begun_anew(merged, tmp_pa
     config = copy_of(merged, tmp_path)
     other = config.merge.model_copy(update={"candidates": 21})
     changed = config.model_copy(update={"merge": other})
-    with pytest.raises(TrainingError, match=r"merge\.candidates: 20 there, 21 now\); go on unchanged, .*--overwrite"):
+    with pytest.raises(TrainingError, match=r"merge\.candidates: 20 there, 21 now\); continue it unchanged"):
         evolve(changed)
     data = read_json(config.output / "merge" / "data.json")
     (config.output / "merge" / "data.json").write_text(json.dumps({**data, "fingerprint": "other"}))
-    with pytest.raises(TrainingError, match="the data changed since the merge was begun"):
+    with pytest.raises(TrainingError, match="the data changed since the merge was started"):
         evolve(config)
     found = evolve(changed, overwrite=True)
     assert len(found.results["searches"]["one/all"]["candidates"]) == 21

@@ -15,9 +15,9 @@ from equipoise.config import load_config, make_config
 from equipoise.data import load_table
 from equipoise.errors import OutputError, TrainingError, UsageError
 from equipoise.evaluation import predict_prompted, score_predictions
-from equipoise.experts import plan_cells, run, train_experts
-from equipoise.experts.folder import read_records
-from equipoise.training import ask, read_run, train
+from equipoise.experts import plan_cells, run_experts, train_experts
+from equipoise.experts.experts_folder import ExpertsFolder
+from equipoise.training import read_run, run_prompted, train
 from equipoise.training.single_task import plan_single_tasks
 from strike import strike
 
@@ -30,7 +30,7 @@ def read_json(path):
 
 def timeless(folder):
     """The records without the time they took."""
-    return {name: {**record, "seconds": None} for name, record in read_records(folder).items()}
+    return {name: {**record, "seconds": None} for name, record in ExpertsFolder(folder).journal.read().items()}
 
 
 def copy_of(experts, folder):
@@ -83,7 +83,7 @@ def test_an_experts_own_cell_is_what_its_run_found(experts, request):
     for row in experts.results["rows"][1:]:
         task = row["expert"]
         own = [{**line, "model": task} for line in read_run(experts.folder / task).records if line["model"] == "run"]
-        found = [line for line in read_records(experts.folder)[task]["metrics"] if line["task"] == task]
+        found = [line for line in ExpertsFolder(experts.folder).journal.read()[task]["metrics"] if line["task"] == task]
         assert found == [line for line in own if line["subset"] == "all"]
         for split in ("dev", "test"):
             assert row["metrics"][split][task] == primary({"metrics": own}, task, split)
@@ -102,7 +102,7 @@ def test_the_run_score_needs_every_cell(mixed):
 def test_an_expert_is_asked_by_the_tasks_own_template(mixed):
     config = load_config(mixed.folder / "config.yaml")
     model = equipoise.load(mixed.folder / "tone").model
-    record = read_records(mixed.folder)["tone"]
+    record = ExpertsFolder(mixed.folder).journal.read()["tone"]
     for plan in plan_single_tasks(config, load_table(config), mixed.folder)[0][1:3]:
         found, _ = predict_prompted(model.backbone, model.tokenizer, plan.table, config, "zero_shot", ("dev", "test"))
         lines = [line for split, one in found.items() for line in score_predictions(one, plan.table, split)]
@@ -116,8 +116,8 @@ def test_an_expert_is_asked_by_the_tasks_own_template(mixed):
 def test_the_base_is_the_model_before_training(mixed, tmp_path):
     config = load_config(mixed.folder / "config.yaml")
     tasks = {name: config.tasks[name] for name in ("tone", "kinds", "title")}
-    lines = ask(config.model_copy(update={"tasks": tasks, "output": tmp_path / "base"}), "zero_shot").records
-    base = read_records(mixed.folder)[None]
+    lines = run_prompted(config.model_copy(update={"tasks": tasks, "output": tmp_path / "base"}), "zero_shot").records
+    base = ExpertsFolder(mixed.folder).journal.read()[None]
     for task in tasks:
         assert primary(base, task)["value"] == pytest.approx(primary({"metrics": lines}, task)["value"])
     assert {line["model"] for line in base["metrics"]} == {"base"}
@@ -145,7 +145,7 @@ def test_ctrl_c_while_training_says_how_to_go_on(tmp_path, tiny_model, write_mod
     run_file = write_data(tmp_path, write_modules(tmp_path, tiny_model))
     struck = strike(run_file, 2, signal.SIGINT, command="experts")
     assert struck.exit_code == 1
-    assert "a checkpoint is saved. The same command goes on from here." in struck.stderr
+    assert "a checkpoint is saved. Run the same command again to continue." in struck.stderr
     assert "--resume" not in struck.stderr
 
 
@@ -156,7 +156,7 @@ def test_stopped_while_scoring_it_repeats_no_model(modules, tmp_path, monkeypatc
     journal = folder / "experts.jsonl"
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text(lines[0] + lines[1][:100])
-    score, scored = run.score_model, []
+    score, scored = run_experts.score_model, []
 
     def watched(plans, config, expert, bar):
         scored.append(expert)
@@ -164,8 +164,8 @@ def test_stopped_while_scoring_it_repeats_no_model(modules, tmp_path, monkeypatc
             raise KeyboardInterrupt
         return score(plans, config, expert, bar)
 
-    monkeypatch.setattr(run, "score_model", watched)
-    with pytest.raises(TrainingError, match=r"Stopped\. The same command goes on from here"):
+    monkeypatch.setattr(run_experts, "score_model", watched)
+    with pytest.raises(TrainingError, match=r"Stopped\. Run the same command again to continue"):
         train_experts(config)
     assert not (folder / "experts.html").exists()
     train_experts(config)
@@ -191,7 +191,7 @@ def test_groups_may_change_and_nothing_else(modules, tmp_path):
         train_experts(config.model_copy(update={"train": settings}))
     data = read_json(found.folder / "data.json")
     (found.folder / "data.json").write_text(json.dumps({**data, "fingerprint": "other"}))
-    with pytest.raises(TrainingError, match="the data changed since the first expert was begun"):
+    with pytest.raises(TrainingError, match="the data changed since the first expert was started"):
         train_experts(config)
 
 

@@ -12,7 +12,7 @@ import equipoise
 from equipoise.config import load_config
 from equipoise.data import load_table
 from equipoise.experts import choose_probe
-from equipoise.experts.folder import read_records
+from equipoise.experts.experts_folder import ExpertsFolder
 from equipoise.kinds import Classification, Multilabel, Regression
 from equipoise.modeling import PENALTIES, LinearProbe, encode_texts
 from equipoise.training.single_task import load_single_tasks
@@ -92,7 +92,7 @@ def test_cells_are_scikit_learn_on_the_features(modules, expert):
     else:
         model = equipoise.load(modules.folder / expert).model
         backbone, tokenizer = model.backbone.to("cpu"), model.tokenizer
-    record = read_records(modules.folder)[expert]
+    record = ExpertsFolder(modules.folder).journal.read()[expert]
 
     def read(task, split):
         rows = tables[task].splits[split][tables[task].rows(task, split)]

@@ -10,8 +10,8 @@ from corpus import run_data, write_corpus
 from equipoise.config import load_config, make_config
 from equipoise.data import load_table
 from equipoise.evaluation import run_score, score_predictions
-from equipoise.training import run as run_module
 from equipoise.training import train
+from equipoise.training import train_run as run_module
 
 SCORED = {"intensity", "polarity"}
 AUXILIARY = {"stratum", "towards"}

@@ -7,13 +7,12 @@ import pytest
 
 from corpus import run_data
 from equipoise.config import make_config
-from equipoise.evolution import folder as merge_folder
-from equipoise.evolution.folder import MergeFolder
-from equipoise.experts import folder as experts_folder
+from equipoise.evolution.folder import MERGE_OUTPUT, MergeFolder
+from equipoise.experts.experts_folder import EXPERTS_OUTPUT, ExpertsFolder
 from equipoise.outputs import check_output
-from equipoise.training import folder as run_folder
 from equipoise.training.checkpoints import check_checkpoint, mark_complete
-from equipoise.training.folder import lock_folder, tidy_finished
+from equipoise.training.run_folder import RUN_OUTPUT, open_run, tidy_finished
+from equipoise.workspace import _workspace, lock_folder
 
 TOKEN = "12-0123abcd"
 DATA = {"fingerprint": "one", "rows": {}, "base": {}}
@@ -28,16 +27,16 @@ def config(tmp_path):
     return make_config(run_data(tmp_path, "bilstm"))
 
 
-def begin_run(config):
-    run_folder.open_folder(config.output, config, DATA, resume=True)
+def start_run(config):
+    open_run(config, DATA, resume=True)
 
 
-def begin_experts(config):
-    experts_folder.open_folder(config.output / "experts", config, DATA, overwrite=False)
+def start_experts(config):
+    ExpertsFolder(config.output / "experts").start(config, DATA)
 
 
-def begin_merge(config):
-    MergeFolder(config.output / "merge").open(config, DATA, overwrite=False)
+def start_merge(config):
+    MergeFolder(config.output / "merge").start(config, DATA)
 
 
 def test_a_checkpoint_is_complete_without_what_a_kill_has_left_in_it(tmp_path):
@@ -60,29 +59,29 @@ def test_a_finished_run_is_tidied(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
-@pytest.mark.parametrize("begin", [begin_run, begin_experts, begin_merge])
+@pytest.mark.parametrize("start", [start_run, start_experts, start_merge])
 @pytest.mark.parametrize("what", ["write_text", "write_json"])
-def test_a_folder_that_was_killed_while_it_was_begun_is_ours(config, monkeypatch, begin, what):
+def test_a_folder_that_was_killed_while_it_was_started_is_ours(config, monkeypatch, start, what):
     config.output.mkdir()
     for name in ("experts", "merge"):
         (config.output / name).mkdir()
     kinds = {
-        begin_run: (run_folder, run_folder.RUN_OUTPUT, config.output),
-        begin_experts: (experts_folder, experts_folder.EXPERTS_OUTPUT, config.output / "experts"),
-        begin_merge: (merge_folder, merge_folder._MERGE_OUTPUT, config.output / "merge"),
+        start_run: (RUN_OUTPUT, config.output),
+        start_experts: (EXPERTS_OUTPUT, config.output / "experts"),
+        start_merge: (MERGE_OUTPUT, config.output / "merge"),
     }
-    module, kind, folder = kinds[begin]
+    kind, folder = kinds[start]
 
     def kill(*arguments):
         raise Killed
 
-    # Killed before one of the two files that begin a folder.
-    monkeypatch.setattr(module, what, kill)
+    # Killed before one of the two files that start a folder.
+    monkeypatch.setattr(_workspace, what, kill)
     with suppress(Killed):
-        begin(config)
+        start(config)
     monkeypatch.undo()
     check_output(folder, kind)
-    begin(config)
+    start(config)
     assert check_output(folder, kind)
     assert (folder / "data.json").exists()
 
@@ -90,22 +89,21 @@ def test_a_folder_that_was_killed_while_it_was_begun_is_ours(config, monkeypatch
 def test_what_says_that_something_is_finished_is_removed_first_and_whose_it_is_last(config, monkeypatch):
     removed = []
     config.output.mkdir()
-    begin_run(config)
-    begin_merge(config)
-    for module in (run_folder, merge_folder):
-        monkeypatch.setattr(module, "remove_folder", lambda path: removed.append(path.name))
-    run_folder.open_folder(config.output, config, DATA, resume=False)
+    start_run(config)
+    start_merge(config)
+    monkeypatch.setattr(_workspace, "remove_folder", lambda path: removed.append(path.name))
+    open_run(config, DATA, resume=False)
     assert (removed[0], removed[-1]) == ("report.html", "config.yaml")
     removed.clear()
-    MergeFolder(config.output / "merge").open(config, DATA, overwrite=True)
+    MergeFolder(config.output / "merge").start(config, DATA, restart=True)
     assert (removed[0], removed[-1]) == ("merge.jsonl", "config.yaml")
 
 
 def test_a_moved_merge_with_the_locks_of_an_earlier_version_opens(config):
-    begin_merge(config)
+    start_merge(config)
     folder = config.output / "merge"
     (folder / "searches.log.lock").symlink_to(folder / "searches.log")
     moved = folder.with_name("moved")
     shutil.move(folder, moved)
-    MergeFolder(moved).open(config, DATA, overwrite=False)
+    MergeFolder(moved).start(config, DATA)
     assert not (moved / "searches.log.lock").is_symlink()

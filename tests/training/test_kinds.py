@@ -13,8 +13,7 @@ from equipoise.data import load_table
 from equipoise.errors import ModelError
 from equipoise.evaluation import choose_examples, score_split
 from equipoise.reporting import write_report
-from equipoise.training import train
-from equipoise.training.folder import write_predictions
+from equipoise.training import train, write_predictions
 from pages import Page
 
 

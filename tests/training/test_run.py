@@ -10,9 +10,9 @@ from equipoise.config import dump_config, load_config, make_config
 from equipoise.errors import OutputError, TrainingError, UsageError
 from equipoise.modeling.heads import ClassificationHead
 from equipoise.training import precision as precisions
-from equipoise.training import run as run_module
 from equipoise.training import train
-from equipoise.training.folder import HEADER
+from equipoise.training import train_run as run_module
+from equipoise.training.run_folder import HEADER
 
 
 def read_log(folder):
@@ -107,7 +107,7 @@ def test_a_finished_run_is_not_overwritten_unasked(finished):
 
 
 def test_resuming_with_other_settings_is_refused(finished):
-    with pytest.raises(TrainingError, match=r"begun with other settings \(train.learning_rate: 0.003 there, 0.1 now"):
+    with pytest.raises(TrainingError, match=r"started with other settings \(train.learning_rate: 0.003 there, 0.1 now"):
         train(finished.folder / "config.yaml", ["train.learning_rate=0.1"], resume=True)
 
 
@@ -177,7 +177,7 @@ def test_a_loss_that_is_no_number_stops_with_the_task_and_keeps_the_checkpoint(t
         # Two classification tasks: the second call of a step is 'towards'.
         return values * float("nan") if len(calls) > 24 and len(calls) % 2 == 0 else values
 
-    monkeypatch.setattr("equipoise.training.run.try_step", lambda *args: None)
+    monkeypatch.setattr("equipoise.training.train_run.try_step", lambda *args: None)
     monkeypatch.setattr(ClassificationHead, "loss", broken)
     with pytest.raises(NonFiniteLoss, match="'towards'"):
         train(tmp_path / "run.yaml")
@@ -199,7 +199,7 @@ def test_a_gradient_that_is_no_number_stops_before_its_checkpoint(tmp_path, tiny
                 values.register_hook(lambda gradient: gradient * float("inf"))
         return values
 
-    monkeypatch.setattr("equipoise.training.run.try_step", lambda *args: None)
+    monkeypatch.setattr("equipoise.training.train_run.try_step", lambda *args: None)
     monkeypatch.setattr(ClassificationHead, "loss", broken)
     with pytest.raises(
         NonFiniteLoss, match="The gradient of step 22 is not finite, beginning with the loss of 'towards'"

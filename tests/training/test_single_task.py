@@ -16,8 +16,8 @@ from equipoise.data import MixedLengthSampler, load_table
 from equipoise.errors import UsageError
 from equipoise.evaluation import item_losses, run_score
 from equipoise.evaluation.statistics import sign_flip_test
-from equipoise.training import run as run_module
 from equipoise.training import train
+from equipoise.training import train_run as run_module
 from equipoise.training.budget import count_passes
 from equipoise.training.single_task import plan_single_tasks, single_task
 from pages import Page

@@ -57,7 +57,7 @@ def test_training_ends_with_the_same_bits(run, monkeypatch, tmp_path):
         return {name: tensor for file in files for name, tensor in load_file(file).items()}, scores
 
     tried, scores = outcome()
-    monkeypatch.setattr("equipoise.training.run.try_step", lambda *args: None)
+    monkeypatch.setattr("equipoise.training.train_run.try_step", lambda *args: None)
     untried, expected = outcome()
     assert scores == expected
     assert all(torch.equal(tensor, untried[name]) for name, tensor in tried.items())

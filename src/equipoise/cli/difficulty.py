@@ -17,7 +17,8 @@ def difficulty(run_file: RunFile, set_: Set = None, device: Device = None) -> No
     from equipoise.reporting import correlations_table, difficulty_table, write_difficulty
     from equipoise.temporaries import clean_leftovers
     from equipoise.terminal import open_console
-    from equipoise.training.folder import DIFFICULTY, inputs_of
+    from equipoise.training import DIFFICULTY
+    from equipoise.workspace import inputs_of
 
     folder = config.output / DIFFICULTY
     clean_leftovers(folder)

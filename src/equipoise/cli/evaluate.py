@@ -28,7 +28,7 @@ def evaluate(
     from equipoise.outputs import check_output_file
     from equipoise.reporting import results_table
     from equipoise.terminal import open_console
-    from equipoise.training.folder import inputs_of
+    from equipoise.workspace import inputs_of
 
     if output is not None:
         check_output_file(output, [("MODEL", model), ("RUN.yaml", run_file), *inputs_of(config)])

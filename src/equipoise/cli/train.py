@@ -24,8 +24,8 @@ def train(
 
     config = load_config(run_file, set_ or ())  # before the heavy imports, so that a mistake shows at once
 
+    from equipoise.training import is_first
     from equipoise.training import train as run_training
-    from equipoise.training.processes import is_first
 
     run = run_training(config, resume=resume, overwrite=overwrite, single_task=single_task)
     if is_first():

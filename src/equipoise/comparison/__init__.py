@@ -1,5 +1,5 @@
 """Comparing balancers fairly: the same data, several seeds, the rivals that matter, and paired tests."""
 
-from .run import Comparison, compare
+from .compare_runs import Comparison, compare
 
 __all__ = ["Comparison", "compare"]

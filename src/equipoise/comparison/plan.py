@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from equipoise.config import BalanceConfig, RunConfig
-from equipoise.training.single_task import single_task
+from equipoise.training import single_task
 
-from .records import RUNS
+from .compare_folder import RUNS
 from .rows import Kind, Row
 from .tuning import best_on_dev, candidate_weights, trial_budget
 

@@ -106,11 +106,11 @@ def _train(cell: Cell, log: Path, threads: int, anew: bool, sender: Connection) 
     try:
         import torch
 
-        from equipoise.training import ask, train
+        from equipoise.training import run_prompted, train
 
         torch.set_num_threads(min(threads, torch.get_num_threads()))
         if cell.rival:
-            ask(cell.config, cell.rival)
+            run_prompted(cell.config, cell.rival)
         else:
             train(cell.config, resume=not anew, overwrite=anew)
     except EquipoiseError as error:

@@ -8,7 +8,7 @@ import numpy as np
 from equipoise.evaluation import METRICS, Items, as_stored, paired_tests
 from equipoise.evaluation.statistics import count_wins, delta_m, mean_interval, mean_ranks
 from equipoise.kinds import Task
-from equipoise.training.folder import read_predictions
+from equipoise.training import read_predictions
 
 from .items import describe_parts, score_parts
 from .plan import Cell, Plan

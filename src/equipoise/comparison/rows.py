@@ -14,7 +14,7 @@ from equipoise.balancing import make_balancer
 from equipoise.config import BalanceConfig, parse_yaml
 from equipoise.errors import UsageError
 
-from .inputs import RunFile
+from .run_files import RunFile
 
 SINGLE_TASK, EQUAL, STATIC_TUNED = "single-task", "equal", "static-tuned"
 
@@ -37,7 +37,7 @@ class Row:
         kind: how its models come about.
         run: the run file.
         balance: the balancer; single tasks have none, and tuned static weights take the place of it.
-        rival: how the base language model is asked, instead of training one; see `equipoise.training.ask`.
+        rival: how the base language model is asked, instead of training one; see `equipoise.training.run_prompted`.
     """
 
     name: str

@@ -1,39 +1,31 @@
 """The folder of a merge: one line in `merge.jsonl` a finished cell, predictions beside, and who works on what."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from equipoise.config import RunConfig, dump_config
-from equipoise.errors import TrainingError
-from equipoise.files import append_json_line, read_json_lines, starts_with, write_json, write_text
+from equipoise.config import RunConfig
 from equipoise.locks import LockedError, Waiting, hold
 from equipoise.modeling import model_strangers
-from equipoise.outputs import OutputKind, check_output, misplaced
-from equipoise.temporaries import clean_leftovers_in, is_leftover_name, remove_folder
-from equipoise.training.description import check_same_inputs
-from equipoise.training.folder import changed_settings, inputs_of, make_folder
+from equipoise.outputs import misplaced
+from equipoise.temporaries import clean_leftovers_in, is_leftover_name
+from equipoise.workspace import CONFIG, DATA, Journal, RunFileWorkspace, WorkKind, make_folder, run_file_output
 
 HEADER = "# Written by Equipoise: the run file of this merge, complete.\n"
-_JOURNAL, _CONFIG, _LOCKS = "merge.jsonl", "config.yaml", ".locks"
+_JOURNAL, _LOCKS = "merge.jsonl", ".locks"
 SEARCHES, PREDICTIONS, MODEL = "searches.log", "predictions", "model"
-_FILES = (_JOURNAL, "merge.html", "merge.json", SEARCHES, PREDICTIONS, MODEL, "data.json", _LOCKS, _CONFIG)
-"""All that a merge writes, in the order of its removal: first what says that something is finished, last the file by
-which its folder is known."""
+_FILES = (_JOURNAL, "merge.html", "merge.json", SEARCHES, PREDICTIONS, MODEL, DATA, CONFIG)
+"""All that a merge writes but its locks, in the order of its removal: first what says that something is finished, last
+the file by which its folder is known."""
 _FOLDERS = (PREDICTIONS, MODEL)
 _POLL = 1.0
 
 
-def _is_ours(folder: Path) -> bool:
-    return starts_with(folder / _CONFIG, HEADER)
-
-
 def _strangers(folder: Path) -> list[str]:
     """Return what would be lost with a merge; only what it writes is removed."""
-    files = [name for name in _FILES if name not in (*_FOLDERS, _LOCKS)]
+    files = [name for name in _FILES if name not in _FOLDERS]
     of_model = model_strangers(folder / MODEL) if (folder / MODEL).is_dir() else []
     scored = [path for path in sorted((folder / PREDICTIONS).rglob("*")) if path.is_symlink() or not path.is_dir()]
     others = [path for path in scored if path.name != "predictions.npz" and not is_leftover_name(path.name)]
@@ -44,10 +36,12 @@ def _strangers(folder: Path) -> list[str]:
     ]
 
 
-MERGE_OUTPUT = OutputKind("a merge", _is_ours, _strangers)
+MERGE_OUTPUT = run_file_output("a merge", HEADER, _strangers)
+"""How the folder of a merge is known, and what may be replaced in it."""
+_MERGE = WorkKind("the merge", MERGE_OUTPUT, lambda folder: [folder / name for name in _FILES], HEADER, free="output")
 
 
-class MergeFolder:
+class MergeFolder(RunFileWorkspace):
     """Where a merge keeps what is finished; several processes may work in it.
 
     Args:
@@ -55,52 +49,21 @@ class MergeFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path, _MERGE)
+        self._journal: Journal[str, dict[str, Any]] = Journal(path / _JOURNAL, "cell")
 
-    def check(self, config: RunConfig) -> None:
-        """Refuse to touch what is no folder of a merge, or has to do with what the run file reads.
-
-        Raises:
-            OutputError: see `equipoise.outputs.check_output`.
-        """
-        check_output(self.path, MERGE_OUTPUT, inputs_of(config))
-
-    def open(self, config: RunConfig, data: Mapping[str, Any], overwrite: bool) -> None:
-        """Begin a merge, or make sure that it is this run file's.
-
-        Args:
-            config: the run file.
-            data: what its table holds (`describe_inputs`).
-            overwrite: remove the merge that lies there.
-
-        Raises:
-            TrainingError: the merge that lies there has other settings or other data.
-        """
+    def start(self, config: RunConfig, data: Mapping[str, Any], *, restart: bool = False) -> None:
+        """Start a merge, or make sure that the one that lies here is this run file's; see `RunFileWorkspace`."""
         with self.hold("folder"):
             for place in (self.path, *(self.path / PREDICTIONS).glob("*")):
                 clean_leftovers_in(place)
             (self.path / f"{SEARCHES}.lock").unlink(missing_ok=True)  # Optuna's, of an earlier version
-            if overwrite:
-                for name in _FILES:
-                    if name != _LOCKS:
-                        remove_folder(self.path / name)
-            if not _is_ours(self.path):
-                # First the file by which the folder is known: what is killed here goes on.
-                write_text(self.path / _CONFIG, HEADER + dump_config(config))
-            if changed := changed_settings(config, self.path / _CONFIG, free=r"output"):
-                raise TrainingError(
-                    f"{self.path}: the merge was begun with other settings ({changed}); go on unchanged, or start anew "
-                    "with --overwrite or another `output`."
-                )
-            if not (self.path / "data.json").exists():
-                write_json(self.path / "data.json", data)
-            begun = json.loads((self.path / "data.json").read_text(encoding="utf-8"))
-            check_same_inputs(self.path, begun, data, "the merge")
+            super().start(config, data, restart=restart)
 
     @property
     def cells(self) -> dict[str, dict[str, Any]]:
         """What is finished, by name."""
-        return {line["cell"]: line for line in read_json_lines(self.path / _JOURNAL)}
+        return self._journal.read()
 
     def cell(self, name: str, compute: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """Return a finished cell, computing it if nobody has; where another process is at it, wait for it."""
@@ -143,4 +106,4 @@ class MergeFolder:
         found = dict(compute())
         line = {"cell": name, **found, "seconds": round(time.monotonic() - began, 1)}
         with self.hold("journal"):
-            append_json_line(self.path / _JOURNAL, line)
+            self._journal.append(line)

@@ -10,8 +10,7 @@ from scipy.stats import spearmanr
 from equipoise.config import RunConfig
 from equipoise.data import Table
 from equipoise.evaluation import Items, as_stored, paired_tests
-from equipoise.training.folder import read_predictions
-from equipoise.training.single_task import SingleTask
+from equipoise.training import SingleTask, read_predictions
 
 from .folder import PREDICTIONS
 from .rows import SPLITS

@@ -10,11 +10,9 @@ import numpy.typing as npt
 from equipoise.config import RunConfig
 from equipoise.data import Table
 from equipoise.evaluation import Record, predict_prompted, run_score, score_predictions, tune_tasks
-from equipoise.experts.scoring import count_work, predict_others
+from equipoise.experts import count_work, predict_others
 from equipoise.progress import Progress, progress
-from equipoise.training import read_run
-from equipoise.training.folder import write_predictions
-from equipoise.training.single_task import SingleTask
+from equipoise.training import SingleTask, read_run, write_predictions
 
 from .folder import PREDICTIONS
 from .workbench import Workbench

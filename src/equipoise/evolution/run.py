@@ -14,17 +14,15 @@ from torch import Tensor
 
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Table, load_table
-from equipoise.errors import TrainingError, UsageError
+from equipoise.errors import UsageError
 from equipoise.evaluation import choose_prompted
 from equipoise.experts import ensure_experts
 from equipoise.files import replace_folder, write_json
 from equipoise.kinds import task_from_dict
 from equipoise.progress import progress
 from equipoise.reporting import write_merge
-from equipoise.training.description import describe_inputs
-from equipoise.training.folder import MERGE
-from equipoise.training.run import StoppedError, train_one
-from equipoise.training.single_task import SingleTask
+from equipoise.training import MERGE, SingleTask, train_one
+from equipoise.workspace import describe_inputs, explain_stop, inputs_of
 
 from .fitness import Heats
 from .folder import MODEL, SEARCHES, MergeFolder
@@ -40,7 +38,6 @@ from .unseen import UNSEEN, with_unseen
 from .workbench import Indices, Workbench
 
 _HEATS = 6
-_GO_ON = "The same command goes on from here."
 Vector = Mapping[str, Tensor]
 
 
@@ -76,24 +73,20 @@ def evolve(run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, o
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     folder = MergeFolder(config.output / MERGE)
-    folder.check(config)
+    folder.check(inputs_of(config))
     table = load_table(config)
     stages = plan_stages(config, list(table.scored))
     if config.merge.weak.unseen:
         table = with_unseen(config, table)
     if config.merge.storage is not None:
         open_storage(config.merge.storage)
-    try:
+    with explain_stop():
         plans = ensure_experts(config)
         if config.merge.joint:
             train_one(config, True, False)
         run = _Run(config, table, folder, stages, plans)
         run.open(overwrite)
         results = run.finish()
-    except StoppedError as error:
-        raise TrainingError(f"{str(error).partition(';')[0]}; a checkpoint is saved. {_GO_ON}") from None
-    except KeyboardInterrupt:
-        raise TrainingError(f"Stopped. {_GO_ON}") from None
     return Evolved(folder.path, results)
 
 
@@ -123,7 +116,7 @@ class _Run:
             for stages in self.stages.values():
                 for stage in stages:
                     forget(self.storage, self._study(stage))
-        self.folder.open(self.config, {**self.data, "notes": self.table.notes}, overwrite)
+        self.folder.start(self.config, {**self.data, "notes": self.table.notes}, restart=overwrite)
 
     @property
     def _dev_rows(self) -> int:

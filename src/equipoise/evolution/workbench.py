@@ -27,7 +27,7 @@ from equipoise.merging import (
 )
 from equipoise.modeling import FrozenLayers, MultiTaskModel, infer, layers_below
 from equipoise.progress import Progress
-from equipoise.training.precision import compute_type, computing_in
+from equipoise.training import compute_type, computing_in
 
 from .refitting import last_inputs, refit_module
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 from equipoise.kinds import Task
 
 
-class How(StrEnum):
-    """How a model answers for a task: as it was trained to, asked, by a linear probe, or not at all."""
+class AnswerMode(StrEnum):
+    """How a model answers for a task: as it was trained to, prompted, by a linear probe, or not at all."""
 
     OWN = "own"
     PROMPTED = "asked"
@@ -15,7 +15,7 @@ class How(StrEnum):
     NONE = "none"
 
 
-def plan_cells(tasks: Mapping[str, Task], expert: str | None) -> dict[str, How]:
+def plan_cells(tasks: Mapping[str, Task], expert: str | None) -> dict[str, AnswerMode]:
     """Say how a model is scored on each task.
 
     A task in the format `head` that an expert has not learnt is read off its features by a probe; one in the format
@@ -27,12 +27,12 @@ def plan_cells(tasks: Mapping[str, Task], expert: str | None) -> dict[str, How]:
     """
     writes = expert is None or tasks[expert].format == "prompt"
     return {
-        name: How.OWN
+        name: AnswerMode.OWN
         if name == expert
-        else How.PROBE
+        else AnswerMode.PROBE
         if task.format == "head"
-        else How.PROMPTED
+        else AnswerMode.PROMPTED
         if writes
-        else How.NONE
+        else AnswerMode.NONE
         for name, task in tasks.items()
     }

@@ -6,8 +6,7 @@ from typing import Any
 
 from equipoise.config import RunConfig
 from equipoise.evaluation import Record, run_score
-from equipoise.training.folder import read_run
-from equipoise.training.single_task import SingleTask
+from equipoise.training import SingleTask, read_run
 
 from .scoring import BASE
 

@@ -17,10 +17,10 @@ from equipoise.evaluation import Record, score_predictions
 from equipoise.kinds import Task
 from equipoise.modeling import MultiTaskModel, encode_texts, infer, load, load_backbone
 from equipoise.progress import Progress
-from equipoise.training import read_run
-from equipoise.training.single_task import SingleTask
+from equipoise.training import SingleTask, read_run
 
-from .cells import How, plan_cells
+from .cells import AnswerMode, plan_cells
+from .experts_folder import Cell, ScoredModel
 from .probe import choose_probe
 
 BASE = "base"
@@ -61,14 +61,14 @@ class Texts:
 def count_work(plans: Sequence[SingleTask], expert: str | None) -> int:
     """Count the rows that `score_model` reads: for a probe each text once, for an asked task its dev and test rows."""
     cells = plan_cells(_tasks(plans), expert)
-    asked = [plan.table for plan in plans if cells[plan.task] is How.PROMPTED]
+    asked = [plan.table for plan in plans if cells[plan.task] is AnswerMode.PROMPTED]
     rows = sum(len(table.splits[split]) for table in asked for split in _SCORED)
-    return rows + len(Texts([plan for plan in plans if cells[plan.task] is How.PROBE]).dataset)
+    return rows + len(Texts([plan for plan in plans if cells[plan.task] is AnswerMode.PROBE]).dataset)
 
 
 def score_model(
     plans: Sequence[SingleTask], config: RunConfig, expert: str | None, bar: Progress | None = None
-) -> dict[str, Any]:
+) -> ScoredModel:
     """Score an expert, or the base, on dev and test of every task.
 
     The expert's own cell is what its run found. Where it is asked, it reads the task's first template, and a label of a
@@ -82,26 +82,25 @@ def score_model(
         bar: moved by the rows done, `count_work` in all.
 
     Returns:
-        The line of `experts.jsonl`: "expert"; "cells": by task "how" (see `How`) and for a probe "penalty"; "metrics":
-        records on all rows, with intervals; "seconds" it took.
+        The line of `experts.jsonl`.
 
     Raises:
         ModelError: the model cannot be loaded, or cannot be asked.
         TrainingError: the expert's run is damaged.
     """
     began = time.monotonic()
-    hows = plan_cells(_tasks(plans), expert)
-    cells: dict[str, dict[str, Any]] = {name: {"how": str(how)} for name, how in hows.items()}
+    modes = plan_cells(_tasks(plans), expert)
+    cells: dict[str, Cell] = {name: {"how": str(mode)} for name, mode in modes.items()}
     found: dict[str, list[Record]] = {}
     for plan in plans:
-        if hows[plan.task] is How.OWN:
+        if modes[plan.task] is AnswerMode.OWN:
             records = [record for record in read_run(plan.config.output).records if record["model"] == "run"]
             found[plan.task] = [{**record, "model": plan.task} for record in records]
     for task, answers in predict_others(plans, config, expert, bar).items():
         found[task] = _score(answers.predictions, answers.table, config, expert)
         if answers.penalty is not None:
             cells[task]["penalty"] = answers.penalty
-    metrics = [record for name in hows for record in found.get(name, []) if record["subset"] == "all"]
+    metrics = [record for name in modes for record in found.get(name, []) if record["subset"] == "all"]
     return {"expert": expert, "cells": cells, "metrics": metrics, "seconds": round(time.monotonic() - began, 1)}
 
 
@@ -127,8 +126,10 @@ def predict_others(
     Args:
         plans, config, expert, bar: see `score_model`.
     """
-    hows = plan_cells(_tasks(plans), expert)
-    asked, probed = ([plan for plan in plans if hows[plan.task] is how] for how in (How.PROMPTED, How.PROBE))
+    modes = plan_cells(_tasks(plans), expert)
+    asked, probed = (
+        [plan for plan in plans if modes[plan.task] is how] for how in (AnswerMode.PROMPTED, AnswerMode.PROBE)
+    )
     found: dict[str, Answers] = {}
     if not asked and not probed:
         return found

@@ -1,20 +1,61 @@
 """Training: one run from the run file to the report."""
 
+from .budget import count_steps
+from .building import build_model, encode_table
+from .callbacks import ProgressSlot
 from .checking import check
-from .folder import Run, is_finished, read_run
 from .mixin import BalancedTrainerMixin, TaskLosses
-from .prompting import ask
-from .run import train
+from .precision import compute_type, computing_in
+from .processes import is_first
+from .prompted_run import run_prompted
+from .run_folder import (
+    DIFFICULTY,
+    EXPERTS,
+    MERGE,
+    RUN_FREE,
+    Run,
+    is_finished,
+    is_run,
+    read_predictions,
+    read_run,
+    run_strangers,
+    strangers_among_runs,
+    write_predictions,
+)
+from .single_task import SingleTask, load_single_tasks, plan_single_tasks, single_task
+from .train_run import check_settings, train, train_one
 from .trainer import MultiTaskTrainer
 
 __all__ = [
+    "DIFFICULTY",
+    "EXPERTS",
+    "MERGE",
+    "RUN_FREE",
     "BalancedTrainerMixin",
     "MultiTaskTrainer",
+    "ProgressSlot",
     "Run",
+    "SingleTask",
     "TaskLosses",
-    "ask",
+    "build_model",
     "check",
+    "check_settings",
+    "compute_type",
+    "computing_in",
+    "count_steps",
+    "encode_table",
     "is_finished",
+    "is_first",
+    "is_run",
+    "load_single_tasks",
+    "plan_single_tasks",
+    "read_predictions",
     "read_run",
+    "run_prompted",
+    "run_strangers",
+    "single_task",
+    "strangers_among_runs",
     "train",
+    "train_one",
+    "write_predictions",
 ]

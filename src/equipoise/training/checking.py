@@ -10,9 +10,9 @@ from equipoise.data import Table, load_table
 from equipoise.evaluation import check_prompted
 
 from .building import build_model, encode_table
-from .folder import check_inputs_apart
 from .precision import precision_notes
-from .run import check_settings
+from .run_folder import check_inputs_apart
+from .train_run import check_settings
 from .trial import try_step
 
 

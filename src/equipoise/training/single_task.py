@@ -14,7 +14,7 @@ from equipoise.files import write_json
 from equipoise.reporting import write_report
 
 from .budget import count_passes, count_steps
-from .folder import SINGLE_TASK, SINGLE_TASK_RESULTS, read_predictions, read_run
+from .run_folder import SINGLE_TASK, SINGLE_TASK_RESULTS, read_predictions, read_run
 
 
 @dataclass(frozen=True)

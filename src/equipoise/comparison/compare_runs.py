@@ -9,17 +9,16 @@ from typing import Any, NamedTuple
 from equipoise.config import BalanceConfig
 from equipoise.errors import UsageError
 from equipoise.files import write_json
-from equipoise.outputs import check_output
 from equipoise.reporting import write_comparison
-from equipoise.training.folder import inputs_of, lock_folder
-from equipoise.training.single_task import load_single_tasks
+from equipoise.training import load_single_tasks
+from equipoise.workspace import inputs_of
 
-from .inputs import load_run_files
+from .cell_runs import run_cells
+from .compare_folder import CompareFolder, describe_settings
 from .plan import Plan
-from .records import COMPARISON_OUTPUT, describe_settings, open_folder
 from .results import gather_results
 from .rows import Kind, make_rows, parse_balancers
-from .running import run_cells
+from .run_files import load_run_files
 
 
 class Comparison(NamedTuple):
@@ -103,16 +102,16 @@ def compare(
         if missing := [name for name in runs[0].table.scored if name not in run.table.scored]:
             notes.append(f"{run.name} has no {' and no '.join(missing)}: its rows have no Δm, rank or run score.")
     first = runs[0].config.output
-    folder = Path(output).absolute() if output is not None else first.with_name(f"{first.name}-compare")
+    folder = CompareFolder(Path(output).absolute() if output is not None else first.with_name(f"{first.name}-compare"))
     read = {(f"{run.name}: {name}", path) for run in runs for name, path in inputs_of(run.config)}
-    check_output(folder, COMPARISON_OUTPUT, sorted(read))
+    folder.check(sorted(read))
     epochs = sorted(set(single_task_epochs))
-    plan = Plan(rows, seeds, trials, epochs, folder)
+    plan = Plan(rows, seeds, trials, epochs, folder.path)
     settings = describe_settings(runs, trials, epochs)
-    with lock_folder(folder):
-        open_folder(folder, settings, overwrite)
-        records = run_cells(plan, jobs, keep_models)
+    with folder.lock():
+        folder.start(settings, restart=overwrite)
+        records = run_cells(plan, folder.journal, jobs, keep_models)
         results = gather_results(plan, records, notes)
-        write_json(folder / "compare.json", results)
-        write_comparison(folder, results)
-    return Comparison(folder, results)
+        write_json(folder.path / "compare.json", results)
+        write_comparison(folder.path, results)
+    return Comparison(folder.path, results)

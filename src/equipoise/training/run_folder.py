@@ -3,9 +3,8 @@
 import io
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,35 +12,44 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.config import RunConfig, dump_config, load_config
+from equipoise.config import RunConfig
 from equipoise.data import Table
 from equipoise.errors import TrainingError
 from equipoise.evaluation import Predictions, Record, as_stored
-from equipoise.files import starts_with, write_bytes, write_json, write_text
-from equipoise.locks import LockedError, hold, owner_of
+from equipoise.files import write_bytes, write_json
 from equipoise.modeling import model_strangers
-from equipoise.outputs import OutputKind, check_apart, check_output, misplaced
-from equipoise.temporaries import clean_leftovers_in, is_leftover_name, remove_folder
+from equipoise.outputs import check_apart, check_output, misplaced
+from equipoise.temporaries import is_leftover_name
+from equipoise.workspace import (
+    CONFIG,
+    DATA,
+    LOCK,
+    RunFileWorkspace,
+    WorkKind,
+    inputs_of,
+    lock_folder,
+    run_file_output,
+)
 
 from .checkpoints import checkpoint_strangers, remove_checkpoints
-from .description import check_same_inputs
 
 SINGLE_TASK, SINGLE_TASK_RESULTS = "single-task", "single-task.json"
 """The folder of single-task models and what they are called, and the file that sets the joint one beside them."""
 CHECKPOINTS = "checkpoints"
 """The folder of an unfinished run's checkpoints."""
 MODEL = "model"
+REPORT = "report.html"
 _RUN_FILES = frozenset(
     [
-        "config.yaml",
+        CONFIG,
         "curriculum.json",
-        "data.json",
+        DATA,
         "examples.json",
         "log.jsonl",
         "metrics.json",
         "predictions.npz",
         "summary.json",
-        "report.html",
+        REPORT,
         SINGLE_TASK_RESULTS,
     ]
 )
@@ -50,13 +58,9 @@ _RUN_FOLDERS = frozenset([SINGLE_TASK, MODEL, CHECKPOINTS])
 EXPERTS, MERGE, DIFFICULTY = "experts", "merge", "difficulty"
 """Folders that may stand in a run's folder and are none of its files: experts, their merge, difficulty."""
 _BESIDE = frozenset([EXPERTS, MERGE, DIFFICULTY])
-_FREE = r"output|merge\..*|(tasks|held_out)\.[\w-]+\.group"
-"""Keys that do not change what is trained."""
-LOCK = ".lock"
-"""Lies in a folder while a process works in it."""
-_PATIENCE = 2.0
-"""Seconds in which a training ends whose comparison was killed, and lets go of its folder."""
 HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
+RUN_FREE = r"output|merge\..*|(tasks|held_out)\.[\w-]+\.group"
+"""Keys that do not change what is trained."""
 
 
 class Run(NamedTuple):
@@ -95,7 +99,7 @@ def read_run(folder: str | Path) -> Run:
 
 def is_finished(folder: Path) -> bool:
     """Whether a folder holds a finished run: the report is written last."""
-    return (folder / "report.html").exists()
+    return (folder / REPORT).exists()
 
 
 def run_strangers(folder: Path, whole: bool = False) -> list[str]:
@@ -134,15 +138,22 @@ def strangers_among_runs(folder: Path) -> list[str]:
     return found
 
 
-def is_run(folder: Path) -> bool:
-    """Whether a run was begun in a folder: its configuration is one we wrote."""
-    return starts_with(folder / "config.yaml", HEADER)
+def _contents(folder: Path) -> list[Path]:
+    # First the file by which a finished run is known, last the one by which a run is known.
+    names = sorted(_RUN_FILES | _RUN_FOLDERS, key=lambda name: (name == CONFIG) - (name == REPORT))
+    return [folder / name for name in names]
 
 
-RUN_OUTPUT = OutputKind("a run", is_run, run_strangers, _BESIDE)
-"""What `equipoise train` writes, and may replace."""
+RUN_OUTPUT = run_file_output("a run", HEADER, run_strangers, _BESIDE)
+"""How the folder of `equipoise train` is known, and what may be replaced in it."""
+_RUN = WorkKind("the run", RUN_OUTPUT, _contents, HEADER, RUN_FREE)
 _RESUMED_RUN = replace(RUN_OUTPUT, strangers=_inner_strangers)
 """The same where files and the model are replaced; among the checkpoints what is no run's stays where it is."""
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run was started in a folder: its configuration is one we wrote."""
+    return RUN_OUTPUT.is_ours(folder)
 
 
 def check_run_output(config: RunConfig, resume: bool, overwrite: bool) -> None:
@@ -162,14 +173,6 @@ def check_run_output(config: RunConfig, resume: bool, overwrite: bool) -> None:
         )
 
 
-def inputs_of(config: RunConfig) -> list[tuple[str, Path]]:
-    """Return what a run file makes a command read: its key, and the file or folder."""
-    inputs = [("model", Path(config.model))] if Path(config.model).is_absolute() else []
-    for name, source in config.sources.items():
-        inputs += [(f"sources.{name}.{key}", path) for key, paths in source.paths().items() for path in paths]
-    return inputs
-
-
 def check_inputs_apart(config: RunConfig) -> None:
     """Refuse an output folder that is, holds, or lies in what the run reads.
 
@@ -177,40 +180,6 @@ def check_inputs_apart(config: RunConfig) -> None:
         OutputError: it does.
     """
     check_apart(config.output, inputs_of(config))
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder of an output, if there is none.
-
-    Raises:
-        TrainingError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(
-            f"{folder}: the folder cannot be made ({error.strerror or error}); choose another `output`."
-        ) from None
-
-
-@contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, so that two runs cannot mix in it.
-
-    Raises:
-        TrainingError: another process holds it, or the folder cannot be written.
-    """
-    make_folder(folder)
-    with ExitStack() as held:
-        try:
-            held.enter_context(hold(folder / LOCK, str(folder), wait=_PATIENCE, remove=True))
-        except LockedError:
-            raise TrainingError(
-                f"{folder}: another run is writing here ({owner_of(folder / LOCK)}); wait for it, or choose another "
-                "`output`."
-            ) from None
-        clean_leftovers_in(folder)
-        yield
 
 
 def tidy_finished(folder: Path) -> None:
@@ -222,26 +191,38 @@ def tidy_finished(folder: Path) -> None:
         remove_checkpoints(folder / CHECKPOINTS)
 
 
-def open_folder(folder: Path, config: RunConfig, data: dict[str, Any], resume: bool) -> None:
-    """Begin a run's folder, or make sure that it is this run's."""
-    if resume and is_run(folder):
-        check_same(config, folder)
-    else:
-        # Only what a run writes is ever removed; first the file by which a finished run is known, last the one by which
-        # a run is known, so that what a kill leaves is an unfinished run.
-        written = _RUN_FILES | _RUN_FOLDERS
-        for name in sorted(written, key=lambda name: (name == "config.yaml") - (name == "report.html")):
-            remove_folder(folder / name)
-        write_text(folder / "config.yaml", HEADER + dump_config(config))
-    if resume and (folder / "data.json").exists():
-        check_same_inputs(folder, json.loads((folder / "data.json").read_text(encoding="utf-8")), data, "the run")
-    write_json(folder / "data.json", data)
+def open_run(config: RunConfig, data: Mapping[str, Any], resume: bool) -> None:
+    """Start a run in its output folder, or make sure that the one that lies there is this run.
+
+    Args:
+        config: the run file.
+        data: what it learns from (`describe_inputs`), with notes.
+        resume: continue the run that lies there, if there is one; else it is removed.
+
+    Raises:
+        TrainingError: the run that lies there has other settings, other data or another base model.
+    """
+    workspace = RunFileWorkspace(config.output, _RUN)
+    resume = resume and workspace.is_started
+    workspace.start(config, data, restart=not resume)
+    if resume:
+        # Its notes are written again by what comes after.
+        workspace.write_data(data)
+
+
+def check_same_run(config: RunConfig) -> None:
+    """Make sure that the run in the output folder was started with these settings.
+
+    Raises:
+        TrainingError: it has others.
+    """
+    RunFileWorkspace(config.output, _RUN).check_settings(config)
 
 
 def add_notes(folder: Path, notes: Sequence[str]) -> None:
     """Add sentences to those of `data.json`, which a resumed run begins anew."""
-    data = json.loads((folder / "data.json").read_text(encoding="utf-8"))
-    write_json(folder / "data.json", {**data, "notes": [*data["notes"], *notes]})
+    data = json.loads((folder / DATA).read_text(encoding="utf-8"))
+    write_json(folder / DATA, {**data, "notes": [*data["notes"], *notes]})
 
 
 def write_predictions(folder: Path, predictions: Mapping[str, Predictions], table: Table) -> None:
@@ -292,35 +273,3 @@ def read_predictions(folder: Path, task: str, gold: npt.NDArray[Any]) -> npt.NDA
             return found
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(f"{path}: cannot be read ({error}); start anew with --overwrite.") from None
-
-
-def check_same(config: RunConfig, folder: Path) -> None:
-    """A resumed run must be the run that was begun."""
-    if changed := changed_settings(config, folder / "config.yaml", _FREE):
-        raise TrainingError(
-            f"{folder}: the run was begun with other settings ({changed}); resume it unchanged, or start anew with "
-            "--overwrite or another `output`."
-        )
-
-
-def changed_settings(config: RunConfig, begun: Path, free: str) -> str:
-    """Say which settings differ from those that something was begun with, five at most; "" where none does.
-
-    Args:
-        config: the run file.
-        begun: the run file that it was begun with.
-        free: matches the keys that may differ.
-    """
-    there, here = (_flat(item.model_dump(mode="json")) for item in (load_config(begun), config))
-    changed = [key for key in {**there, **here} if there.get(key) != here.get(key) and not re.fullmatch(free, key)]
-    return ", ".join(f"{key}: {there.get(key)} there, {here.get(key)} now" for key in changed[:5])
-
-
-def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(data, dict):
-        return {prefix: data}
-    return {
-        key: value
-        for name, item in data.items()
-        for key, value in _flat(item, f"{prefix}.{name}" if prefix else name).items()
-    }

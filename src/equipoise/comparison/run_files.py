@@ -8,7 +8,7 @@ from equipoise.config import RunConfig, load_config
 from equipoise.data import Table, load_table
 from equipoise.errors import DataError, UsageError, did_you_mean
 from equipoise.evaluation import PROMPTED, without_prompted
-from equipoise.training.budget import count_steps
+from equipoise.training import count_steps
 
 
 @dataclass(frozen=True)

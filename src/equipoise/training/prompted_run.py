@@ -1,4 +1,4 @@
-"""A run without training: the base language model, asked."""
+"""A run without training: the base language model, prompted."""
 
 import time
 
@@ -9,46 +9,47 @@ from equipoise.errors import UsageError
 from equipoise.evaluation import choose_prompted, predict_prompted, run_score, score_predictions
 from equipoise.files import write_json
 from equipoise.modeling import load_backbone
+from equipoise.workspace import describe_table, lock_folder
 
-from .description import describe_table, installed_versions
-from .folder import Run, add_notes, lock_folder, open_folder, read_run, write_predictions
 from .memory import peak_memory_mb
+from .run_folder import Run, add_notes, open_run, read_run, write_predictions
+from .versions import installed_versions
 
 
-def ask(config: RunConfig, rival: str) -> Run:
+def run_prompted(config: RunConfig, baseline: str) -> Run:
     """Score the base language model, untrained, and write what a run's folder holds without a model or a report.
 
     Args:
         config: the run file.
-        rival: "zero_shot" or "few_shot", see `equipoise.evaluation.predict_prompted`.
+        baseline: "zero_shot" or "few_shot", see `equipoise.evaluation.predict_prompted`.
 
     Raises:
-        UsageError: the backbone is no decoder, or no task can be asked.
+        UsageError: the backbone is no decoder, or no task can be prompted.
         DataError: a file or a label is wrong.
-        ModelError: the backbone cannot be loaded or asked.
+        ModelError: the backbone cannot be loaded or prompted.
     """
-    began = time.monotonic()
+    started = time.monotonic()
     table = load_table(config)
     backbone, tokenizer = load_backbone(config.model, language_model=True)
     backbone.to(choose_device())
-    asked, notes = choose_prompted(backbone, tokenizer, table, config)
-    if not asked.tasks:
-        raise UsageError(f"evaluation.baselines: {rival} has no task to ask about. {' '.join(notes)}")
+    prompted, notes = choose_prompted(backbone, tokenizer, table, config)
+    if not prompted.tasks:
+        raise UsageError(f"evaluation.baselines: {baseline} has no task to prompt for. {' '.join(notes)}")
     folder = config.output
     with lock_folder(folder):
-        open_folder(folder, config, {**describe_table(table), "notes": [*table.notes, *notes]}, resume=False)
-        predictions, left_out = predict_prompted(backbone, tokenizer, asked, config, rival, ("dev", "test"))
+        open_run(config, {**describe_table(table), "notes": [*table.notes, *notes]}, resume=False)
+        predictions, left_out = predict_prompted(backbone, tokenizer, prompted, config, baseline, ("dev", "test"))
         add_notes(folder, left_out)
-        write_predictions(folder, predictions, asked)
-        records = {split: score_predictions(found, asked, split) for split, found in predictions.items()}
+        write_predictions(folder, predictions, prompted)
+        records = {split: score_predictions(found, prompted, split) for split, found in predictions.items()}
         write_json(folder / "metrics.json", [record for found in records.values() for record in found])
         summary = {
             "status": "finished",
             "steps": 0,
             "best_step": 0,
-            "run_score": {split: run_score(found, asked.tasks) for split, found in records.items()},
+            "run_score": {split: run_score(found, prompted.tasks) for split, found in records.items()},
             "parameters": sum(parameter.numel() for parameter in backbone.parameters()),
-            "seconds": round(time.monotonic() - began, 1),
+            "seconds": round(time.monotonic() - started, 1),
             "seconds_per_step": None,
             "peak_memory_mb": peak_memory_mb(),
             "versions": installed_versions(),

@@ -31,37 +31,33 @@ from equipoise.evaluation import (
 from equipoise.files import write_json
 from equipoise.modeling import MultiTaskModel
 from equipoise.reporting import write_report
+from equipoise.workspace import StoppedError, describe_inputs, lock_folder
 
 from .budget import count_steps
 from .building import build_model, encode_table
 from .callbacks import ProgressSlot
 from .checkpoints import check_checkpoint, checkpoint_at, has_ended, latest_checkpoint, read_state, remove_checkpoints
-from .description import describe_inputs, installed_versions
-from .folder import (
+from .curriculum_file import check_curriculum, make_curriculum, open_curriculum
+from .memory import peak_memory_mb
+from .precision import precision_notes
+from .processes import count_processes, in_first, join_processes, on_cpus
+from .run_folder import (
     CHECKPOINTS,
     SINGLE_TASK,
     Run,
     add_notes,
     check_run_output,
-    check_same,
+    check_same_run,
     is_finished,
-    lock_folder,
-    open_folder,
+    open_run,
     read_run,
     tidy_finished,
     write_predictions,
 )
-from .memory import peak_memory_mb
-from .ordering import check_curriculum, make_curriculum, open_curriculum
-from .precision import precision_notes
-from .processes import count_processes, in_first, join_processes, on_cpus
 from .single_task import add_baselines, plan_single_tasks
 from .trainer import MultiTaskTrainer, load_weights
 from .trial import try_step
-
-
-class StoppedError(TrainingError):
-    """The user has stopped a run, which has saved a checkpoint."""
+from .versions import installed_versions
 
 
 def train(
@@ -151,9 +147,7 @@ def train_one(config: RunConfig, resume: bool, overwrite: bool, part: ProgressSl
             # Again: another run may have ended here while this one was loading.
             if _is_done(config, resume, overwrite):
                 return False
-            open_folder(
-                folder, config, {**describe_inputs(table, config.model), "notes": [*table.notes, *notes]}, resume
-            )
+            open_run(config, {**describe_inputs(table, config.model), "notes": [*table.notes, *notes]}, resume)
             return True
 
         if in_first(begin):
@@ -181,7 +175,7 @@ def check_settings(config: RunConfig) -> None:
 def _is_done(config: RunConfig, resume: bool, overwrite: bool) -> bool:
     """Whether the output folder holds this run, finished; refuse a folder that is not this run's to write."""
     if resume and is_finished(config.output):
-        check_same(config, config.output)
+        check_same_run(config)
         tidy_finished(config.output)
         return True
     check_run_output(config, resume, overwrite)
@@ -326,9 +320,7 @@ def _final_state(checkpoints: Path, patience: int | None) -> TrainerState:
     assert latest is not None  # every way out of training but an error saves one
     state = read_state(latest)
     if not has_ended(state, patience):
-        raise StoppedError(
-            f"Stopped at step {state.global_step} of {state.max_steps}; a checkpoint is saved. Go on with --resume."
-        )
+        raise StoppedError(f"Stopped at step {state.global_step} of {state.max_steps}", "Continue with --resume.")
     return state
 
 

@@ -1,4 +1,4 @@
-"""The comparison's folder: its settings, and one line in `compare.jsonl` a finished run."""
+"""The comparison's folder: its settings, and the journal of finished trainings."""
 
 import json
 import re
@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.errors import TrainingError
-from equipoise.files import append_json_line, read_json_lines, write_json
+from equipoise.files import write_json
 from equipoise.modeling import digest_base
 from equipoise.outputs import OutputKind, misplaced
-from equipoise.temporaries import remove_folder
-from equipoise.training.description import fingerprint
-from equipoise.training.folder import strangers_among_runs
+from equipoise.training import strangers_among_runs
+from equipoise.workspace import Journal, WorkKind, Workspace, fingerprint
 
-from .inputs import RunFile
+from .run_files import RunFile
 
 _MARK = "settings of an Equipoise comparison"
-_JOURNAL = "compare.jsonl"
+_JOURNAL, _SETTINGS = "compare.jsonl", "settings.json"
 RUNS = "runs"
-_FILES = (_JOURNAL, "compare.html", "compare.json", RUNS, "settings.json")
+_FILES = (_JOURNAL, "compare.html", "compare.json", RUNS, _SETTINGS)
 """All that a comparison writes, in the order of its removal; the file by which it is known comes last."""
 
 
@@ -33,7 +31,7 @@ def describe_settings(runs: Sequence[RunFile], trials: int, single_task_epochs: 
         "run_files": {
             run.name: {
                 # Balancers, seeds and folders are the comparison's own. Without defaults, so that a later version with
-                # more keys goes on.
+                # more keys can continue.
                 **run.config.model_dump(
                     mode="json", exclude={"balance": True, "output": True, "train": {"seed"}}, exclude_defaults=True
                 ),
@@ -55,58 +53,62 @@ def _strangers(folder: Path) -> list[str]:
 
 
 COMPARISON_OUTPUT = OutputKind(
-    "a comparison", lambda folder: _read_settings(folder) is not None, _strangers, hint="choose another with --output"
+    "a comparison",
+    lambda folder: _read_settings(folder) is not None,
+    _strangers,
+    hint="choose another folder with --output",
 )
-"""What `equipoise compare` writes, and may replace."""
+"""How the folder of `equipoise compare` is known, and what may be replaced in it."""
 
 
-def open_folder(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
-    """Begin a comparison's folder, or make sure that it is this comparison's.
+class CompareFolder(Workspace):
+    """Where a comparison lies.
 
-    More run files than before are taken in; whatever else differs is an error.
-
-    Raises:
-        TrainingError: the folder holds a comparison with other settings.
+    Args:
+        path: the folder; it need not exist.
     """
-    begun = _read_settings(folder)
-    if overwrite:
-        for name in _FILES:
-            remove_folder(folder / name)
-    elif begun is not None:
-        changed = list(_differences(begun, settings))
-        if changed:
-            raise TrainingError(
-                f"{folder}: the comparison was begun with other settings ({'; '.join(changed[:5])}); call it "
-                "unchanged, start anew with --overwrite, or choose another folder with --output."
-            )
-        settings = {**settings, "run_files": begun["run_files"] | settings["run_files"]}
-    write_json(folder / "settings.json", settings)
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path, WorkKind("the comparison", COMPARISON_OUTPUT, lambda folder: [folder / name for name in _FILES])
+        )
+        self.journal: Journal[str, dict[str, Any]] = Journal(path / _JOURNAL, "key")
 
-def read_records(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the last record of every run by its key."""
-    return {record["key"]: record for record in read_json_lines(folder / _JOURNAL)}
+    def start(self, settings: dict[str, Any], *, restart: bool = False) -> None:
+        """Start the comparison, or make sure that the one that lies here is this one.
 
+        More run files than before are taken in; whatever else differs is an error.
 
-def append_record(folder: Path, record: dict[str, Any]) -> None:
-    """Append the record of a run."""
-    append_json_line(folder / _JOURNAL, record)
+        Args:
+            settings: see `describe_settings`.
+            restart: remove the comparison that lies here.
+
+        Raises:
+            TrainingError: the comparison that lies here has other settings.
+        """
+        if restart:
+            self.clear()
+        elif (then := _read_settings(self.path)) is not None:
+            if changed := _differences(then, settings):
+                raise self.refuse_settings("; ".join(changed[:5]))
+            settings = {**settings, "run_files": then["run_files"] | settings["run_files"]}
+        write_json(self.path / _SETTINGS, settings)
 
 
 def _read_settings(folder: Path) -> dict[str, Any] | None:
     try:
-        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+        settings = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return settings if isinstance(settings, dict) and settings.get("file") == _MARK else None
 
 
-def _differences(begun: dict[str, Any], asked: dict[str, Any]) -> list[str]:
+def _differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What differs, in words; run files that only one of the two has are left out."""
-    both = begun["run_files"].keys() & asked["run_files"].keys()
-    pairs = [(key, begun[key], asked[key]) for key in ("first", "trials", "single_task_epochs")]
-    pairs += [(name, begun["run_files"][name], asked["run_files"][name]) for name in sorted(both)]
-    return [words for key, there, now in pairs for words in _compare(key, there, now)]
+    both = then["run_files"].keys() & now["run_files"].keys()
+    pairs = [(key, then[key], now[key]) for key in ("first", "trials", "single_task_epochs")]
+    pairs += [(name, then["run_files"][name], now["run_files"][name]) for name in sorted(both)]
+    return [words for key, there, here in pairs for words in _compare(key, there, here)]
 
 
 def _compare(key: str, there: Any, now: Any) -> list[str]:

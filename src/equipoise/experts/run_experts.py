@@ -1,30 +1,30 @@
 """Experts from the run file to the page: one a task, and the table expert × task."""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from equipoise.config import RunConfig, load_config
 from equipoise.data import load_table
-from equipoise.errors import TrainingError, UsageError
-from equipoise.outputs import check_output
+from equipoise.errors import UsageError
 from equipoise.progress import Progress, format_seconds
 from equipoise.reporting import write_experts
-from equipoise.training import is_finished
-from equipoise.training.building import build_model
-from equipoise.training.callbacks import ProgressSlot
-from equipoise.training.description import describe_inputs
-from equipoise.training.folder import EXPERTS, inputs_of, lock_folder
-from equipoise.training.run import StoppedError, check_settings, train_one
-from equipoise.training.single_task import SingleTask, plan_single_tasks
+from equipoise.training import (
+    EXPERTS,
+    ProgressSlot,
+    SingleTask,
+    build_model,
+    check_settings,
+    is_finished,
+    plan_single_tasks,
+    train_one,
+)
+from equipoise.workspace import describe_inputs, explain_stop, inputs_of
 
-from .folder import EXPERTS_OUTPUT, append_record, open_folder, read_records
+from .experts_folder import ExpertsFolder
 from .results import gather_results
 from .scoring import count_work, score_model
-
-_GO_ON = "The same command goes on from here."
 
 
 class Experts(NamedTuple):
@@ -61,15 +61,15 @@ def train_experts(
         TrainingError: the folder holds something else or other experts, or training was stopped.
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
-    folder = config.output / EXPERTS
-    plans, data = _plan(config, overwrite)
-    with lock_folder(folder), _stoppable():
-        open_folder(folder, config, data, overwrite)
+    folder = ExpertsFolder(config.output / EXPERTS)
+    plans, data = _plan(config, folder, overwrite)
+    with folder.lock(), explain_stop():
+        folder.start(config, data, restart=overwrite)
         trained = _train(plans)
         _score(plans, config, folder, trained)
-        results = gather_results(plans, config, read_records(folder))
-        write_experts(folder, results)
-    return Experts(folder, results)
+        results = gather_results(plans, config, folder.journal.read())
+        write_experts(folder.path, results)
+    return Experts(folder.path, results)
 
 
 def ensure_experts(config: RunConfig) -> list[SingleTask]:
@@ -84,19 +84,19 @@ def ensure_experts(config: RunConfig) -> list[SingleTask]:
     Raises:
         UsageError, DataError, ModelError, TrainingError: see `train_experts`.
     """
-    folder = config.output / EXPERTS
-    plans, data = _plan(config, overwrite=False)
+    folder = ExpertsFolder(config.output / EXPERTS)
+    plans, data = _plan(config, folder, overwrite=False)
     if all(is_finished(plan.config.output) for plan in plans):
-        # Nothing is written, so that several processes may read them.
-        open_folder(folder, config, data, overwrite=False)
+        # Without the lock, so that several processes may read them.
+        folder.start(config, data)
         return plans
-    with lock_folder(folder), _stoppable():
-        open_folder(folder, config, data, overwrite=False)
+    with folder.lock(), explain_stop():
+        folder.start(config, data)
         _train(plans)
     return plans
 
 
-def _plan(config: RunConfig, overwrite: bool) -> tuple[list[SingleTask], dict[str, Any]]:
+def _plan(config: RunConfig, folder: ExpertsFolder, overwrite: bool) -> tuple[list[SingleTask], dict[str, Any]]:
     """Return what each expert is, and what their data hold; whatever is wrong is found before anything is written."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("experts are trained by one process, found several; call it without a launcher.")
@@ -105,25 +105,14 @@ def _plan(config: RunConfig, overwrite: bool) -> tuple[list[SingleTask], dict[st
             "model: found bilstm, which starts from nothing, so that experts have no base in common; choose a "
             "pre-trained model, or train single tasks (equipoise train --single-task)."
         )
-    folder = config.output / EXPERTS
-    check_output(folder, EXPERTS_OUTPUT, inputs_of(config))
+    folder.check(inputs_of(config))
     table = load_table(config)
     # The model that is merged of them answers for all tasks: no expert may learn from a text that another is scored on.
-    plans, _ = plan_single_tasks(config, table, folder, "experts", held_out=True)
+    plans, _ = plan_single_tasks(config, table, folder.path, "experts", held_out=True)
     if overwrite or not all(is_finished(plan.config.output) for plan in plans):
         check_settings(config)
         build_model(config, table)
     return plans, {**describe_inputs(table, config.model), "notes": table.notes}
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    try:
-        yield
-    except StoppedError as error:
-        raise TrainingError(f"{str(error).partition(';')[0]}; a checkpoint is saved. {_GO_ON}") from None
-    except KeyboardInterrupt:
-        raise TrainingError(f"Stopped. {_GO_ON}") from None
 
 
 def _train(plans: Sequence[SingleTask]) -> set[str]:
@@ -138,9 +127,9 @@ def _train(plans: Sequence[SingleTask]) -> set[str]:
     return trained
 
 
-def _score(plans: Sequence[SingleTask], config: RunConfig, folder: Path, trained: set[str]) -> None:
+def _score(plans: Sequence[SingleTask], config: RunConfig, folder: ExpertsFolder, trained: set[str]) -> None:
     """Score the base and every expert that is not scored yet, or was trained since."""
-    done = read_records(folder).keys() - trained
+    done = folder.journal.read().keys() - trained
     models = [None, *(plan.task for plan in plans)]
     waiting = {expert: count_work(plans, expert) for expert in models if expert not in done}
     if not waiting:
@@ -149,7 +138,7 @@ def _score(plans: Sequence[SingleTask], config: RunConfig, folder: Path, trained
     try:
         for expert in waiting:
             record = score_model(plans, config, expert, bar)
-            append_record(folder, record)
+            folder.journal.append(record)
             what = "base" if expert is None else f"expert {expert}"
             bar.say(f"{what}: scored on {len(plans)} tasks ({format_seconds(record['seconds'])})")
     finally:

@@ -13,19 +13,22 @@ from equipoise.evaluation import run_score
 from equipoise.progress import Progress, format_seconds
 from equipoise.temporaries import remove_folder
 from equipoise.training import read_run
+from equipoise.workspace import CONTINUE, Journal
 
 from .plan import Cell, Plan
 from .processes import RunningCell
-from .records import append_record, read_records
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def run_cells(plan: Plan, jobs: int, keep_models: bool) -> dict[str, dict[str, Any]]:
+def run_cells(
+    plan: Plan, journal: Journal[str, dict[str, Any]], jobs: int, keep_models: bool
+) -> dict[str, dict[str, Any]]:
     """Train every cell that is not finished yet; a failure is recorded and the rest goes on.
 
     Args:
         plan: the cells.
+        journal: the records of what is finished.
         jobs: how many are trained at a time; they share the cores.
         keep_models: leave each cell's `model/` where it is.
 
@@ -35,7 +38,7 @@ def run_cells(plan: Plan, jobs: int, keep_models: bool) -> dict[str, dict[str, A
     Raises:
         TrainingError: Ctrl-C; what is finished is recorded, and what was being trained has saved a checkpoint.
     """
-    records = read_records(plan.folder)
+    records = journal.read()
     failed_before = {key for key, record in records.items() if record["status"] == "failed"}
     records = {key: record for key, record in records.items() if key not in failed_before}
     cells = plan.cells(records)
@@ -58,15 +61,15 @@ def run_cells(plan: Plan, jobs: int, keep_models: bool) -> dict[str, dict[str, A
                 for one in [one for one in running if not one.is_alive()]:
                     running.remove(one)
                     record = _record(plan, one, keep_models)
-                    append_record(plan.folder, record)
+                    journal.append(record)
                     records[one.cell.key] = record
                     bar.say(_sentence(one.cell, record))
         except KeyboardInterrupt:
             _stop(running)
             done = sum(cell.key in records for cell in plan.cells(records))
             raise TrainingError(
-                f"Stopped with {done} trainings finished. The same command goes on from here, and with those that ran "
-                "from their last checkpoint."
+                f"Stopped with {done} trainings finished. {CONTINUE} Those that were running continue from their last "
+                "checkpoint."
             ) from None
         finally:
             for one in running:
