@@ -33,7 +33,6 @@ AGGREGATORS = {
     AlignedMTL: aggregation.AlignedMTL,
     UPGrad: aggregation.UPGrad,
     DualProj: aggregation.DualProj,
-    ExcessMTL: aggregation.ExcessMTL,
 }
 STEPS = 3
 WIDTH = 4
@@ -115,8 +114,7 @@ def test_nash_mtl_is_torchjds_on_unit_gradients(count):
     problem = _Problem(count, 0)
     aggregate, balance = aggregation.NashMTL(count, optim_niter=4), NashMTL(problem.names, optim_niter=4)
     norms = problem.jacobian().norm(dim=1)
-    aggregate(problem.jacobian() / norms[:, None])
-    raw = torch.tensor(aggregate.weighting.prvs_alpha) / norms
+    raw = aggregate.weighting(problem.jacobian() / norms[:, None]) / norms
     assert list(problem.weights(balance).values()) == pytest.approx(_expected(raw), rel=1e-4)
 
 
@@ -237,16 +235,26 @@ def test_excess_risk_is_relative_to_a_tasks_own_first():
     assert balance.weights["a"] / balance.weights["late"] == pytest.approx(2.718281828 ** (3**-0.5 - 0.2), rel=1e-4)
 
 
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_excess_mtl_is_torchjds(count):
+    # A small step: TorchJD before 0.18 overflows where an excess risk is far above its first.
+    weighting = aggregation.ExcessMTLWeighting(0.01)
+    balance = ExcessMTL(_Problem(count, 0).names, robust_step_size=0.01)
+    for step in range(6):
+        problem = _Problem(count, step)
+        expected = _expected(weighting(problem.jacobian()))
+        assert list(problem.weights(balance).values()) == pytest.approx(expected, rel=1e-9)
+    assert max(expected) > 1.05
+
+
 def test_excess_mtls_warm_up_is_torchjds():
-    aggregate, balance = (
-        aggregation.ExcessMTL(0.5, n_warmup_steps=2),
-        ExcessMTL(_Problem(3, 0).names, robust_step_size=0.5, n_warmup_steps=2),
-    )
+    weighting = aggregation.ExcessMTLWeighting(0.5, n_warmup_steps=2)
+    balance = ExcessMTL(_Problem(3, 0).names, robust_step_size=0.5, n_warmup_steps=2)
     for step in range(5):
         problem = _Problem(3, step)
-        aggregate(problem.jacobian())
+        expected = _expected(weighting(problem.jacobian()))
         weights = problem.weights(balance)
-        assert list(weights.values()) == pytest.approx(_expected(aggregate.weighting._weights), rel=1e-5)
+        assert list(weights.values()) == pytest.approx(expected, rel=1e-9)
         assert (weights == pytest.approx(dict.fromkeys(weights, 1.0))) == (step < 2)
 
 

@@ -1,11 +1,9 @@
 """Aligned-MTL: the principal components of the task gradients are made equally large."""
 
-from torchjd.aggregation import AlignedMTLWeighting
-
-from .torchjd_weighting import WeightingRule
+from .torchjd_balancers import TorchJDWeighting
 
 
-class AlignedMTL(WeightingRule):
+class AlignedMTL(TorchJDWeighting):
     r"""Make the task gradients orthogonal and equally long, then add them (Senushkin et al., 2023, arXiv 2305.19000).
 
         w = K^(-½) 1,
@@ -37,4 +35,4 @@ class AlignedMTL(WeightingRule):
     """
 
     paper = "Senushkin et al., 2023, arXiv 2305.19000"
-    weighting = AlignedMTLWeighting
+    weighting = "AlignedMTLWeighting"

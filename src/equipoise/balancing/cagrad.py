@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from torchjd.aggregation import CAGradWeighting
-
 from .base import DEFAULT_CLIP
 from .checks import checked_number
-from .torchjd_weighting import WeightingRule
+from .torchjd_balancers import TorchJDWeighting
 
 _CANCELLED = 1e-6
 
 
-class CAGrad(WeightingRule):
+class CAGrad(TorchJDWeighting):
     r"""Help the worst-off task as much as possible near the mean gradient (Liu et al., 2021, arXiv 2110.14048).
 
     The update d maximises min_t g_t·d under |d - ḡ| ≤ c |ḡ|, ḡ the mean gradient, which gives the weights
@@ -50,7 +48,7 @@ class CAGrad(WeightingRule):
 
     paper = "Liu et al., 2021, arXiv 2110.14048"
     packages = ("cvxpy", "clarabel")
-    weighting = CAGradWeighting
+    weighting = "CAGradWeighting"
 
     def __init__(
         self,

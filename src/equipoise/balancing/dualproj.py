@@ -1,11 +1,9 @@
 """DualProj: the mean gradient is projected to where no task is hurt."""
 
-from torchjd.aggregation import DualProjWeighting
-
-from .torchjd_weighting import WeightingRule
+from .torchjd_balancers import TorchJDWeighting
 
 
-class DualProj(WeightingRule):
+class DualProj(TorchJDWeighting):
     r"""Project the mean gradient to where it hurts no task (Lopez-Paz and Ranzato, 2017, arXiv 1706.08840).
 
         w = argmin vᵀKv    over v ≥ 1/P,
@@ -41,4 +39,4 @@ class DualProj(WeightingRule):
 
     paper = "Lopez-Paz and Ranzato, 2017, arXiv 1706.08840"
     packages = ("quadprog", "qpsolvers")
-    weighting = DualProjWeighting
+    weighting = "DualProjWeighting"

@@ -4,23 +4,22 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torchjd.scalarization import DWA
 
 from .base import DEFAULT_CLIP
 from .checks import checked_number
-from .torchjd_scalarizer import ScalarizerRule, derivative
+from .stateful import StatefulBalancer
 
 _TINY = 1e-12
 
 
-class DynamicWeightAverage(ScalarizerRule):
+class DynamicWeightAverage(StatefulBalancer):
     r"""Weigh each task by how slowly its loss falls from epoch to epoch (DWA, Liu et al., 2019, arXiv 1803.10704).
 
         w ∝ softmax(r / τ),    r_t = L_t(e-1) / L_t(e-2)
 
-    L_t(e) is the mean loss of task t over the steps of epoch e in which it was present, τ the temperature (TorchJD's
-    `DWA`). Without two such epochs r_t is 1, so that all weights are alike in the first two. A task that is absent
-    for an epoch keeps its r_t.
+    L_t(e) is the mean loss of task t over the steps of epoch e in which it was present, τ the temperature. Without two
+    such epochs r_t is 1, so that all weights are alike in the first two. A task that is absent for an epoch keeps its
+    r_t.
 
     Deviations from the paper: means below 1e-12 count as this, so that a loss of 0 can be divided by.
 
@@ -57,7 +56,7 @@ class DynamicWeightAverage(ScalarizerRule):
         super().__init__(tasks, clip=clip)
         self._temperature = checked_number("temperature", temperature, lambda value: value > 0, "a positive number")
         count = len(self.tasks)
-        self._kept = {
+        self._state = {
             # By task: the sum of this epoch's losses, and of how many steps.
             "epoch": torch.zeros(2, count, dtype=torch.float64),
             # The mean losses of the last epoch but one, and of the last; NaN before.
@@ -66,18 +65,17 @@ class DynamicWeightAverage(ScalarizerRule):
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return the softmax of the rates."""
-        means = self._kept["means"][:, self._indices(tasks)]
-        rule = DWA(self._temperature)
-        rule._previous_averages = list(means.clamp(min=_TINY).where(~means.isnan().any(0), 1.0))
-        return derivative(rule, losses)
+        means = self._state["means"][:, self._indices(tasks)]
+        before, last = means.clamp(min=_TINY).where(~means.isnan().any(0), 1.0)
+        return torch.softmax(last / before / self._temperature, dim=0)
 
     def learn(self, losses: Tensor, next_losses: Tensor | None, tasks: Sequence[str]) -> None:
         """Add a step's losses to those of the epoch."""
-        self._kept["epoch"][:, self._indices(tasks)] += torch.stack([losses, torch.ones_like(losses)])
+        self._state["epoch"][:, self._indices(tasks)] += torch.stack([losses, torch.ones_like(losses)])
 
     def on_epoch_end(self) -> None:
         """Make this epoch's mean losses the last ones."""
-        sums, steps = self._kept["epoch"]
-        means = self._kept["means"]
-        self._kept["means"] = torch.where(steps > 0, torch.stack([means[1], sums / steps]), means)
-        self._kept["epoch"] = torch.zeros_like(self._kept["epoch"])
+        sums, steps = self._state["epoch"]
+        means = self._state["means"]
+        self._state["means"] = torch.where(steps > 0, torch.stack([means[1], sums / steps]), means)
+        self._state["epoch"] = torch.zeros_like(self._state["epoch"])

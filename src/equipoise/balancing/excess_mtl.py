@@ -4,30 +4,31 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torchjd.aggregation import ExcessMTL as _TorchJDExcessMTL
 
 from .base import DEFAULT_CLIP
 from .checks import checked_number, checked_whole
+from .simplex import shares_within
+from .stateful import StatefulBalancer
 from .task_gradients import Needs
-from .torchjd_rule import TorchJDRule, part_of_simplex
+
+_EPSILON = 1e-7
 
 
-class ExcessMTL(TorchJDRule):
+class ExcessMTL(StatefulBalancer):
     r"""Weigh each task by its excess risk, how far it is from its best (He et al., 2024, arXiv 2402.02009).
 
-        e_t = Σ_j g_tj² / √(Σ_τ g_tj(τ)² + 1e-7),    w_t ← w_t exp(η e_t / e_t(0)),    Σ_t w_t = 1
+        e_t = Σ_j g_tj² / √(Σ_τ g_tj(τ)² + ε),    w_t ← w_t exp(η e_t / (e_t(0) + ε)),    Σ_t w_t = 1,    ε = 1e-7
 
     g_tj is coordinate j of the gradient of task t, Σ_τ the sum over all steps so far, e_t(0) the task's first e_t,
-    which itself is not divided, or the mean of the warm-up's (TorchJD's `ExcessMTL`). During the warm-up the weights
-    are equal. A task without e_t(0), as it was absent before, gets it when it comes, and absent tasks keep their
-    share of w.
+    which itself is not divided, or the mean of the warm-up's. During the warm-up the weights are equal. A task without
+    e_t(0), as it was absent before, gets it when it comes, and absent tasks keep their share of w.
 
     Deviations from the paper: the weights are scaled to sum to the number of tasks present.
 
     Inputs: `features`, or what `where` asks for, but not "features". The sums Σ_τ have the shape of the gradients, T
     times those of the map or of all shared parameters, and are part of the state.
 
-    Relations: none.
+    Relations: none. With all tasks in every step the weights are those of TorchJD's `ExcessMTLWeighting`.
 
     Args:
         tasks: the tasks' names, or a mapping from name to kind.
@@ -62,7 +63,7 @@ class ExcessMTL(TorchJDRule):
         self._eta = checked_number("robust_step_size", robust_step_size, lambda value: value > 0, "a positive number")
         self._warmup = checked_whole("n_warmup_steps", n_warmup_steps, 0)
         count = len(self.tasks)
-        self._kept = {
+        self._state = {
             "asked": torch.zeros((), dtype=torch.int64),
             "weights": torch.full((count,), 1 / count, dtype=torch.float64),
             # By task: the sums of squared gradients, shape (T, n); e(0), NaN before there is one; the sum of the
@@ -76,38 +77,33 @@ class ExcessMTL(TorchJDRule):
         """Return the new w."""
         assert gradients is not None
         rows = self._indices(tasks)
-        kept = self._kept
-        if kept["squares"].shape[1] != gradients.shape[1]:
-            kept["squares"] = gradients.new_zeros(len(self.tasks), gradients.shape[1])
-        kept["squares"] = kept["squares"].to(gradients)
-
-        warming = bool(kept["asked"] < self._warmup)
-        rule = _TorchJDExcessMTL(self._eta, n_warmup_steps=int(warming)).weighting
-        rule._state_key = (*gradients.shape, gradients.dtype, gradients.device)
-        rule._sq_grad_sum = kept["squares"][rows]
-        mass, part = part_of_simplex(kept["weights"], rows)
-        rule._weights = part.to(gradients)
-        rule._warmup_w_sum = gradients.new_zeros(len(rows))
-        if not warming:
-            rule._initial_w = self._first(gradients, rows).to(gradients)
-        weights = rule(gradients).double().cpu()
-
-        kept["squares"][rows] = rule._sq_grad_sum
-        kept["asked"] += 1
-        kept["weights"][rows] = mass * weights
+        risks = self._excess_risks(gradients, rows)
+        total, shares = shares_within(self._state["weights"], rows)
+        warming = bool(self._state["asked"] < self._warmup)
+        self._state["asked"] += 1
         if warming:
-            kept["warmup"][:, rows] += torch.stack([rule._warmup_w_sum.double().cpu(), torch.ones_like(weights)])
-        return weights
+            self._state["warmup"][:, rows] += torch.stack([risks, torch.ones_like(risks)])
+            return shares
+        # A softmax of logarithms: a huge risk takes all the weight instead of overflowing.
+        shares = torch.softmax(shares.log() + self._eta * self._relative(risks, rows), dim=0)
+        self._state["weights"][rows] = total * shares
+        return shares
 
-    def _first(self, gradients: Tensor, rows: list[int]) -> Tensor:
-        """Return what to divide the excess risks by: e(0), or 1 for a task whose e(0) is its present one."""
-        first = self._kept["first"]
-        sums, steps = self._kept["warmup"]
+    def _excess_risks(self, gradients: Tensor, rows: list[int]) -> Tensor:
+        """Add the squared gradients, shape (P, n), to Σ_τ, and return e_t, float64 on the CPU, shape (P,)."""
+        sums = self._state["squares"]
+        if sums.shape[1] != gradients.shape[1]:
+            sums = gradients.new_zeros(len(self.tasks), gradients.shape[1])
+        sums = self._state["squares"] = sums.to(gradients)
+        squares = gradients.square()
+        sums[rows] += squares
+        return (squares / (sums[rows] + _EPSILON).sqrt()).sum(dim=1).double().cpu()
+
+    def _relative(self, risks: Tensor, rows: list[int]) -> Tensor:
+        """Divide each e_t, shape (P,), by e_t(0), or keep it where it becomes e_t(0)."""
+        first = self._state["first"]
+        sums, steps = self._state["warmup"]
         first.copy_(torch.where(first.isnan() & (steps > 0), sums / steps, first))
-        known = first[rows].where(~first[rows].isnan(), 1.0)
-        new = [place for place, row in enumerate(rows) if first[row].isnan()]
-        if new:
-            alone = _TorchJDExcessMTL(self._eta).weighting
-            alone(gradients[new])
-            first[[rows[place] for place in new]] = alone._initial_w.double().cpu()
-        return known
+        known = first[rows]
+        first[rows] = known.where(~known.isnan(), risks)
+        return torch.where(known.isnan(), risks, risks / (known + _EPSILON))

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from torchjd.aggregation import FairGradWeighting
-
 from .base import DEFAULT_CLIP
 from .checks import checked_number
-from .torchjd_weighting import WeightingRule
+from .torchjd_balancers import TorchJDWeighting
 
 
-class FairGrad(WeightingRule):
+class FairGrad(TorchJDWeighting):
     r"""Share the progress of a step α-fairly among the tasks (Ban and Ji, 2024, arXiv 2402.15638).
 
     The weights solve
@@ -41,7 +39,7 @@ class FairGrad(WeightingRule):
     """
 
     paper = "Ban and Ji, 2024, arXiv 2402.15638"
-    weighting = FairGradWeighting
+    weighting = "FairGradWeighting"
 
     def __init__(
         self,

@@ -4,21 +4,25 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torchjd import scalarization
 
 from equipoise.errors import TrainingError
 
 from .base import DEFAULT_CLIP
 from .checks import checked_number, checked_numbers
-from .torchjd_scalarizer import ScalarizerRule, derivative
+from .stateful import StatefulBalancer
+
+_EPSILON = 1e-8
+# Adam's, as in torch.optim.Adam.
+_DECAYS = (0.9, 0.999)
+_ADAM_EPSILON = 1e-8
 
 
-class FAMO(ScalarizerRule):
+class FAMO(StatefulBalancer):
     r"""Let all losses fall at one rate, judged by them after each update (FAMO; Liu et al., 2023, arXiv 2306.03792).
 
         w_t ∝ z_t / (L_t - b_t + ε),    z = softmax(ξ),    ε = 1e-8
 
-    After an update from L to L' the logits ξ take a step of Adam along the gradient (∂z/∂ξ)ᵀ δ (TorchJD's `FAMO`),
+    After an update from L to L' the logits ξ take a step of Adam along the gradient (∂z/∂ξ)ᵀ δ,
 
         δ_t = log(L_t - b_t + ε) - log(L'_t - b_t + ε),
 
@@ -30,7 +34,8 @@ class FAMO(ScalarizerRule):
     Inputs: losses alone, each above its bound. Call `after_step(losses)` after every `optimizer.step()`, with a
     function that computes the losses of the same batch again (see `Repeatable`): one more forward pass a step.
 
-    Relations: the first step's weights are those of `GeometricMean`.
+    Relations: the first step's weights are those of `GeometricMean`. With all tasks in every step all weights are those
+    of TorchJD's `FAMO`.
 
     Args:
         tasks: the tasks' names, or a mapping from name to kind.
@@ -68,42 +73,41 @@ class FAMO(ScalarizerRule):
         clip: tuple[float, float] = DEFAULT_CLIP,
     ) -> None:
         super().__init__(tasks, clip=clip)
-        self._options = {
-            "lr": checked_number("lr", lr, lambda value: value >= 0, "at least 0"),
-            "weight_decay": checked_number("weight_decay", weight_decay, lambda value: value >= 0, "at least 0"),
-        }
+        self._lr = checked_number("lr", lr, lambda value: value >= 0, "at least 0")
+        self._decay = checked_number("weight_decay", weight_decay, lambda value: value >= 0, "at least 0")
         self._bounds = checked_numbers("min_losses", min_losses, self.tasks, 0.0, lambda _: True, "a number")
         # ξ and Adam's two moments by task, and Adam's steps.
-        self._kept = {name: torch.zeros_like(self._bounds) for name in ("logits", "exp_avg", "exp_avg_sq")}
-        self._kept["step"] = torch.zeros(())
+        self._state = {name: torch.zeros_like(self._bounds) for name in ("logits", "exp_avg", "exp_avg_sq")}
+        self._state["step"] = torch.zeros(())
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
-        """Return the derivative of FAMO's scalar."""
-        return derivative(self._rule(losses, tasks), losses)
+        """Return z / (L - b + ε)."""
+        return self._tasks_softmax(tasks) / self._above_bounds(losses, tasks)
 
     def learn(self, losses: Tensor, next_losses: Tensor | None, tasks: Sequence[str]) -> None:
         """Take a step of Adam on the logits."""
         assert next_losses is not None
+        delta = self._above_bounds(losses, tasks).log() - self._above_bounds(next_losses, tasks).log()
+        z = self._tasks_softmax(tasks)
         rows = self._indices(tasks)
-        rule = self._rule(losses, tasks)
-        rule(losses)
-        adam = torch.optim.Adam([rule._w], lr=self._options["lr"], weight_decay=self._options["weight_decay"])
-        moments = {name: self._kept[name][rows] for name in ("exp_avg", "exp_avg_sq")}
-        adam.state[rule._w] = moments | {"step": self._kept["step"]}
-        rule._optimizer = adam
-        self._check_bounds(next_losses, tasks)
-        rule.update(next_losses)
-        self._kept["logits"][rows] = rule._w.detach()
-        for name, moment in moments.items():
-            self._kept[name][rows] = moment
+        state = self._state
+        slopes = z * (delta - z @ delta) + self._decay * state["logits"][rows]
+        state["step"] += 1
+        for name, decay, value in zip(("exp_avg", "exp_avg_sq"), _DECAYS, (slopes, slopes.square()), strict=True):
+            state[name][rows] = decay * state[name][rows] + (1 - decay) * value
+        mean, square = (
+            state[name][rows] / (1 - decay ** state["step"].item())
+            for name, decay in zip(("exp_avg", "exp_avg_sq"), _DECAYS, strict=True)
+        )
+        state["logits"][rows] -= self._lr * mean / (square.sqrt() + _ADAM_EPSILON)
 
-    def _rule(self, losses: Tensor, tasks: Sequence[str]) -> scalarization.FAMO:
-        """Make TorchJD's object for some tasks."""
+    def _tasks_softmax(self, tasks: Sequence[str]) -> Tensor:
+        return torch.softmax(self._state["logits"][self._indices(tasks)], dim=0)
+
+    def _above_bounds(self, losses: Tensor, tasks: Sequence[str]) -> Tensor:
+        """Return L - b + ε, shape (P,)."""
         self._check_bounds(losses, tasks)
-        rows = self._indices(tasks)
-        rule = scalarization.FAMO(len(rows), self._bounds[rows], **self._options).double()
-        rule._w.data.copy_(self._kept["logits"][rows])
-        return rule
+        return losses - self._bounds[self._indices(tasks)] + _EPSILON
 
     def _check_bounds(self, losses: Tensor, tasks: Sequence[str]) -> None:
         bounds = self._bounds[self._indices(tasks)]

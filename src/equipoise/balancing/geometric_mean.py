@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 from torch import Tensor
-from torchjd import scalarization
 
-from .torchjd_scalarizer import ScalarizerRule, derivative
+from .torchjd_balancers import TorchJDScalarizer, derivative
 
 _TINY = 1e-8
 
 
-class GeometricMean(ScalarizerRule):
+class GeometricMean(TorchJDScalarizer):
     r"""Minimise the geometric mean of the losses (GLS, Chennupati et al., 2019, arXiv 1904.08492).
 
         (Π_t L_t)^(1/P)    over the P tasks present,
@@ -39,7 +38,8 @@ class GeometricMean(ScalarizerRule):
 
     rescaling = "compensates"
     paper = "Chennupati et al., 2019, arXiv 1904.08492"
+    scalarizer = "GeometricMean"
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return the derivative of the geometric mean."""
-        return derivative(scalarization.GeometricMean(), losses.where(losses != 0, _TINY))
+        return derivative(self._make_scalarizer(), losses.where(losses != 0, _TINY))

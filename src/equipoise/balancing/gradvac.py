@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torchjd.aggregation import GradVacWeighting
 
 from .base import DEFAULT_CLIP
 from .checks import checked_number, checked_whole
 from .draws import drawn_by_step
-from .torchjd_weighting import WeightingRule
+from .gramian_balancer import GramianBalancer
+
+_EPSILON = 1e-8
 
 
-class GradVac(WeightingRule):
+class GradVac(GramianBalancer):
     r"""Turn each gradient as close to the others as it usually is (GradVac; Wang et al., 2020, arXiv 2010.05874).
 
     For every task s, in random order of the others t: where the cosine φ of the changed gradient ĝ_s and g_t is
@@ -20,11 +21,11 @@ class GradVac(WeightingRule):
 
         ĝ_s ← ĝ_s + |ĝ_s| (φ̂ √(1 - φ²) - φ √(1 - φ̂²)) / (|g_t| √(1 - φ̂²)) · g_t,
 
-    which makes it φ̂; then φ̂_st ← (1 - β) φ̂_st + β φ. The update is Σ_s ĝ_s (TorchJD's `GradVacWeighting`).
+    which makes it φ̂; then φ̂_st ← (1 - β) φ̂_st + β φ. The update is Σ_s ĝ_s.
 
     Deviations from the paper: gradients are taken as a whole, not by layer, and the weights are scaled to sum to the
-    number of tasks present. The order depends on the seed and the step alone. Targets are kept by pair of tasks, and
-    change only in steps with both.
+    number of tasks present. The order depends on the seed and the step alone. Each pair of tasks has its target, which
+    changes only in steps with both. Denominators have 1e-8 added.
 
     Inputs: `features`, or what `where` asks for.
 
@@ -49,7 +50,6 @@ class GradVac(WeightingRule):
 
     random = True
     paper = "Wang et al., 2020, arXiv 2010.05874"
-    weighting = GradVacWeighting
 
     def __init__(
         self,
@@ -61,17 +61,32 @@ class GradVac(WeightingRule):
         where: str = "map",
     ) -> None:
         super().__init__(tasks, clip=clip, where=where)
-        self._options = {"beta": checked_number("beta", beta, lambda value: 0 <= value <= 1, "in [0, 1]")}
+        self._beta = checked_number("beta", beta, lambda value: 0 <= value <= 1, "in [0, 1]")
         self._seed = checked_whole("seed", seed, 0)
         # φ̂, shape (T, T).
-        self._kept = {"targets": torch.zeros(len(self.tasks), len(self.tasks), dtype=torch.float64)}
+        self._state = {"targets": torch.zeros(len(self.tasks), len(self.tasks), dtype=torch.float64)}
 
-    def _ask(self, products: Tensor, rows: list[int]) -> Tensor:
-        rule = GradVacWeighting(**self._options)
+    def _solve(self, products: Tensor, rows: list[int]) -> Tensor:
         pairs = (torch.tensor(rows)[:, None], torch.tensor(rows))
-        rule._phi_t = self._kept["targets"][pairs]
-        rule._state_key = (len(rows), products.dtype)
+        targets = self._state["targets"][pairs]
+        norms = products.diagonal().sqrt()
+        # ĝ_s is a mix of the gradients: row s holds their coefficients.
+        mixes = torch.eye(len(rows), dtype=products.dtype)
         with drawn_by_step(self._seed, int(self._memory.count)):
-            weights = rule(products)
-        self._kept["targets"][pairs] = rule._phi_t
-        return weights
+            for s, mix in enumerate(mixes):
+                others = [t for t in range(len(rows)) if t != s]
+                for t in (others[place] for place in torch.randperm(len(others)).tolist()):
+                    overlaps = products @ mix
+                    norm = (mix @ overlaps).clamp_min(0).sqrt()
+                    cosine, target = overlaps[t] / (norm * norms[t] + _EPSILON), targets[s, t].clone()
+                    if cosine < target:
+                        mix[t] += norm * _turn(cosine, target, norms[t])
+                    targets[s, t] = (1 - self._beta) * target + self._beta * cosine
+        self._state["targets"][pairs] = targets
+        return mixes.sum(dim=0)
+
+
+def _turn(cosine: Tensor, target: Tensor, norm: Tensor) -> Tensor:
+    """Return how much of a gradient to add, per unit of the turned one's norm, so that their cosine is the target."""
+    sine, target_sine = ((1 - value.square()).clamp_min(0).sqrt() for value in (cosine, target))
+    return (target * sine - cosine * target_sine) / (norm * target_sine + _EPSILON)

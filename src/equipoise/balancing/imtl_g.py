@@ -1,11 +1,9 @@
 """IMTL-G: the update has equal projections on all task gradients."""
 
-from torchjd.aggregation import IMTLGWeighting
-
-from .torchjd_weighting import WeightingRule
+from .torchjd_balancers import TorchJDWeighting
 
 
-class ImpartialGradients(WeightingRule):
+class ImpartialGradients(TorchJDWeighting):
     r"""Make the update project equally on every task's gradient direction (IMTL-G, Liu et al., ICLR 2021).
 
         w = K⁺ d,    d_t = √K_tt = |g_t|,
@@ -38,4 +36,4 @@ class ImpartialGradients(WeightingRule):
 
     rescaling = "compensates"
     paper = "Liu et al., ICLR 2021"
-    weighting = IMTLGWeighting
+    weighting = "IMTLGWeighting"

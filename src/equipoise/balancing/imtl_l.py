@@ -1,7 +1,5 @@
 """IMTL-L: every task's scale is learned with it."""
 
-from torchjd.scalarization import IMTLL
-
 from .learned_scalarizer import LearnedScalarizer
 
 
@@ -40,4 +38,4 @@ class ImpartialLosses(LearnedScalarizer):
     """
 
     paper = "Liu et al., ICLR 2021"
-    scalarizer = IMTLL
+    scalarizer = "IMTLL"

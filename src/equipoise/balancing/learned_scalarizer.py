@@ -1,7 +1,7 @@
 """Scalarizers with one learned number a task."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from torch import Tensor
 from .base import DEFAULT_CLIP
 from .checks import checked_number
 from .learned_numbers import LearnedNumbers
-from .torchjd_scalarizer import ScalarizerRule, derivative
+from .torchjd_balancers import TorchJDScalarizer, derivative
 
 
-class LearnedScalarizer(ScalarizerRule):
+class LearnedScalarizer(TorchJDScalarizer):
     """Base of the rules whose scalarizer has one parameter a task, learned by Adam on the scalar itself.
 
     Args:
@@ -20,9 +20,6 @@ class LearnedScalarizer(ScalarizerRule):
         lr: learning rate of the parameters.
         clip: the smallest and the largest weight.
     """
-
-    scalarizer: ClassVar[Callable[[int], Any]]
-    """The class in TorchJD, called with the number of tasks."""
 
     def __init__(
         self,
@@ -37,21 +34,22 @@ class LearnedScalarizer(ScalarizerRule):
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return the derivative of the objective at the losses."""
-        return derivative(self._rule(tasks), losses)
+        return derivative(self._scalarizer_of(tasks), losses)
 
     def learn(self, losses: Tensor, next_losses: Tensor | None, tasks: Sequence[str]) -> None:
         """Take a step of Adam at a step's losses."""
-        rule = self._rule(tasks)
+        scalarizer = self._scalarizer_of(tasks)
         with torch.enable_grad():
-            (slopes,) = torch.autograd.grad(rule(losses), list(rule.parameters()))
+            (slopes,) = torch.autograd.grad(scalarizer(losses), list(scalarizer.parameters()))
         self._learned.descend(self._indices(tasks), slopes)
 
-    def _rule(self, tasks: Sequence[str]) -> Any:
-        """Make TorchJD's object for some tasks."""
-        rule = type(self).scalarizer(len(tasks)).double()
-        (parameter,) = rule.parameters()
-        parameter.data.copy_(self._learned.take(self._indices(tasks)))
-        return rule
+    def _scalarizer_of(self, tasks: Sequence[str]) -> Any:
+        """Make TorchJD's scalarizer of some tasks."""
+        scalarizer = self._make_scalarizer(len(tasks)).double()
+        (parameter,) = scalarizer.parameters()
+        with torch.no_grad():
+            parameter.copy_(self._learned.take(self._indices(tasks)))
+        return scalarizer
 
     def _get_state(self) -> dict[str, Tensor]:
         return super()._get_state() | self._learned.state()

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from torchjd.aggregation import MGDAWeighting
-
 from .base import DEFAULT_CLIP
 from .checks import checked_number, checked_whole
-from .torchjd_weighting import WeightingRule
+from .torchjd_balancers import TorchJDWeighting
 
 
-class MGDA(WeightingRule):
+class MGDA(TorchJDWeighting):
     r"""Follow the shortest convex combination of the task gradients (Sener and Koltun, 2018, arXiv 1810.04650).
 
         w = argmin αᵀKα    over α ≥ 0, Σ_t α_t = 1,
@@ -42,7 +40,7 @@ class MGDA(WeightingRule):
     """
 
     paper = "Sener and Koltun, 2018, arXiv 1810.04650"
-    weighting = MGDAWeighting
+    weighting = "MGDAWeighting"
 
     def __init__(
         self,

@@ -4,22 +4,21 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torchjd.aggregation import MoDoWeighting
 
 from .base import DEFAULT_CLIP
 from .checks import checked_number
+from .gramian_balancer import GramianBalancer
+from .simplex import project_onto_simplex, shares_within
 from .task_gradients import Needs
-from .torchjd_rule import part_of_simplex
-from .torchjd_weighting import WeightingRule
 
 
-class MoDo(WeightingRule):
+class MoDo(GramianBalancer):
     r"""Descend towards MGDA's weights by one unbiased step at a time (Chen et al., 2023, arXiv 2305.20057).
 
         λ ← Π(λ - γ (G₁G₂ᵀ λ + ρ λ)),
 
-    G₁ and G₂ the task gradients of two independent batches, Π the projection on λ ≥ 0, Σ_t λ_t = 1 (TorchJD's
-    `MoDoWeighting`, from equal weights on).
+    G₁ and G₂ the task gradients of two independent batches, Π the projection on λ ≥ 0, Σ_t λ_t = 1.
+    λ starts from equal weights.
 
     Deviations from the paper: G₁ and G₂ are of the two halves of each task's examples in the batch, and the update
     follows the mean over both, as in TorchJD's form with two batches. λ is scaled to sum to the number of tasks
@@ -61,17 +60,13 @@ class MoDo(WeightingRule):
         where: str = "map",
     ) -> None:
         super().__init__(tasks, clip=clip, where=where)
-        self._options = {
-            "gamma": checked_number("gamma", gamma, lambda value: value > 0, "a positive number"),
-            "rho": checked_number("rho", rho, lambda value: value >= 0, "at least 0"),
-        }
+        self._gamma = checked_number("gamma", gamma, lambda value: value > 0, "a positive number")
+        self._rho = checked_number("rho", rho, lambda value: value >= 0, "at least 0")
         count = len(self.tasks)
-        self._kept = {"lambda": torch.full((count,), 1 / count, dtype=torch.float64)}
+        self._state = {"lambda": torch.full((count,), 1 / count, dtype=torch.float64)}
 
-    def _ask(self, products: Tensor, rows: list[int]) -> Tensor:
-        rule = MoDoWeighting(**self._options)
-        mass, rule._lambda = part_of_simplex(self._kept["lambda"], rows)
-        rule._state_key = (len(rows), products.dtype, products.device)
-        weights = rule(products)
-        self._kept["lambda"][rows] = mass * weights
-        return weights
+    def _solve(self, products: Tensor, rows: list[int]) -> Tensor:
+        total, shares = shares_within(self._state["lambda"], rows)
+        shares = project_onto_simplex(shares - self._gamma * (products @ shares + self._rho * shares))
+        self._state["lambda"][rows] = total * shares
+        return shares

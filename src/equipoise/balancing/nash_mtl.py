@@ -2,17 +2,17 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 import torch
 from torch import Tensor
-from torchjd.aggregation import NashMTL as _TorchJDNashMTL
 
 from .base import DEFAULT_CLIP
 from .checks import checked_whole
-from .torchjd_weighting import WeightingRule
+from .torchjd_balancers import TorchJDWeighting
 
 
-class NashMTL(WeightingRule):
+class NashMTL(TorchJDWeighting):
     r"""Give every task the progress it would bargain for (Navon et al., 2022, arXiv 2202.01017).
 
     The weights solve
@@ -54,6 +54,7 @@ class NashMTL(WeightingRule):
 
     paper = "Navon et al., 2022, arXiv 2202.01017"
     packages = ("cvxpy", "ecos")
+    weighting = "NashMTL"
     # Unit gradients have their own scale.
     scale_free = False
 
@@ -69,28 +70,36 @@ class NashMTL(WeightingRule):
         super().__init__(tasks, clip=clip, where=where)
         self._every = checked_whole("update_weights_every", update_weights_every, 1)
         self._iterations = checked_whole("optim_niter", optim_niter, 1)
-        self._kept = {
+        self._state = {
             "weights": torch.zeros(len(self.tasks), dtype=torch.float64),
             "asked": torch.zeros((), dtype=torch.int64),
         }
 
-    def _ask(self, products: Tensor, rows: list[int]) -> Tensor:
+    def _solve(self, products: Tensor, rows: list[int]) -> Tensor:
         norms = products.diagonal().sqrt()
-        before = self._kept["weights"][rows]
+        before = self._state["weights"][rows]
         # The solution for unit gradients, to start from; 1 where there is none.
         solution = torch.where(before > 0, before * norms, 1.0)
-        # A single task gets what it wants, and cvxpy nothing to do.
-        if self._kept["asked"] % self._every == 0 and len(rows) > 1:
-            solver = _TorchJDNashMTL(len(rows), max_norm=0.0, optim_niter=self._iterations).weighting
-            solver.prvs_alpha = solution.numpy()
-            values, vectors = torch.linalg.eigh(products / torch.outer(norms, norms))
-            with warnings.catch_warnings():
-                # The problem is none that cvxpy could compile once for all steps, which it mentions in each.
-                warnings.simplefilter("ignore", UserWarning)
-                found = solver(vectors * values.clamp(min=0).sqrt())
-            if found.isfinite().all() and (found > 0).all():
-                solution = found
+        # With a single task there is nothing to bargain about.
+        if self._state["asked"] % self._every == 0 and len(rows) > 1:
+            solution = self._bargain(products / torch.outer(norms, norms), solution)
         weights = solution / norms
-        self._kept["asked"] += 1
-        self._kept["weights"][rows] = weights
+        self._state["asked"] += 1
+        self._state["weights"][rows] = weights
         return weights
+
+    def _bargain(self, cosines: Tensor, start: Tensor) -> Tensor:
+        """Solve C v = 1 / v, shape (P,), from a first guess; return the guess where the solver fails."""
+        solver = (
+            import_module("torchjd.aggregation")
+            .NashMTL(len(start), max_norm=0.0, optim_niter=self._iterations)
+            .weighting
+        )
+        values, vectors = torch.linalg.eigh(cosines)
+        gradients = vectors * values.clamp_min(0).sqrt()
+        with warnings.catch_warnings():
+            # cvxpy cannot compile the problem once for all steps, and says so in each.
+            warnings.simplefilter("ignore", UserWarning)
+            # The solver starts from ones: v = start · u, with u the solution for gradients scaled by the start.
+            solution = start * solver(start[:, None] * gradients)
+        return solution if solution.isfinite().all() and (solution > 0).all() else start

@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
-from torchjd.aggregation import PCGradWeighting
 
 from .base import DEFAULT_CLIP
 from .checks import checked_whole
 from .draws import drawn_by_step
-from .torchjd_weighting import WeightingRule
+from .torchjd_balancers import TorchJDWeighting
 
 
-class PCGrad(WeightingRule):
+class PCGrad(TorchJDWeighting):
     r"""Project each task's gradient off those it conflicts with (Yu et al., 2020, arXiv 2001.06782).
 
     For every task s, in random order of the others t: where the changed gradient ĝ_s points against g_t,
@@ -45,7 +44,7 @@ class PCGrad(WeightingRule):
 
     random = True
     paper = "Yu et al., 2020, arXiv 2001.06782"
-    weighting = PCGradWeighting
+    weighting = "PCGradWeighting"
 
     def __init__(
         self,
@@ -58,6 +57,6 @@ class PCGrad(WeightingRule):
         super().__init__(tasks, clip=clip, where=where)
         self._seed = checked_whole("seed", seed, 0)
 
-    def _ask(self, products: Tensor, rows: list[int]) -> Tensor:
+    def _solve(self, products: Tensor, rows: list[int]) -> Tensor:
         with drawn_by_step(self._seed, int(self._memory.count)):
-            return super()._ask(products, rows)
+            return super()._solve(products, rows)

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torchjd.scalarization import Random
 
 from .base import DEFAULT_CLIP
 from .checks import checked_whole
 from .draws import drawn_by_step
-from .torchjd_scalarizer import ScalarizerRule, derivative
+from .torchjd_balancers import TorchJDScalarizer, derivative
 
 
-class RandomWeights(ScalarizerRule):
+class RandomWeights(TorchJDScalarizer):
     r"""Draw new task weights in every step (RLW, Lin et al., 2021, arXiv 2111.10603).
 
         w ∝ softmax(x),    x_t ~ N(0, 1),
@@ -44,6 +43,7 @@ class RandomWeights(ScalarizerRule):
     rescaling = "ignores"
     random = True
     paper = "Lin et al., 2021, arXiv 2111.10603"
+    scalarizer = "Random"
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class RandomWeights(ScalarizerRule):
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return the softmax of normal draws."""
         with drawn_by_step(self._seed, int(self._memory.count)):
-            drawn = derivative(Random(), losses)
+            drawn = derivative(self._make_scalarizer(), losses)
         # In the order of the names, so that it does not matter in which order the tasks are listed.
         order = torch.tensor(sorted(range(len(tasks)), key=tasks.__getitem__))
         return drawn[order.argsort()]

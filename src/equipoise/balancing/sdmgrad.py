@@ -4,24 +4,26 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torchjd.aggregation import SDMGradWeighting
 
 from .base import DEFAULT_CLIP
 from .checks import checked_number, checked_whole
+from .gramian_balancer import GramianBalancer
+from .simplex import project_onto_simplex, shares_within
 from .task_gradients import Needs
-from .torchjd_rule import part_of_simplex
-from .torchjd_weighting import WeightingRule
+
+_EPSILON = 1e-8
 
 
-class SDMGrad(WeightingRule):
+class SDMGrad(GramianBalancer):
     r"""Follow MGDA on noisy gradients, in the direction of their mean (Xiao, Ban and Ji, 2023, arXiv 2305.18409).
 
     In every step v takes `n_iter` steps of projected gradient descent with momentum, from where it was, on
 
         ½ |Gᵀ(v + λ/P)|²    over v ≥ 0, Σ_t v_t = 1,    by the unbiased gradient G₁G₂ᵀ (v + λ/P);
 
-    the weights are v + λ/P. G₁ and G₂ are the task gradients of two independent batches, P the number of tasks
-    (TorchJD's `SDMGradWeighting`, which divides G₁G₂ᵀ by the squared mean size of its diagonal).
+    the weights are v + λ/P. G₁ and G₂ are the task gradients of two independent batches, P the number of tasks.
+    G₁G₂ᵀ is divided by the squared mean of the square roots of its diagonal, so that the step length suits gradients of
+    any size.
 
     Deviations from the paper: G₁ and G₂ are of the two halves of each task's examples in the batch, and the update
     follows the mean over both instead of a third batch. The weights are scaled to sum to the number of tasks present.
@@ -65,19 +67,20 @@ class SDMGrad(WeightingRule):
         where: str = "map",
     ) -> None:
         super().__init__(tasks, clip=clip, where=where)
-        self._options = {
-            "lr": checked_number("lr", lr, lambda value: value > 0, "a positive number"),
-            "momentum": checked_number("momentum", momentum, lambda value: 0 <= value < 1, "in [0, 1)"),
-            "n_iter": checked_whole("n_iter", n_iter, 1),
-            "lambda_": checked_number("lambda_", lambda_, lambda value: value >= 0, "at least 0"),
-        }
+        self._lr = checked_number("lr", lr, lambda value: value > 0, "a positive number")
+        self._momentum = checked_number("momentum", momentum, lambda value: 0 <= value < 1, "in [0, 1)")
+        self._iterations = checked_whole("n_iter", n_iter, 1)
+        self._lambda = checked_number("lambda_", lambda_, lambda value: value >= 0, "at least 0")
         count = len(self.tasks)
-        self._kept = {"v": torch.full((count,), 1 / count, dtype=torch.float64)}
+        self._state = {"v": torch.full((count,), 1 / count, dtype=torch.float64)}
 
-    def _ask(self, products: Tensor, rows: list[int]) -> Tensor:
-        rule = SDMGradWeighting(**self._options)
-        mass, rule._w = part_of_simplex(self._kept["v"], rows)
-        rule._state_key = (len(rows), products.dtype, products.device)
-        weights = rule(products)
-        self._kept["v"][rows] = mass * rule._w
-        return weights
+    def _solve(self, products: Tensor, rows: list[int]) -> Tensor:
+        total, shares = shares_within(self._state["v"], rows)
+        pull = self._lambda / len(rows)
+        scaled = products / (products.diagonal().clamp_min(0).sqrt().mean().square() + _EPSILON)
+        velocity = torch.zeros_like(shares)
+        for _ in range(self._iterations):
+            velocity = self._momentum * velocity + scaled @ (shares + pull)
+            shares = project_onto_simplex(shares - self._lr * velocity)
+        self._state["v"][rows] = total * shares
+        return shares + pull

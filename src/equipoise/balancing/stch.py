@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
-from torchjd.scalarization import STCH
 
 from .base import DEFAULT_CLIP
 from .checks import checked_number, checked_numbers
-from .torchjd_scalarizer import ScalarizerRule, derivative
+from .torchjd_balancers import TorchJDScalarizer, derivative
 
 
-class SmoothTchebycheff(ScalarizerRule):
+class SmoothTchebycheff(TorchJDScalarizer):
     r"""Minimise a smoothed maximum of the losses (STCH, Lin et al., 2024, arXiv 2402.19078).
 
         μ log Σ_t exp(λ_t (L_t - z_t) / μ),
@@ -43,6 +42,7 @@ class SmoothTchebycheff(ScalarizerRule):
     """
 
     paper = "Lin et al., 2024, arXiv 2402.19078"
+    scalarizer = "STCH"
 
     def __init__(
         self,
@@ -63,4 +63,4 @@ class SmoothTchebycheff(ScalarizerRule):
         """Return the derivative of the smoothed maximum."""
         rows = self._indices(tasks)
         preferences = self._lambda[rows] / self._lambda[rows].sum()
-        return derivative(STCH(self._mu, preferences, self._reference[rows]), losses)
+        return derivative(self._make_scalarizer(self._mu, preferences, self._reference[rows]), losses)

@@ -1,7 +1,5 @@
 """Uncertainty weighting: every task's weight is learned with it."""
 
-from torchjd.scalarization import UW
-
 from .learned_scalarizer import LearnedScalarizer
 
 
@@ -40,4 +38,4 @@ class UncertaintyWeighting(LearnedScalarizer):
     """
 
     paper = "Kendall, Gal and Cipolla, 2018, arXiv 1705.07115"
-    scalarizer = UW
+    scalarizer = "UW"

@@ -1,11 +1,9 @@
 """UPGrad: every gradient is projected to where no task is hurt, then they are added."""
 
-from torchjd.aggregation import UPGradWeighting
-
-from .torchjd_weighting import WeightingRule
+from .torchjd_balancers import TorchJDWeighting
 
 
-class UPGrad(WeightingRule):
+class UPGrad(TorchJDWeighting):
     r"""Project each task's gradient to where it hurts no task, and add them (Quinton and Rey, 2024, arXiv 2406.16232).
 
         w = Σ_s argmin vᵀKv    over v ≥ e_s,
@@ -40,4 +38,4 @@ class UPGrad(WeightingRule):
 
     paper = "Quinton and Rey, 2024, arXiv 2406.16232"
     packages = ("quadprog", "qpsolvers")
-    weighting = UPGradWeighting
+    weighting = "UPGradWeighting"
