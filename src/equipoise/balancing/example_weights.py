@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from .clipping import bounded
@@ -106,6 +105,9 @@ def example_weight_table(stats: LabelStats, *, beta: float = 0.999, temper: floa
 
 def _smoothed(counts: Tensor) -> Tensor:
     """Smooth a histogram; an empty bin counts as the rarest filled one."""
+    # Here, so that balancers without example weights need torch and numpy alone.
+    from scipy.ndimage import gaussian_filter1d
+
     total = counts.sum()
     bins = torch.arange(len(counts), dtype=torch.float64)
     mean = counts @ bins / total
