@@ -50,5 +50,9 @@ CASES = [
     _line("no run file for search", "nowhere.yaml: cannot read", "search", "nowhere.yaml"),
     _line("no run file for check", "nowhere.yaml: cannot read", "check", "nowhere.yaml"),
     _line("unknown labels", "found class 'film'", *_SCORE, "--set", "tasks.polarity.label=aspect", code=1),
+    _line("other classes", "tasks.polarity.classes: found 'x', 'y'", *_SCORE, "--set", "tasks.polarity.classes=[x,y]"),
+    _line("another range", "tasks.score.range: found [0.0, 10.0]", *_SCORE, "--set", "tasks.score.range=[0,10]"),
+    _line("a pair that no task reads", "tasks.score.pair: found 'aspect'", *_SCORE, "--set", "tasks.score.pair=aspect"),
+    _line("a pair for no task", "pair: found one, and none of the tasks", "predict", "RUN", "a", "--pair", "x"),
     _line("no such device", "device 'gpu'", "predict", "RUN", "a", "--device", "gpu"),
 ]  # fmt: skip

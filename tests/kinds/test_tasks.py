@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -102,6 +103,42 @@ class TestClassification:
         fitted = task.fit(scores)
         assert {fitted.encode(score) for score in scores} == set(range(n_classes))
         assert not set(fitted.thresholds) & set(scores)
+
+
+@pytest.mark.parametrize(
+    ("stated", "trained", "problem"),
+    [
+        (
+            regression(range=(0.0, 10.0)),
+            regression(range=(1.0, 5.0)),
+            r"range: found \[0.0, 10.0\], expected \[1.0, 5.0\]",
+        ),
+        (regression().replace(pair="author"), regression(), "pair: found 'author', expected none"),
+        (regression(), regression().replace(pair="author"), "pair: found none, expected the column"),
+        (
+            classification(classes=("x", "y")),
+            classification(classes=("a", "b")),
+            "classes: found 'x', 'y', expected 'a',",
+        ),
+        (
+            classification(classes=("x", "y"), from_score=True, thresholds=(2.0,)),
+            classification(classes=("x", "y"), from_score=True, thresholds=(3.0,)),
+            "from_score.thresholds: found",
+        ),
+        (
+            classification(classes=("y", "x"), from_score=True),
+            classification(classes=("x", "y"), from_score=True, thresholds=(3.0,)),
+            "from_score.classes: found 'y', 'x', expected 'x', 'y'",
+        ),
+        (classification(from_score=True), classification(classes=("x", "y")), "from_score: found one, expected none"),
+        (classification(classes=("b", " a ")), classification(classes=("a", "b")), ""),
+        (classification(), classification(classes=("a", "b")), ""),
+        (classification(), classification(classes=("a", "b"), from_score=True, thresholds=(1.0,)), ""),
+        (regression().replace(pair="text two"), regression(range=(0.0, 1.0)).replace(pair="aspect"), ""),
+    ],
+)
+def test_what_a_run_file_states_is_what_the_model_has(stated, trained, problem):
+    assert re.match(problem or "$", stated.contradiction(trained))
 
 
 @pytest.mark.parametrize(

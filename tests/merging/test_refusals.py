@@ -125,6 +125,29 @@ def test_other_models_of_the_same_shape(tmp_path, tiny_model):
     assert merge([tmp_path / "near"], tmp_path / "out", base=str(tiny_model)).form == "weights"
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("num_attention_heads", 4), ("hidden_act", "relu"), ("layer_norm_eps", 0.1)]
+)
+def test_weights_that_would_compute_something_else(tmp_path, tiny_model, key, value):
+    save_checkpoint(tmp_path / "a", tiny_model)
+    edit_json(tmp_path / "a/config.json", hidden_dropout_prob=0.3, use_cache=False, label2id={"a": 0, "b": 1})
+    assert merge([tmp_path / "a"], tmp_path / "out", base=str(tiny_model)).form == "weights"
+    shutil.rmtree(tmp_path / "out")
+    edit_json(tmp_path / "a/config.json", **{key: value})
+    refused(
+        tmp_path, rf"a: config\.json: {key}: found '?{value}'?, expected .* as in the base", "a", base=str(tiny_model)
+    )
+
+
+def test_whole_numbers_in_the_place_of_weights(tmp_path, tiny_model):
+    name = "encoder.layer.0.attention.self.query.weight"
+    save_checkpoint(tmp_path / "a", tiny_model)
+    edit_tensors(
+        tmp_path / "a/model.safetensors", lambda tensors: tensors.update({name: torch.zeros(32, 32, dtype=torch.int8)})
+    )
+    refused(tmp_path, f"'{name}' in model.safetensors holds no numbers with a fraction", "a", base=str(tiny_model))
+
+
 def test_pickled_weights(tmp_path, tiny_llm):
     save_adapter(tmp_path / "adapter", tiny_llm)
     save_checkpoint(tmp_path / "whole", tiny_llm)

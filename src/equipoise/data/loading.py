@@ -73,6 +73,8 @@ def _adopt(fitted: dict[str, Task], tasks: dict[str, Task]) -> dict[str, Task]:
         known = fitted[name]
         if known.kind != task.kind:
             raise UsageError(f"tasks.{name}: found kind {task.kind}, expected {known.kind} as in the model.")
+        if problem := task.contradiction(known):
+            raise UsageError(f"tasks.{name}.{problem}, as in the model; correct the key, or leave it out.")
         adopted[name] = known.replace(**task.reading())
     return adopted
 

@@ -8,6 +8,7 @@ from equipoise.config import RunConfig, load_config
 from equipoise.data import load_table
 from equipoise.errors import UsageError, did_you_mean
 from equipoise.modeling import Predictor, check_prompts, infer_texts, load
+from equipoise.terminal import note
 
 from .prompting import check_prompted, score_prompted
 from .records import Record
@@ -45,6 +46,8 @@ def evaluate(
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     predictor = model if isinstance(model, Predictor) else load(model)
     table = load_table(config, fitted=predictor.tasks)
+    for difference in _differences(config, predictor):
+        note(difference)
     if split not in table.splits:
         raise UsageError(f"split: '{split}' does not exist. {did_you_mean(split, table.splits)}")
     check_prompted(predictor.model, table, config)
@@ -53,6 +56,17 @@ def evaluate(
     size, label = config.train.eval_batch_size, f"Scoring {split}"
     predictions = infer_texts(predictor.model, table.splits[split], wanted, size, prompts=prompts, label=label)
     asked, notes = score_prompted(predictor.model, table, config, [split])
-    for note in notes:
-        print(note, file=sys.stderr)
+    for text in notes:
+        print(text, file=sys.stderr)
     return score_split(predictions, table, split, config) + asked
+
+
+def _differences(config: RunConfig, predictor: Predictor) -> list[str]:
+    """Say what the run file states of the model and the model has otherwise."""
+    stated = {key: getattr(config, key) for key in ("model", "max_length") if key in config.model_fields_set}
+    own = {"model": predictor.model.base or stated.get("model"), "max_length": predictor.model.max_length}
+    return [
+        f"{key}: found {value}, the model has {own[key]}; it is scored as it was trained."
+        for key, value in stated.items()
+        if value != own[key]
+    ]

@@ -203,6 +203,21 @@ class Task(ABC):
             "auxiliary": self.auxiliary,
         }
 
+    def contradiction(self, trained: Self) -> str:
+        """Say which key of this open task states something else than the task of a trained model.
+
+        Args:
+            trained: the task of the model.
+
+        Returns:
+            "KEY: found …, expected …"; "" where all that is stated agrees.
+        """
+        if (self.pair is None) == (trained.pair is None):
+            return ""
+        if self.pair is None:
+            return "pair: found none, expected the column of a second text"
+        return f"pair: found {quote([self.pair])}, expected none"
+
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""
         return replace(self, **changes)

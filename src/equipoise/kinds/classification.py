@@ -66,6 +66,19 @@ class Classification(Task):
         """Return the class's new name."""
         return label if self.from_score else names.get(label, label)
 
+    def contradiction(self, trained: Self) -> str:
+        """Say whether pair, classes or thresholds are others than those of a trained model."""
+        if self.from_score and not trained.from_score:
+            return "from_score: found one, expected none, since its classes are no cuts of a score"
+        key = "from_score." if self.from_score else ""
+        found, expected = ([name_key(name) for name in task.classes] for task in (self, trained))
+        # Cut from a score, they have an order.
+        if found and (found != expected if self.from_score else set(found) != set(expected)):
+            return f"{key}classes: found {quote(self.classes)}, expected {quote(trained.classes)}"
+        if self.thresholds and not np.allclose(self.thresholds, trained.thresholds):
+            return f"{key}thresholds: found {list(self.thresholds)}, expected {list(trained.thresholds)}"
+        return super().contradiction(trained)
+
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find the classes, or automatic thresholds, in the training labels."""
         task = self

@@ -18,7 +18,7 @@ from equipoise.modeling import SAFE, is_decoder, quiet_transformers
 from .accounting import Fate
 from .base import Base
 from .experts import Expert
-from .relatedness import check_related
+from .relatedness import check_related, check_same_settings
 from .tensor_files import FileTensor, list_tensors, shortened
 from .vector import Head, Vector, check_numbers
 
@@ -101,6 +101,8 @@ def read_checkpoint(expert: Expert, base: Base) -> Vector:
     parts = _split(loaded, before, whole=writes)
     _check_complete(expert, loaded, parts.head)
     _check_alike(expert, base, before, parts.backbone)
+    own, expected = (model.config.get_text_config().to_dict() for model in (loaded.model, base.backbone))
+    check_same_settings(expert.folder, own, expected, base.name)
     check_related(expert.folder, parts.backbone, before, base.name)
     after = parts.backbone
     changed = {name: after[name] - tensor for name, tensor in before.items() if not torch.equal(after[name], tensor)}
@@ -109,6 +111,7 @@ def read_checkpoint(expert: Expert, base: Base) -> Vector:
     for key, name in _names_in(loaded.model, files).items():
         inner = name if writes else name.removeprefix(loaded.prefix)
         if name in parts.places:
+            _check_float(expert, files[key])
             places[files[key]] = parts.places[name] if parts.places[name] in parts.beside else prefix + inner
         else:
             aside[files[key]] = _fate_of_other(expert, files[key], loaded.model, name, of_base.get(inner))
@@ -167,6 +170,14 @@ def _split(loaded: Loaded, before: Mapping[str, Tensor], *, whole: bool) -> _Par
         side[place] = tensor
         parts.places[name] = place
     return parts
+
+
+def _check_float(expert: Expert, tensor: FileTensor) -> None:
+    if not tensor.is_float:
+        raise ModelError(
+            f"{expert.folder}: '{tensor.name}' in {tensor.file} holds no numbers with a fraction, of 16 bits or more, "
+            "and its config.json says of no quantization; save it without quantization, or copy it again."
+        )
 
 
 def _check_alike(expert: Expert, base: Base, before: dict[str, Tensor], after: dict[str, Tensor]) -> None:

@@ -11,7 +11,7 @@ from datasets import Dataset
 
 from equipoise.data import Rows
 from equipoise.devices import choose_device
-from equipoise.errors import ModelError, UsageError, did_you_mean
+from equipoise.errors import ModelError, UsageError, did_you_mean, list_some
 from equipoise.kinds import Task
 
 from .ensembling import check_prompts, infer_texts
@@ -72,6 +72,10 @@ class Predictor:
         check_prompts(prompts, wanted)
         inputs = gather_inputs(texts)
         pairs = gather_pairs(pair, len(inputs.rows))
+        if pair is not None and not any(task.pair for task in wanted.values()):
+            raise UsageError(
+                f"pair: found one, and none of the tasks reads a second text ({list_some(wanted)}); leave it out."
+            )
         # Tasks that read the same columns read the same sequence: it is encoded once.
         readers: dict[tuple[str, str | None], Reader] = {}
         for name, task in wanted.items():
