@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from equipoise.comparison.items import describe_parts, score_parts
 from equipoise.evaluation import Items, item_losses, paired_tests
-from equipoise.kinds import Classification, Generation, Multilabel, Regression
+from equipoise.kinds import Classification, Generation, Multilabel, Regression, make_analysis
 
 COMMON = ("s", "text", None, "label")
 SCORE = Regression("score", *COMMON, "pearson")
@@ -46,11 +45,14 @@ def test_scores_are_averaged_before_they_are_tested():
 def test_parts_are_labels_classes_or_regions_and_texts_have_none():
     gold = np.array([[1, 0], [1, 1], [0, 0]])
     decided = np.array([[[1, 0], [0, 1], [0, 0]], [[1, 0], [1, 1], [1, 0]]])
-    assert describe_parts(EMOTIONS, gold) == [{"name": "joy", "items": 2}, {"name": "fear", "items": 1}]
-    joy, fear = score_parts(EMOTIONS, gold, decided)
+    assert make_analysis(EMOTIONS).describe_parts(gold) == [{"name": "joy", "items": 2}, {"name": "fear", "items": 1}]
+    joy, fear = make_analysis(EMOTIONS).score_parts(gold, decided)
     assert joy == {"recall": pytest.approx((1 / 2 + 1) / 2), "f1": pytest.approx((2 / 3 + 4 / 5) / 2)}
     assert fear == {"recall": 1.0, "f1": 1.0}
-    assert describe_parts(POLARITY, np.array([0, 1, 1])) == [{"name": "bad", "items": 1}, {"name": "good", "items": 2}]
-    assert [part["items"] for part in describe_parts(SCORE, np.array([0.0, 0.1, 1.0]))] == [2, 0, 1]
+    assert make_analysis(POLARITY).describe_parts(np.array([0, 1, 1])) == [
+        {"name": "bad", "items": 1},
+        {"name": "good", "items": 2},
+    ]
+    assert [part["items"] for part in make_analysis(SCORE).describe_parts(np.array([0.0, 0.1, 1.0]))] == [2, 0, 1]
     texts = np.array(["a", "b"])
-    assert describe_parts(TITLE, texts) == score_parts(TITLE, texts, texts[None]) == []
+    assert make_analysis(TITLE).describe_parts(texts) == make_analysis(TITLE).score_parts(texts, texts[None]) == []

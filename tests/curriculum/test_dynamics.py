@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from equipoise.curriculum import dynamics as module
 from equipoise.curriculum import measure_dynamics
 from equipoise.kinds import Classification, Multilabel, Regression
 
@@ -36,7 +35,7 @@ def test_statistics_over_epochs_by_hand(monkeypatch):
             gold = np.array(next(epochs))
             return np.stack([gold, 1 - gold], axis=1)
 
-    monkeypatch.setattr(module, "MLPClassifier", Model)
+    monkeypatch.setattr("sklearn.neural_network.MLPClassifier", Model)
     found = measure_dynamics(POLARITY, np.eye(2), np.array([0, 0]), epochs=4)
     np.testing.assert_allclose(found.confidence, [0.5, 0.75])
     np.testing.assert_allclose(found.variability, [np.sqrt(0.05), np.std([0.9, 0.8, 0.9, 0.4])])

@@ -7,11 +7,11 @@ import pytest
 
 from equipoise.config import make_config
 from equipoise.curriculum import describe_examples, describe_tasks, score_examples
-from equipoise.curriculum.metadata import segmental_diversity, surprise
+from equipoise.curriculum.metadata import segmental_diversity
 from equipoise.curriculum.ranks import unit_ranks, weigh
 from equipoise.data import load_table
 from equipoise.errors import DataError
-from equipoise.kinds import Multilabel, Regression
+from equipoise.kinds import Multilabel, Regression, make_analysis
 
 COMMON = ("s", "text", None, "label")
 ROWS = [
@@ -73,11 +73,13 @@ def test_ranks_leave_out_what_is_not_known():
 def test_rare_labels_of_every_kind():
     labels = np.array([[1, 0], [0, 0], [0, 0], [0, 0]], dtype=np.int8)
     np.testing.assert_allclose(
-        surprise(Multilabel("m", *COMMON, "macro_f1", ("a", "b")), labels), [2.0, *[np.log2(4 / 3)] * 3]
+        make_analysis(Multilabel("m", *COMMON, "macro_f1", ("a", "b"))).rarity(labels), [2.0, *[np.log2(4 / 3)] * 3]
     )
     # Bins of a tenth: the highest score belongs to the last of them.
     scores = np.array([0.0, 0.05, 0.55, 1.0, 0.95])
-    np.testing.assert_allclose(surprise(Regression("r", *COMMON, "pearson"), scores), np.log2([2.5, 2.5, 5, 2.5, 2.5]))
+    np.testing.assert_allclose(
+        make_analysis(Regression("r", *COMMON, "pearson")).rarity(scores), np.log2([2.5, 2.5, 5, 2.5, 2.5])
+    )
 
 
 def test_tasks_by_hand(load):

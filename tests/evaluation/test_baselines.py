@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from equipoise.evaluation import METRICS, lead, majority, vader
+from equipoise.evaluation import lead, majority, vader
 from equipoise.evaluation.baselines import _compound
-from equipoise.kinds import Generation, Multilabel
+from equipoise.kinds import Generation, Multilabel, get_metric
 
 TEXTS = ["This is great, I love it!", "It is a table.", "Horrible. I hate this awful thing.", "Quite good."]
 
@@ -38,7 +38,7 @@ def test_vader_line_reaches_the_users_units_and_keeps_the_correlation(intensity)
     slope, intercept = np.polyfit(compound, gold, 1)
     assert slope > 0
     assert predictions == pytest.approx(slope * compound + intercept)
-    assert METRICS["pearson"](gold, predictions) == pytest.approx(METRICS["pearson"](gold, compound))
+    assert get_metric("pearson")(gold, predictions) == pytest.approx(get_metric("pearson")(gold, compound))
 
 
 def test_vader_stays_in_the_range_as_the_model_does(intensity):
@@ -57,7 +57,7 @@ def test_vader_predicts_the_mean_where_the_slope_is_negative_or_the_compound_con
 
 
 def test_vader_fits_a_large_train_split_on_a_fixed_sample(intensity, monkeypatch):
-    monkeypatch.setattr("equipoise.evaluation.baselines._MAX_FIT_ROWS", 10)
+    monkeypatch.setattr("equipoise.kinds.regression.analysis._MAX_FIT_ROWS", 10)
     asked = []
 
     def compound(texts):

@@ -3,7 +3,8 @@ import pytest
 
 from equipoise.config import make_config
 from equipoise.data import load_table
-from equipoise.evaluation import METRICS, choose_examples, score_split
+from equipoise.evaluation import choose_examples, score_split
+from equipoise.kinds import get_metric
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
@@ -85,4 +86,4 @@ def test_rivals_and_rates_stand_in_the_records_of_a_split(table):
         for subset in ("all", "part=test"):
             assert values["run", metric, subset] == values["lead", metric, subset]
     assert values["run", "copied", "all"] == 1
-    assert values["run", "rouge_l", "all"] == METRICS["rouge_l"](table.labels("title", "test"), outputs) == 0.5
+    assert values["run", "rouge_l", "all"] == get_metric("rouge_l")(table.labels("title", "test"), outputs) == 0.5

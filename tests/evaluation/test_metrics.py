@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from equipoise.evaluation import METRICS
+from equipoise.kinds import get_metric, list_kinds
 
 REFERENCE_SCORES = {
     "pearson": lambda gold, scores: stats.pearsonr(gold, scores).statistic,
@@ -36,9 +36,9 @@ def test_regression_parity_on_the_rows_and_on_resamples(name, offset):
     rows = generator.integers(60, size=(5, 60))
     counts = np.stack([np.bincount(drawn, minlength=60) for drawn in rows]).astype(float)
 
-    assert METRICS[name](gold, scores) == pytest.approx(REFERENCE_SCORES[name](gold, scores), abs=1e-9)
+    assert get_metric(name)(gold, scores) == pytest.approx(REFERENCE_SCORES[name](gold, scores), abs=1e-9)
     expected = [REFERENCE_SCORES[name](gold[drawn], scores[drawn]) for drawn in rows]
-    assert METRICS[name].prepare(gold, scores)(counts) == pytest.approx(expected, abs=1e-9)
+    assert get_metric(name).prepare(gold, scores)(counts) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", REFERENCE_CLASSES)
@@ -51,9 +51,9 @@ def test_classification_parity_on_the_rows_and_on_resamples(name, n_classes):
     rows = generator.integers(30, size=(5, 30))
     counts = np.stack([np.bincount(drawn, minlength=30) for drawn in rows]).astype(float)
 
-    assert METRICS[name](gold, probabilities) == pytest.approx(REFERENCE_CLASSES[name](gold, predicted))
+    assert get_metric(name)(gold, probabilities) == pytest.approx(REFERENCE_CLASSES[name](gold, predicted))
     expected = [REFERENCE_CLASSES[name](gold[drawn], predicted[drawn]) for drawn in rows]
-    assert METRICS[name].prepare(gold, probabilities)(counts) == pytest.approx(expected)
+    assert get_metric(name).prepare(gold, probabilities)(counts) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", REFERENCE_LABELS)
@@ -64,61 +64,62 @@ def test_multilabel_parity_on_the_rows_and_on_resamples(name, share):
     rows = generator.integers(30, size=(5, 30))
     counts = np.stack([np.bincount(drawn, minlength=30) for drawn in rows]).astype(float)
 
-    assert METRICS[name](gold, decided) == pytest.approx(REFERENCE_LABELS[name](gold, decided))
+    assert get_metric(name)(gold, decided) == pytest.approx(REFERENCE_LABELS[name](gold, decided))
     expected = [REFERENCE_LABELS[name](gold[drawn], decided[drawn]) for drawn in rows]
-    assert METRICS[name].prepare(gold, decided)(counts) == pytest.approx(expected)
+    assert get_metric(name).prepare(gold, decided)(counts) == pytest.approx(expected)
 
 
 def test_no_label_anywhere():
     nothing = np.zeros((4, 3), dtype=np.int8)
-    assert [METRICS[name](nothing, nothing) for name in REFERENCE_LABELS] == [0.0, 0.0, 1.0]
+    assert [get_metric(name)(nothing, nothing) for name in REFERENCE_LABELS] == [0.0, 0.0, 1.0]
 
 
 def test_the_value_of_a_row_is_what_the_mean_is_of():
     classes, probabilities = np.array([1, 0]), np.array([[0.2, 0.8], [0.4, 0.6]])
-    assert METRICS["accuracy"].items(classes, probabilities).tolist() == [1.0, 0.0]
-    assert METRICS["mse"].items(np.array([0.0, 1.0]), np.array([0.5, -1.0])).tolist() == [0.25, 4.0]
+    assert get_metric("accuracy").items(classes, probabilities).tolist() == [1.0, 0.0]
+    assert get_metric("mse").items(np.array([0.0, 1.0]), np.array([0.5, -1.0])).tolist() == [0.25, 4.0]
     gold, decided = np.array([[1, 1, 0], [0, 0, 0], [0, 0, 0]]), np.array([[1, 0, 1], [0, 0, 0], [1, 0, 0]])
-    assert METRICS["jaccard"].items(gold, decided) == pytest.approx([1 / 3, 1, 0])
-    assert METRICS["macro_f1"].items is METRICS["pearson"].items is None
+    assert get_metric("jaccard").items(gold, decided) == pytest.approx([1 / 3, 1, 0])
+    assert get_metric("macro_f1").items is get_metric("pearson").items is None
 
 
 def test_values_by_hand():
     gold, predicted = [0, 0, 1, 1], one_hot([0, 1, 1, 1], 2)
     # Class 0: precision 1, recall 1/2, F1 2/3. Class 1: precision 2/3, recall 1, F1 4/5.
-    assert METRICS["macro_f1"](gold, predicted) == pytest.approx((2 / 3 + 4 / 5) / 2)
-    assert METRICS["accuracy"](gold, predicted) == 0.75
-    assert METRICS["mse"]([1.0, 2.0], [1.0, 4.0]) == 2.0
-    assert METRICS["mae"]([1.0, 2.0], [1.0, 4.0]) == 1.0
-    assert METRICS["pearson"]([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]) == pytest.approx(-1.0)
+    assert get_metric("macro_f1")(gold, predicted) == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert get_metric("accuracy")(gold, predicted) == 0.75
+    assert get_metric("mse")([1.0, 2.0], [1.0, 4.0]) == 2.0
+    assert get_metric("mae")([1.0, 2.0], [1.0, 4.0]) == 1.0
+    assert get_metric("pearson")([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]) == pytest.approx(-1.0)
     # Ranks 1, 2, 3 against 1, 2.5, 2.5: covariance 1.5 over sqrt(2 * 1.5).
-    assert METRICS["spearman"]([1.0, 2.0, 9.0], [0.0, 5.0, 5.0]) == pytest.approx(1.5 / 3**0.5)
+    assert get_metric("spearman")([1.0, 2.0, 9.0], [0.0, 5.0, 5.0]) == pytest.approx(1.5 / 3**0.5)
 
 
 def test_macro_f1_leaves_out_a_class_that_occurs_nowhere():
-    assert METRICS["macro_f1"]([0, 1], one_hot([0, 1], 5)) == 1.0
+    assert get_metric("macro_f1")([0, 1], one_hot([0, 1], 5)) == 1.0
 
 
 def test_macro_f1_counts_a_class_that_is_only_predicted():
-    assert METRICS["macro_f1"]([0, 0], one_hot([0, 2], 3)) == pytest.approx((2 / 3 + 0) / 2)
+    assert get_metric("macro_f1")([0, 0], one_hot([0, 2], 3)) == pytest.approx((2 / 3 + 0) / 2)
 
 
 @pytest.mark.parametrize("name", ["pearson", "spearman"])
 @pytest.mark.parametrize("constant", [0.0, 0.1, 1e9])
 def test_correlation_with_a_constant_is_zero(name, constant):
     varied, fixed = np.array([0.3, 0.1, 0.7]), np.full(3, constant)
-    assert METRICS[name](varied, fixed) == 0.0
-    assert METRICS[name](fixed, varied) == 0.0
+    assert get_metric(name)(varied, fixed) == 0.0
+    assert get_metric(name)(fixed, varied) == 0.0
 
 
 @pytest.mark.parametrize("name", ["pearson", "spearman"])
 def test_correlation_on_a_constant_resample_is_zero(name):
-    statistic = METRICS[name].prepare(np.array([0.1, 0.2, 7.3]), np.array([0.5, 0.9, 0.1]))
+    statistic = get_metric(name).prepare(np.array([0.1, 0.2, 7.3]), np.array([0.5, 0.9, 0.1]))
     assert statistic(np.array([[3.0, 0, 0], [0, 0, 3]])).tolist() == [0.0, 0.0]
 
 
 def test_direction_of_every_metric():
-    assert [name for name, metric in METRICS.items() if not metric.higher_is_better] == [
+    metrics = {name: metric for kind in list_kinds().values() for name, metric in kind.metrics_by_name.items()}
+    assert [name for name, metric in metrics.items() if not metric.higher_is_better] == [
         *("ece", "mse", "mae", "empty", "copied")
     ]
 
@@ -129,16 +130,16 @@ def test_the_calibration_error_by_hand():
     probabilities = np.stack([confidence, 1 - confidence], axis=1)
     gold = np.array([0, 1, 1, 0])
     by_hand = (0.4 + (0.62 + 0.65) + 0.0) / 4
-    assert METRICS["ece"](gold, probabilities) == pytest.approx(by_hand)
-    assert METRICS["ece"].prepare(gold, probabilities)(np.array([[2.0, 0.0, 0.0, 2.0]])) == pytest.approx([0.2])
-    assert METRICS["ece"](gold, one_hot([1, 1, 1, 0], 2)) == 0.25
-    assert not METRICS["ece"].higher_is_better
+    assert get_metric("ece")(gold, probabilities) == pytest.approx(by_hand)
+    assert get_metric("ece").prepare(gold, probabilities)(np.array([[2.0, 0.0, 0.0, 2.0]])) == pytest.approx([0.2])
+    assert get_metric("ece")(gold, one_hot([1, 1, 1, 0], 2)) == 0.25
+    assert not get_metric("ece").higher_is_better
 
 
 def test_probabilities_that_say_how_often_they_are_right_are_calibrated():
     generator = np.random.default_rng(4)
     confidence = generator.uniform(0.5, 1.0, 20_000)
     gold = (generator.random(20_000) > confidence).astype(int)
-    assert METRICS["ece"](gold, np.stack([confidence, 1 - confidence], axis=1)) < 0.02
+    assert get_metric("ece")(gold, np.stack([confidence, 1 - confidence], axis=1)) < 0.02
     sharper = confidence**0.25
-    assert METRICS["ece"](gold, np.stack([sharper, 1 - sharper], axis=1)) > 0.1
+    assert get_metric("ece")(gold, np.stack([sharper, 1 - sharper], axis=1)) > 0.1

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from equipoise.evaluation import METRICS, score_task, texts
-from equipoise.kinds import Generation
+from equipoise.evaluation import score_task
+from equipoise.kinds import Generation, get_metric
+from equipoise.kinds.generation import metrics as texts
 
 TITLE = Generation("title", "s", "text", None, "title", "rouge_l")
 TARGETS = ["The strings sound great", "Broken on arrival", "Not worth the money", "Perfect", "!!!", "Ärger pur"]
@@ -23,15 +24,15 @@ KINDS = {"rouge_l": "rougeL", "rouge_1": "rouge1", "rouge_2": "rouge2"}
 def test_rouge_is_that_of_rouge_score(metric):
     scorer = RougeScorer([KINDS[metric]], use_stemmer=True)
     expected = [scorer.score(a, b)[KINDS[metric]].fmeasure for a, b in zip(TARGETS, OUTPUTS, strict=True)]
-    assert METRICS[metric].items(np.array(TARGETS), np.array(OUTPUTS, dtype=object)).tolist() == expected
-    assert METRICS[metric](TARGETS, OUTPUTS) == pytest.approx(np.mean(expected))
+    assert get_metric(metric).items(np.array(TARGETS), np.array(OUTPUTS, dtype=object)).tolist() == expected
+    assert get_metric(metric)(TARGETS, OUTPUTS) == pytest.approx(np.mean(expected))
 
 
 def test_rouge_by_hand():
     # Stems "sound", "great", "string" of three and four words are common; the longest common subsequence is one word.
-    assert METRICS["rouge_1"](TARGETS[:1], OUTPUTS[:1]) == pytest.approx(6 / 7)
-    assert METRICS["rouge_l"](TARGETS[:1], OUTPUTS[:1]) == pytest.approx(2 / 7)
-    assert METRICS["rouge_2"](["a b c"], ["a b d"]) == pytest.approx(1 / 2)
+    assert get_metric("rouge_1")(TARGETS[:1], OUTPUTS[:1]) == pytest.approx(6 / 7)
+    assert get_metric("rouge_l")(TARGETS[:1], OUTPUTS[:1]) == pytest.approx(2 / 7)
+    assert get_metric("rouge_2")(["a b c"], ["a b d"]) == pytest.approx(1 / 2)
 
 
 def test_every_pair_is_scored_once(monkeypatch):
@@ -52,15 +53,15 @@ def test_every_pair_is_scored_once(monkeypatch):
 
 def test_empty_outputs_have_no_word():
     outputs = np.array(["", "  ", "...", "ok", "é"], dtype=object)
-    assert METRICS["empty"].items(outputs, outputs).tolist() == [1, 1, 1, 0, 0]
+    assert get_metric("empty").items(outputs, outputs).tolist() == [1, 1, 1, 0, 0]
 
 
 def test_copied_outputs_stand_in_the_text_word_for_word():
-    found = METRICS["copied"].items(np.array(TEXTS, dtype=object), np.array(OUTPUTS, dtype=object))
+    found = get_metric("copied").items(np.array(TEXTS, dtype=object), np.array(OUTPUTS, dtype=object))
     assert found.tolist() == [1, 0, 0, 1, 0, 0]
     # Words, not parts of words; in their order and without gaps.
     pairs = [("a fine phone", "fine ph"), ("a fine phone", "phone a"), ("a fine phone", "a phone"), ("Fine!", "fine")]
-    assert [METRICS["copied"]([text], [output]) for text, output in pairs] == [0, 0, 0, 1]
+    assert [get_metric("copied")([text], [output]) for text, output in pairs] == [0, 0, 0, 1]
 
 
 def test_records_of_a_generation_task():
@@ -84,7 +85,7 @@ def test_the_interval_is_that_of_a_mean():
     outputs = [" ".join(generator.choice(["good", "bad", "fine", "phone"], size=4)) for _ in range(300)]
     targets = ["a good phone"] * 300
     rouge = score_task(TITLE, outputs, targets, split="test", model="run", bootstrap=2000)[0]
-    half = 1.96 * METRICS["rouge_l"].items(targets, outputs).std() / 300**0.5
+    half = 1.96 * get_metric("rouge_l").items(targets, outputs).std() / 300**0.5
     assert rouge["high"] - rouge["low"] == pytest.approx(2 * half, rel=0.1)
 
 

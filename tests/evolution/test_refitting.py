@@ -6,8 +6,7 @@ from equipoise.config import load_config
 from equipoise.data import load_table
 from equipoise.evolution.refitting import LastInputs, refit_module
 from equipoise.evolution.workbench import Workbench
-from equipoise.kinds import Classification, Multilabel, Regression
-from equipoise.modeling import LinearProbe
+from equipoise.kinds import Classification, Multilabel, Regression, make_analysis
 from equipoise.modeling.heads import make_head
 
 COMMON = ("source", "text", None, "label")
@@ -42,7 +41,7 @@ def test_the_layer_answers_as_the_probe_does(name):
         gold = labels_of(name, features.numpy())
         made = refit_module(task, module, (inputs, gold), penalty=10.0)
         found = made.predict(made(features)).numpy()
-    probe = LinearProbe(task, 10.0).fit(inputs, gold)
+    probe = make_analysis(task).make_probe(10.0).fit(inputs, gold)
     np.testing.assert_allclose(found, probe.predict(inputs), atol=1e-5)
     assert not torch.equal(made.layers[-1].weight, module.layers[-1].weight)
     assert torch.equal(made.layers[1].weight, module.layers[1].weight)

@@ -3,8 +3,7 @@ import pytest
 
 from equipoise.errors import DataError
 from equipoise.evolution import mine_weak
-from equipoise.evolution.weak import suspect_noise
-from equipoise.kinds import Classification, Generation, Multilabel, Regression
+from equipoise.kinds import Classification, Generation, Multilabel, Regression, make_analysis
 
 COMMON = ("tone", "tweets", "text", None, "label")
 CLASSES = Classification(*COMMON, "macro_f1", ("no", "yes"))
@@ -55,13 +54,13 @@ def test_contradicted_labels_are_suspected_and_can_be_dropped():
     p[3] = 0.02
     p[5] = 0.45  # wrong, but not sure of it
     predictions = sure_of(p)
-    assert np.flatnonzero(suspect_noise(CLASSES, predictions, gold)).tolist() == [3]
+    assert np.flatnonzero(make_analysis(CLASSES).is_noise(predictions, gold)).tolist() == [3]
     kept, dropped = (mine(CLASSES, predictions, gold, drop_noise=drop) for drop in (False, True))
     assert 3 in kept.rows
     assert 3 not in dropped.rows
     assert kept.suspected.tolist() == dropped.suspected.tolist() == [3]
     errors = np.array([0.0, 0.01, -0.01, 0.02, 0.9])
-    assert suspect_noise(SCORES, errors, np.zeros(5)).tolist() == [False] * 4 + [True]
+    assert make_analysis(SCORES).is_noise(errors, np.zeros(5)).tolist() == [False] * 4 + [True]
 
 
 def test_scores_are_wrong_by_a_quarter_of_the_range():

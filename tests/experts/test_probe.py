@@ -13,8 +13,8 @@ from equipoise.config import load_config
 from equipoise.data import load_table
 from equipoise.experts import choose_probe
 from equipoise.experts.experts_folder import ExpertsFolder
-from equipoise.kinds import Classification, Multilabel, Regression
-from equipoise.modeling import PENALTIES, LinearProbe, encode_texts
+from equipoise.kinds import PENALTIES, Classification, Multilabel, Regression, make_analysis
+from equipoise.modeling import encode_texts
 from equipoise.training.single_task import load_single_tasks
 from prompted import TEXTS, make_model, make_tasks
 
@@ -36,12 +36,15 @@ def test_of_equal_penalties_the_strongest_is_taken_and_else_the_best_on_dev():
     chosen = choose_probe(classes("a", "b"), (features, gold), (features, gold))
     weaker = PENALTIES[PENALTIES.index(chosen.penalty) - 1]
     assert chosen.predict(features).argmax(axis=1).tolist() == gold.tolist()
-    assert LinearProbe(classes("a", "b"), weaker).fit(features, gold).predict(features).argmax(axis=1).sum() < 4
+    assert (
+        make_analysis(classes("a", "b")).make_probe(weaker).fit(features, gold).predict(features).argmax(axis=1).sum()
+        < 4
+    )
 
 
 def test_a_class_without_training_rows_is_never_predicted():
     features, gold = RNG.normal(size=(30, 3)), np.array([0, 2] * 15)
-    found = LinearProbe(classes("a", "b", "c"), 1.0).fit(features, gold).predict(features)
+    found = make_analysis(classes("a", "b", "c")).make_probe(1.0).fit(features, gold).predict(features)
     assert found[:, 1].max() == 0
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
@@ -49,11 +52,11 @@ def test_a_class_without_training_rows_is_never_predicted():
 def test_scores_stay_in_their_range_and_features_are_standardised():
     features, gold = RNG.normal(size=(30, 3)), RNG.normal(size=30)
     inside = Regression("r", *COMMON, "pearson", (-0.1, 0.1))
-    found = LinearProbe(inside, 1.0).fit(features, gold).predict(features)
+    found = make_analysis(inside).make_probe(1.0).fit(features, gold).predict(features)
     assert (found.min(), found.max()) == (-0.1, 0.1)
     free = Regression("r", *COMMON, "pearson", None)
-    scaled = LinearProbe(free, 1.0).fit(1e3 * features + 7, gold).predict(1e3 * features + 7)
-    np.testing.assert_allclose(scaled, LinearProbe(free, 1.0).fit(features, gold).predict(features))
+    scaled = make_analysis(free).make_probe(1.0).fit(1e3 * features + 7, gold).predict(1e3 * features + 7)
+    np.testing.assert_allclose(scaled, make_analysis(free).make_probe(1.0).fit(features, gold).predict(features))
 
 
 def test_thresholds_of_labels_are_tuned_where_the_penalty_is_chosen():

@@ -1,9 +1,14 @@
 import pytest
 
-from equipoise.kinds import Classification, Multilabel, Regression, check_template
-from equipoise.kinds.prompts import default_templates, join_words, make_grid, split_template
+from equipoise.kinds import Classification, Multilabel, Regression, check_template, get_kind
+from equipoise.kinds.prompts import join_words, make_grid, split_template, with_text
 
 COMMON = ("s", "text", None, "label")
+
+
+def check(template, kind, has_pair):
+    task = get_kind(kind).task
+    check_template(template, task.template_fields, task.required_fields, has_pair)
 
 
 @pytest.mark.parametrize(
@@ -26,19 +31,19 @@ COMMON = ("s", "text", None, "label")
         ("{text} {", "generation", False, "is no template .*; write {{ for a plain brace"),
         ("{text} }", "generation", False, "is no template"),
         ("{text} {task", "generation", False, "is no template"),
-        ("{text}: which?", "multilabel", False, "expected a template with {label}, which is asked label by label"),
+        ("{text}: which?", "multilabel", False, "expected a template with {label}, which is asked one by one"),
     ],
 )
 def test_a_template_that_cannot_be_filled(template, kind, has_pair, message):
     with pytest.raises(ValueError, match=message):
-        check_template(template, kind, has_pair)
+        check(template, kind, has_pair)
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression", "multilabel", "generation"])
 @pytest.mark.parametrize("has_pair", [False, True])
 def test_the_default_templates_can_be_filled_and_begin_with_the_text(kind, has_pair):
-    for template in default_templates(kind, has_pair):
-        check_template(template, kind, has_pair)
+    for template in with_text(get_kind(kind).task.default_questions, has_pair):
+        check(template, kind, has_pair)
         assert template.startswith("{text}")
         assert "{towards}" not in template
 

@@ -8,7 +8,7 @@ from corpus import run_data, write_run
 from equipoise.balancing import NonFiniteLoss
 from equipoise.config import dump_config, load_config, make_config
 from equipoise.errors import OutputError, TrainingError, UsageError
-from equipoise.modeling.heads import ClassificationHead
+from equipoise.kinds.classification.objective import ClassificationObjective
 from equipoise.training import precision as precisions
 from equipoise.training import train
 from equipoise.training import train_run as run_module
@@ -169,7 +169,7 @@ def test_mistakes_leave_nothing_behind(tmp_path, tiny_model):
 
 def test_a_loss_that_is_no_number_stops_with_the_task_and_keeps_the_checkpoint(tmp_path, tiny_model, monkeypatch):
     write_run(tmp_path, tiny_model)
-    loss, calls = ClassificationHead.loss, []
+    loss, calls = ClassificationObjective.loss, []
 
     def broken(self, outputs, targets):
         calls.append(1)
@@ -178,7 +178,7 @@ def test_a_loss_that_is_no_number_stops_with_the_task_and_keeps_the_checkpoint(t
         return values * float("nan") if len(calls) > 24 and len(calls) % 2 == 0 else values
 
     monkeypatch.setattr("equipoise.training.train_run.try_step", lambda *args: None)
-    monkeypatch.setattr(ClassificationHead, "loss", broken)
+    monkeypatch.setattr(ClassificationObjective, "loss", broken)
     with pytest.raises(NonFiniteLoss, match="'towards'"):
         train(tmp_path / "run.yaml")
     kept = list((tmp_path / "run" / "checkpoints").glob("checkpoint-*/complete"))
@@ -189,7 +189,7 @@ def test_a_loss_that_is_no_number_stops_with_the_task_and_keeps_the_checkpoint(t
 
 def test_a_gradient_that_is_no_number_stops_before_its_checkpoint(tmp_path, tiny_model, monkeypatch):
     run_file = write_run(tmp_path, tiny_model, balance="equal")
-    loss, calls = ClassificationHead.loss, []
+    loss, calls = ClassificationObjective.loss, []
 
     def broken(self, outputs, targets):
         values = loss(self, outputs, targets)
@@ -200,7 +200,7 @@ def test_a_gradient_that_is_no_number_stops_before_its_checkpoint(tmp_path, tiny
         return values
 
     monkeypatch.setattr("equipoise.training.train_run.try_step", lambda *args: None)
-    monkeypatch.setattr(ClassificationHead, "loss", broken)
+    monkeypatch.setattr(ClassificationObjective, "loss", broken)
     with pytest.raises(
         NonFiniteLoss, match="The gradient of step 22 is not finite, beginning with the loss of 'towards'"
     ):

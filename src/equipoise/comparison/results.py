@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.evaluation import METRICS, Items, as_stored, paired_tests
+from equipoise.evaluation import Items, as_stored, paired_tests
 from equipoise.evaluation.statistics import count_wins, delta_m, mean_interval, mean_ranks
-from equipoise.kinds import Task
+from equipoise.kinds import Task, get_metric, make_analysis
 from equipoise.training import read_predictions
 
-from .items import describe_parts, score_parts
 from .plan import Cell, Plan
 from .rows import EQUAL, SINGLE_TASK, Kind, Row
 from .trajectories import mean_courses
@@ -35,7 +34,7 @@ def gather_results(plan: Plan, records: Records, notes: Sequence[str] = ()) -> d
     items = {name: _read_items(plan, task, records) for name, task in tasks.items()}
     for row in rows:
         row["parts"] = {
-            name: score_parts(tasks[name], found.gold, found.predictions[row["name"]])
+            name: make_analysis(tasks[name]).score_parts(found.gold, found.predictions[row["name"]])
             for name, found in items.items()
             if row["name"] in found.predictions
         }
@@ -52,7 +51,9 @@ def gather_results(plan: Plan, records: Records, notes: Sequence[str] = ()) -> d
                 "metrics": list(task.reported),
                 "item_metric": task.item_metric,
                 "test_rows": len(items[name].gold),
-                "parts": describe_parts(task, items[name].gold),
+                "parts": make_analysis(task).describe_parts(items[name].gold),
+                "part_metrics": make_analysis(task).part_metrics,
+                "class_noun": task.class_noun,
             }
             for name, task in tasks.items()
         },
@@ -169,7 +170,7 @@ def _run_score(
 def _compare(rows: list[dict[str, Any]], tasks: Mapping[str, Task]) -> None:
     """Add what a row is only beside others: Δm, rank, wins, relative time and memory."""
     primary = {name: task.metric for name, task in tasks.items()}
-    signs = {name: 1 if METRICS[metric].higher_is_better else -1 for name, metric in primary.items()}
+    signs = {name: 1 if get_metric(metric).higher_is_better else -1 for name, metric in primary.items()}
 
     def values(row: dict[str, Any]) -> list[float]:
         return [row["metrics"]["test"][name][metric]["value"] for name, metric in primary.items()]

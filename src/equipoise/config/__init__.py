@@ -1,5 +1,7 @@
 """The run file: its keys, reading, checking and writing it."""
 
+from equipoise.kinds import TaskConfig
+
 from .curriculum import STAGED, CurriculumConfig
 from .loading import dump_config, load_config, make_config
 from .merging import MergeConfig, hide_password
@@ -7,7 +9,6 @@ from .parsing import parse_yaml
 from .reference import Key, list_keys
 from .schema import BalanceConfig, EvaluationConfig, RunConfig, TrainConfig
 from .sources import SourceConfig
-from .tasks import TaskConfig
 
 __all__ = [
     "STAGED",

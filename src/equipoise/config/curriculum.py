@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .section import Section
+from equipoise.sections import Section
 
 STAGED = ("mixed", "sequential")
 """The schedules that order tasks; the others order the examples of each."""

@@ -7,9 +7,11 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 
 from equipoise.errors import did_you_mean
+from equipoise.kinds import get_kind, list_kinds
 
 from .schema import RunConfig
 
+_TASKS = ("tasks", "held_out")
 _EXPECTED = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
@@ -33,13 +35,23 @@ _EXPECTED = {
 def explain(problem: Any) -> str:
     """Turn one pydantic error into ours: key, found, expected, way out."""
     location = [str(part) for part in problem["loc"]]
-    key = ".".join(location)
+    key = ".".join(_without_kind(location))
     kind, found = problem["type"], problem["input"]
+    if kind == "union_tag_not_found":
+        return f"{key}.kind: missing, expected one of {', '.join(list_kinds())}."
+    if kind == "union_tag_invalid":
+        given = problem["ctx"]["tag"]
+        return f"{key}: 'kind' is {name_type(given)}, which does not exist. {did_you_mean(given, list_kinds())}"
+    if kind == "extra_forbidden" and (owners := _kinds_of(location)):
+        *task, own, last = location
+        return f"{'.'.join(task)}: '{last}' goes with kind: {' or '.join(owners)}, found kind: {own}."
     if kind in ("extra_forbidden", "invalid_key"):
         return f"{key}: unknown key. {did_you_mean(location[-1], _keys_at(location[:-1]))}"
     if kind == "too_long" or (kind == "missing" and isinstance(found, list | tuple)):
         location, number = (location, "fewer") if kind == "too_long" else (location[:-1], "more")
-        return f"{'.'.join(location)}: found {list(found)}, expected {number} values. {_describe(location)}"
+        return (
+            f"{'.'.join(_without_kind(location))}: found {list(found)}, expected {number} values. {_describe(location)}"
+        )
     if kind == "missing":
         return f"{key}: missing, expected a value. {_describe(location)}".strip()
     if kind == "value_error":
@@ -54,7 +66,7 @@ def explain(problem: Any) -> str:
     if kind == "string_too_long":
         expected = f"{problem['ctx']['max_length']} characters at most"
     if location[-1] == "[key]":
-        return f"{'.'.join(location[:-2])}: found the name {name_type(found)}, expected {expected}."
+        return f"{'.'.join(_without_kind(location[:-2]))}: found the name {name_type(found)}, expected {expected}."
     hint = _closest(found, location) if kind == "literal_error" else ""
     return " ".join(f"{key}: found {name_type(found)}, expected {expected}. {hint} {_describe(location)}".split())
 
@@ -76,10 +88,29 @@ def name_type(value: Any) -> str:
     return "a list" if isinstance(value, list) else type(value).__name__
 
 
+def _without_kind(location: Sequence[str]) -> Sequence[str]:
+    """Leave out the kind that pydantic puts behind a task's name."""
+    return [*location[:2], *location[3:]] if _is_in_task(location) else location
+
+
+def _is_in_task(location: Sequence[str]) -> bool:
+    return len(location) > 2 and location[0] in _TASKS and location[2] in list_kinds()
+
+
+def _kinds_of(location: Sequence[str]) -> list[str]:
+    """The kinds that have a key that another kind of task does not have."""
+    if not _is_in_task(location) or len(location) != 4:
+        return []
+    return [name for name, kind in list_kinds().items() if location[3] in kind.config_type.model_fields]
+
+
 def _section_at(location: Sequence[str]) -> type[BaseModel] | None:
     """Find the schema a key path points into; the user's own names (of sources, tasks) are one level each."""
     annotation: Any = RunConfig
-    for part in location:
+    for place, part in enumerate(location):
+        if place == 2 and _is_in_task(location):
+            annotation = get_kind(part).config_type
+            continue
         if get_origin(annotation) is dict:
             annotation = get_args(annotation)[1]
             continue

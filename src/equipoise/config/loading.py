@@ -17,7 +17,7 @@ from equipoise.kinds import FORMER_FORMATS, FORMER_KEYS, with_current_names
 from .explaining import explain, name_type
 from .names import check_names
 from .parsing import parse_yaml
-from .schema import RunConfig
+from .schema import RunConfig, current_schema
 from .sources import SourceConfig
 
 RUN_FILE_LIMIT = 1_000_000
@@ -69,7 +69,7 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
         UsageError: a key or value is not what it should be.
     """
     try:
-        config = RunConfig.model_validate(_rename_former(_expand_variables(data, where, ()), where))
+        config = current_schema().model_validate(_rename_former(_expand_variables(data, where, ()), where))
     except RecursionError:
         raise UsageError(f"{where}: not valid YAML: an alias (*) stands inside its own anchor (&).") from None
     except ValidationError as error:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
-from .section import EMPTY_IS_DEFAULT, Count, Fraction, Section
+from equipoise.sections import EMPTY_IS_DEFAULT, Count, Fraction, Section
 
 RIVALS = (
     "uniform",

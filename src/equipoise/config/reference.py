@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from equipoise.kinds import TaskConfig, list_kinds
+
 from .schema import RunConfig
 
 
@@ -27,9 +29,23 @@ def list_keys(
         yield Key(path, _default(field.default), field.description or "")
         named = get_origin(field.annotation) is dict
         for choice in (field.annotation, *get_args(field.annotation)):
+            # What is annotated, as tasks are, stands inside.
+            choice = next(iter(get_args(choice)), choice) if named else choice
             if isinstance(choice, type) and issubclass(choice, BaseModel) and choice not in listed:
                 listed.add(choice)
-                yield from list_keys(choice, f"{path}.NAME." if named else f"{path}.", listed)
+                inner = f"{path}.NAME." if named else f"{path}."
+                yield from list_keys(choice, inner, listed)
+                if choice is TaskConfig:
+                    yield from _keys_of_kinds(inner, listed)
+
+
+def _keys_of_kinds(prefix: str, listed: set[type[BaseModel]]) -> Iterator[Key]:
+    """Yield the keys that some kinds of task have, each with its kind."""
+    for name, kind in list_kinds().items():
+        own = [key for key in kind.config_type.model_fields if key not in TaskConfig.model_fields]
+        for key in list_keys(kind.config_type, prefix, listed):
+            if key.path.removeprefix(prefix).partition(".")[0] in own:
+                yield key._replace(description=f"({name}) {key.description}")
 
 
 def _default(value: Any) -> str:

@@ -15,13 +15,13 @@ from pydantic import (
     field_validator,
 )
 
-from equipoise.kinds import Task
+from equipoise.kinds import Task, list_kinds
+from equipoise.sections import EMPTY_IS_DEFAULT, Count, Fraction, Name, Section
 
 from .curriculum import STAGED, CurriculumConfig
 from .merging import MergeConfig
-from .section import EMPTY_IS_DEFAULT, Count, Fraction, Name, Section
 from .sources import SourceConfig
-from .tasks import TaskConfig
+from .tasks import AnyTaskConfig
 
 
 class BalanceConfig(BaseModel):
@@ -158,8 +158,8 @@ class RunConfig(Section):
         PromptConfig(), description="How a language model is asked."
     )
     sources: dict[Name, SourceConfig] = Field(description="Where rows come from, by name.")
-    tasks: dict[Name, TaskConfig] = Field(description="What is learnt, by name.")
-    held_out: dict[Name, TaskConfig] = Field(
+    tasks: dict[Name, AnyTaskConfig] = Field(description="What is learnt, by name.")
+    held_out: dict[Name, AnyTaskConfig] = Field(
         {},
         description="Tasks that other models are for, with the keys of `tasks`: texts of their dev and test are kept "
         "out of the training rows, and nothing else is read of them.",
@@ -204,3 +204,14 @@ class RunConfig(Section):
     def open_tasks(self) -> dict[str, Task]:
         """The tasks, their label spaces still to be found on the training split."""
         return {name: task.build_task(name) for name, task in self.tasks.items()}
+
+
+_kinds = list(list_kinds())
+
+
+def current_schema() -> type[RunConfig]:
+    """Return the run file's schema, with the kinds of task that are registered by now."""
+    if _kinds != list(list_kinds()):
+        _kinds[:] = list_kinds()
+        RunConfig.model_rebuild(force=True)
+    return RunConfig

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
-from .section import EMPTY_IS_DEFAULT, Count, Fraction, Section
+from equipoise.sections import EMPTY_IS_DEFAULT, Count, Fraction, Section
 
 
 def _list_paths(value: Any) -> Any:

@@ -4,10 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
-from equipoise.kinds import Classification, Multilabel, Regression, Task
+from equipoise.kinds import Task, make_analysis
 
 from .ranks import Floats
 
@@ -57,25 +56,5 @@ def measure_dynamics(
         "learning_rate_init": _RATE,
         "random_state": seed,
     }
-    if isinstance(task, Regression):
-        targets = (labels - task.mean) / task.std
-        models: list[Any] = [MLPRegressor(**options)]
-    else:
-        # One problem a label, or the task's only one.
-        targets = labels if isinstance(task, Multilabel) else labels[:, None]
-        models = [MLPClassifier(**options) for _ in range(targets.shape[1])]
-    classes = np.arange(len(task.classes) if isinstance(task, Classification) else 2)
-    each = np.arange(len(labels))
-    gold, right = np.empty((epochs, len(labels))), np.empty((epochs, len(labels)), dtype=bool)
-    for epoch in range(epochs):
-        if isinstance(task, Regression):
-            error = models[0].partial_fit(scaled, targets).predict(scaled) - targets
-            gold[epoch], right[epoch] = np.exp(-(error**2) / 2), np.abs(error) <= 0.5
-            continue
-        found = [
-            model.partial_fit(scaled, target, classes=classes).predict_proba(scaled)
-            for model, target in zip(models, targets.T, strict=True)
-        ]
-        gold[epoch] = np.mean([one[each, target] for one, target in zip(found, targets.T, strict=True)], axis=0)
-        right[epoch] = np.all([one.argmax(1) == target for one, target in zip(found, targets.T, strict=True)], axis=0)
+    gold, right = make_analysis(task).learning_curves(scaled, labels, options, epochs)
     return Dynamics(gold.mean(0), gold.std(0), (right[:-1] & ~right[1:]).sum(0), np.asarray(right.any(0)))

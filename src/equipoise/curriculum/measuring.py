@@ -133,7 +133,7 @@ def measure_table(
     if config.model == "bilstm":
         notes.append("Difficulty is measured by meta data only: bilstm starts from nothing and has no features yet.")
         return Difficulty(found, notes)
-    read = [name for name, task in table.tasks.items() if task.kind != "generation"]
+    read = [name for name, task in table.tasks.items() if not task.writes_text]
     for name in found.keys() - set(read):
         notes.append(f"Task '{name}' is measured by meta data only: it has no labels to predict, but texts to write.")
     if read:

@@ -3,13 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from equipoise.data import Table
-from equipoise.kinds import Classification, Generation, Multilabel, Regression, Task
+from equipoise.kinds import make_analysis
 
 from .ranks import Floats, weigh
 
@@ -24,8 +22,6 @@ TASK_WEIGHTS = {
     "disagreement": 2.0,
 }
 """How much each part counts in a task's score (our design)."""
-BINS = 10
-"""Equal bins between the lowest and the highest score of a regression task, by which its labels are rare or not."""
 SEGMENT = 50
 """Words of a segment in which different words are counted."""
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
@@ -41,7 +37,7 @@ def describe_examples(table: Table, task: str) -> dict[str, Floats]:
     Returns:
         In the order of the task's training labels: "length", words of text and second text; "word_rarity", the mean
         −log₂ of the words' shares in the task's training texts; "label_rarity", −log₂ of the label's share, summed
-        over the labels of a multilabel task, by one of `BINS` bins for a score, or the words of a text to generate;
+        over the labels of a multilabel task, by one of ten bins for a score, or the words of a text to generate;
         and where the source names a column of it "disagreement", NaN where the cell is empty.
     """
     words = _words(table, task)
@@ -51,7 +47,7 @@ def describe_examples(table: Table, task: str) -> dict[str, Floats]:
     parts = {
         "length": np.array([len(row) for row in words], dtype=np.float64),
         "word_rarity": np.array([np.mean([rarity[word] for word in row]) if row else 0.0 for row in words]),
-        "label_rarity": surprise(table.tasks[task], table.labels(task, "train")),
+        "label_rarity": make_analysis(table.tasks[task]).rarity(table.labels(task, "train")),
     }
     disagreement = _disagreement(table, task)
     return parts if np.isnan(disagreement).all() else {**parts, "disagreement": disagreement}
@@ -89,33 +85,13 @@ def describe_tasks(table: Table) -> dict[str, dict[str, float | None]]:
     return {name: {**about, "score": float(score)} for (name, about), score in zip(found.items(), scores, strict=True)}
 
 
-def surprise(task: Task, labels: npt.NDArray[Any]) -> Floats:
-    """Return how rare labels are, in bits; for texts to generate their words."""
-    if isinstance(task, Generation):
-        return np.array([len(_WORD.findall(str(label))) for label in labels], dtype=np.float64)
-    if isinstance(task, Multilabel):
-        return np.sum([_bits(column) for column in labels.T], axis=0)
-    if isinstance(task, Regression):
-        edges = np.linspace(labels.min(), labels.max(), BINS + 1)
-        return _bits(np.clip(np.searchsorted(edges, labels, side="right") - 1, 0, BINS - 1))
-    return _bits(labels)
-
-
-def _bits(labels: npt.NDArray[Any]) -> Floats:
-    counts = np.bincount(labels)
-    return -np.log2(counts[labels] / len(labels))
-
-
 def _describe_task(table: Table, name: str) -> dict[str, float | None]:
     task, words = table.tasks[name], _words(table, name)
     disagreement = _disagreement(table, name)
     known = disagreement[~np.isnan(disagreement)]
-    entropy = None
-    if not isinstance(task, Generation):
-        entropy = float(surprise(task, table.labels(name, "train")).mean())
     return {
-        "classes": len(task.classes) if isinstance(task, Classification | Multilabel) else None,
-        "label_entropy": entropy,
+        "classes": len(task.class_names) or None,
+        "label_entropy": make_analysis(task).label_entropy(table.labels(name, "train")),
         "lexical_diversity": segmental_diversity(words),
         "length": float(np.mean([len(row) for row in words])),
         "inputs": 1 if task.pair is None else 2,

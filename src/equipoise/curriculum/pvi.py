@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GroupKFold
 
-from equipoise.kinds import Classification, Multilabel, Regression, Task
-from equipoise.modeling import PENALTIES, LinearProbe
+from equipoise.kinds import PENALTIES, Fold, Task, make_analysis
 
 from .ranks import Floats
 
@@ -66,31 +65,9 @@ def measure_pvi(
 
 
 def _cross_fit(task: Task, features: Floats, labels: npt.NDArray[Any], splits: Sequence[Any], penalty: float) -> Floats:
-    shape = labels.shape if not isinstance(task, Classification) else (len(labels), len(task.classes))
-    predicted, null, spread = np.empty(shape), np.empty(shape), np.empty(len(labels))
+    analysis = make_analysis(task)
+    folds = []
     for known, held_out in splits:
-        probe = LinearProbe(task, penalty).fit(features[known], labels[known])
-        predicted[held_out] = probe.predict(features[held_out])
-        seen, n = labels[known], len(known)
-        if isinstance(task, Regression):
-            null[held_out], spread[held_out] = seen.mean(), seen.std()
-            continue
-        if isinstance(task, Classification):
-            null[held_out] = (np.bincount(seen, minlength=shape[1]) + 1) / (n + shape[1])
-        else:
-            null[held_out] = (seen.sum(axis=0) + 1) / (n + 2)
-        predicted[held_out] = (n * predicted[held_out] + null[held_out]) / (n + 1)
-    if isinstance(task, Regression):
-        error = max(float(np.sqrt(np.mean((labels - predicted) ** 2))), 1e-6 * task.std)
-        return _log_normal(labels, predicted, error) - _log_normal(labels, null, np.maximum(spread, 1e-6 * task.std))
-    if isinstance(task, Multilabel):
-        of_label, of_null = (np.where(labels == 1, chance, 1 - chance) for chance in (predicted, null))
-        return np.log2(of_label / of_null).sum(axis=1)
-    each = np.arange(len(labels))
-    return np.log2(predicted[each, labels] / null[each, labels])
-
-
-def _log_normal(values: Floats, mean: Floats, deviation: Any) -> Floats:
-    """Return the logarithm to base 2 of the normal density."""
-    logarithm = -0.5 * ((values - mean) / deviation) ** 2 - np.log(deviation) - 0.5 * np.log(2 * np.pi)
-    return np.asarray(logarithm / np.log(2))
+        probe = analysis.make_probe(penalty).fit(features[known], labels[known])
+        folds.append(Fold(known, held_out, probe.predict(features[held_out])))
+    return analysis.information(labels, folds)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from equipoise.kinds import Multilabel, Task
+from equipoise.kinds import Task
 
 _TARGETS = {"int64": torch.long, "float64": torch.float32, "list<int8>": torch.float32}
 """What targets are, by `Task.label_type`."""
@@ -50,16 +50,15 @@ class Collator:
             labels = [item.get(f"label:{name}") for item in items]
             kept = [row for row, label in enumerate(labels) if label is not None]
             rows[name] = torch.tensor(kept, dtype=torch.long)
-            if task.format == "prompt":
+            if task.is_prompted:
                 scored[name] = gather_scored(items, kept, task, width)
-            if task.kind == "generation":
+            if task.writes_text:
                 rows[name] = scored[name]["positions"] // width
                 targets[name] = scored[name]["tokens"]
             else:
                 found = torch.tensor([labels[row] for row in kept], dtype=_TARGETS[task.label_type])
                 # Also without any row, the targets of several labels have two dimensions.
-                shape = (len(task.classes),) if isinstance(task, Multilabel) else ()
-                targets[name] = found.reshape(len(kept), *shape)
+                targets[name] = found.reshape(len(kept), *task.label_shape)
         index = torch.tensor([item["index"] for item in items], dtype=torch.long)
         lengths = torch.tensor([len(item["input_ids"]) for item in items], dtype=torch.long)
         return {

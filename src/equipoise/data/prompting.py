@@ -10,7 +10,7 @@ import numpy.typing as npt
 from transformers import PreTrainedTokenizerBase
 
 from equipoise.errors import DataError, ModelError, UsageError
-from equipoise.kinds import Generation, Task, show
+from equipoise.kinds import Task, show
 
 from .beginnings import Beginnings
 from .trees import TokenTree
@@ -93,7 +93,7 @@ class PromptEncoder:
         self._between = self._ids(_BETWEEN)
         self._prompts: dict[str, list[_Prompt]] = {}
         for name, task in self._tasks.items():
-            if task.format == "prompt":
+            if task.is_prompted:
                 self._prompts[name] = [
                     self._prompt(name, [before + pieces[0], *pieces[1:-1], pieces[-1] + after], question.answers)
                     for pieces, question in zip(task.prompts(), task.questions(), strict=True)
@@ -146,7 +146,7 @@ class PromptEncoder:
         targets = {
             name: dataset[f"label:{name}"][:]
             for name in self._prompts
-            if learning and name in wanted and self._tasks[name].kind == "generation"
+            if learning and name in wanted and self._tasks[name].writes_text
         }
         cut = 0
         for row, names in enumerate(readers):
@@ -189,7 +189,7 @@ class PromptEncoder:
             slot = 0
             for prompt in self._prompts.get(name, ()):
                 asked = _fill(prompt, inputs)
-                if self._tasks[name].kind != "generation":
+                if not self._tasks[name].writes_text:
                     answers = prompt.answers
                 elif name in targets:
                     answers = [self._target(name, targets[name], prompt)]
@@ -239,10 +239,9 @@ class PromptEncoder:
         """Refuse a `max_length` that leaves no room for the answers."""
         for name, prompts in self._prompts.items():
             task = self._tasks[name]
-            if isinstance(task, Generation):
-                longest = task.max_new_tokens
-            else:
-                longest = max(len(answer) for prompt in prompts for answer in prompt.answers)
+            answers = [answer for question in task.questions() for answer in question.answers]
+            lengths = dict(zip(answers, (len(ids) for prompt in prompts for ids in prompt.answers), strict=True))
+            longest = task.longest_answer(lengths.__getitem__)
             if context is not None and self._max_length + longest > context:
                 raise ModelError(
                     f"max_length is {self._max_length} and an answer of tasks.{name} takes up to {longest} tokens, but "

@@ -23,7 +23,7 @@ def join_classes(splits: Mapping[str, Rows], task: Task, notes: list[str]) -> No
     counts = Counter(
         name for rows in found for label in rows.columns[column] if label is not None for name in task.names(label)
     )
-    known = getattr(task, "classes", ())
+    known = task.class_names
     names = unify(counts, known)
     changed = {spelling: name for spelling, name in names.items() if spelling != name}
     if changed:
@@ -31,7 +31,7 @@ def join_classes(splits: Mapping[str, Rows], task: Task, notes: list[str]) -> No
             rows.columns[column] = [
                 None if label is None else task.rename(label, changed) for label in rows.columns[column]
             ]
-    about, what = f"Task '{task.name}'", "class" if task.kind == "classification" else "label"
+    about, what = f"Task '{task.name}'", task.class_noun
     notes.extend(_tell(counts, names, about, what))
     if task.takes_lists and not known:
         notes.extend(_tell_separators(set(names.values()), about))
@@ -77,7 +77,7 @@ def check_listed(task: Task) -> Task:
     Raises:
         UsageError: two of them are one class.
     """
-    classes: tuple[str, ...] = getattr(task, "classes", ())
+    classes = task.class_names
     seen: dict[str, str] = {}
     for name in classes:
         other = seen.setdefault(name_key(name), name)

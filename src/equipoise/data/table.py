@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 import datasets
 import numpy as np
 
-from equipoise.kinds import Multilabel, Task, View
+from equipoise.kinds import Task, View
 
 from .rows import Rows
 
@@ -60,8 +60,8 @@ class Table:
         """
         column = self._column(task, split).drop_null()
         about = self.tasks[task]
-        if isinstance(about, Multilabel):
-            return np.array(column.to_pylist(), dtype=np.int8).reshape(-1, len(about.classes))
+        if about.label_shape:
+            return np.array(column.to_pylist(), dtype=np.int8).reshape(-1, *about.label_shape)
         return np.array(column.to_pylist(), dtype=object) if about.label_type == "string" else column.to_numpy()
 
     def rows(self, task: str, split: str) -> np.ndarray:

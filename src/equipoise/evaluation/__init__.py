@@ -3,7 +3,6 @@
 from .baselines import PROMPTED, lead, majority, vader
 from .evaluating import evaluate
 from .examples import Example, choose_examples
-from .metrics import METRICS, Metric
 from .pairing import Items, item_losses, paired_tests
 from .prompting import check_prompted, choose_prompted, predict_prompted, score_prompted, without_prompted
 from .records import Record, as_stored, run_score
@@ -11,11 +10,9 @@ from .scoring import score_task
 from .splits import Predictions, predict_split, score_predictions, score_split, tune_tasks
 
 __all__ = [
-    "METRICS",
     "PROMPTED",
     "Example",
     "Items",
-    "Metric",
     "Predictions",
     "Record",
     "as_stored",

@@ -1,23 +1,15 @@
-"""Rival rows of the table that need no model: the majority class or mean, VADER, and a text's first words."""
+"""Baselines that need no model: the majority class or mean, VADER, and a text's first words."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from equipoise.kinds import Classification, Generation, Multilabel, Regression, Task
-
-from .metrics import Floats
+from equipoise.kinds import Floats, Task, make_analysis
 
 PROMPTED = ("zero_shot", "few_shot")
-"""The rivals for which a language model is asked, see `asking`."""
-
-# The line has two parameters: more rows would only take longer.
-_MAX_FIT_ROWS = 5000
-_CUT = 0.05
+"""The baselines for which a language model is prompted, see `prompting`."""
 
 
 def majority(task: Task, train_labels: npt.ArrayLike, n: int) -> Floats | None:
@@ -33,14 +25,7 @@ def majority(task: Task, train_labels: npt.ArrayLike, n: int) -> Floats | None:
     Returns:
         Probabilities of 0 and 1, shape (n, classes), or scores, shape (n,); None for generation.
     """
-    if isinstance(task, Generation):
-        return None
-    if isinstance(task, Multilabel):
-        return np.tile(np.asarray(train_labels).mean(axis=0) > 0.5, (n, 1)).astype(np.float64)
-    if isinstance(task, Classification):
-        counts = np.bincount(np.asarray(train_labels, dtype=np.int64), minlength=len(task.classes))
-        return _one_hot(np.full(n, counts.argmax()), len(task.classes))
-    return np.full(n, np.asarray(train_labels, dtype=np.float64).mean())
+    return make_analysis(task).majority(np.asarray(train_labels), n)
 
 
 def vader(task: Task, texts: Sequence[str], train_texts: Sequence[str], train_labels: npt.ArrayLike) -> Floats | None:
@@ -62,22 +47,7 @@ def vader(task: Task, texts: Sequence[str], train_texts: Sequence[str], train_la
     Returns:
         One-hot probabilities, shape (n, 3), or scores, shape (n,); None where VADER does not apply.
     """
-    if isinstance(task, Classification):
-        if not task.from_score or len(task.classes) != 3:
-            return None
-        compound = _compound(texts)
-        return _one_hot(1 + (compound >= _CUT) - (compound <= -_CUT), 3)
-    if not isinstance(task, Regression):
-        return None
-    labels = np.asarray(train_labels, dtype=np.float64)
-    rows = np.arange(len(labels))
-    if len(rows) > _MAX_FIT_ROWS:
-        rows = np.sort(np.random.default_rng(0).choice(len(rows), _MAX_FIT_ROWS, replace=False))
-    labels = labels[rows]
-    x = _compound([train_texts[int(row)] for row in rows])
-    variance = x.var()
-    slope = max(0.0, np.mean((x - x.mean()) * (labels - labels.mean())) / variance) if variance > 0 else 0.0
-    return task.clip(labels.mean() + slope * (_compound(texts) - x.mean()))
+    return make_analysis(task).by_lexicon(_compound, texts, train_texts, np.asarray(train_labels))
 
 
 def lead(task: Task, texts: Sequence[str], train_labels: npt.ArrayLike) -> npt.NDArray[Any] | None:
@@ -91,16 +61,12 @@ def lead(task: Task, texts: Sequence[str], train_labels: npt.ArrayLike) -> npt.N
     Returns:
         Texts in an object array, shape (n,); None where the task is not generation.
     """
-    if not isinstance(task, Generation):
-        return None
-    length = math.ceil(np.median([len(str(target).split()) for target in np.asarray(train_labels)]))
-    return np.array([" ".join(text.split()[:length]) for text in texts], dtype=object)
+    return make_analysis(task).lead(texts, np.asarray(train_labels))
 
 
 def _compound(texts: Sequence[str]) -> Floats:
+    # Here, because no other row of a table needs it.
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
     analyzer = SentimentIntensityAnalyzer()
     return np.array([analyzer.polarity_scores(text)["compound"] for text in texts], dtype=np.float64)
-
-
-def _one_hot(classes: npt.NDArray[np.int64], n_classes: int) -> Floats:
-    return np.eye(n_classes)[classes]

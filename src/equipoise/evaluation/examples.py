@@ -5,9 +5,8 @@ from typing import TypedDict
 import numpy as np
 
 from equipoise.data import Table
-from equipoise.kinds import Generation
+from equipoise.kinds import get_metric
 
-from .metrics import METRICS
 from .splits import Predictions
 
 _BEST, _MEDIAN, _WORST = 3, 2, 3
@@ -40,11 +39,11 @@ def choose_examples(predictions: Predictions, table: Table, split: str, *, seed:
     """
     chosen: dict[str, list[Example]] = {}
     for name, outputs in predictions.items():
-        if not isinstance(table.tasks[name], Generation):
+        if not table.tasks[name].writes_text:
             continue
         rows = table.splits[split][table.rows(name, split)]
         targets = table.labels(name, split)
-        metric = METRICS["rouge_l"]
+        metric = get_metric("rouge_l")
         assert metric.items is not None
         scores = metric.items(targets, outputs)
         drawn = np.random.default_rng(seed).permutation(len(scores))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy.typing as npt
@@ -12,10 +13,9 @@ from equipoise.config import RunConfig
 from equipoise.curriculum import score_examples
 from equipoise.data import ChatStyle, PromptEncoder, Table, choose_demonstrations, demonstrate, order_demonstrations
 from equipoise.errors import UsageError
-from equipoise.kinds import Generation, Multilabel, Regression, Task
+from equipoise.kinds import Task
 from equipoise.modeling import (
     MultiTaskModel,
-    Prefix,
     count_work,
     has_adapter,
     infer,
@@ -154,18 +154,14 @@ def choose_prompted(
     style, context = ChatStyle(**config.prompt.model_dump()), longest_input(backbone)
     asked, notes = {}, []
     for name, task in table.scored.items():
-        reason = None
-        if isinstance(task, Regression) and task.range is None:
-            reason = "it has no range to write scores on"
-        else:
-            task = task.replace(format="prompt")
-            if isinstance(task, Multilabel):
-                task = task.replace(thresholds=(0.5,) * len(task.classes))
+        reason = task.prompt_problem
+        if not reason:
+            task = task.as_prompted()
             try:
                 PromptEncoder(tokenizer, {name: task}, config.max_length, style, context)
             except UsageError as error:
                 reason = str(error).removeprefix(f"tasks.{name}: ").partition(";")[0]
-        if reason is None:
+        if not reason:
             asked[name] = task
         else:
             notes.append(f"Task '{name}' has no row of the base language model: {reason}.")
@@ -200,9 +196,7 @@ def _with_demonstrations(
         room = None if context is None else context - asker.max_length - _longest_answer(task, asker)
         found = demonstrate(asker.tokenizer, task, examples, asker.max_length, asker.style, room)
         one = MultiTaskModel(asker.backbone, asker.tokenizer, {name: task}, asker.max_length, style=asker.style).eval()
-        one.prompts = found.prompts
-        one.prefix = Prefix(one.backbone, found.tokens, cached=one.reads_trees) if found.tokens else None
-        askers.append(one)
+        askers.append(one.with_prompts(found.prompts, found.tokens))
         if found.shown < count:
             why = "train has no more" if found.shown == len(chosen) else "the model reads no more tokens"
             notes.append(f"few_shot, task '{name}': {found.shown} of {count} demonstrations are shown ({why}).")
@@ -210,7 +204,5 @@ def _with_demonstrations(
 
 
 def _longest_answer(task: Task, asker: MultiTaskModel) -> int:
-    if isinstance(task, Generation):
-        return task.max_new_tokens
-    answers = [f" {answer}" for question in task.questions() for answer in question.answers]
-    return max(map(len, asker.tokenizer(answers, add_special_tokens=False)["input_ids"]))
+    tokenize = partial(asker.tokenizer, add_special_tokens=False)
+    return task.longest_answer(lambda answer: len(tokenize(f" {answer}")["input_ids"]))

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import ModelError
-from equipoise.kinds import Task
+from equipoise.kinds import Floats, Statistic, Task, get_metric
 
-from .metrics import METRICS, Floats, Statistic
 from .records import Record
 
 _MAX_SUBSETS = 20
@@ -70,7 +69,7 @@ def score_task(
         against |= dict.fromkeys(task.text_metrics, np.asarray(texts, dtype=object))
     records: list[Record] = []
     for subset, rows in _select(len(gold), subsets or {}):
-        statistics = [METRICS[name].prepare(truth[rows], decided[rows]) for name, truth in against.items()]
+        statistics = [get_metric(name).prepare(truth[rows], decided[rows]) for name, truth in against.items()]
         n = len(rows)
         values = [float(statistic(np.ones((1, n)))[0]) for statistic in statistics]
         intervals = _intervals(statistics, n, bootstrap, seed)

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.data import Table
-from equipoise.evaluation import METRICS
-from equipoise.kinds import Task
+from equipoise.kinds import Task, get_metric
 
 Indices = npt.NDArray[np.int64]
 Predict = Callable[[Mapping[str, Indices]], Mapping[str, npt.NDArray[Any]]]
@@ -83,7 +82,7 @@ class Heats:
         for name, task in self.tasks.items():
             predictions = np.concatenate([one[name] for one in found])
             gold = np.concatenate([self.gold[heat][name] for heat in heats])
-            scores[name] = max(0.0, float(METRICS[task.metric](gold, task.decide(predictions))))
+            scores[name] = max(0.0, float(get_metric(task.metric)(gold, task.decide(predictions))))
         return scores
 
 

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.experts import choose_probe
-from equipoise.kinds import Task
-from equipoise.modeling import Head, LinearProbe
-from equipoise.modeling.heads import RegressionHead
+from equipoise.kinds import Task, make_analysis
+from equipoise.modeling import Head
 
 Floats = npt.NDArray[np.float64]
 Labelled = tuple[Floats, npt.NDArray[Any]]
@@ -20,25 +19,21 @@ Labelled = tuple[Floats, npt.NDArray[Any]]
 
 
 class LastInputs(Head):
-    """Predicts what a module's last layer reads.
+    """Predicts what a head's last layer reads.
 
     Args:
-        module: a module whose `layers` end in a linear one.
+        head: a head whose `layers` end in a linear one.
     """
 
-    def __init__(self, module: Head) -> None:
-        super().__init__()
-        layers = module.get_submodule("layers")
+    def __init__(self, head: Head) -> None:
+        super().__init__(head.objective)
+        layers = head.get_submodule("layers")
         assert isinstance(layers, nn.Sequential)
         self.layers = layers[:-1]
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (rows × width) to what the last layer reads (rows × width)."""
         return self.layers(features)
-
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """There is nothing to learn."""
-        raise NotImplementedError
 
     def predict(self, outputs: Tensor) -> Tensor:
         """Return the outputs."""
@@ -61,13 +56,10 @@ def refit_module(
         dev: to choose the penalty by; without it, it is given.
         penalty: see `LinearProbe`.
     """
-    probe = LinearProbe(task, penalty).fit(*train) if dev is None else choose_probe(task, train, dev)
+    probe = make_analysis(task).make_probe(penalty).fit(*train) if dev is None else choose_probe(task, train, dev)
     weight, bias = probe.as_layer()
     made = copy.deepcopy(module)
-    if isinstance(made, RegressionHead):
-        # Modules give scores in standard deviations of the training labels.
-        mean, std = float(made.mean), float(made.std)
-        weight, bias = weight / std, (bias - mean) / std
+    weight, bias = made.objective.to_outputs(weight, bias)
     last = made.get_submodule("layers")[-1]  # type: ignore[index]
     with torch.no_grad():
         last.weight.copy_(torch.from_numpy(weight))

@@ -102,7 +102,7 @@ def gather_results(
         "operator": config.merge.operator.model_dump(),
         "objectives": config.merge.objectives,
         "unseen": config.merge.weak.unseen,
-        "refit": config.merge.refit and any(task.format == "head" for task in table.scored.values()),
+        "refit": config.merge.refit and any(not task.is_prompted for task in table.scored.values()),
         "tasks": {
             name: {
                 "kind": task.summary,

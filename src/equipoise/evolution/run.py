@@ -148,8 +148,8 @@ class _Run:
                     torch.no_grad(),
                 ):
                     tuned_tasks = cells[f"row:evolved:{best}"]["tasks"]
-                    bench.model.tasks = {name: task_from_dict(task) for name, task in tuned_tasks.items()}
-                    bench.model.save_pretrained(target)
+                    own = {name: task_from_dict(task) for name, task in tuned_tasks.items()}
+                    bench.model.with_tasks(own).save_pretrained(target)
             write_json(self.folder.path / "merge.json", results)
             write_merge(self.folder.path, results)
         return results
@@ -257,7 +257,7 @@ class _Run:
 
     def _can_show(self, bench: Workbench) -> bool:
         """Whether demonstrations can stand before the questions: all tasks are asked."""
-        if any(task.format != "prompt" for task in self.table.scored.values()):
+        if any(not task.is_prompted for task in self.table.scored.values()):
             return False
         try:
             asked, _ = choose_prompted(bench.base.backbone, bench.base.tokenizer, self.table, self.config)

@@ -7,15 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError
-from equipoise.evaluation import item_losses
-from equipoise.kinds import Classification, Generation, Multilabel, Task
+from equipoise.kinds import Task, make_analysis
 
 _SURE = 0.05
 """An expert is sure of a row it gets right if it gives the label 1 − 0.05, or misses a score by 0.05 of the range."""
-_MISSED = 0.25
-"""A score is wrong that is off by more than a quarter of the labels' range."""
-_SPREADS = 5.0
-"""A score is suspected from so many robust standard deviations on."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +62,10 @@ def mine_weak(
     Raises:
         DataError: no row is weak.
     """
-    losses = _hardness(task, predictions, gold)
-    wrong = _wrong(task, predictions, gold)
-    suspected = np.flatnonzero(suspect_noise(task, predictions, gold))
+    analysis = make_analysis(task)
+    losses = analysis.distance(predictions, gold)
+    wrong = analysis.is_wrong(predictions, gold)
+    suspected = np.flatnonzero(analysis.is_noise(predictions, gold))
     usable = np.ones(len(gold), bool)
     if drop_noise:
         usable[suspected] = False
@@ -90,51 +86,3 @@ def mine_weak(
     rest = generator.permutation(np.flatnonzero(usable & ~chosen))[: count - len(hard)]
     chosen[rest] = True
     return WeakRows(np.flatnonzero(chosen), len(hard), int(wrong.sum()), suspected)
-
-
-def suspect_noise(task: Task, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Say which labels are suspected to be wrong, shape (n,); see `mine_weak`. Texts never are."""
-    if isinstance(task, Generation):
-        return np.zeros(len(gold), bool)
-    if isinstance(task, Multilabel):
-        both = [np.stack([1 - predictions[:, i], predictions[:, i]], axis=1) for i in range(gold.shape[1])]
-        return np.any([_contradicted(one, gold[:, i]) for i, one in enumerate(both)], axis=0)
-    if isinstance(task, Classification):
-        return _contradicted(predictions, gold)
-    errors = predictions - gold
-    middle = np.median(errors)
-    spread = 1.4826 * np.median(np.abs(errors - middle))
-    return np.abs(errors - middle) > _SPREADS * max(spread, 1e-12)
-
-
-def _contradicted(probabilities: npt.NDArray[np.float64], gold: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    classes = probabilities.shape[1]
-    bounds = np.array(
-        [probabilities[gold == name, name].mean() if (gold == name).any() else np.inf for name in range(classes)]
-    )
-    above = np.where(probabilities >= bounds, probabilities, -np.inf)
-    own = np.arange(len(gold))
-    best = above.argmax(axis=1)
-    return np.isfinite(above[own, best]) & (best != gold)
-
-
-def _hardness(task: Task, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """How far the expert is from each label: 1 − p, the error's share of the scores' range, or what ROUGE-L lacks."""
-    if isinstance(task, Multilabel):
-        return np.abs(predictions - gold).max(axis=1)
-    if isinstance(task, Classification):
-        return 1 - predictions[np.arange(len(gold)), gold]
-    if isinstance(task, Generation):
-        return item_losses(task, predictions, gold)
-    width = float(gold.max() - gold.min()) or 1.0
-    return np.abs(predictions - gold) / width
-
-
-def _wrong(task: Task, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    if isinstance(task, Multilabel):
-        return (task.decide(predictions) != gold).any(axis=1)
-    if isinstance(task, Classification):
-        return predictions.argmax(axis=1) != gold
-    if isinstance(task, Generation):
-        return item_losses(task, predictions, gold) >= 1
-    return _hardness(task, predictions, gold) > _MISSED

@@ -85,7 +85,7 @@ class Workbench:
     @property
     def refits(self) -> bool:
         """Whether last layers are fitted anew to what is held."""
-        return self.config.merge.refit and any(task.format == "head" for task in self.model.tasks.values())
+        return self.config.merge.refit and any(not task.is_prompted for task in self.model.tasks.values())
 
     @contextmanager
     def holding(self, vector: Mapping[str, Tensor]) -> Iterator[MultiTaskModel]:
@@ -121,7 +121,7 @@ class Workbench:
             by_dev: choose penalties on dev.
             bar: moved by the rows done.
         """
-        chosen = {task: rows[task] for task in rows if self.model.tasks[task].format == "head"}
+        chosen = {task: rows[task] for task in rows if not self.model.tasks[task].is_prompted}
         if not self.refits or not chosen:
             yield
             return

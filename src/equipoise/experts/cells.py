@@ -25,12 +25,12 @@ def plan_cells(tasks: Mapping[str, Task], expert: str | None) -> dict[str, Answe
         tasks: the scored tasks.
         expert: the task of the expert; None is the base.
     """
-    writes = expert is None or tasks[expert].format == "prompt"
+    writes = expert is None or tasks[expert].is_prompted
     return {
         name: AnswerMode.OWN
         if name == expert
         else AnswerMode.PROBE
-        if task.format == "head"
+        if task.is_probed
         else AnswerMode.PROMPTED
         if writes
         else AnswerMode.NONE

@@ -5,9 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.evaluation import METRICS
-from equipoise.kinds import Task
-from equipoise.modeling import PENALTIES, LinearProbe
+from equipoise.kinds import PENALTIES, LinearProbe, Task, get_metric, make_analysis
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,9 +25,9 @@ def choose_probe(
     features, gold = dev
     best, highest = None, -np.inf
     for penalty in PENALTIES:
-        probe = LinearProbe(task, penalty).fit(*train)
+        probe = make_analysis(task).make_probe(penalty).fit(*train)
         predictions = probe.predict(features)
-        value = METRICS[task.metric](gold, task.tune(predictions, gold).decide(predictions))
+        value = get_metric(task.metric)(gold, task.tune(predictions, gold).decide(predictions))
         if value > highest:
             best, highest = probe, value
     assert best is not None  # no metric is NaN

@@ -153,7 +153,7 @@ def _load(plans: Sequence[SingleTask], config: RunConfig, expert: str | None) ->
         (own,) = (plan.config.output for plan in plans if plan.task == expert)
         model = load(own).model
         return _Model(model.backbone, model.tokenizer, model if model.prompts is None else None)
-    writes = any(task.format == "prompt" for task in _tasks(plans).values())
+    writes = any(task.is_prompted for task in _tasks(plans).values())
     backbone, tokenizer = load_backbone(config.model, language_model=writes, quantization=config.quantization)
     if config.quantization == "none":
         backbone.to(choose_device())

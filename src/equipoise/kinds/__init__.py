@@ -1,46 +1,89 @@
-"""Task kinds and their label spaces, each in a file of its own."""
+"""Kinds of task: one folder each, with its label logic, run-file keys, objective, analysis and metrics.
 
-from typing import Any
+A kind is registered in one place (`registry`), or by a package of its own (`register`, or an entry point in the group
+`equipoise.kinds`). The label logic is free of torch; `make_objective` and `make_analysis` load the rest when it is
+used.
+"""
 
-from .base import LabelError, Task, View, as_text, parse_number, quote, shorten, show
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .analysis import Analysis, Fold, Labels, Lexicon
 from .classification import Classification
 from .former_names import FORMER_FORMATS, FORMER_KEYS, with_current_names
 from .generation import Generation
+from .labels import LabelError, as_text, parse_number, quote, shorten, show
+from .metrics import Floats, Metric, Statistic, mean_metric
 from .multilabel import Multilabel
 from .names import NameIndex
-from .prompts import check_template
+from .probes import PENALTIES, ClassProbe, LabelsProbe, LinearProbe, ScoreProbe
+from .prompts import Question, check_template
+from .registry import (
+    Kind,
+    get_kind,
+    get_metric,
+    list_kinds,
+    make_analysis,
+    make_objective,
+    register,
+    task_from_dict,
+)
 from .regression import Regression
+from .task import Task, View
 
-KINDS: dict[str, type[Task]] = {kind.kind: kind for kind in (Classification, Multilabel, Regression, Generation)}
-"""The task kinds a run file can name."""
-
-
-def task_from_dict(data: dict[str, Any]) -> Task:
-    """Read back what `Task.to_dict` wrote."""
-    current = with_current_names(data)
-    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in current.items()}
-    kind = KINDS[str(fields.pop("kind"))]
-    return kind(**fields)
-
+if TYPE_CHECKING:
+    from .objective import Objective
+    from .task_config import TaskConfig
 
 __all__ = [
     "FORMER_FORMATS",
     "FORMER_KEYS",
-    "KINDS",
+    "PENALTIES",
+    "Analysis",
+    "ClassProbe",
     "Classification",
+    "Floats",
+    "Fold",
     "Generation",
+    "Kind",
     "LabelError",
+    "Labels",
+    "LabelsProbe",
+    "Lexicon",
+    "LinearProbe",
+    "Metric",
     "Multilabel",
     "NameIndex",
+    "Objective",
+    "Question",
     "Regression",
+    "ScoreProbe",
+    "Statistic",
     "Task",
+    "TaskConfig",
     "View",
     "as_text",
     "check_template",
+    "get_kind",
+    "get_metric",
+    "list_kinds",
+    "make_analysis",
+    "make_objective",
+    "mean_metric",
     "parse_number",
     "quote",
+    "register",
     "shorten",
     "show",
     "task_from_dict",
     "with_current_names",
 ]
+
+_HEAVY = {"Objective": ".objective", "TaskConfig": ".task_config"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch or pydantic when it is asked for."""
+    if name in _HEAVY:
+        return getattr(import_module(_HEAVY[name], __name__), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

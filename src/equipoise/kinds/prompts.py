@@ -4,41 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 
-FIELDS: dict[str, tuple[str, ...]] = {
-    "classification": ("text", "pair", "task", "labels"),
-    "regression": ("text", "pair", "task", "low", "high"),
-    "multilabel": ("text", "pair", "task", "label", "labels"),
-    "generation": ("text", "pair", "task"),
-}
-"""The fields of each kind's templates."""
-
-_QUESTIONS = {
-    "classification": (
-        "What is the {task} of the text above{towards}? Answer with one of: {labels}.",
-        "Choose the {task} of this text{towards}: {labels}.",
-        "Which {task} does the text above have{towards}, {labels}?",
-        "Read the text above and name its {task}{towards}. The options are {labels}.",
-    ),
-    "regression": (
-        "What is the {task} of the text above{towards}, from {low} to {high}? Answer with a number.",
-        "Rate the {task} of this text{towards} on a scale from {low} to {high}.",
-        "On a scale from {low} to {high}, which {task} does the text above have{towards}?",
-        "Read the text above and give its {task}{towards} as a number. {low} is the lowest, {high} the highest.",
-    ),
-    "multilabel": (
-        'Does the {task} "{label}" apply to the text above{towards}? Answer yes or no.',
-        'Is "{label}" one of the {task} of this text{towards}? Say yes or no.',
-        'The {task} can be {labels}. Is "{label}" right for the text above{towards}, yes or no?',
-        'Read the text above. Should it have the {task} "{label}"{towards}? Reply with yes or no.',
-    ),
-    "generation": (
-        "Write the {task} of the text above{towards}.",
-        "Give this text a {task}{towards}.",
-        "What would be a good {task} of the text above{towards}?",
-        "Read the text above and write its {task}{towards}.",
-    ),
-}
-"""Each kind's questions, the default first; the others are variants to average over."""
 _TOWARDS = ' towards "{pair}"'
 _INPUTS = ("text", "pair")
 
@@ -56,22 +21,28 @@ class Question:
     answers: tuple[str, ...] = ()
 
 
-def default_templates(kind: str, has_pair: bool) -> tuple[str, ...]:
-    """Return a kind's templates, the default first.
+def with_text(questions: Sequence[str], has_pair: bool) -> tuple[str, ...]:
+    """Make templates of questions about a text.
 
     The text comes first in each, so that tasks on the same text share its encoding.
     """
     towards = _TOWARDS if has_pair else ""
-    return tuple("{text}\n\n" + question.replace("{towards}", towards) for question in _QUESTIONS[kind])
+    return tuple("{text}\n\n" + question.replace("{towards}", towards) for question in questions)
 
 
-def check_template(template: str, kind: str, has_pair: bool) -> None:
+def check_template(template: str, fields: Sequence[str], required: Sequence[str], has_pair: bool) -> None:
     """Refuse a template that cannot be filled.
+
+    Args:
+        template: the template.
+        fields: the fields it may have.
+        required: fields it must have, beside the row's own inputs.
+        has_pair: whether rows have a second text.
 
     Raises:
         ValueError: it is no template, has an unknown field, or does not have the row's own inputs once each.
     """
-    allowed = [field for field in FIELDS[kind] if has_pair or field != "pair"]
+    allowed = [field for field in fields if has_pair or field != "pair"]
     known = ", ".join(f"{{{field}}}" for field in allowed)
     try:
         parts = [part[1:] for part in Formatter().parse(template) if part[1] is not None]
@@ -85,8 +56,9 @@ def check_template(template: str, kind: str, has_pair: bool) -> None:
     for field in _INPUTS if has_pair else ("text",):
         if found.count(field) != 1:
             raise ValueError(f"found {template!r}, expected a template with {{{field}}} once")
-    if kind == "multilabel" and "label" not in found:
-        raise ValueError(f"found {template!r}, expected a template with {{label}}, which is asked label by label")
+    for field in required:
+        if field not in found:
+            raise ValueError(f"found {template!r}, expected a template with {{{field}}}, which is asked one by one")
 
 
 def split_template(template: str, fields: Mapping[str, str]) -> list[str]:

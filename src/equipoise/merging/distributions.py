@@ -5,13 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.func import functional_call
-from torch.nn import functional as F
 
 from equipoise.errors import ModelError
-from equipoise.kinds import Multilabel, Regression, Task
+from equipoise.kinds import Task
 from equipoise.modeling import MultiTaskModel, make_batch
 
 from .base import Base
@@ -23,7 +21,7 @@ def has_distribution(task: Task) -> bool:
     So it is for classes and labels, and for scores where they are answers of a language model (`prompt`); not for
     scores of a head, and not, in a list that ends, for texts.
     """
-    return task.kind in ("classification", "multilabel") or (task.kind == "regression" and task.format == "prompt")
+    return task.has_distribution
 
 
 def answer(
@@ -62,11 +60,7 @@ def log_probabilities(
         outputs = answer(model, task, items, parameters).float()
     finally:
         hook.remove()
-    about = model.tasks[task]
-    if isinstance(about, Multilabel):
-        return torch.stack([F.logsigmoid(-outputs), F.logsigmoid(outputs)], dim=-1)
-    # A score is the mean of a grid under what the module reads.
-    return (scores[0].float() if isinstance(about, Regression) else outputs).log_softmax(dim=-1)[:, None]
+    return model.head(task).objective.log_probabilities(outputs, scores[0])
 
 
 def check_on(base: Base, model: MultiTaskModel) -> None:

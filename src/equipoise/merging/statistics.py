@@ -187,7 +187,7 @@ def _encode(base: Base, model: MultiTaskModel, task: str, rows: Dataset, limit: 
     check_on(base, model)
     drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit])
     rows = rows.select(drawn)
-    learning = model.tasks[task].kind == "generation"
+    learning = model.tasks[task].writes_text
     return model.encode_rows(rows, {task: np.arange(len(rows))}, learning=learning)[0]
 
 

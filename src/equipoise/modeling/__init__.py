@@ -15,7 +15,6 @@ from .model import MultiTaskModel
 from .model_folder import MERGE_RECORD, MODEL_OUTPUT, model_strangers
 from .predictor import Predictor, load
 from .prefix import Prefix
-from .probe import PENALTIES, LinearProbe
 from .quantizing import is_quantized
 from .quiet import quiet_transformers
 from .trees import reads_trees
@@ -23,13 +22,11 @@ from .trees import reads_trees
 __all__ = [
     "MERGE_RECORD",
     "MODEL_OUTPUT",
-    "PENALTIES",
     "PICKLED",
     "SAFE",
     "FrozenLayers",
     "Head",
     "Inputs",
-    "LinearProbe",
     "MultiTaskModel",
     "Predictor",
     "Prefix",

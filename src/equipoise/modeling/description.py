@@ -1,7 +1,6 @@
 """What `equipoise.json` says of a model, checked key by key before anything else is read."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,16 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from equipoise.errors import EquipoiseError, ModelError, shorten
 from equipoise.files import JSON_LIMIT, read_bytes
-from equipoise.kinds import (
-    KINDS,
-    Classification,
-    Generation,
-    Multilabel,
-    Regression,
-    Task,
-    task_from_dict,
-    with_current_names,
-)
+from equipoise.kinds import Task, list_kinds, task_from_dict, with_current_names
 
 FORMAT_VERSION = 1
 
@@ -88,9 +78,10 @@ def read_description(path: Path) -> tuple[Description, dict[str, Task]]:
 
 def _read_task(path: Path, name: str, data: Mapping[str, Any]) -> Task:
     key, data = f"tasks.{name}", with_current_names(data)
-    kind = KINDS.get(str(data.get("kind")))
-    if kind is None:
-        raise _damaged(path, f"{key}.kind: found {_show(data.get('kind'))}, expected one of {', '.join(KINDS)}")
+    kinds = list_kinds()
+    if data.get("kind") not in kinds:
+        raise _damaged(path, f"{key}.kind: found {_show(data.get('kind'))}, expected one of {', '.join(kinds)}")
+    kind = kinds[str(data["kind"])].task
     stated = {field: value for field, value in data.items() if field != "kind"}
     if unknown := stated.keys() - {field.name for field in fields(kind)}:
         raise _damaged(path, f"{key}.{min(unknown)}: unknown key")
@@ -99,35 +90,11 @@ def _read_task(path: Path, name: str, data: Mapping[str, Any]) -> Task:
     except ValidationError as error:
         raise _damaged(path, f"{key}.{_explain(error)}") from None
     task = task_from_dict(dict(data))
-    if problem := _misfit(name, task):
+    if task.name != name:
+        raise _damaged(path, f"{key}.name: found {_show(task.name)}, expected {_show(name)}")
+    if problem := task.find_problem():
         raise _damaged(path, f"{key}.{problem}")
     return task
-
-
-def _misfit(name: str, task: Task) -> str:
-    """What no type says of a task: "KEY: what is wrong", or "" where nothing is."""
-    found: dict[str, bool] = {
-        f"name: found {_show(task.name)}, expected {_show(name)}": task.name != name,
-        f"format: found {_show(task.format)}, expected head or prompt": task.format not in ("head", "prompt"),
-    }
-    if isinstance(task, Regression):
-        numbers = [task.mean, task.std, *(task.range or (0.0, 1.0))]
-        found["std: found no finite mean, range, and deviation above 0"] = (
-            not all(map(math.isfinite, numbers)) or task.std <= 0 or numbers[2] >= numbers[3]
-        )
-    if isinstance(task, Classification | Multilabel):
-        least = 2 if isinstance(task, Classification) else 1
-        count = len(task.classes)
-        found[f"classes: found {count} different names, expected {least} or more"] = (
-            count < least or len(set(task.classes)) < count
-        )
-        wanted = (0, count) if isinstance(task, Multilabel) else (count - 1,) if task.from_score else (0,)
-        found[f"thresholds: found {len(task.thresholds)}, expected {wanted[-1]}"] = len(
-            task.thresholds
-        ) not in wanted or not all(map(math.isfinite, task.thresholds))
-    if isinstance(task, Generation):
-        found["max_new_tokens: found no 1 or more, or no 1 beam or more"] = min(task.max_new_tokens, task.beams) < 1
-    return next((problem for problem, wrong in found.items() if wrong), "")
 
 
 def _explain(error: ValidationError) -> str:

@@ -27,7 +27,7 @@ def check_prompts(prompts: int, tasks: Mapping[str, Task]) -> None:
     """
     if prompts < 1:
         raise UsageError(f"prompts: found {prompts}, expected 1 or more.")
-    asked = {name: task for name, task in tasks.items() if _is_averaged(task)}
+    asked = {name: task for name, task in tasks.items() if task.is_averaged}
     if prompts > 1 and not asked:
         raise UsageError(
             f"prompts: found {prompts}, expected 1: none of {', '.join(tasks)} is asked for an answer that "
@@ -66,7 +66,7 @@ def infer_texts(
     Returns:
         As `infer` does.
     """
-    averaged = {name: rows for name, rows in wanted.items() if _is_averaged(model.tasks[name])}
+    averaged = {name: rows for name, rows in wanted.items() if model.tasks[name].is_averaged}
     total = count_work(model, wanted) + (prompts - 1) * count_work(model, averaged)
     with progress(label, total, "text") as bar:
         rows, _ = model.encode_rows(dataset, wanted)
@@ -79,7 +79,3 @@ def infer_texts(
     return {
         name: model.tasks[name].clip(values / prompts) if name in averaged else values for name, values in found.items()
     }
-
-
-def _is_averaged(task: Task) -> bool:
-    return task.format == "prompt" and task.kind != "generation"

@@ -1,7 +1,7 @@
 """Predictions for many rows, quickly and whatever the batch size."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ def infer(
         For each task the predictions in the order of its indices: probabilities (rows × classes, or × labels), scores
         (rows,) in the user's units, or texts (rows,), objects.
     """
-    written = {task: indices for task, indices in wanted.items() if model.tasks[task].kind == "generation"}
+    written = {task: indices for task, indices in wanted.items() if model.tasks[task].writes_text}
     slots = {task: _slots(indices, len(rows)) for task, indices in wanted.items() if task not in written}
     needed = np.flatnonzero(np.any([slot >= 0 for slot in slots.values()], axis=0)) if slots else np.zeros(0, int)
     # Reading the lengths of all rows would take longer than scoring a few.
@@ -69,7 +69,7 @@ def infer(
 
 def count_work(model: MultiTaskModel, wanted: Mapping[str, npt.NDArray[np.int64]]) -> int:
     """Count the rows that `infer` goes through: once for all tasks that are scored, and once for each text to write."""
-    written = [task for task in wanted if model.tasks[task].kind == "generation"]
+    written = [task for task in wanted if model.tasks[task].writes_text]
     scored = [indices for task, indices in wanted.items() if task not in written]
     return len(np.unique(np.concatenate([*scored, []]))) + sum(len(wanted[task]) for task in written)
 
@@ -92,7 +92,7 @@ def make_batch(
     scored = {
         task: gather_scored(items, index.tolist(), model.tasks[task], width)
         for task, index in own.items()
-        if model.tasks[task].format == "prompt"
+        if model.tasks[task].is_prompted
     }
     return (
         {name: tensor.to(model.device) for name, tensor in inputs.items()},
@@ -111,13 +111,12 @@ def _write(
 ) -> npt.NDArray[Any]:
     """Write a task's texts, the longest prompts first."""
     task = model.tasks[name]
-    assert isinstance(task, Generation)
     prompts = rows.select(indices)[f"prompt:{name}"][:]
     order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
     texts = np.empty(len(prompts), dtype=object)
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        texts[chosen] = generate(model, task, [prompts[number] for number in chosen])
+        texts[chosen] = generate(model, cast(Generation, task), [prompts[number] for number in chosen])
         if bar is not None:
             bar.advance(len(chosen))
     return texts

@@ -1,8 +1,8 @@
-"""One backbone, one module a task."""
+"""The network: one backbone, one head per task."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -11,38 +11,28 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from datasets import Dataset
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from equipoise.data import ChatStyle, PromptEncoder, tokenize
-from equipoise.digests import digest_folder
-from equipoise.disk import writing_model
+from equipoise.data import ChatStyle, PromptEncoder
 from equipoise.errors import ModelError
-from equipoise.files import replace_folder, to_json
 from equipoise.kinds import Task
-from equipoise.outputs import check_output
 
-from .adapters import fingerprint, has_adapter, load_adapter
-from .backbone import default_pooling, hidden_width, is_decoder, load_backbone, longest_input
-from .description import FORMAT_VERSION, BaseModelOf, read_description
+from .backbone import default_pooling, hidden_width, is_decoder, longest_input
 from .features import Features, places_before, tree_mask
 from .heads import Head, make_head
 from .language_head import is_one_layer, whole_head
-from .model_folder import ADAPTER, BACKBONE, CONFIG, MODEL_OUTPUT, MODULES, check_whole
 from .pooling import make_pooling
 from .prefix import Prefix
-from .prompted_heads import make_prompted_head
-from .quantizing import is_quantized
-from .quiet import quiet_transformers
+from .row_encoding import RowEncoder
+from .saving import load_model, save_model
 from .scored_tokens import ScoredTokens
 from .trees import find_window, reads_trees, unpack
 from .vocabulary import check_tokens
 
 
 class MultiTaskModel(nn.Module):
-    """A shared extractor with one head a task.
+    """A shared extractor with one head per task.
 
     The backbone encodes each row once. `features` reads its last hidden states: one vector a row, pooled over the text,
     which heads read; and the tokens whose successors are scored, for tasks in the format `prompt`.
@@ -81,8 +71,8 @@ class MultiTaskModel(nn.Module):
         self.backbone = backbone
         self.prefix: Prefix | None = None
         """What stands before every prompt, computed once; only for tasks in the format `prompt`."""
-        asked = [task for task in self.tasks.values() if task.format == "prompt"]
-        for task in asked:
+        prompted = [task for task in self.tasks.values() if task.is_prompted]
+        for task in prompted:
             if backbone.get_output_embeddings() is None or not is_decoder(backbone.config):
                 raise ModelError(
                     f"tasks.{task.name}: it is asked of a language model ({task.kind}, format: prompt), but the "
@@ -96,22 +86,17 @@ class MultiTaskModel(nn.Module):
             )
         check_tokens(backbone, tokenizer)
         width = hidden_width(backbone)
-        self._window = find_window(backbone.config) if asked else None
-        self._one_layer = bool(asked) and is_one_layer(backbone)
-        self.reads_trees = bool(asked) and reads_trees(backbone, tokenizer)
+        self._window = find_window(backbone.config) if prompted else None
+        self._one_layer = bool(prompted) and is_one_layer(backbone)
+        self.reads_trees = bool(prompted) and reads_trees(backbone, tokenizer)
         """Whether the backbone reads packed trees in one pass; else their sequences are read one by one."""
-        self.prompts = PromptEncoder(tokenizer, self.tasks, max_length, self.style, positions) if asked else None
+        self._rows = RowEncoder(tokenizer, self.tasks, max_length, self.style, positions)
         self.pooling = pooling or default_pooling(backbone.config)
-        self.features = Features(make_pooling(self.pooling, width) if len(asked) < len(self.tasks) else None)
+        self.features = Features(make_pooling(self.pooling, width) if len(prompted) < len(self.tasks) else None)
         # Keys are prefixed: ModuleDict refuses names that nn.Module already uses, such as "type".
-        self._heads = nn.ModuleDict(
-            {
-                _key(name): make_prompted_head(task) if task.format == "prompt" else make_head(task, width)
-                for name, task in self.tasks.items()
-            }
-        )
+        self._heads = nn.ModuleDict({_key(name): make_head(task, width) for name, task in self.tasks.items()})
         # A backbone that computes elsewhere already is given what is new.
-        self._own_modules().to(backbone.device)
+        self.own_modules().to(backbone.device)
 
     @property
     def extractor(self) -> nn.Module:
@@ -123,6 +108,33 @@ class MultiTaskModel(nn.Module):
         module = self._heads[_key(task)]
         assert isinstance(module, Head)
         return module
+
+    @property
+    def prompts(self) -> PromptEncoder | None:
+        """What encodes prompts; None where no task is prompted."""
+        return self._rows.prompts
+
+    def with_tasks(self, tasks: Mapping[str, Task]) -> Self:
+        """Return a model with the same parts and other settings of its tasks, such as thresholds chosen on dev.
+
+        Args:
+            tasks: the same tasks, by name.
+        """
+        other = copy(self)
+        other.tasks = dict(tasks)
+        return other
+
+    def with_prompts(self, prompts: PromptEncoder, prefix: Sequence[int]) -> Self:
+        """Return a model with the same parts that is prompted in another way.
+
+        Args:
+            prompts: encodes the prompts.
+            prefix: the tokens before every prompt, which are read once.
+        """
+        other = copy(self)
+        other._rows = self._rows.with_prompts(prompts)
+        other.prefix = Prefix(self.backbone, prefix, cached=self.reads_trees) if prefix else None
+        return other
 
     @contextmanager
     def replacing(self, modules: Mapping[str, Head]) -> Iterator[None]:
@@ -138,7 +150,7 @@ class MultiTaskModel(nn.Module):
 
     def task_parameters(self) -> list[nn.Parameter]:
         """The parameters of all heads, and of the pooling: what no backbone brings along."""
-        return list(self._own_modules().parameters())
+        return list(self.own_modules().parameters())
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The parameters that all tasks share: those of the backbone and of the pooling."""
@@ -176,7 +188,7 @@ class MultiTaskModel(nn.Module):
             features, scores = self._score(hidden, mask, scored or {})
         outputs = {}
         for name, task in self.tasks.items():
-            if task.format == "prompt":
+            if task.is_prompted:
                 own = scores[name]
             elif rows is None:
                 own = features[: len(hidden)]
@@ -228,14 +240,14 @@ class MultiTaskModel(nn.Module):
         self, hidden: Tensor, mask: Tensor, scored: Mapping[str, Mapping[str, Tensor]]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the features, and the answers' scores of each task in the format `prompt`."""
-        asked = {name: task for name, task in self.tasks.items() if task.format == "prompt"}
-        tokens = ScoredTokens(list(asked), scored, hidden.device)
+        prompted = {name: task for name, task in self.tasks.items() if task.is_prompted}
+        tokens = ScoredTokens(list(prompted), scored, hidden.device)
         features = self.features(hidden, mask, tokens.positions)
         before = features[len(features) - len(tokens.positions) :]
         head = self.backbone.get_output_embeddings() if self._one_layer else partial(whole_head, self.backbone)
         scores = tokens.log_probabilities(before, head)
-        for name, task in asked.items():
-            if task.kind != "generation":
+        for name, task in prompted.items():
+            if not task.writes_text:
                 scores[name] = tokens.by_answer(name, scores[name], task.answers)
         return features, scores
 
@@ -258,23 +270,9 @@ class MultiTaskModel(nn.Module):
         Returns:
             The rows with further columns (see `tokenize` and `PromptEncoder.encode`), and how many texts were cut.
         """
-        rows, cut = self._encode(dataset, wanted, learning, template)
+        rows, cut = self._rows.encode(dataset, wanted, learning, template)
         check_tokens(self.backbone, self.tokenizer, rows)
         return rows, cut
-
-    def _encode(
-        self, dataset: Dataset, wanted: Mapping[str, npt.NDArray[np.int64]], learning: bool, template: int
-    ) -> tuple[Dataset, int]:
-        if self.prompts is None:
-            return tokenize(dataset, self.tokenizer, self.max_length)
-        prompts = self.prompts
-        if template:
-            others = {
-                name: self.tasks[name].replace(template=self.tasks[name].templates[template], variants=())
-                for name in wanted
-            }
-            prompts = PromptEncoder(self.tokenizer, others, self.max_length, self.style)
-        return prompts.encode(dataset, wanted, learning=learning)
 
     def losses(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The loss of each labelled row of each task, shape (rows of the task,)."""
@@ -289,19 +287,7 @@ class MultiTaskModel(nn.Module):
             ModelError: the folder cannot be written, or it is not known whose adapter this is.
             OutputError: the folder holds something else than a model.
         """
-        folder = Path(folder)
-        if self.base is None and has_adapter(self.backbone):
-            raise ModelError(
-                f"{folder}: a model with an adapter is saved without its base, whose name is needed to load it; give "
-                "it to MultiTaskModel (base)."
-            )
-
-        def free() -> bool:
-            return check_output(folder, MODEL_OUTPUT)
-
-        free()
-        with writing_model(folder), replace_folder(folder, free) as target, quiet_transformers():
-            self._write(target)
+        save_model(self, Path(folder))
 
     @classmethod
     def from_pretrained(
@@ -316,80 +302,18 @@ class MultiTaskModel(nn.Module):
         Raises:
             ModelError: the folder does not exist, or holds no Equipoise model.
         """
-        folder = Path(folder)
-        if not (folder / CONFIG).is_file():
-            found = f"has no {CONFIG}" if folder.is_dir() else "does not exist"
-            raise ModelError(
-                f"{folder}: {found}, expected an Equipoise model; give the folder of a finished run, or its 'model'."
-            )
-        try:
-            said, tasks = read_description(folder / CONFIG)
-            check_whole(folder, said.model_dump())
-            base = said.base
-            backbone, tokenizer = on or load_backbone(
-                base.name if base else str((folder / BACKBONE).absolute()),
-                language_model=any(task.format == "prompt" for task in tasks.values()),
-                quantization=base.quantization if base else "none",
-            )
-            if base and on is None:
-                _add_saved_adapter(backbone, folder, base)
-            model = cls(
-                backbone,
-                tokenizer,
-                tasks,
-                said.max_length,
-                pooling=said.pooling,
-                style=ChatStyle(**said.prompt.model_dump()),
-                base=base.name if base else None,
-            )
-            model._own_modules().load_state_dict(load_file(folder / MODULES))
-        except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-            raise ModelError(f"{folder}: not a readable Equipoise model ({error}); copy or train it again.") from error
-        return model.eval()
+        return load_model(cls, Path(folder), on)
 
     @property
     def device(self) -> torch.device:
         """Where the model's parameters are."""
         return next(self.parameters()).device
 
-    def _own_modules(self) -> nn.ModuleDict:
+    def own_modules(self) -> nn.ModuleDict:
+        """Return the heads, and the pooling where it learns: what no backbone brings along."""
         # No head can be called "pooling": their keys are prefixed.
         pooling = {} if self.features.pooling is None else {"pooling": self.features.pooling}
         return nn.ModuleDict({**self._heads, **pooling})
-
-    def _write(self, folder: Path) -> None:
-        config: dict[str, Any] = {
-            "format_version": FORMAT_VERSION,
-            "max_length": self.max_length,
-            "pooling": self.pooling,
-            "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
-        }
-        if self.prompts is not None:
-            config["prompt"] = asdict(self.style)
-        if has_adapter(self.backbone):
-            quantization = "4bit" if is_quantized(self.backbone) else "none"
-            config["base"] = {
-                "name": self.base,
-                "fingerprint": fingerprint(self.backbone),
-                "quantization": quantization,
-            }
-            self.backbone.save_pretrained(folder / ADAPTER)
-        else:
-            self.backbone.save_pretrained(folder / BACKBONE)
-            self.tokenizer.save_pretrained(folder / BACKBONE)
-        modules = {key: tensor.contiguous() for key, tensor in self._own_modules().state_dict().items()}
-        save_file(modules, folder / MODULES, metadata={"format": "pt"})
-        config["files"] = digest_folder(folder)
-        (folder / CONFIG).write_text(to_json(config, indent=2) + "\n", encoding="utf-8")
-
-
-def _add_saved_adapter(backbone: PreTrainedModel, folder: Path, base: BaseModelOf) -> None:
-    if (found := fingerprint(backbone)) != base.fingerprint:
-        raise ModelError(
-            f"{folder}: its adapter was trained on another '{base.name}' (fingerprint then "
-            f"{base.fingerprint[:12]}…, now {found[:12]}…); put that one back, or train again."
-        )
-    load_adapter(backbone, folder / ADAPTER)
 
 
 def _key(task: str) -> str:

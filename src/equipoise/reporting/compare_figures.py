@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from equipoise.evaluation import METRICS
+from equipoise.kinds import get_metric
 
 from .figures import STYLE, WIDTH, line_style, short
 from .svg import INK, MUTED, SERIES, to_svg
@@ -41,7 +41,7 @@ def plot_metrics(tasks: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) ->
             left = margin + column * (width + _GAP)
             bottom = height - (line + 1) * (panel + _TOP + _BOTTOM) + _BOTTOM
             axes = figure.add_axes((left / WIDTH, bottom / height, width / WIDTH, panel / height))
-            better = METRICS[task["metric"]].higher_is_better
+            better = get_metric(task["metric"]).higher_is_better
             # A row whose run file lacks the task has a place without a mark.
             cells = {
                 y: row["metrics"]["test"][name][task["metric"]]
@@ -59,7 +59,7 @@ def plot_metrics(tasks: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) ->
             axes.set_yticks(range(len(rows)), names if column == 0 else [""] * len(rows), color=INK, parse_math=False)
             axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
             axes.set_title(short(name), loc="left", fontsize=13, fontweight="bold", parse_math=False)
-            axes.set_xlabel(METRICS[task["metric"]].label)
+            axes.set_xlabel(get_metric(task["metric"]).label)
             said.append(f"{name}: " + ", ".join(f"{rows[y]['name']} {cell['value']:.3f}" for y, cell in cells.items()))
         return to_svg(figure, "metrics", "Primary metric of every row on test. " + "; ".join(said) + ".")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from equipoise.evaluation import METRICS
+from equipoise.kinds import get_metric
 
 from .tables import digits_for, write_number
 
@@ -33,9 +33,9 @@ def metric_columns(task: str, about: Mapping[str, Any], rows: Sequence[Mapping[s
         cells = [row["metrics"]["test"].get(task, {}).get(metric) for row in rows]
         if not any(cells):
             continue  # a metric that is younger than the trainings
-        better = METRICS[metric].higher_is_better
+        better = get_metric(metric).higher_is_better
         columns.append(
-            Column(METRICS[metric].label, not better, metric == about["metric"], write_estimates(cells, better))
+            Column(get_metric(metric).label, not better, metric == about["metric"], write_estimates(cells, better))
         )
     return columns
 
@@ -45,7 +45,7 @@ def against_columns(task: str, about: Mapping[str, Any], results: Mapping[str, A
 
     An error, such as the MSE, stands there as a ratio, a score, such as the accuracy, as a difference in points.
     """
-    metric = METRICS[about["item_metric"]]
+    metric = get_metric(about["item_metric"])
     columns = []
     for reference, tests in results["tests"].items():
         found = {test["row"]: test for test in tests if test["task"] == task}

@@ -8,7 +8,7 @@ import rich.table
 from rich import box
 from rich.text import Text
 
-from equipoise.evaluation import METRICS
+from equipoise.kinds import get_metric
 from equipoise.progress import format_seconds
 
 from .experts_figures import PROBE, plot_experts
@@ -98,7 +98,7 @@ def _text(cell: Cell | None) -> Text:
 
 
 def _labels(results: Mapping[str, Any]) -> dict[str, str]:
-    return {name: METRICS[task["metric"]].label for name, task in results["tasks"].items()}
+    return {name: get_metric(task["metric"]).label for name, task in results["tasks"].items()}
 
 
 def _has_probes(results: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from equipoise.evaluation import METRICS
+from equipoise.kinds import get_metric
 
 from .heat_map import Line, plot_heat_map
 
@@ -27,5 +27,5 @@ def plot_experts(results: Mapping[str, Any]) -> Markup:
         )
         for row in results["rows"]
     ]
-    about = ", ".join(f"{METRICS[task['metric']].label} of {name}" for name, task in results["tasks"].items())
+    about = ", ".join(f"{get_metric(task['metric']).label} of {name}" for name, task in results["tasks"].items())
     return plot_heat_map(list(results["tasks"]), lines, "experts", f"Heat map of the experts on test, {about}.")

@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from equipoise.evaluation import METRICS
-from equipoise.kinds import Task
+from equipoise.kinds import Task, get_metric
 
 from .svg import INK, MUTED, PAGE, RULE, SERIES, to_svg
 
@@ -306,5 +305,5 @@ def _describe_dev(score: Curve, kept: int | None, tasks: Mapping[str, Task]) -> 
     if kept in score.steps:
         text += f"; the checkpoint of step {kept} was kept"
     if len(tasks) > 1:
-        text += "; with it " + ", ".join(f"{METRICS[t.metric].label} of {n}" for n, t in tasks.items())
+        text += "; with it " + ", ".join(f"{get_metric(t.metric).label} of {n}" for n, t in tasks.items())
     return text + "."

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from equipoise.evaluation import METRICS
+from equipoise.kinds import get_metric
 from equipoise.progress import format_seconds
 
 from .compare_tables import Column, Text, write_estimates
@@ -40,7 +40,7 @@ def best_name(results: Mapping[str, Any]) -> str:
 
 def task_columns(results: Mapping[str, Any]) -> dict[str, str]:
     """The label of each task's primary metric."""
-    return {name: METRICS[task["metric"]].label for name, task in results["tasks"].items()}
+    return {name: get_metric(task["metric"]).label for name, task in results["tasks"].items()}
 
 
 def write_rows(results: Mapping[str, Any], split: str) -> list[Row]:
@@ -57,7 +57,7 @@ def write_rows(results: Mapping[str, Any], split: str) -> list[Row]:
 
 
 def _column(results: Mapping[str, Any], task: str, split: str) -> Column:
-    metric = METRICS[results["tasks"][task]["metric"]]
+    metric = get_metric(results["tasks"][task]["metric"])
     cells = write_estimates([row["metrics"][split].get(task) for row in results["rows"]], metric.higher_is_better)
     marks = find_marks(results) if split == "test" else {}
     marked = [
@@ -99,7 +99,7 @@ def key_figures(results: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _better(results: Mapping[str, Any], task: str, value: float, other: float) -> bool:
-    return value > other if METRICS[results["tasks"][task]["metric"]].higher_is_better else value < other
+    return value > other if get_metric(results["tasks"][task]["metric"]).higher_is_better else value < other
 
 
 def left_race(candidates: Sequence[Mapping[str, Any]]) -> set[int]:

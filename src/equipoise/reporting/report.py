@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from equipoise.evaluation import METRICS
-from equipoise.kinds import Task
+from equipoise.kinds import Task, get_metric
 from equipoise.progress import format_seconds
 
 from .compare_figures import plot_metrics
@@ -43,7 +42,7 @@ def write_report(run_dir: str | Path) -> Path:
         run=run,
         tasks=tasks,
         about={name: _describe(task) for name, task in tasks.items()},
-        metric_labels={name: METRICS[task.metric].label for name, task in tasks.items()},
+        metric_labels={name: get_metric(task.metric).label for name, task in tasks.items()},
         split=split,
         results=arrange(run.records, tasks, split=split),
         subsets={

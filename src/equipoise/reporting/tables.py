@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from equipoise.evaluation import METRICS, Record
-from equipoise.kinds import Task
+from equipoise.evaluation import Record
+from equipoise.kinds import Task, get_metric
 
 _MODELS = {"run": "this run", "vader": "VADER", "zero_shot": "zero-shot", "few_shot": "few-shot"}
 _FIRST = ("run", "single-task")
@@ -102,7 +102,7 @@ def _column(subset: str) -> str | None:
 def _row(task: Task, subset: str, metric: str, found: Sequence[Record | None]) -> Row:
     records = [record for record in found if record is not None]
     values = [record["value"] for record in records]
-    better = METRICS[metric].higher_is_better
+    better = get_metric(metric).higher_is_better
     best = max(values) if better else min(values)
     digits = digits_for(max(map(abs, values)))
 
@@ -116,7 +116,7 @@ def _row(task: Task, subset: str, metric: str, found: Sequence[Record | None]) -
 
     return Row(
         task=task.name,
-        metric=METRICS[metric].label,
+        metric=get_metric(metric).label,
         primary=metric == task.metric,
         higher_is_better=better,
         subset=subset.partition("=")[2] or subset,

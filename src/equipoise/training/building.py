@@ -22,7 +22,7 @@ def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
         UsageError: a question does not fit.
     """
     settings = config.train
-    asked = any(task.format == "prompt" for task in table.tasks.values())
+    asked = any(task.is_prompted for task in table.tasks.values())
     # Before and after: a new backbone draws its first weights, and whatever loading draws changes no head's.
     set_seed(settings.seed)
     backbone, tokenizer = load_backbone(

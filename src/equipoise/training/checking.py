@@ -74,7 +74,7 @@ def check(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Ch
     try_step(config, table, rows, model)
     filled = []
     for name, task in table.tasks.items():
-        if task.format == "prompt":
+        if task.is_prompted:
             assert model.prompts is not None
             row = table.splits["train"][int(table.rows(name, "train")[0])]
             prompt = model.tokenizer.decode(model.prompts.ask(name, 0, row["text"], row["pair"]))

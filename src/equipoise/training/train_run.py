@@ -199,7 +199,7 @@ def _finish(
     # Dev has chosen the checkpoint and chooses thresholds; test is scored once.
     predictions = {"dev": _predict(model, table, rows, "dev", config, show=True)}
     table = tune_tasks(predictions["dev"], table)
-    model.tasks = dict(table.tasks)
+    model = model.with_tasks(table.tasks)
     model.save_pretrained(folder / "model")
     predictions["test"] = _predict(model, table, rows, "test", config, show=True)
     write_predictions(folder, predictions, table)

@@ -15,7 +15,6 @@ from equipoise.config import RunConfig
 from equipoise.data import Collator, Table, read_tokens
 from equipoise.devices import choose_device
 from equipoise.errors import EquipoiseError, ModelError
-from equipoise.kinds import Generation, Task
 from equipoise.modeling import MultiTaskModel, infer, is_quantized, plain_attention, quiet_transformers
 
 from .precision import compute_type, computing_in
@@ -84,16 +83,8 @@ def _predict(table: Table, rows: Any, model: MultiTaskModel) -> None:
     wanted = {name: table.rows(name, "dev") for name in table.scored}
     wanted = {name: index for name, index in wanted.items() if len(index)}
     few = {name: _telling_rows(rows, [index], f"prompt:{name}") for name, index in wanted.items()}
-    tasks, shorter = model.tasks, {name: _shortened(task) for name, task in model.tasks.items()}
-    model.tasks = shorter
-    try:
-        infer(model, rows, few, _ROWS)
-    finally:
-        model.tasks = tasks
-
-
-def _shortened(task: Task) -> Task:
-    return task.replace(max_new_tokens=min(_WRITTEN, task.max_new_tokens)) if isinstance(task, Generation) else task
+    shorter = model.with_tasks({name: task.shortened(_WRITTEN) for name, task in model.tasks.items()})
+    infer(shorter, rows, few, _ROWS)
 
 
 def _telling_rows(rows: Any, wanted: list[npt.NDArray[np.int64]], column: str = "") -> npt.NDArray[np.int64]:

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from equipoise.keys import name_key, normalize
 
-from .base import LabelError, Task, order_names, parse_name, quote, show
-from .names import NameIndex, read_list, seems_bytes, seems_list
-from .prompts import Question, join_words
+from ..labels import LabelError, find_class_problem, order_names, parse_name, quote, show
+from ..names import NameIndex, read_list, seems_bytes, seems_list
+from ..prompts import Question, join_words
+from ..task import Task
 
 _WORDS = ("no", "yes")
 _LISTS = """expected ["joy", "fear"], or text with separators between the labels"""
@@ -34,16 +35,41 @@ class Multilabel(Task):
 
     kind: ClassVar[str] = "multilabel"
     metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "micro_f1", "jaccard")
+    primary_metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "micro_f1", "jaccard")
     item_metric: ClassVar[str] = "jaccard"
     label_type: ClassVar[str] = "list<int8>"
     prediction_dims: ClassVar[int] = 2
     takes_lists: ClassVar[bool] = True
     averages_seeds: ClassVar[bool] = False
+    template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "label", "labels")
+    required_fields: ClassVar[tuple[str, ...]] = ("label",)
+    class_noun: ClassVar[str] = "label"
+    default_questions: ClassVar[tuple[str, ...]] = (
+        'Does the {task} "{label}" apply to the text above{towards}? Answer yes or no.',
+        'Is "{label}" one of the {task} of this text{towards}? Say yes or no.',
+        'The {task} can be {labels}. Is "{label}" right for the text above{towards}, yes or no?',
+        'Read the text above. Should it have the {task} "{label}"{towards}? Reply with yes or no.',
+    )
 
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     separator: str = ","
     thresholds: tuple[float, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The labels in order."""
+        return self.classes
+
+    @property
+    def label_shape(self) -> tuple[int, ...]:
+        """The shape of one row's labels: one number for each."""
+        return (len(self.classes),)
+
+    @property
+    def has_distribution(self) -> bool:
+        """Whether a model gives each answer a probability: it does."""
+        return True
 
     @property
     def label_columns(self) -> tuple[str, ...]:
@@ -162,6 +188,15 @@ class Multilabel(Task):
     def reading(self) -> dict[str, Any]:
         """Return the fields that say where rows and labels come from."""
         return {**super().reading(), "columns": self.columns, "separator": self.separator}
+
+    def as_prompted(self) -> Self:
+        """Return the task as an untrained language model is asked it: a label applies from a probability of 0.5."""
+        return self.replace(format="prompt", thresholds=(0.5,) * len(self.classes))
+
+    def find_problem(self) -> str:
+        """Say what is wrong with a task read from a file that its types do not show."""
+        expected = (0, len(self.classes))
+        return super().find_problem() or find_class_problem(self.classes, 1, self.thresholds, expected)
 
     @cached_property
     def _index(self) -> NameIndex:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from equipoise.keys import name_key
 
-from .base import LabelError, Task, order_names, parse_name, parse_number, quote, show
-from .names import NameIndex, read_list, seems_bytes
-from .prompts import Question, join_words
+from ..labels import LabelError, find_class_problem, order_names, parse_name, parse_number, quote, show
+from ..names import NameIndex, read_list, seems_bytes
+from ..prompts import Question, join_words
+from ..task import Task
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,33 @@ class Classification(Task):
 
     kind: ClassVar[str] = "classification"
     metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy", "ece")
+    primary_metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy")
     item_metric: ClassVar[str] = "accuracy"
     label_type: ClassVar[str] = "int64"
     prediction_dims: ClassVar[int] = 2
+    template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "labels")
+    label_statistics: ClassVar[str] = "classification"
+    default_questions: ClassVar[tuple[str, ...]] = (
+        "What is the {task} of the text above{towards}? Answer with one of: {labels}.",
+        "Choose the {task} of this text{towards}: {labels}.",
+        "Which {task} does the text above have{towards}, {labels}?",
+        "Read the text above and name its {task}{towards}. The options are {labels}.",
+    )
 
     classes: tuple[str, ...] = ()
     from_score: bool = False
     thresholds: tuple[float, ...] = ()
     verbalize: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in order."""
+        return self.classes
+
+    @property
+    def has_distribution(self) -> bool:
+        """Whether a model gives each answer a probability: it does."""
+        return True
 
     def parse(self, cell: Any) -> float | str:
         """Read a score where the classes are cut from one, else a class name."""
@@ -145,6 +165,11 @@ class Classification(Task):
         """Return the most probable class and all probabilities."""
         probabilities = {name: float(value) for name, value in zip(self.classes, prediction, strict=True)}
         return {"label": self.classes[int(np.argmax(prediction))], "probabilities": probabilities}
+
+    def find_problem(self) -> str:
+        """Say what is wrong with a task read from a file that its types do not show."""
+        expected = len(self.classes) - 1 if self.from_score else 0
+        return super().find_problem() or find_class_problem(self.classes, 2, self.thresholds, (expected,))
 
     @cached_property
     def _index(self) -> NameIndex:

@@ -1,5 +1,6 @@
 """The regression task kind: a continuous score."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -8,8 +9,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from .base import LabelError, Task, parse_number
-from .prompts import Question, make_grid
+from ..labels import LabelError, parse_number
+from ..prompts import Question, make_grid
+from ..task import Task
 
 _HALF_STEP = 2.0**-24
 """By how much, as a share, a number changes at most when it is rounded to 32 bits."""
@@ -28,12 +30,31 @@ class Regression(Task):
 
     kind: ClassVar[str] = "regression"
     metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman", "mse", "mae")
+    primary_metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman")
     item_metric: ClassVar[str] = "mse"
     label_type: ClassVar[str] = "float64"
+    template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "low", "high")
+    label_statistics: ClassVar[str] = "regression"
+    default_questions: ClassVar[tuple[str, ...]] = (
+        "What is the {task} of the text above{towards}, from {low} to {high}? Answer with a number.",
+        "Rate the {task} of this text{towards} on a scale from {low} to {high}.",
+        "On a scale from {low} to {high}, which {task} does the text above have{towards}?",
+        "Read the text above and give its {task}{towards} as a number. {low} is the lowest, {high} the highest.",
+    )
 
     range: tuple[float, float] | None = None
     mean: float = 0.0
     std: float = 1.0
+
+    @property
+    def has_distribution(self) -> bool:
+        """Whether a model gives each answer a probability: a language model does, to the numbers of the grid."""
+        return self.is_prompted
+
+    @property
+    def prompt_problem(self) -> str:
+        """Why a language model cannot be asked, "" if it can."""
+        return "it has no range to write scores on" if self.range is None else ""
 
     def parse(self, cell: Any) -> float:
         """Read a number within `range`."""
@@ -100,6 +121,13 @@ class Regression(Task):
     def summary(self) -> str:
         """What it predicts, with its range."""
         return self.kind if self.range is None else "{}, {:g} to {:g}".format(self.kind, *self.range).replace("-", "−")
+
+    def find_problem(self) -> str:
+        """Say what is wrong with a task read from a file that its types do not show."""
+        low, high = self.range or (0.0, 1.0)
+        if not all(map(math.isfinite, (self.mean, self.std, low, high))) or self.std <= 0 or low >= high:
+            return "std: found no finite mean, range, and deviation above 0"
+        return super().find_problem()
 
     def answer(self, prediction: Any) -> dict[str, Any]:
         """Return the score."""

@@ -1,8 +1,7 @@
-"""What every task kind shares."""
+"""The label logic that every kind of task shares; free of torch."""
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
@@ -10,15 +9,9 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.keys import is_blank, is_number, normalize
+from .prompts import Question, split_template, with_text
 
-from .prompts import Question, default_templates, split_template
-
-_LARGEST = float(np.finfo(np.float32).max)
-
-
-class LabelError(ValueError):
-    """A cell is no label of its task; the message says what was found and what was expected."""
+_FORMATS = ("head", "prompt")
 
 
 class View(NamedTuple):
@@ -53,6 +46,8 @@ class Task(ABC):
     kind: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
     """The metrics every table shows for this kind; the first is the default primary metric."""
+    primary_metrics: ClassVar[tuple[str, ...]]
+    """Metrics that can select a checkpoint, the default first: higher is better, 1 is perfect."""
     text_metrics: ClassVar[tuple[str, ...]] = ()
     """Further metrics, which compare a prediction with the input text."""
     item_metric: ClassVar[str]
@@ -66,6 +61,18 @@ class Task(ABC):
     """Whether a label cell may hold a list."""
     averages_seeds: ClassVar[bool] = True
     """Whether the predictions of several seeds can be averaged."""
+    writes_text: ClassVar[bool] = False
+    """Whether it is answered by text that a language model writes: its targets are tokens, and no head can read it."""
+    label_statistics: ClassVar[str] = ""
+    """As what the balancers count its labels: "classification", "regression", or "" for not at all."""
+    class_noun: ClassVar[str] = "class"
+    """What messages call one of its classes."""
+    template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task")
+    """The fields a template may have."""
+    required_fields: ClassVar[tuple[str, ...]] = ()
+    """The fields a template must have, beside the row's own inputs."""
+    default_questions: ClassVar[tuple[str, ...]] = ()
+    """What a language model is asked after the text, the default first; `{towards}` is for the pair."""
 
     name: str
     source: str
@@ -82,6 +89,36 @@ class Task(ABC):
     def view(self) -> View:
         """The source and columns this task reads."""
         return View(self.source, self.text, self.pair)
+
+    @property
+    def is_prompted(self) -> bool:
+        """Whether a language model is asked; else a head reads the features."""
+        return self.format == "prompt"
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether a model that has not learnt it is read by a linear probe on its features."""
+        return not (self.is_prompted or self.writes_text)
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether its answers to several templates can be averaged."""
+        return self.is_prompted and not self.writes_text
+
+    @property
+    def has_distribution(self) -> bool:
+        """Whether a model gives each answer a probability."""
+        return False
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of its classes, none for kinds without classes."""
+        return ()
+
+    @property
+    def label_shape(self) -> tuple[int, ...]:
+        """The shape of one encoded label: () for one number or text."""
+        return ()
 
     @property
     def reported(self) -> tuple[str, ...]:
@@ -134,13 +171,34 @@ class Task(ABC):
             LabelError: the label is not in the label space found on train.
         """
 
-    @abstractmethod
     def questions(self) -> list[Question]:
         """What a language model is asked about a row; the answers of all questions, in order, are scored."""
+        raise NotImplementedError(f"Tasks of kind '{self.kind}' cannot be asked of a language model.")
 
-    @abstractmethod
     def correct_answers(self, label: Any) -> list[str]:
         """Return the right answer to each question for an encoded label."""
+        raise NotImplementedError(f"Tasks of kind '{self.kind}' cannot be asked of a language model.")
+
+    @property
+    def prompt_problem(self) -> str:
+        """Why a language model cannot be asked, "" if it can."""
+        return "" if self.default_questions else f"kind {self.kind} has no question for a language model"
+
+    def as_prompted(self) -> Self:
+        """Return the task as an untrained language model is asked it."""
+        return self.replace(format="prompt")
+
+    def shortened(self, tokens: int) -> Self:
+        """Return the task with at most so many tokens to write, if it writes text."""
+        return self
+
+    def longest_answer(self, count_tokens: Callable[[str], int]) -> int:
+        """Return how many tokens an answer has at most.
+
+        Args:
+            count_tokens: counts the tokens of an answer.
+        """
+        return max(count_tokens(answer) for question in self.questions() for answer in question.answers)
 
     @cached_property
     def answers(self) -> int:
@@ -151,7 +209,7 @@ class Task(ABC):
     def templates(self) -> tuple[str, ...]:
         """The templates it can be asked by, each once: its own, the first of which it learns by, then the kind's."""
         own = (self.template, *self.variants) if self.template else ()
-        return tuple(dict.fromkeys((*own, *default_templates(self.kind, self.pair is not None))))
+        return tuple(dict.fromkeys((*own, *with_text(self.default_questions, self.pair is not None))))
 
     def prompts(self) -> list[list[str]]:
         """Return the prompt of each question, cut at the row's own inputs (see `split_template`)."""
@@ -193,6 +251,12 @@ class Task(ABC):
     def answer(self, prediction: Any) -> dict[str, Any]:
         """Write the prediction for one row out for the user, as plain JSON data."""
 
+    def find_problem(self) -> str:
+        """Say what is wrong with a task read from a file that its types do not show: "KEY: …"; "" if nothing is."""
+        if self.format not in _FORMATS:
+            return f"format: found {self.format!r}, expected {' or '.join(_FORMATS)}"
+        return ""
+
     def reading(self) -> dict[str, Any]:
         """Return the fields that say where rows and labels come from; they can differ from those at training."""
         return {
@@ -226,74 +290,10 @@ class Task(ABC):
         """Return the task as plain JSON data; `task_from_dict` reads it back."""
         return {"kind": self.kind, **asdict(self)}
 
-
-def parse_number(cell: Any) -> float:
-    """Read a finite number from a cell: a number, or a text of figures (full-width ones, too).
-
-    Raises:
-        LabelError: the cell is empty, no number, NaN or infinite, or too large for the model's 32 bits.
-    """
-    figures = normalize(cell) if isinstance(cell, str) else cell
-    # `float` would also read "1_0" and "infinity", and bytes.
-    if isinstance(figures, bytes) or (isinstance(figures, str) and not is_number(figures)):
-        raise LabelError(f"found {show(cell)}, expected a number")
-    try:
-        number = float(figures)
-    except (TypeError, ValueError):
-        raise LabelError(f"found {show(cell)}, expected a number") from None
-    except OverflowError:
-        number = math.inf
-    if isinstance(cell, bool) or not abs(number) <= _LARGEST:
-        raise LabelError(f"found {show(cell)}, expected a finite number (up to ±3.4e38)")
-    return number
-
-
-def parse_name(cell: Any) -> str:
-    """Read the name of a class from a cell, as it is spelled there.
-
-    Raises:
-        LabelError: the cell is empty, no finite number, or bytes that are no text.
-    """
-    if cell is None or isinstance(cell, bytes) or (isinstance(cell, float) and not math.isfinite(cell)):
-        raise LabelError(f"found {show(cell)}, expected a class")
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
-    name = str(cell).strip()
-    if is_blank(name):
-        raise LabelError("found an empty label, expected a class")
-    return name
-
-
-def order_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Sort names of classes, numbers by value."""
-    return tuple(sorted(names, key=_by_value))
-
-
-def _by_value(name: str) -> tuple[int, float, str]:
-    figures = normalize(name)
-    return (0, float(figures), name) if is_number(figures) else (1, 0.0, name)
-
-
-def as_text(cell: Any) -> Any:
-    """Write a number as text; other cells stay as they are."""
-    is_number = isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell
-    return str(cell) if is_number else cell
-
-
-def show(cell: Any) -> str:
-    """Write a cell for a message, cut where it is long."""
-    return "an empty cell" if cell is None else shorten(repr(cell), 60)
-
-
-def quote(words: Sequence[str], most: int = 20) -> str:
-    """Join words for a message, the first 20 of many, fewer if they are long."""
-    shown = [f"'{shorten(word, 60)}'" for word in words[:most]]
-    while sum(map(len, shown)) > 200:
-        shown.pop()
-    listed = ", ".join(shown)
-    return listed if len(words) == len(shown) else f"{listed} and {len(words) - len(shown)} more"
-
-
-def shorten(text: str, width: int) -> str:
-    """Cut a text where it is longer than a width."""
-    return text if len(text) <= width else text[: width - 1] + "…"
+    @classmethod
+    def from_fields(cls, data: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` wrote, but for the kind."""
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+        }
+        return cls(**fields)

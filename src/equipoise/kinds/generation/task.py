@@ -1,11 +1,12 @@
 """The generation task kind: a text is written for each text."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from .base import LabelError, Task, as_text, show
-from .prompts import Question
+from ..labels import LabelError, as_text, show
+from ..prompts import Question
+from ..task import Task
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,20 @@ class Generation(Task):
 
     kind: ClassVar[str] = "generation"
     metrics: ClassVar[tuple[str, ...]] = ("rouge_l", "rouge_1", "rouge_2")
+    primary_metrics: ClassVar[tuple[str, ...]] = ("rouge_l", "rouge_1", "rouge_2")
     text_metrics: ClassVar[tuple[str, ...]] = ("empty", "copied")
     item_metric: ClassVar[str] = "rouge_l"
     label_type: ClassVar[str] = "string"
     prediction_type: ClassVar[type] = object
     averages_seeds: ClassVar[bool] = False
+    template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task")
+    writes_text: ClassVar[bool] = True
+    default_questions: ClassVar[tuple[str, ...]] = (
+        "Write the {task} of the text above{towards}.",
+        "Give this text a {task}{towards}.",
+        "What would be a good {task} of the text above{towards}?",
+        "Read the text above and write its {task}{towards}.",
+    )
 
     max_new_tokens: int = 32
     beams: int = 1
@@ -36,6 +46,19 @@ class Generation(Task):
     def correct_answers(self, label: Any) -> list[str]:
         """Return the text."""
         return [str(label)]
+
+    def shortened(self, tokens: int) -> Self:
+        """Return the task with at most so many tokens to write."""
+        return self.replace(max_new_tokens=min(tokens, self.max_new_tokens))
+
+    def longest_answer(self, count_tokens: Callable[[str], int]) -> int:
+        """Return how many tokens are written at most."""
+        return self.max_new_tokens
+
+    def find_problem(self) -> str:
+        """Say what is wrong with a task read from a file that its types do not show."""
+        problem = "max_new_tokens: found no 1 or more, or no 1 beam or more"
+        return problem if min(self.max_new_tokens, self.beams) < 1 else super().find_problem()
 
     @property
     def summary(self) -> str:

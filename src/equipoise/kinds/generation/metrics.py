@@ -1,13 +1,15 @@
-"""What is measured of generated texts, row by row."""
+"""Metrics of generated texts, row by row."""
 
 import re
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-_KINDS = ("rouge1", "rouge2", "rougeL")
+from ..metrics import mean_metric
+
+_ROUGES = ("rouge1", "rouge2", "rougeL")
 _WORD = re.compile(r"\w+")
 
 
@@ -21,7 +23,7 @@ def rouge(kind: str, targets: npt.NDArray[Any], outputs: npt.NDArray[Any]) -> np
         targets: the texts to reach, shape (n,).
         outputs: the texts written, shape (n,).
     """
-    place = _KINDS.index(kind)
+    place = _ROUGES.index(kind)
     return np.array([_score(str(a), str(b))[place] for a, b in zip(targets, outputs, strict=True)], dtype=np.float64)
 
 
@@ -51,7 +53,7 @@ def _words(text: str) -> list[str]:
 def _score(target: str, output: str) -> tuple[float, ...]:
     # All three at once, and once for metrics, subsets, intervals and examples.
     scores = _scorer().score(target, output)
-    return tuple(scores[kind].fmeasure for kind in _KINDS)
+    return tuple(scores[kind].fmeasure for kind in _ROUGES)
 
 
 @cache
@@ -59,4 +61,13 @@ def _scorer() -> Any:
     # Here, because it takes seconds to import.
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(_KINDS, use_stemmer=True)
+    return RougeScorer(_ROUGES, use_stemmer=True)
+
+
+METRICS = {
+    "rouge_l": mean_metric("ROUGE-L", True, partial(rouge, "rougeL")),
+    "rouge_1": mean_metric("ROUGE-1", True, partial(rouge, "rouge1")),
+    "rouge_2": mean_metric("ROUGE-2", True, partial(rouge, "rouge2")),
+    "empty": mean_metric("empty outputs", False, empty),
+    "copied": mean_metric("copied outputs", False, copied),
+}

@@ -1,0 +1,85 @@
+"""What kinds with classes share of their analysis: confident learning, shares, learning curves, recall and F1."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .metrics import Floats
+
+
+def bits(labels: npt.NDArray[Any]) -> Floats:
+    """Return −log₂ of each label's share; labels are indices from 0 on, shape (rows,)."""
+    counts = np.bincount(labels)
+    return -np.log2(counts[labels] / len(labels))
+
+
+def is_contradicted(probabilities: Floats, gold: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Return where another class than the label is as probable as it is, on average, for rows of that class.
+
+    This is confident learning (Northcutt, Jiang and Chuang 2019, arXiv 1911.00068).
+
+    Args:
+        probabilities: rows × classes.
+        gold: class indices, shape (rows,).
+    """
+    classes = probabilities.shape[1]
+    bounds = np.array(
+        [probabilities[gold == name, name].mean() if (gold == name).any() else np.inf for name in range(classes)]
+    )
+    above = np.where(probabilities >= bounds, probabilities, -np.inf)
+    own = np.arange(len(gold))
+    best = above.argmax(axis=1)
+    return np.isfinite(above[own, best]) & (best != gold)
+
+
+def class_learning_curves(
+    features: Floats, targets: npt.NDArray[Any], n_classes: int, options: dict[str, Any], epochs: int
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Train one linear classifier per column of targets (see `Analysis.learning_curves`).
+
+    Args:
+        features: rows × width.
+        targets: class indices, rows × problems.
+        n_classes: classes of each problem.
+        options: of scikit-learn's `MLPClassifier`.
+        epochs: how many.
+    """
+    from sklearn.neural_network import MLPClassifier
+
+    models = [MLPClassifier(**options) for _ in range(targets.shape[1])]
+    classes, each = np.arange(n_classes), np.arange(len(targets))
+    gold, right = np.empty((epochs, len(targets))), np.empty((epochs, len(targets)), dtype=bool)
+    for epoch in range(epochs):
+        predicted = [
+            model.partial_fit(features, target, classes=classes).predict_proba(features)
+            for model, target in zip(models, targets.T, strict=True)
+        ]
+        gold[epoch] = np.mean([one[each, target] for one, target in zip(predicted, targets.T, strict=True)], axis=0)
+        right[epoch] = np.all(
+            [one.argmax(1) == target for one, target in zip(predicted, targets.T, strict=True)], axis=0
+        )
+    return gold, right
+
+
+def score_classes(
+    chosen: Sequence[npt.NDArray[np.bool_]], gold: Sequence[npt.NDArray[np.bool_]]
+) -> list[dict[str, float | None]]:
+    """Return F1 and recall of each class, averaged over seeds; None where no item has it.
+
+    Args:
+        chosen: for each class whether it is predicted, shape (seeds, rows).
+        gold: for each class whether it is the label, shape (rows,).
+    """
+    return [_score_class(one, truth) for one, truth in zip(chosen, gold, strict=True)]
+
+
+def _score_class(chosen: npt.NDArray[np.bool_], gold: npt.NDArray[np.bool_]) -> dict[str, float | None]:
+    if not gold.any():
+        return {"recall": None, "f1": None}
+    hits = (chosen & gold).sum(axis=1)
+    return {
+        "recall": float(np.mean(hits / gold.sum())),
+        "f1": float(np.mean(2 * hits / (chosen.sum(axis=1) + gold.sum()))),
+    }

@@ -1,0 +1,5 @@
+"""The kind `classification`."""
+
+from .task import Classification
+
+__all__ = ["Classification"]

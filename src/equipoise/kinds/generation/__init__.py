@@ -1,0 +1,5 @@
+"""The kind `generation`."""
+
+from .task import Generation
+
+__all__ = ["Generation"]

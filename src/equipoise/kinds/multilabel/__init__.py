@@ -1,0 +1,5 @@
+"""The kind `multilabel`."""
+
+from .task import Multilabel
+
+__all__ = ["Multilabel"]

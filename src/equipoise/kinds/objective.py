@@ -1,0 +1,61 @@
+"""What the outputs of a head mean: the loss they are trained by, and the predictions they give."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from .metrics import Floats
+from .task import Task
+
+
+class Objective(nn.Module, ABC):
+    """The torch side of a kind of task, for heads on features and for prompted language models alike.
+
+    Args:
+        task: the task, its label space resolved.
+
+    Attributes:
+        n_outputs: numbers that a head gives for a row.
+        target_type: the type of the targets that `loss` takes.
+    """
+
+    n_outputs: int = 1
+    target_type: torch.dtype = torch.float32
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task_name = task.name
+
+    def from_layers(self, outputs: Tensor) -> Tensor:
+        """Bring the outputs of a head's last layer (rows × n_outputs) into the shape that `loss` and `predict` take."""
+        return outputs
+
+    def from_answers(self, scores: Tensor) -> Tensor:
+        """Turn the scores of a language model's answers into outputs, as `from_layers` returns them.
+
+        Args:
+            scores: log-probabilities, rows × the answers of all questions in order; of text that is written, tokens.
+        """
+        raise NotImplementedError(f"task '{self.task_name}': its kind cannot be asked of a language model")
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row, shape (rows,)."""
+
+    @abstractmethod
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Turn outputs into predictions: probabilities, or scores in the user's units."""
+
+    def log_probabilities(self, outputs: Tensor, scores: Tensor) -> Tensor:
+        """Return the log-probability of every answer, rows × questions × answers, in nats.
+
+        Args:
+            outputs: the outputs.
+            scores: what the head was given: features, or the scores of answers.
+        """
+        raise NotImplementedError(f"task '{self.task_name}': a model gives its answers no probability")
+
+    def to_outputs(self, weight: Floats, bias: Floats) -> tuple[Floats, Floats]:
+        """Turn a linear layer that gives logits, or scores in the user's units, into one that gives outputs."""
+        return weight, bias

@@ -1,0 +1,158 @@
+"""The kinds of task: those of Equipoise, and those that others register."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import entry_points
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+from equipoise.errors import UsageError, did_you_mean
+
+from .classification.task import Classification
+from .former_names import with_current_names
+from .generation.task import Generation
+from .multilabel.task import Multilabel
+from .regression.task import Regression
+from .task import Task
+
+if TYPE_CHECKING:
+    from .analysis import Analysis
+    from .metrics import Metric
+    from .objective import Objective
+    from .task_config import TaskConfig
+
+ENTRY_POINTS = "equipoise.kinds"
+"""The group of entry points by which an installed package brings kinds along: each names a `Kind`."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of task: its parts, of which all but the label logic are loaded when they are used.
+
+    Args:
+        task: the label logic, a subclass of `Task`.
+        config: the run file's keys, a subclass of `TaskConfig`; as "module:name", like the next three.
+        objective: loss and predictions, a subclass of `Objective`.
+        analysis: baselines, difficulty, weak rows, a subclass of `Analysis`.
+        metrics: a mapping from name to `Metric`, all that `task.metrics` and `task.text_metrics` name.
+
+    Example:
+        >>> from equipoise.kinds import get_kind
+        >>> get_kind("regression").task.primary_metrics
+        ('pearson', 'spearman')
+    """
+
+    task: type[Task]
+    config: str
+    objective: str
+    analysis: str
+    metrics: str
+
+    @property
+    def name(self) -> str:
+        """Its name in run files."""
+        return self.task.kind
+
+    @cached_property
+    def config_type(self) -> "type[TaskConfig]":
+        """The run file's keys of a task."""
+        found: type[TaskConfig] = resolve_name(self.config)
+        return found
+
+    def make_objective(self, task: Task) -> "Objective":
+        """Return the objective of a task."""
+        found: Objective = resolve_name(self.objective)(task)
+        return found
+
+    def make_analysis(self, task: Task) -> "Analysis":
+        """Return the analysis of a task."""
+        found: Analysis = resolve_name(self.analysis)(task)
+        return found
+
+    @cached_property
+    def metrics_by_name(self) -> "Mapping[str, Metric]":
+        """The metrics."""
+        found: Mapping[str, Metric] = resolve_name(self.metrics)
+        return found
+
+
+def _ours(task: type[Task]) -> Kind:
+    package, prefix = f"equipoise.kinds.{task.kind}", task.__name__
+    return Kind(
+        task,
+        config=f"{package}.config:{prefix}Config",
+        objective=f"{package}.objective:{prefix}Objective",
+        analysis=f"{package}.analysis:{prefix}Analysis",
+        metrics=f"{package}.metrics:METRICS",
+    )
+
+
+_KINDS: dict[str, Kind] = {task.kind: _ours(task) for task in (Classification, Multilabel, Regression, Generation)}
+_loaded = False
+
+
+def register(kind: Kind) -> None:
+    """Register a kind of task for this process, so that run files and models can have tasks of it.
+
+    An installed package does without a call by an entry point in the group `equipoise.kinds` that names the `Kind`.
+
+    Args:
+        kind: the kind.
+
+    Raises:
+        ValueError: another kind has its name.
+    """
+    if _KINDS.get(kind.name, kind) != kind:
+        raise ValueError(f"kind '{kind.name}': another kind has this name; choose another one")
+    _KINDS[kind.name] = kind
+
+
+def list_kinds() -> dict[str, Kind]:
+    """Return all kinds by name, those of installed packages last."""
+    global _loaded
+    if not _loaded:
+        _loaded = True
+        for point in entry_points(group=ENTRY_POINTS):
+            register(point.load())
+    return dict(_KINDS)
+
+
+def get_kind(name: str) -> Kind:
+    """Return a kind by its name.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    kinds = list_kinds()
+    if name not in kinds:
+        raise UsageError(f"kind '{name}' does not exist. {did_you_mean(name, kinds)}")
+    return kinds[name]
+
+
+def make_objective(task: Task) -> "Objective":
+    """Return what the outputs of a task's head mean: its loss, and its predictions."""
+    return get_kind(task.kind).make_objective(task)
+
+
+def make_analysis(task: Task) -> "Analysis":
+    """Return what a task's kind knows of its labels and predictions."""
+    return get_kind(task.kind).make_analysis(task)
+
+
+def get_metric(name: str) -> "Metric":
+    """Return a metric of any kind by its name in run files and records.
+
+    Raises:
+        KeyError: no kind has it.
+    """
+    for kind in list_kinds().values():
+        if name in kind.metrics_by_name:
+            return kind.metrics_by_name[name]
+    raise KeyError(name)
+
+
+def task_from_dict(data: Mapping[str, Any]) -> Task:
+    """Read back what `Task.to_dict` wrote."""
+    fields = with_current_names(data)
+    return get_kind(str(fields.pop("kind"))).task.from_fields(fields)

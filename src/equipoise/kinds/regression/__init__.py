@@ -1,0 +1,5 @@
+"""The kind `regression`."""
+
+from .task import Regression
+
+__all__ = ["Regression"]

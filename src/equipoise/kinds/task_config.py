@@ -1,0 +1,143 @@
+"""The run file's keys that tasks of every kind have."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
+
+from equipoise.sections import NumberOrText, Section
+
+from .prompts import check_template
+from .registry import get_kind, list_kinds
+from .task import Task
+
+
+def _list_templates(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        if not value or not all(isinstance(template, str) for template in value):
+            raise ValueError(f"found {list(value)}, expected a template, or a list of templates")
+        return value
+    if value is not None and not isinstance(value, str):
+        raise PydanticKnownError("string_type")
+    return value and (value,)
+
+
+Templates = Annotated[
+    tuple[str, ...] | None,
+    BeforeValidator(_list_templates),
+    PlainSerializer(lambda templates: templates[0] if templates and len(templates) == 1 else templates),
+]
+"""One template or several; one alone is written without a list."""
+
+
+class TaskConfig(Section):
+    """One task; each kind adds its own keys."""
+
+    takes_columns: ClassVar[bool] = False
+    """Whether `label` may be a list of columns."""
+
+    source: NumberOrText = Field(description="Name of the source its rows come from.")
+    kind: str = Field(description="What it predicts, see `equipoise list kinds`.")
+    text: str = Field("text", description="Column of the text.")
+    pair: str | None = Field(None, description="Column of a second text: a target, an aspect.")
+    label: str = Field("label", description="Column of the label.")
+    format: Literal["head", "prompt"] | None = Field(
+        None,
+        description="`head` (default): a head reads the features. `prompt`: a language model is asked and its answers "
+        "are scored. Text to generate is always asked for.",
+    )
+    template: Templates = Field(
+        None,
+        description="What the language model is asked, with {text} and, where there is one, {pair}; `equipoise check` "
+        "shows the kind's own. Of a list the first is trained by; the others are variants for `--prompts`.",
+    )
+    metric: str | None = Field(
+        None, description="Primary metric, which selects the checkpoint; each kind has a default."
+    )
+    group: Annotated[str, Field(coerce_numbers_to_str=True, min_length=1)] | None = Field(
+        None,
+        description="Tasks of one group are merged first, such as `classification`, `aspects`, `multifaceted`; any "
+        "text. It changes nothing that is trained.",
+    )
+    auxiliary: bool = Field(False, description="Trained to help the others, never scored; needs labels in train only.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_keys_of_other_kinds(cls, data: Any) -> Any:
+        # Run files that were written before each kind had its own keys hold those of all kinds.
+        if not isinstance(data, dict):
+            return data
+        others = keys_of_kinds().keys() - cls.model_fields.keys()
+        return {key: value for key, value in data.items() if value is not None or key not in others}
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _is_one_column(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, list | tuple) and not cls.takes_columns:
+            others = " or ".join(name for name, kind in list_kinds().items() if kind.config_type.takes_columns)
+            raise ValueError(f"'label' is a list, which goes with kind: {others}, found kind: {info.data.get('kind')}")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        task = get_kind(self.kind).task
+        allowed = task.primary_metrics
+        if self.metric is not None and self.metric not in allowed:
+            raise ValueError(f"'metric' is '{self.metric}', expected one of {', '.join(allowed)} for {self.kind}")
+        if self.is_prompted and not task.default_questions:
+            raise ValueError(f"'format' is 'prompt', expected 'head' for kind: {self.kind}")
+        if task.writes_text and self.format == "head":
+            raise ValueError(f"'format' is 'head', expected 'prompt' for kind: {self.kind}")
+        if self.template is not None and not self.is_prompted:
+            raise ValueError("'template' goes with format: prompt, found format: head")
+        for template in self.template or ():
+            try:
+                check_template(template, task.template_fields, task.required_fields, self.pair is not None)
+            except ValueError as error:
+                raise ValueError(f"'template': {error}") from None
+        return self
+
+    @property
+    def is_prompted(self) -> bool:
+        """Whether a language model is asked; else a head reads the features."""
+        return self.format == "prompt" or get_kind(self.kind).task.writes_text
+
+    def build_task(self, name: str) -> Task:
+        """Return the task, its label space still to be found on the training split."""
+        task = get_kind(self.kind).task
+        first, *others = self.template or ("",)
+        return task(
+            name,
+            self.source,
+            self.text,
+            self.pair,
+            self.label_name,
+            self.metric or task.primary_metrics[0],
+            auxiliary=self.auxiliary,
+            format="prompt" if self.is_prompted else "head",
+            template=first,
+            variants=tuple(others),
+            **self.task_fields(),
+        )
+
+    @property
+    def label_name(self) -> str:
+        """What messages and tables call the column of the label."""
+        return self.label
+
+    def task_fields(self) -> dict[str, Any]:
+        """Return the fields of the task that the kind's own keys set."""
+        return {}
+
+    def with_label_space(self, fitted: Task) -> Self:
+        """Return this section with the classes or thresholds that were found on train written out."""
+        return self
+
+
+def keys_of_kinds() -> dict[str, list[str]]:
+    """Return for each key of a task the kinds that have it."""
+    found: dict[str, list[str]] = {}
+    for name, kind in list_kinds().items():
+        for key in kind.config_type.model_fields:
+            found.setdefault(key, []).append(name)
+    return found

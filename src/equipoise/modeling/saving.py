@@ -1,0 +1,116 @@
+"""Saving and loading models: JSON and safetensors only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from equipoise.data import ChatStyle
+from equipoise.digests import digest_folder
+from equipoise.disk import writing_model
+from equipoise.errors import ModelError
+from equipoise.files import replace_folder, to_json
+from equipoise.outputs import check_output
+
+from .adapters import fingerprint, has_adapter, load_adapter
+from .backbone import load_backbone
+from .description import FORMAT_VERSION, BaseModelOf, read_description
+from .model_folder import ADAPTER, BACKBONE, CONFIG, MODEL_OUTPUT, MODULES, check_whole
+from .quantizing import is_quantized
+from .quiet import quiet_transformers
+
+if TYPE_CHECKING:
+    from .model import MultiTaskModel
+
+    Model = TypeVar("Model", bound=MultiTaskModel)
+
+
+def save_model(model: MultiTaskModel, folder: Path) -> None:
+    """Write a model; see `MultiTaskModel.save_pretrained`."""
+    if model.base is None and has_adapter(model.backbone):
+        raise ModelError(
+            f"{folder}: a model with an adapter is saved without its base, whose name is needed to load it; give "
+            "it to MultiTaskModel (base)."
+        )
+
+    def free() -> bool:
+        return check_output(folder, MODEL_OUTPUT)
+
+    free()
+    with writing_model(folder), replace_folder(folder, free) as target, quiet_transformers():
+        _write(model, target)
+
+
+def load_model(
+    cls: type[Model], folder: Path, on: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None = None
+) -> Model:
+    """Read a model; see `MultiTaskModel.from_pretrained`."""
+    if not (folder / CONFIG).is_file():
+        found = f"has no {CONFIG}" if folder.is_dir() else "does not exist"
+        raise ModelError(
+            f"{folder}: {found}, expected an Equipoise model; give the folder of a finished run, or its 'model'."
+        )
+    try:
+        said, tasks = read_description(folder / CONFIG)
+        check_whole(folder, said.model_dump())
+        base = said.base
+        backbone, tokenizer = on or load_backbone(
+            base.name if base else str((folder / BACKBONE).absolute()),
+            language_model=any(task.is_prompted for task in tasks.values()),
+            quantization=base.quantization if base else "none",
+        )
+        if base and on is None:
+            _add_saved_adapter(backbone, folder, base)
+        model = cls(
+            backbone,
+            tokenizer,
+            tasks,
+            said.max_length,
+            pooling=said.pooling,
+            style=ChatStyle(**said.prompt.model_dump()),
+            base=base.name if base else None,
+        )
+        model.own_modules().load_state_dict(load_file(folder / MODULES))
+    except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder}: not a readable Equipoise model ({error}); copy or train it again.") from error
+    return model.eval()
+
+
+def _write(model: MultiTaskModel, folder: Path) -> None:
+    config: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "max_length": model.max_length,
+        "pooling": model.pooling,
+        "tasks": {name: task.to_dict() for name, task in model.tasks.items()},
+    }
+    if model.prompts is not None:
+        config["prompt"] = asdict(model.style)
+    if has_adapter(model.backbone):
+        quantization = "4bit" if is_quantized(model.backbone) else "none"
+        config["base"] = {
+            "name": model.base,
+            "fingerprint": fingerprint(model.backbone),
+            "quantization": quantization,
+        }
+        model.backbone.save_pretrained(folder / ADAPTER)
+    else:
+        model.backbone.save_pretrained(folder / BACKBONE)
+        model.tokenizer.save_pretrained(folder / BACKBONE)
+    modules = {key: tensor.contiguous() for key, tensor in model.own_modules().state_dict().items()}
+    save_file(modules, folder / MODULES, metadata={"format": "pt"})
+    config["files"] = digest_folder(folder)
+    (folder / CONFIG).write_text(to_json(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _add_saved_adapter(backbone: PreTrainedModel, folder: Path, base: BaseModelOf) -> None:
+    if (found := fingerprint(backbone)) != base.fingerprint:
+        raise ModelError(
+            f"{folder}: its adapter was trained on another '{base.name}' (fingerprint then "
+            f"{base.fingerprint[:12]}…, now {found[:12]}…); put that one back, or train again."
+        )
+    load_adapter(backbone, folder / ADAPTER)
