@@ -8,7 +8,7 @@ from datasets import Dataset
 from equipoise.data import ChatStyle, demonstrate
 from equipoise.data.demonstrations import Demonstration
 from equipoise.kinds import Classification, Generation
-from equipoise.modeling import MultiTaskModel, Prefix, infer, load_backbone
+from equipoise.modeling import MultiTaskModel, infer, load_backbone
 
 POLARITY = Classification("p", "s", "text", None, "label", "macro_f1", ("bad", "good", "nice film"), format="prompt")
 TEXTS = ["good film", "a bad phone and a sad place with very slow service", "the"]
@@ -23,7 +23,7 @@ def with_prefix(loaded, task, answer):
     examples = [(Demonstration(0, 0, answer), "a great price", None)]
     found = demonstrate(loaded[1], task, examples, 150, ChatStyle(), None)
     model = MultiTaskModel(*loaded, {"p": task}, 150).eval()
-    model.prompts, model.prefix = found.prompts, Prefix(loaded[0], found.tokens)
+    model = model.with_prompts(found.prompts, found.tokens)
     return model, found
 
 

@@ -79,7 +79,7 @@ def read_description(path: Path) -> tuple[Description, dict[str, Task]]:
 def _read_task(path: Path, name: str, data: Mapping[str, Any]) -> Task:
     key, data = f"tasks.{name}", with_current_names(data)
     kinds = list_kinds()
-    if data.get("kind") not in kinds:
+    if str(data.get("kind")) not in kinds:
         raise _damaged(path, f"{key}.kind: found {_show(data.get('kind'))}, expected one of {', '.join(kinds)}")
     kind = kinds[str(data["kind"])].task
     stated = {field: value for field, value in data.items() if field != "kind"}
