@@ -6,13 +6,14 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from equipoise.errors import EquipoiseError
+from equipoise.kinds import Kind, list_kinds, register
 
 from .plan import Cell
 
@@ -36,7 +37,10 @@ class RunningCell:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._receiver, sender = _CONTEXT.Pipe(duplex=False)
         self._process = _CONTEXT.Process(
-            target=_train, args=(cell, self._log, threads, anew, sender), name=cell.key, daemon=True
+            target=_train,
+            args=(list(list_kinds().values()), cell, self._log, threads, anew, sender),
+            name=cell.key,
+            daemon=True,
         )
         with _ignoring_interrupts():
             self._process.start()
@@ -98,7 +102,9 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
-def _train(cell: Cell, log: Path, threads: int, anew: bool, sender: Connection) -> None:
+def _train(kinds: Sequence[Kind], cell: Cell, log: Path, threads: int, anew: bool, sender: Connection) -> None:
+    for kind in kinds:
+        register(kind)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with log.open("ab", buffering=0) as file:
         for descriptor in (1, 2):

@@ -53,6 +53,7 @@ def gather_results(plan: Plan, records: Records, notes: Sequence[str] = ()) -> d
                 "test_rows": len(items[name].gold),
                 "parts": make_analysis(task).describe_parts(items[name].gold),
                 "part_metrics": make_analysis(task).part_metrics,
+                "part_errors": make_analysis(task).part_errors,
                 "class_noun": task.class_noun,
             }
             for name, task in tasks.items()

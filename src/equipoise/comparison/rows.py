@@ -102,7 +102,7 @@ def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig], *, st
         for balance in balancers or [run.config.balance]:
             name, kind = balancer_name(balance), Kind.BALANCER
             if balance.name != SINGLE_TASK:
-                make_balancer(balance.name, run.kinds, balance.options)
+                make_balancer(balance.name, run.config.label_statistics, balance.options)
             elif not balance.options:
                 kind = Kind.SINGLE_TASK
             else:

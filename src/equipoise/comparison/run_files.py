@@ -28,11 +28,6 @@ class RunFile:
     asked: tuple[str, ...] = ()
     _rows: dict[tuple[str, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @property
-    def kinds(self) -> dict[str, str]:
-        """Each task's kind, auxiliary tasks among them."""
-        return {name: task.kind for name, task in self.config.tasks.items()}
-
     def steps(self, config: RunConfig) -> int:
         """How many steps a run will take that reads this file's tasks, or some of them."""
         read = tuple(config.tasks)

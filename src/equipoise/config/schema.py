@@ -15,7 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from equipoise.kinds import Task, list_kinds
+from equipoise.kinds import Task, get_kind, list_kinds
 from equipoise.sections import EMPTY_IS_DEFAULT, Count, Fraction, Name, Section
 
 from .curriculum import STAGED, CurriculumConfig
@@ -200,6 +200,11 @@ class RunConfig(Section):
     @classmethod
     def _by_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def label_statistics(self) -> dict[str, str]:
+        """As what the balancers count the labels of each task, auxiliary tasks among them; see `Task`."""
+        return {name: get_kind(task.kind).task.label_statistics for name, task in self.tasks.items()}
 
     def open_tasks(self) -> dict[str, Task]:
         """The tasks, their label spaces still to be found on the training split."""

@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 from equipoise.config import RunConfig
 from equipoise.data import Table
 from equipoise.devices import choose_device
+from equipoise.kinds import make_analysis
 from equipoise.modeling import MultiTaskModel, encode_texts, load_backbone
 from equipoise.progress import progress
 
@@ -133,9 +134,10 @@ def measure_table(
     if config.model == "bilstm":
         notes.append("Difficulty is measured by meta data only: bilstm starts from nothing and has no features yet.")
         return Difficulty(found, notes)
-    read = [name for name, task in table.tasks.items() if not task.writes_text]
+    read = [name for name, task in table.tasks.items() if make_analysis(task).measures_features]
     for name in found.keys() - set(read):
-        notes.append(f"Task '{name}' is measured by meta data only: it has no labels to predict, but texts to write.")
+        kind = table.tasks[name].kind
+        notes.append(f"Task '{name}' is measured by meta data only: kind {kind} has no measure on features.")
     if read:
         features, places = _encode(table, config, read, label)
         train = table.splits["train"]

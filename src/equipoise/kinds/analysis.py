@@ -59,6 +59,9 @@ class Analysis(ABC):
 
     # Difficulty
 
+    measures_features: bool = False
+    """Whether `information` and `learning_curves` are there: difficulty is measured on features, too."""
+
     @abstractmethod
     def rarity(self, labels: Labels) -> Floats:
         """Return how rare each label is, in bits, shape (rows,)."""
@@ -113,6 +116,8 @@ class Analysis(ABC):
 
     part_metrics: tuple[str, ...] = ()
     """What is measured of each part of the test items, the main one first."""
+    part_errors: bool = False
+    """Whether the main one is an error: lower is better."""
 
     def describe_parts(self, gold: Labels) -> list[dict[str, Any]]:
         """Return the parts of the test items, such as classes: "name" and "items", the number of them."""

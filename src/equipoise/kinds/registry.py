@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -54,7 +53,7 @@ class Kind:
         """Its name in run files."""
         return self.task.kind
 
-    @cached_property
+    @property
     def config_type(self) -> "type[TaskConfig]":
         """The run file's keys of a task."""
         found: type[TaskConfig] = resolve_name(self.config)
@@ -70,7 +69,7 @@ class Kind:
         found: Analysis = resolve_name(self.analysis)(task)
         return found
 
-    @cached_property
+    @property
     def metrics_by_name(self) -> "Mapping[str, Metric]":
         """The metrics."""
         found: Mapping[str, Metric] = resolve_name(self.metrics)

@@ -66,20 +66,22 @@ def against_columns(task: str, about: Mapping[str, Any], results: Mapping[str, A
 
 
 def part_columns(task: str, about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
-    """Return a column for each region of a score (MSE), or each class or label (F1, with recall under it)."""
+    """Return a column for each part, such as a class (F1, with recall under it) or a region of a score (MSE)."""
     columns = []
-    regression = about["kind"] == "regression"
-    measure = "mse" if regression else "f1"
+    measure, *others = about["part_metrics"] or [None]
+    lower = about["part_errors"]
     for number, part in enumerate(about["parts"]):
         found = [row["parts"][task][number] if task in row["parts"] else None for row in rows]
         scores = [None if one is None or one[measure] is None else {"value": one[measure]} for one in found]
-        cells = write_estimates(scores, not regression)
-        if not regression:
+        cells = write_estimates(scores, not lower)
+        if others:
             cells = [
-                cell and one and cell._replace(interval=f"recall {write_number(one['recall'], 3)}")
+                cell
+                and one
+                and cell._replace(interval=", ".join(f"{other} {write_number(one[other], 3)}" for other in others))
                 for cell, one in zip(cells, found, strict=True)
             ]
-        columns.append(Column(part["name"], regression, False, cells))
+        columns.append(Column(part["name"], lower, False, cells))
     return columns
 
 

@@ -65,7 +65,7 @@ def check(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Ch
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     check_inputs_apart(config)
-    make_balancer(config.balance.name, {name: task.kind for name, task in config.tasks.items()}, config.balance.options)
+    make_balancer(config.balance.name, config.label_statistics, config.balance.options)
     check_settings(config)
     table = load_table(config)
     model = build_model(config, table)

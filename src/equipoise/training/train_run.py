@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import TrainerState
 
-from equipoise.balancing import WEIGHTED_KINDS, LabelStats, make_balancer
+from equipoise.balancing import LabelStats, make_balancer
 from equipoise.config import RunConfig, load_config
 from equipoise.curriculum import Curriculum, CurriculumSampler
 from equipoise.data import Collator, EpochSampler, MixedLengthSampler, Table, load_table
@@ -130,7 +130,7 @@ def train_one(config: RunConfig, resume: bool, overwrite: bool, part: ProgressSl
         return read_run(folder)
 
     # Whatever is wrong with the input is found before anything is written.
-    kinds = {name: task.kind for name, task in config.tasks.items()}
+    kinds = config.label_statistics
     make_balancer(config.balance.name, kinds, config.balance.options)
     check_settings(config)
     table = load_table(config)
@@ -250,11 +250,9 @@ def _make_trainer(
     part: ProgressSlot | None,
     curriculum: Curriculum | None,
 ) -> MultiTaskTrainer:
-    kinds = {name: task.kind for name, task in table.tasks.items()}
+    kinds = config.label_statistics
     stats = {
-        name: LabelStats.fit(kind, torch.tensor(table.labels(name, "train")))
-        for name, kind in kinds.items()
-        if kind in WEIGHTED_KINDS
+        name: LabelStats.fit(kind, torch.tensor(table.labels(name, "train"))) for name, kind in kinds.items() if kind
     }
     balancer = make_balancer(
         config.balance.name, kinds, config.balance.options, label_stats=stats, seed=config.train.seed

@@ -19,6 +19,7 @@ class ClassificationAnalysis(Analysis):
     """What is known of classes."""
 
     task: Classification
+    measures_features = True
     part_metrics = ("f1", "recall")
 
     def majority(self, train_labels: Labels, n: int) -> Floats | None:

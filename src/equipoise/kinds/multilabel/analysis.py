@@ -17,6 +17,7 @@ class MultilabelAnalysis(Analysis):
     """What is known of labels that apply or not."""
 
     task: Multilabel
+    measures_features = True
     part_metrics = ("f1", "recall")
 
     def majority(self, train_labels: Labels, n: int) -> Floats | None:

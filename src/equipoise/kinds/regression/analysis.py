@@ -27,7 +27,9 @@ class RegressionAnalysis(Analysis):
     """What is known of scores."""
 
     task: Regression
+    measures_features = True
     part_metrics = ("mse",)
+    part_errors = True
 
     def majority(self, train_labels: Labels, n: int) -> Floats | None:
         """Predict the mean score."""
