@@ -133,7 +133,7 @@ def test_it_is_compared(tmp_path, tiny_model):
         output=tmp_path / "c",
     )
     row = next(row for row in comparison.results["rows"] if row["name"] == "equal")
-    assert row["metrics"]["praise"]["deviance"]["value"] > 0
+    assert row["metrics"]["test"]["praise"]["deviance"]["value"] > 0
     assert "praise" in (tmp_path / "c" / "compare.html").read_text()
 
 
