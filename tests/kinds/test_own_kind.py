@@ -140,7 +140,9 @@ def test_it_is_compared(tmp_path, tiny_model):
 def test_it_is_merged(tmp_path, run):
     for name in ("one", "other"):
         shutil.copytree(run.folder / "model", tmp_path / name)
-    merge([tmp_path / "one", tmp_path / "other"], tmp_path / "merged", base=run.config.model)
+    merge(
+        [tmp_path / "one", tmp_path / "other"], tmp_path / "merged", base=load_config(run.folder / "config.yaml").model
+    )
     texts = ["good great love best"]
     (before,), (after,) = (equipoise.load(folder).predict(texts) for folder in (run.folder, tmp_path / "merged"))
     assert after["praise"]["count"] == pytest.approx(before["praise"]["count"], rel=1e-4)

@@ -42,7 +42,9 @@ def list_keys(
 def _keys_of_kinds(prefix: str, listed: set[type[BaseModel]]) -> Iterator[Key]:
     """Yield the keys that some kinds of task have, each with its kind."""
     for name, kind in list_kinds().items():
-        own = [key for key in kind.config_type.model_fields if key not in TaskConfig.model_fields]
+        shared = {key: field.description for key, field in TaskConfig.model_fields.items()}
+        fields = kind.config_type.model_fields.items()
+        own = [key for key, field in fields if key != "kind" and field.description != shared.get(key)]
         for key in list_keys(kind.config_type, prefix, listed):
             if key.path.removeprefix(prefix).partition(".")[0] in own:
                 yield key._replace(description=f"({name}) {key.description}")

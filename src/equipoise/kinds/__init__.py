@@ -81,9 +81,10 @@ __all__ = [
 
 _HEAVY = {"Objective": ".objective", "TaskConfig": ".task_config"}
 
+if not TYPE_CHECKING:  # a type checker knows the names from above
 
-def __getattr__(name: str) -> Any:
-    """Import what needs torch or pydantic when it is asked for."""
-    if name in _HEAVY:
-        return getattr(import_module(_HEAVY[name], __name__), name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    def __getattr__(name: str) -> Any:
+        """Import what needs torch or pydantic when it is asked for."""
+        if name in _HEAVY:
+            return getattr(import_module(_HEAVY[name], __name__), name)
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from .labels import quote
 from .prompts import Question, split_template, with_text
 
 _FORMATS = ("head", "prompt")

@@ -52,7 +52,8 @@ class TaskConfig(Section):
         "shows the kind's own. Of a list the first is trained by; the others are variants for `--prompts`.",
     )
     metric: str | None = Field(
-        None, description="Primary metric, which selects the checkpoint; each kind has a default."
+        None,
+        description="Primary metric, which selects the checkpoint; `equipoise list kinds` shows each kind's, the default first.",
     )
     group: Annotated[str, Field(coerce_numbers_to_str=True, min_length=1)] | None = Field(
         None,

@@ -36,9 +36,9 @@ class Kinds(Catalogue):
 
 
 def _kinds() -> "dict[str, type[Task]]":
-    from equipoise.kinds import KINDS
+    from equipoise.kinds import list_kinds
 
-    return KINDS
+    return {name: kind.task for name, kind in list_kinds().items()}
 
 
 def _description(task: "type[Task]") -> str:
