@@ -53,7 +53,8 @@ class TaskConfig(Section):
     )
     metric: str | None = Field(
         None,
-        description="Primary metric, which selects the checkpoint; `equipoise list kinds` shows each kind's, the default first.",
+        description="Primary metric, which selects the checkpoint; `equipoise list kinds` shows each kind's, the "
+        "default first.",
     )
     group: Annotated[str, Field(coerce_numbers_to_str=True, min_length=1)] | None = Field(
         None,
