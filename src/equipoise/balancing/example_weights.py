@@ -65,9 +65,13 @@ class LabelStats:
         empty = cls(kind, torch.zeros(bins, dtype=torch.float64), low, (high - low) / bins)
         return cls(kind, torch.bincount(empty.index(values), minlength=bins).double(), low, empty.width)
 
+    @property
+    def _counts_classes(self) -> bool:
+        return self.kind == WEIGHTED_KINDS[0]
+
     def index(self, labels: Tensor) -> Tensor:
         """Return the class or bin of each label; scores beyond the range belong to its outer bins."""
-        if self.kind == "classification":
+        if self._counts_classes:
             return labels.clamp(max=len(self.counts))
         if self.width == 0:
             return torch.zeros_like(labels, dtype=torch.long)
@@ -95,7 +99,7 @@ def example_weight_table(stats: LabelStats, *, beta: float = 0.999, temper: floa
         counted.
     """
     counts = stats.counts
-    if stats.kind == "classification":
+    if stats._counts_classes:
         counts = torch.cat([counts, counts.new_zeros(1)])
         table = (1 - beta) / (1 - beta ** counts.clamp(min=1))
     else:

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.evaluation import Items, as_stored, paired_tests
-from equipoise.evaluation.statistics import count_wins, delta_m, mean_interval, mean_ranks
+from equipoise.evaluation import Items, as_stored, count_wins, delta_m, mean_interval, mean_ranks, paired_tests
 from equipoise.kinds import Task, get_metric, make_analysis
 from equipoise.training import read_predictions
 

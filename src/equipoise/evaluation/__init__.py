@@ -8,6 +8,7 @@ from .prompting import check_prompted, choose_prompted, predict_prompted, score_
 from .records import Record, as_stored, run_score
 from .scoring import score_task
 from .splits import Predictions, predict_split, score_predictions, score_split, tune_tasks
+from .statistics import count_wins, delta_m, mean_interval, mean_ranks
 
 __all__ = [
     "PROMPTED",
@@ -19,10 +20,14 @@ __all__ = [
     "check_prompted",
     "choose_examples",
     "choose_prompted",
+    "count_wins",
+    "delta_m",
     "evaluate",
     "item_losses",
     "lead",
     "majority",
+    "mean_interval",
+    "mean_ranks",
     "paired_tests",
     "predict_prompted",
     "predict_split",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from equipoise.errors import UsageError
-from equipoise.merging.operators import MergeOperator
+from equipoise.merging import MergeOperator
 
 Make = Callable[[], MergeOperator]
 
