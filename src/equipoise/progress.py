@@ -1,13 +1,14 @@
-"""Progress with time left: a bar in a terminal, a line now and then elsewhere."""
+"""Progress with time left: a bar in a terminal, else one line every 20 seconds."""
 
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as ProgressBar
 
 SECONDS_BETWEEN_LINES = 20.0
 
@@ -16,35 +17,27 @@ class Progress:
     """One piece of work of known length.
 
     Args:
-        label: what is being done.
-        total: how many units it has.
-        unit: what a unit is called.
-        done: units done before, when the work goes on from a checkpoint.
+        label: what is being done, such as "Reading rows".
+        total: the number of units.
+        unit: the name of a unit, such as "row".
+        done: units done before, if the work resumes.
     """
 
     def __init__(self, label: str, total: int, unit: str, done: int = 0) -> None:
         self.label, self.total, self.unit = label, total, unit
         self.done = self._start = done
         self._began = self._last_line = time.monotonic()
-        self._bar: RichProgress | None = None
+        self._bar: ProgressBar | None = None
+        from rich.console import Console
+
         console = Console(stderr=True)
         if console.is_terminal:
-            self._bar = RichProgress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(elapsed_when_finished=False),
-                TextColumn("{task.fields[note]}", style="dim"),
-                console=console,
-                transient=True,
-            )
+            self._bar = _make_bar(console)
             self._row = self._bar.add_task(label, total=total, completed=done, note="")
             self._bar.start()
 
     def advance(self, units: int = 1, note: str = "") -> None:
-        """Say that more units are done, with a few words on how it goes."""
+        """Count more units as done, and show a few words beside them."""
         self.done += units
         if self._bar is not None:
             self._bar.update(self._row, completed=self.done, note=note)
@@ -62,7 +55,7 @@ class Progress:
             print(text, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -71,6 +64,23 @@ class Progress:
         left = (now - self._began) / max(1, self.done - self._start) * (self.total - self.done)
         line = f"{self.label}: {self.unit} {self.done} of {self.total}, {format_seconds(left)} left"
         return f"{line} ({note})" if note else line
+
+
+def _make_bar(console: "Console") -> "ProgressBar":
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as ProgressBar
+
+    return ProgressBar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+        TextColumn("{task.fields[note]}", style="dim"),
+        console=console,
+        transient=True,
+    )
 
 
 @contextmanager
@@ -85,7 +95,7 @@ def progress(label: str | None, total: int, unit: str) -> Iterator[Progress | No
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a duration the way people say it: `45 s`, `3 min 5 s`, `2 h 5 min`."""
+    """Write a duration in words: `45 s`, `3 min 5 s`, `2 h 5 min`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

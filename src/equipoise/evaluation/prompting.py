@@ -10,7 +10,6 @@ import numpy.typing as npt
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from equipoise.config import RunConfig
-from equipoise.curriculum import score_examples
 from equipoise.data import ChatStyle, PromptEncoder, Table, choose_demonstrations, demonstrate, order_demonstrations
 from equipoise.errors import UsageError
 from equipoise.kinds import Task
@@ -190,6 +189,9 @@ def _with_demonstrations(
         labelled = table.splits["train"].select(table.rows(name, "train"))
         chosen = choose_demonstrations(task, table.labels(name, "train"), count, config.train.seed)
         if config.evaluation.demonstrations != "random":
+            # Only this order needs it, and curriculum loads scikit-learn.
+            from equipoise.curriculum import score_examples
+
             chosen = order_demonstrations(chosen, score_examples(table, name), config.evaluation.demonstrations)
         examples = [(one, labelled[one.row]["text"], labelled[one.row]["pair"]) for one in chosen]
         context = longest_input(asker.backbone)

@@ -6,12 +6,11 @@ from typing import Any
 
 import rich.table
 import yaml
-from rich import box
 from rich.text import Text as RichText
 
 from equipoise.progress import format_seconds
+from equipoise.terminal import make_results_table
 
-from .compare_figures import plot_losses, plot_metrics, plot_trajectories
 from .compare_tables import (
     Text,
     against_columns,
@@ -33,6 +32,9 @@ def write_comparison(folder: str | Path, results: Mapping[str, Any]) -> Path:
     Returns:
         The path of the page.
     """
+    # matplotlib is imported when a page is written, not with every table.
+    from .compare_figures import plot_losses, plot_metrics, plot_trajectories
+
     tasks, rows = results["tasks"], results["rows"]
     return write_page(
         folder,
@@ -61,14 +63,9 @@ def comparison_table(results: Mapping[str, Any]) -> rich.table.Table:
     tasks, rows = results["tasks"], results["rows"]
     seeds = f"{results['seeds']} seed{'s' if results['seeds'] > 1 else ''}"
     half = "; under it half the 95 % interval" if results["seeds"] > 1 else ""
-    table = rich.table.Table(
-        title=f"Results on test: means over {seeds}{half}",
-        title_justify="left",
-        title_style="bold",
-        caption="Δm: mean relative gain over single-task; * differs from single-task (p < 0.05 after Holm); bold: best",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+    table = make_results_table(
+        f"Results on test: means over {seeds}{half}",
+        "Δm: mean relative gain over single-task; * differs from single-task (p < 0.05 after Holm); bold: best",
     )
     table.add_column("row", overflow="fold", min_width=min(30, max(len(row["name"]) for row in rows)))
     columns = overview_columns(results)[:4] + [

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from equipoise.evaluation import Record
 from equipoise.kinds import Task
+from equipoise.terminal import make_results_table
 
 from .tables import Cell, arrange, main_split
 
 
 def results_table(records: Sequence[Record], tasks: Mapping[str, Task], split: str | None = None) -> Table:
-    """Return the run against its baselines, every metric of every task on all rows.
+    """Return the table of a run and its baselines: every metric of every task, on all rows.
 
     Args:
         records: records of any models, splits and subsets.
@@ -22,14 +22,9 @@ def results_table(records: Sequence[Record], tasks: Mapping[str, Task], split: s
     """
     split = split or main_split(records)
     arranged = arrange(records, tasks, split=split)
-    table = Table(
-        title=f"Results on {split}, with 95 % intervals",
-        title_justify="left",
-        title_style="bold",
-        caption="↓ lower is better; bold: the best value, and each task's primary metric",
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+    table = make_results_table(
+        f"Results on {split}, with 95 % intervals",
+        "↓ lower is better; bold: the best value, and each task's primary metric",
     )
     table.add_column("task and metric", no_wrap=True)
     table.add_column("rows", justify="right")

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import rich.table
-from rich import box
 from rich.text import Text
 
-from .difficulty_figures import COLUMNS, plot_correlations, plot_maps, plot_pvi
+from equipoise.terminal import make_results_table
+
 from .pages import write_page
 from .tables import write_number
 
@@ -33,6 +33,14 @@ _WRITTEN: dict[str, tuple[str, Callable[[float], str]]] = {
     "suspected": ("sus-pected", lambda value: f"{100 * value:.1f} %"),
 }
 """The columns of the tables: heads, and how values are written."""
+MEASURES = {
+    "metadata": "meta data",
+    "pvi": "PVI",
+    "confidence": "confidence",
+    "variability": "variability",
+    "forgetting": "forgetting",
+}
+"""The measures of difficulty, and what pages call them."""
 
 
 def write_difficulty(folder: str | Path, results: Mapping[str, Any]) -> Path:
@@ -45,6 +53,9 @@ def write_difficulty(folder: str | Path, results: Mapping[str, Any]) -> Path:
     Returns:
         The path of the page.
     """
+    # matplotlib is imported when a page is written, not with every table.
+    from .difficulty_figures import plot_correlations, plot_maps, plot_pvi
+
     tasks = results["tasks"]
     return write_page(
         folder,
@@ -52,7 +63,7 @@ def write_difficulty(folder: str | Path, results: Mapping[str, Any]) -> Path:
         results=results,
         heads=[head.replace("-", "\u00ad") for head, _ in _WRITTEN.values()],
         rows={name: _cells(task) for name, task in tasks.items()},
-        order={COLUMNS.get(by, by): names for by, names in results["order"].items()},
+        order={MEASURES.get(by, by): names for by, names in results["order"].items()},
         maps=plot_maps(tasks),
         histograms=plot_pvi(tasks),
         correlations=plot_correlations(tasks),
@@ -61,7 +72,7 @@ def write_difficulty(folder: str | Path, results: Mapping[str, Any]) -> Path:
 
 def difficulty_table(results: Mapping[str, Any]) -> rich.table.Table:
     """Return each task's figures, for the terminal."""
-    table = _table("Difficulty of the training examples", "suspected: PVI below zero, and never learnt")
+    table = make_results_table("Difficulty of the training examples", "suspected: PVI below zero, and never learnt")
     table.add_column("task", overflow="fold")
     for head, _ in _WRITTEN.values():
         table.add_column(head.replace(" ", "\n").replace("-", "-\n"), justify="right")
@@ -72,13 +83,13 @@ def difficulty_table(results: Mapping[str, Any]) -> rich.table.Table:
 
 def correlations_table(results: Mapping[str, Any]) -> rich.table.Table:
     """Return Spearman's ρ between the measures of each task, for the terminal."""
-    pairs = [(one, other) for i, one in enumerate(COLUMNS) for other in list(COLUMNS)[i + 1 :]]
-    table = _table(
+    pairs = [(one, other) for i, one in enumerate(MEASURES) for other in list(MEASURES)[i + 1 :]]
+    table = make_results_table(
         "How far the measures agree", "Spearman's ρ over the examples of a task, as difficulty: more is harder"
     )
     table.add_column("task", overflow="fold")
     for one, other in pairs:
-        table.add_column(f"{COLUMNS[one]}\n{COLUMNS[other]}", justify="right")
+        table.add_column(f"{MEASURES[one]}\n{MEASURES[other]}", justify="right")
     for name, task in results["tasks"].items():
         names, values = task["correlations"]["names"], task["correlations"]["values"]
         cells = []
@@ -88,18 +99,6 @@ def correlations_table(results: Mapping[str, Any]) -> rich.table.Table:
             cells.append("–" if value is None else write_number(value, 2))
         table.add_row(Text(name), *cells)
     return table
-
-
-def _table(title: str, caption: str) -> rich.table.Table:
-    return rich.table.Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        caption=caption,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
 
 
 def _cells(task: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from .difficulty import MEASURES
 from .figures import STYLE, WIDTH, short
 from .svg import INK, SERIES, to_svg
 from .tables import write_number
@@ -22,13 +23,6 @@ _POINTS = 300
 _BARS = 30
 _STRONGEST = 0.5
 """Opacity of a correlation of one: text stays readable on it, on the light page and on the dark one."""
-COLUMNS = {
-    "metadata": "meta data",
-    "pvi": "PVI",
-    "confidence": "confidence",
-    "variability": "variability",
-    "forgetting": "forgetting",
-}
 
 
 def plot_maps(tasks: Mapping[str, Any]) -> Markup | None:
@@ -104,7 +98,7 @@ def plot_correlations(tasks: Mapping[str, Any]) -> Markup | None:
                     axes.add_patch(Rectangle((x + 0.04, y + 0.04), 0.92, 0.92, **patch))
                     text = "–" if value is None else write_number(value, 2)
                     axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=10.5, color=INK)
-            labels = [COLUMNS[name] for name in names]
+            labels = [MEASURES[name] for name in names]
             axes.set_xticks(np.arange(len(names)) + 0.5, labels, rotation=35, ha="right", fontsize=10.5)
             axes.set_yticks(np.arange(len(names)) + 0.5, labels, fontsize=10.5)
             axes.tick_params(length=0)

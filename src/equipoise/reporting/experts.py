@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import rich.table
-from rich import box
 from rich.text import Text
 
 from equipoise.kinds import get_metric
 from equipoise.progress import format_seconds
+from equipoise.terminal import make_results_table
 
-from .experts_figures import PROBE, plot_experts
 from .pages import write_page
-from .tables import digits_for, write_number
+from .tables import PROBE, digits_for, write_number
 
 
 class Cell(NamedTuple):
@@ -34,6 +33,9 @@ def write_experts(folder: str | Path, results: Mapping[str, Any]) -> Path:
     Returns:
         The path of the page.
     """
+    # matplotlib is imported when a page is written, not with every table.
+    from .experts_figures import plot_experts
+
     return write_page(
         folder,
         "experts",
@@ -50,14 +52,9 @@ def write_experts(folder: str | Path, results: Mapping[str, Any]) -> Path:
 def experts_table(results: Mapping[str, Any]) -> rich.table.Table:
     """Return the base and the experts with each task's primary metric on test, for the terminal."""
     caption = "bold: the expert's own task; run score: mean of max(0, metric)"
-    table = rich.table.Table(
-        title="Experts × tasks on test, with 95 % intervals",
-        title_justify="left",
-        title_style="bold",
-        caption=caption + (f"; {PROBE} linear probe on frozen features" if _has_probes(results) else ""),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+    table = make_results_table(
+        "Experts × tasks on test, with 95 % intervals",
+        caption + (f"; {PROBE} linear probe on frozen features" if _has_probes(results) else ""),
     )
     table.add_column("expert", overflow="fold", min_width=min(20, max(len(row["name"]) for row in results["rows"])))
     for name, label in _labels(results).items():

@@ -8,9 +8,7 @@ from markupsafe import Markup
 from equipoise.kinds import get_metric
 
 from .heat_map import Line, plot_heat_map
-
-PROBE = "°"
-"""What stands behind the value of a linear probe."""
+from .tables import PROBE
 
 
 def plot_experts(results: Mapping[str, Any]) -> Markup:

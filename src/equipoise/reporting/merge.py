@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import rich.table
-from rich import box
 from rich.text import Text as RichText
 
 from equipoise.progress import format_seconds
+from equipoise.terminal import make_results_table
 
 from .compare_tables import Text
-from .merge_figures import plot_coefficients, plot_experts_and_evolved, plot_finalists, plot_fitness, plot_front
 from .merge_tables import (
     BETTER,
     WORSE,
@@ -41,6 +40,9 @@ def write_merge(folder: str | Path, results: Mapping[str, Any]) -> Path:
     Returns:
         The path of the page.
     """
+    # matplotlib is imported when a page is written, not with every table.
+    from .merge_figures import plot_coefficients, plot_experts_and_evolved, plot_finalists, plot_fitness, plot_front
+
     searches = results["searches"]
     found = list(enumerate(searches.items()))
     return write_page(
@@ -70,15 +72,10 @@ def write_merge(folder: str | Path, results: Mapping[str, Any]) -> Path:
 def merge_table(results: Mapping[str, Any]) -> rich.table.Table:
     """Return each row's primary metric on test, its run score and what it keeps, for the terminal."""
     marks = f"; {BETTER} {WORSE} better, worse than {best_name(results)} (p < 0.05 after Holm)"
-    table = rich.table.Table(
-        title="Rows × tasks on test, with half the 95 % interval",
-        title_justify="left",
-        title_style="bold",
-        caption="bold: best; run score: mean of max(0, metric); kept: % of the experts’ own metrics, mean"
+    table = make_results_table(
+        "Rows × tasks on test, with half the 95 % interval",
+        "bold: best; run score: mean of max(0, metric); kept: % of the experts’ own metrics, mean"
         + (marks if find_marks(results) else ""),
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
     )
     table.add_column("row", overflow="fold", min_width=_NAME)
     for name, label in task_columns(results).items():

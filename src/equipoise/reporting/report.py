@@ -7,9 +7,7 @@ from typing import Any
 from equipoise.kinds import Task, get_metric
 from equipoise.progress import format_seconds
 
-from .compare_figures import plot_metrics
 from .compare_tables import against_columns
-from .figures import plot_dev, plot_difficulty, plot_losses, plot_weights
 from .folder import RunFolder
 from .pages import thousands, write_page
 from .tables import arrange, main_split, subset_columns
@@ -33,6 +31,10 @@ def write_report(run_dir: str | Path) -> Path:
         UsageError: there is no readable `config.yaml`.
         EquipoiseError: a JSON file is damaged.
     """
+    # matplotlib is imported when a page is written, not with every table.
+    from .compare_figures import plot_metrics
+    from .figures import plot_dev, plot_difficulty, plot_losses, plot_weights
+
     run = RunFolder.read(Path(run_dir))
     tasks = run.tasks
     split = main_split(run.records)

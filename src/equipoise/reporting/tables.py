@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from equipoise.evaluation import Record
 from equipoise.kinds import Task, get_metric
 
+PROBE = "°"
+"""The mark of a value that a linear probe reached."""
 _MODELS = {"run": "this run", "vader": "VADER", "zero_shot": "zero-shot", "few_shot": "few-shot"}
 _FIRST = ("run", "single-task")
 

