@@ -17,7 +17,6 @@ from .aligned_mtl import AlignedMTL
 from .alignment import alignment_penalty
 from .base import Balancer
 from .cagrad import CAGrad
-from .checks import NonFiniteLoss
 from .dao import DynamicAdaptiveLoss
 from .db_mtl import DualBalancing
 from .dualproj import DualProj
@@ -32,6 +31,7 @@ from .gradnorm import GradNorm
 from .gradvac import GradVac
 from .imtl_g import ImpartialGradients
 from .imtl_l import ImpartialLosses
+from .input_checks import NonFiniteLoss
 from .mgda import MGDA
 from .modo import MoDo
 from .nash_mtl import NashMTL

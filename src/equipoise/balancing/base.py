@@ -7,12 +7,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from equipoise.checks import checked_number
+
 from .alignment import alignment_penalty
 from .batch_losses import BatchLosses, add_up, gather_losses
-from .checks import check_entry, check_finite, check_names, check_products, checked_clip, checked_number
 from .clipping import bounded
 from .collectives import sum_over_ranks, world_size
 from .flat_state import FlatState
+from .input_checks import check_entry, check_finite, check_names, check_products, checked_clip
 from .step_memory import StepMemory
 from .task_gradients import Needs, TaskGradients
 

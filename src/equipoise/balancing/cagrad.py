@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from equipoise.checks import checked_number
+
 from .base import DEFAULT_CLIP
-from .checks import checked_number
 from .torchjd_balancers import TorchJDWeighting
 
 _CANCELLED = 1e-6

@@ -5,11 +5,12 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.checks import checked_number
 from equipoise.errors import did_you_mean
 
 from .base import DEFAULT_CLIP, Balancer, Rescaling
-from .checks import check_names, checked_number
 from .example_weights import OTHER_KINDS, WEIGHTED_KINDS, LabelStats, example_weight_table
+from .input_checks import check_names
 from .remaining_loss import RemainingLoss
 from .task_gradients import Needs
 

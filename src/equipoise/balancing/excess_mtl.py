@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.checks import checked_integer, checked_number
+
 from .base import DEFAULT_CLIP
-from .checks import checked_number, checked_whole
 from .simplex import shares_within
 from .stateful import StatefulBalancer
 from .task_gradients import Needs
@@ -61,7 +62,7 @@ class ExcessMTL(StatefulBalancer):
     ) -> None:
         super().__init__(tasks, clip=clip, where=where)
         self._eta = checked_number("robust_step_size", robust_step_size, lambda value: value > 0, "a positive number")
-        self._warmup = checked_whole("n_warmup_steps", n_warmup_steps, 0)
+        self._warmup = checked_integer("n_warmup_steps", n_warmup_steps, 0)
         count = len(self.tasks)
         self._state = {
             "asked": torch.zeros((), dtype=torch.int64),

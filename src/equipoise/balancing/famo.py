@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.checks import checked_number
 from equipoise.errors import TrainingError
 
 from .base import DEFAULT_CLIP
-from .checks import checked_number, checked_numbers
+from .input_checks import checked_numbers
 from .stateful import StatefulBalancer
 
 _EPSILON = 1e-8

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.checks import checked_integer, checked_number
+
 from .base import DEFAULT_CLIP
-from .checks import checked_number, checked_whole
 from .draws import drawn_by_step
 from .gramian_balancer import GramianBalancer
 
@@ -62,7 +63,7 @@ class GradVac(GramianBalancer):
     ) -> None:
         super().__init__(tasks, clip=clip, where=where)
         self._beta = checked_number("beta", beta, lambda value: 0 <= value <= 1, "in [0, 1]")
-        self._seed = checked_whole("seed", seed, 0)
+        self._seed = checked_integer("seed", seed, 0)
         # φ̂, shape (T, T).
         self._state = {"targets": torch.zeros(len(self.tasks), len(self.tasks), dtype=torch.float64)}
 

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.checks import checked_number
+
 from .base import DEFAULT_CLIP
-from .checks import checked_number
 from .learned_numbers import LearnedNumbers
 from .torchjd_balancers import TorchJDScalarizer, derivative
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from equipoise.checks import checked_integer, checked_number
+
 from .base import DEFAULT_CLIP
-from .checks import checked_number, checked_whole
 from .torchjd_balancers import TorchJDWeighting
 
 
@@ -54,5 +55,5 @@ class MGDA(TorchJDWeighting):
         super().__init__(tasks, clip=clip, where=where)
         self._options = {
             "epsilon": checked_number("epsilon", epsilon, lambda value: value > 0, "a positive number"),
-            "max_iters": checked_whole("max_iters", max_iters, 1),
+            "max_iters": checked_integer("max_iters", max_iters, 1),
         }

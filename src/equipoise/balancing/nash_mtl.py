@@ -7,8 +7,9 @@ from importlib import import_module
 import torch
 from torch import Tensor
 
+from equipoise.checks import checked_integer
+
 from .base import DEFAULT_CLIP
-from .checks import checked_whole
 from .torchjd_balancers import TorchJDWeighting
 
 
@@ -68,8 +69,8 @@ class NashMTL(TorchJDWeighting):
         where: str = "map",
     ) -> None:
         super().__init__(tasks, clip=clip, where=where)
-        self._every = checked_whole("update_weights_every", update_weights_every, 1)
-        self._iterations = checked_whole("optim_niter", optim_niter, 1)
+        self._every = checked_integer("update_weights_every", update_weights_every, 1)
+        self._iterations = checked_integer("optim_niter", optim_niter, 1)
         self._state = {
             "weights": torch.zeros(len(self.tasks), dtype=torch.float64),
             "asked": torch.zeros((), dtype=torch.int64),

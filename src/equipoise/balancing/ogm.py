@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.checks import checked_number
+
 from .base import DEFAULT_CLIP, Balancer
-from .checks import checked_number
 from .initial_losses import InitialLosses
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from equipoise.checks import checked_integer
+
 from .base import DEFAULT_CLIP
-from .checks import checked_whole
 from .draws import drawn_by_step
 from .torchjd_balancers import TorchJDWeighting
 
@@ -55,7 +56,7 @@ class PCGrad(TorchJDWeighting):
         where: str = "map",
     ) -> None:
         super().__init__(tasks, clip=clip, where=where)
-        self._seed = checked_whole("seed", seed, 0)
+        self._seed = checked_integer("seed", seed, 0)
 
     def _solve(self, products: Tensor, rows: list[int]) -> Tensor:
         with drawn_by_step(self._seed, int(self._memory.count)):

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.checks import checked_integer
+
 from .base import DEFAULT_CLIP
-from .checks import checked_whole
 from .draws import drawn_by_step
 from .torchjd_balancers import TorchJDScalarizer, derivative
 
@@ -53,7 +54,7 @@ class RandomWeights(TorchJDScalarizer):
         clip: tuple[float, float] = DEFAULT_CLIP,
     ) -> None:
         super().__init__(tasks, clip=clip)
-        self._seed = checked_whole("seed", seed, 0)
+        self._seed = checked_integer("seed", seed, 0)
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return the softmax of normal draws."""

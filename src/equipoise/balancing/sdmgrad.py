@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.checks import checked_integer, checked_number
+
 from .base import DEFAULT_CLIP
-from .checks import checked_number, checked_whole
 from .gramian_balancer import GramianBalancer
 from .simplex import project_onto_simplex, shares_within
 from .task_gradients import Needs
@@ -69,7 +70,7 @@ class SDMGrad(GramianBalancer):
         super().__init__(tasks, clip=clip, where=where)
         self._lr = checked_number("lr", lr, lambda value: value > 0, "a positive number")
         self._momentum = checked_number("momentum", momentum, lambda value: 0 <= value < 1, "in [0, 1)")
-        self._iterations = checked_whole("n_iter", n_iter, 1)
+        self._iterations = checked_integer("n_iter", n_iter, 1)
         self._lambda = checked_number("lambda_", lambda_, lambda value: value >= 0, "at least 0")
         count = len(self.tasks)
         self._state = {"v": torch.full((count,), 1 / count, dtype=torch.float64)}

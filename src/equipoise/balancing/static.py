@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from equipoise.checks import checked_number
+
 from .base import Balancer
-from .checks import check_names, checked_number
+from .input_checks import check_names
 
 
 class StaticWeights(Balancer):

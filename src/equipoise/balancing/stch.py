@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from equipoise.checks import checked_number
+
 from .base import DEFAULT_CLIP
-from .checks import checked_number, checked_numbers
+from .input_checks import checked_numbers
 from .torchjd_balancers import TorchJDScalarizer, derivative
 
 

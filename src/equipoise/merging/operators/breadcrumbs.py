@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .averaging import weighted_sum
 from .base import Column, MergeOperator
-from .options import checked_density, checked_number
+from .options import checked_density, checked_option
 
 
 class Breadcrumbs(MergeOperator):
@@ -37,7 +37,7 @@ class Breadcrumbs(MergeOperator):
 
     def __init__(self, *, density: float = 0.15, gamma: float = 0.01) -> None:
         self.density = checked_density(self.name, density)
-        self.gamma = checked_number(self.name, "gamma", gamma, lambda value: 0 <= value < 1, "in [0, 1)")
+        self.gamma = checked_option(self.name, "gamma", gamma, lambda value: 0 <= value < 1, "in [0, 1)")
 
     def merge_tensor(self, column: Column) -> Tensor:
         """Return Σ λ_i m_i ⊙ τ_i."""

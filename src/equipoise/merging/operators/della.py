@@ -6,7 +6,7 @@ from torch import Tensor
 from .base import Column, MergeOperator
 from .draws import drop
 from .election import elected_mean
-from .options import checked_density, checked_number, checked_scale
+from .options import checked_density, checked_option, checked_scale
 
 
 class DELLA(MergeOperator):
@@ -44,7 +44,7 @@ class DELLA(MergeOperator):
 
     def __init__(self, *, density: float = 0.5, epsilon: float = 0.15, scale: float = 1.0) -> None:
         self.density = checked_density(self.name, density)
-        self.epsilon = checked_number(
+        self.epsilon = checked_option(
             self.name,
             "epsilon",
             epsilon if self.density < 1 else 0.0,

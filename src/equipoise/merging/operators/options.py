@@ -1,13 +1,13 @@
 """Checks of an operator's options."""
 
-import math
 from collections.abc import Callable, Collection
 from typing import Any
 
+from equipoise.checks import checked_number
 from equipoise.errors import UsageError, did_you_mean
 
 
-def checked_number(operator: str, option: str, value: Any, valid: Callable[[float], bool], expected: str) -> float:
+def checked_option(operator: str, option: str, value: Any, valid: Callable[[float], bool], expected: str) -> float:
     """Return an option's value as a float.
 
     Args:
@@ -20,10 +20,10 @@ def checked_number(operator: str, option: str, value: Any, valid: Callable[[floa
     Raises:
         UsageError: If it is no finite number, or out of range.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not valid(value):
-        raise UsageError(f"merge: {operator}: `{option}` must be {expected}. Found {value!r}.")
-    return float(value)
+    try:
+        return checked_number(option, value, valid, expected)
+    except ValueError as error:
+        raise UsageError(f"merge: {operator}: {error}") from None
 
 
 def checked_density(operator: str, value: Any) -> float:
@@ -32,7 +32,7 @@ def checked_density(operator: str, value: Any) -> float:
     Raises:
         UsageError: If it is something else.
     """
-    return checked_number(operator, "density", value, lambda density: 0 < density <= 1, "in (0, 1]")
+    return checked_option(operator, "density", value, lambda density: 0 < density <= 1, "in (0, 1]")
 
 
 def checked_scale(operator: str, value: Any) -> float:
@@ -41,7 +41,7 @@ def checked_scale(operator: str, value: Any) -> float:
     Raises:
         UsageError: If it is something else.
     """
-    return checked_number(operator, "scale", value, lambda scale: scale > 0, "a positive number")
+    return checked_option(operator, "scale", value, lambda scale: scale > 0, "a positive number")
 
 
 def checked_time(operator: str, value: Any) -> float:
@@ -50,7 +50,7 @@ def checked_time(operator: str, value: Any) -> float:
     Raises:
         UsageError: If it is something else.
     """
-    return checked_number(operator, "time", value, lambda time: time > 0, "a positive number")
+    return checked_option(operator, "time", value, lambda time: time > 0, "a positive number")
 
 
 def checked_choice(operator: str, option: str, value: Any, choices: Collection[str]) -> str:

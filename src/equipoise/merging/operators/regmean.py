@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .averaging import weighted_mean
 from .base import Column, MergeOperator
-from .options import checked_number
+from .options import checked_option
 from .quadratic import descent
 from .spectra import tolerance
 
@@ -40,7 +40,7 @@ class RegMean(MergeOperator):
     normalised = True
 
     def __init__(self, *, off_diagonal: float = 0.9) -> None:
-        self.off_diagonal = checked_number(
+        self.off_diagonal = checked_option(
             self.name, "off_diagonal", off_diagonal, lambda value: 0 <= value <= 1, "in [0, 1]"
         )
 

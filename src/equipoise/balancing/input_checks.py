@@ -1,4 +1,4 @@
-"""Checks of a balancer's options and inputs."""
+"""Checks of what balancers are given: options by task, and the inputs of a step."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -7,45 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.checks import checked_number
 from equipoise.errors import TrainingError, did_you_mean
 
 
 class NonFiniteLoss(TrainingError):  # noqa: N818 - it names the finding
     """A task's loss, or its gradient, is NaN or infinite."""
-
-
-def checked_number(name: str, value: Any, valid: Callable[[float], bool], expected: str) -> float:
-    """Return an option's value as a float.
-
-    Args:
-        name: the option, for the message.
-        value: what was given.
-        valid: whether a finite number is in range.
-        expected: the range in words, for the message.
-
-    Raises:
-        ValueError: If it is no finite number, or out of range.
-    """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not valid(value):
-        raise ValueError(f"`{name}` must be {expected}. Found {value!r}.")
-    return float(value)
-
-
-def checked_whole(name: str, value: Any, least: int) -> int:
-    """Return an option's value as an int.
-
-    Args:
-        name: the option, for the message.
-        value: what was given.
-        least: the smallest value.
-
-    Raises:
-        ValueError: If it is no whole number, or too small.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"`{name}` must be a whole number, at least {least}. Found {value!r}.")
-    return value
 
 
 def checked_numbers(
