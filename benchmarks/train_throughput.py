@@ -49,7 +49,7 @@ from equipoise.data import Collator, MixedLengthSampler
 from equipoise.kinds import Classification
 from equipoise.modeling import MultiTaskModel, load_backbone, quiet_transformers
 from equipoise.starter import STARTERS, fetch
-from equipoise.training import MultiTaskTrainer
+from equipoise.training import MultiTaskTrainer, TrainingBatches
 from measuring import FEW, interval, rounded, setting, synchronize, take_turns
 
 MAX_LENGTH, BATCH, RATE = 128, 32, 1e-4
@@ -138,9 +138,7 @@ class Bench:
         trainer = DrawnMultiTaskTrainer(
             model=self.model,
             balancer=make_balancer("dao", {"source": "classification"}),
-            train_rows=self.rows,
-            sampler=sampler,
-            collate=Collator(self.model.tokenizer, self.model.tasks),
+            batches=TrainingBatches(self.rows, sampler, Collator(self.model.tokenizer, self.model.tasks)),
             score_dev=lambda: {"run_score": 0.0},
             config=config,
             folder=self.folder,

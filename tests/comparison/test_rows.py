@@ -10,7 +10,7 @@ from equipoise.comparison.run_files import load_run_files
 from equipoise.comparison.tuning import best_on_dev, candidate_weights, trial_budget
 from equipoise.config import TrainConfig
 from equipoise.errors import DataError, UsageError
-from equipoise.training.single_task import load_single_tasks
+from equipoise.training.single_tasks import load_single_tasks
 
 
 def names(path_or_paths, balance):

@@ -11,8 +11,7 @@ from equipoise.config import load_config
 from equipoise.curriculum import CurriculumSampler
 from equipoise.data import load_table
 from equipoise.errors import TrainingError, UsageError
-from equipoise.training import train
-from equipoise.training import train_run as run_module
+from equipoise.training import fitting, train
 from equipoise.training.curriculum_file import make_curriculum, read_curriculum
 from outcomes import assert_same
 from pages import Page
@@ -40,12 +39,12 @@ def test_the_observed_order_is_the_planned_one(tmp_path, tiny_model, monkeypatch
         planned["sampler"] = CurriculumSampler(*arguments, **options)
         return planned["sampler"]
 
-    monkeypatch.setattr(run_module, "CurriculumSampler", keep)
+    monkeypatch.setattr(fitting, "CurriculumSampler", keep)
     path = write(tmp_path, tiny_model, schedule, by, gradient_accumulation=accumulation, evaluations=1, mixing=1.0)
     folder = train(path).folder
     config = load_config(path)
-    table, kept = load_table(config), read_curriculum(folder)
-    curriculum = make_curriculum(config, table, kept)
+    table, measured = load_table(config), read_curriculum(folder)
+    curriculum = make_curriculum(config, table, measured)
     order = []
     for epoch in range(2):
         planned["sampler"].set_epoch(epoch)
@@ -59,13 +58,13 @@ def test_the_observed_order_is_the_planned_one(tmp_path, tiny_model, monkeypatch
         stage = curriculum.stage(number)
         values, learnt = [], set()
         for name in stage.tasks:
-            own = np.array(kept["difficulty"][name])
+            own = np.array(measured.difficulty[name])
             for row in drawn:
                 if row in places[name]:
                     learnt.add(name)
                     value = own[places[name][row]]
                     rank = ((own < value).sum() + (own <= value).sum()) / 2 / len(own)
-                    values.append((kept["order"].index(name) + 0.5) / 3 if curriculum.staged else rank)
+                    values.append((measured.order.index(name) + 0.5) / 3 if curriculum.staged else rank)
         assert line["losses"].keys() == learnt
         assert line["curriculum"]["difficulty"] == pytest.approx(np.mean(values))
         if curriculum.staged:
@@ -104,7 +103,7 @@ def test_a_damaged_file_of_difficulty_is_named(tmp_path, tiny_model):
     path = write(tmp_path, tiny_model, "competence")
     assert strike(path, 14, signal.SIGKILL).exit_code == -signal.SIGKILL
     (tmp_path / "run" / "curriculum.json").write_text("{")
-    with pytest.raises(TrainingError, match=r"curriculum.json: cannot be read .*; start anew with --overwrite"):
+    with pytest.raises(TrainingError, match=r"curriculum.json: cannot be read .*; start from scratch with --overwrite"):
         train(path, resume=True)
 
 
@@ -115,9 +114,9 @@ def test_texts_to_write_are_ordered_by_meta_data(tmp_path, tiny_llm):
     folder = train(write_data(tmp_path, data)).folder
     (note,) = [note for note in json.loads((folder / "data.json").read_text())["notes"] if "meta data only" in note]
     assert note.startswith("Task 'title' is measured by meta data only")
-    kept = read_curriculum(folder)
-    assert all(0 <= value <= 1 for value in kept["difficulty"]["title"])
-    assert min(kept["difficulty"]["tone"]) < 0
+    measured = read_curriculum(folder)
+    assert all(0 <= value <= 1 for value in measured.difficulty["title"])
+    assert min(measured.difficulty["tone"]) < 0
     assert all(0 < line["curriculum"]["difficulty"] < 1 for line in steps_of(folder))
 
 

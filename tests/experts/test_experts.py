@@ -18,7 +18,7 @@ from equipoise.evaluation import predict_prompted, score_predictions
 from equipoise.experts import plan_cells, run_experts, train_experts
 from equipoise.experts.experts_folder import ExpertsFolder
 from equipoise.training import read_run, run_prompted, train
-from equipoise.training.single_task import plan_single_tasks
+from equipoise.training.single_tasks import plan_single_tasks
 from strike import strike
 
 MODULES = ("towards", "words", "intensity")

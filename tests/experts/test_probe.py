@@ -15,7 +15,7 @@ from equipoise.experts import choose_probe
 from equipoise.experts.experts_folder import ExpertsFolder
 from equipoise.kinds import PENALTIES, Classification, Multilabel, Regression, make_analysis
 from equipoise.modeling import encode_texts
-from equipoise.training.single_task import load_single_tasks
+from equipoise.training.single_tasks import load_single_tasks
 from prompted import TEXTS, make_model, make_tasks
 
 RNG = np.random.default_rng(0)

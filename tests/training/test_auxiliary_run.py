@@ -10,8 +10,7 @@ from corpus import run_data, write_corpus
 from equipoise.config import load_config, make_config
 from equipoise.data import load_table
 from equipoise.evaluation import run_score, score_predictions
-from equipoise.training import train
-from equipoise.training import train_run as run_module
+from equipoise.training import prepared_run, train
 
 SCORED = {"intensity", "polarity"}
 AUXILIARY = {"stratum", "towards"}
@@ -35,10 +34,12 @@ def finished(tmp_path_factory, tiny_model, inferred):
         **{"source": "reviews", "kind": "classification", "label": "score", "auxiliary": True},
         "from_score": {"classes": ["low", "high"]},
     }
-    predict = run_module.predict_split
+    predict = prepared_run.predict_split
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            run_module, "predict_split", lambda *args, **options: inferred.append(args[3]) or predict(*args, **options)
+            prepared_run,
+            "predict_split",
+            lambda *args, **options: inferred.append(args[3]) or predict(*args, **options),
         )
         return train(make_config(data))
 

@@ -16,7 +16,7 @@ from equipoise.balancing.feature_gradients import feature_gradients, map_gramian
 from equipoise.config import load_config, make_config
 from equipoise.data import Collator, MixedLengthSampler, load_table
 from equipoise.errors import DataError, ModelError, UsageError
-from equipoise.training import MultiTaskTrainer, train
+from equipoise.training import MultiTaskTrainer, TrainingBatches, train
 from equipoise.training.building import build_model, encode_table
 from processes import in_two_processes, train_without_dropout
 from prompted import TEXTS, encode, make_batch, make_model, make_tasks, run_batch
@@ -133,9 +133,11 @@ def make_trainer(tmp_path, tiny_llm):
         return MultiTaskTrainer(
             model=model,
             balancer=make_balancer("equal", {name: task.kind for name, task in table.tasks.items()}),
-            train_rows=rows["train"],
-            sampler=MixedLengthSampler(rows["train"]["length"], rows["train"]["source"], settings.batch_size),
-            collate=Collator(model.tokenizer, table.tasks),
+            batches=TrainingBatches(
+                rows["train"],
+                MixedLengthSampler(rows["train"]["length"], rows["train"]["source"], settings.batch_size),
+                Collator(model.tokenizer, table.tasks),
+            ),
             score_dev=lambda: {"run_score": 0.0},
             config=settings,
             folder=tmp_path / "run",

@@ -10,8 +10,7 @@ from equipoise.config import dump_config, load_config, make_config
 from equipoise.errors import OutputError, TrainingError, UsageError
 from equipoise.kinds.classification.objective import ClassificationObjective
 from equipoise.training import precision as precisions
-from equipoise.training import train
-from equipoise.training import train_run as run_module
+from equipoise.training import preparing, train
 from equipoise.training.run_folder import HEADER
 
 
@@ -177,7 +176,7 @@ def test_a_loss_that_is_no_number_stops_with_the_task_and_keeps_the_checkpoint(t
         # Two classification tasks: the second call of a step is 'towards'.
         return values * float("nan") if len(calls) > 24 and len(calls) % 2 == 0 else values
 
-    monkeypatch.setattr("equipoise.training.train_run.try_step", lambda *args: None)
+    monkeypatch.setattr("equipoise.training.preparing.try_step", lambda *args: None)
     monkeypatch.setattr(ClassificationObjective, "loss", broken)
     with pytest.raises(NonFiniteLoss, match="'towards'"):
         train(tmp_path / "run.yaml")
@@ -199,7 +198,7 @@ def test_a_gradient_that_is_no_number_stops_before_its_checkpoint(tmp_path, tiny
                 values.register_hook(lambda gradient: gradient * float("inf"))
         return values
 
-    monkeypatch.setattr("equipoise.training.train_run.try_step", lambda *args: None)
+    monkeypatch.setattr("equipoise.training.preparing.try_step", lambda *args: None)
     monkeypatch.setattr(ClassificationObjective, "loss", broken)
     with pytest.raises(
         NonFiniteLoss, match="The gradient of step 22 is not finite, beginning with the loss of 'towards'"
@@ -241,7 +240,7 @@ def test_other_balancers_train_too(tmp_path, tiny_model, balance):
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_run_that_ended_while_another_was_loading_is_kept(tmp_path, tiny_model, monkeypatch, resume):
     run_file = write_run(tmp_path, tiny_model, max_steps=2, evaluations=1)
-    build_model, ended = run_module.build_model, []
+    build_model, ended = preparing.build_model, []
 
     def load_late(*arguments):
         if not ended:
@@ -250,7 +249,7 @@ def test_a_run_that_ended_while_another_was_loading_is_kept(tmp_path, tiny_model
             ended.append((tmp_path / "run" / "report.html").stat().st_mtime_ns)
         return build_model(*arguments)
 
-    monkeypatch.setattr(run_module, "build_model", load_late)
+    monkeypatch.setattr(preparing, "build_model", load_late)
     if resume:
         train(run_file, resume=True)
     else:

@@ -16,10 +16,9 @@ from equipoise.data import MixedLengthSampler, load_table
 from equipoise.errors import UsageError
 from equipoise.evaluation import item_losses, run_score
 from equipoise.evaluation.statistics import sign_flip_test
-from equipoise.training import train
-from equipoise.training import train_run as run_module
+from equipoise.training import preparing, single_tasks, train, train_run
 from equipoise.training.budget import count_passes
-from equipoise.training.single_task import plan_single_tasks, single_task
+from equipoise.training.single_tasks import plan_single_tasks, single_task
 from pages import Page
 from processes import in_two_processes
 
@@ -47,6 +46,31 @@ def read(folder, name):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, tiny_model):
     return train(write_data(tmp_path_factory.mktemp("single"), tiny_model), single_task=True)
+
+
+def count_tables(monkeypatch):
+    """The run files whose tables are read from here on."""
+    read_for = []
+
+    def count(config, **options):
+        read_for.append(tuple(config.tasks))
+        return load_table(config, **options)
+
+    for module in (preparing, single_tasks, train_run):
+        monkeypatch.setattr(module, "load_table", count)
+    return read_for
+
+
+def test_each_table_is_read_once_and_the_results_are_those_of_runs_alone(finished, tmp_path, tiny_model, monkeypatch):
+    read_for = count_tables(monkeypatch)
+    again = train(write_data(tmp_path, tiny_model), single_task=True)
+    assert len(read_for) == len(set(read_for)) == 1 + len(SCORED)
+    assert again.records == finished.records
+    monkeypatch.undo()
+    for task in SCORED:
+        alone = load_config(finished.folder / "single-task" / task / "config.yaml")
+        separate = train(alone.model_copy(update={"output": tmp_path / task}))
+        assert separate.records == read(finished.folder / "single-task" / task, "metrics.json")
 
 
 def test_the_base_model_is_not_asked_again_beside_every_task(tmp_path, tiny_model):
@@ -139,15 +163,15 @@ def test_resuming_repeats_nothing_and_needs_no_flag(finished):
 
 def test_a_stopped_call_goes_on_where_it_was(finished, tmp_path, tiny_model, monkeypatch):
     config = write_data(tmp_path, tiny_model)
-    whole, alone = run_module._finish, []
+    whole, alone = train_run.finish, []
 
-    def finish(config, *rest):
-        alone.append(config.output.name)
+    def finish(run, *rest):
+        alone.append(run.config.output.name)
         if len(alone) == 3:
             raise KeyboardInterrupt
-        whole(config, *rest)
+        whole(run, *rest)
 
-    monkeypatch.setattr(run_module, "_finish", finish)
+    monkeypatch.setattr(train_run, "finish", finish)
     with pytest.raises(KeyboardInterrupt):
         train(config, single_task=True)
     again = train(config, resume=True, single_task=True)

@@ -6,7 +6,7 @@ from equipoise.balancing import make_balancer
 from equipoise.config import make_config
 from equipoise.data import Collator, MixedLengthSampler, load_table, tokenize
 from equipoise.modeling import MultiTaskModel, load_backbone
-from equipoise.training import MultiTaskTrainer
+from equipoise.training import MultiTaskTrainer, TrainingBatches
 
 
 @pytest.fixture
@@ -23,9 +23,11 @@ def make_trainer(tmp_path, tiny_model):
         return MultiTaskTrainer(
             model=model,
             balancer=make_balancer(balance, kinds),
-            train_rows=rows,
-            sampler=MixedLengthSampler(rows["length"], rows["source"], settings.batch_size),
-            collate=Collator(model.tokenizer, table.tasks),
+            batches=TrainingBatches(
+                rows,
+                MixedLengthSampler(rows["length"], rows["source"], settings.batch_size),
+                Collator(model.tokenizer, table.tasks),
+            ),
             score_dev=lambda: {"run_score": 0.0},
             config=settings,
             folder=tmp_path / "run",

@@ -12,8 +12,7 @@ from corpus import asked_data, run_data
 from equipoise.config import make_config
 from equipoise.data import load_table
 from equipoise.modeling import MultiTaskModel
-from equipoise.training import check, train
-from equipoise.training.building import build_model, encode_table
+from equipoise.training import PreparedRun, build_model, check, encode_table, train
 from equipoise.training.trial import try_step
 
 
@@ -29,16 +28,17 @@ def run(request, tmp_path, tiny_model, tiny_llm):
 def load(run):
     table = load_table(run)
     model = build_model(run, table)
-    return table, model, encode_table(table, model)[0]
+    return PreparedRun(run, table, model, encode_table(table, model)[0])
 
 
 def test_it_leaves_no_trace(run):
-    table, model, rows = load(run)
+    prepared = load(run)
+    table, model = prepared.table, prepared.model
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
     for training in (True, False):
         model.train(training)
-        try_step(run, table, rows, model)
+        try_step(prepared)
         assert model.training == training
     assert torch.equal(torch.get_rng_state(), states[0])
     assert random.getstate() == states[1]
@@ -57,14 +57,14 @@ def test_training_ends_with_the_same_bits(run, monkeypatch, tmp_path):
         return {name: tensor for file in files for name, tensor in load_file(file).items()}, scores
 
     tried, scores = outcome()
-    monkeypatch.setattr("equipoise.training.train_run.try_step", lambda *args: None)
+    monkeypatch.setattr("equipoise.training.preparing.try_step", lambda *args: None)
     untried, expected = outcome()
     assert scores == expected
     assert all(torch.equal(tensor, untried[name]) for name, tensor in tried.items())
 
 
 def test_two_rows_at_a_time_the_longest_and_the_highest_tokens(run, monkeypatch):
-    table, model, rows = load(run)
+    prepared = load(run)
     seen, forward = [], MultiTaskModel.forward
 
     def watch(self, inputs, *args):
@@ -72,15 +72,15 @@ def test_two_rows_at_a_time_the_longest_and_the_highest_tokens(run, monkeypatch)
         return forward(self, inputs, *args)
 
     monkeypatch.setattr(MultiTaskModel, "forward", watch)
-    try_step(run, table, rows, model)
+    try_step(prepared)
     assert all(len(ids) <= 2 for ids in seen)
-    tokens = rows["train"]["input_ids"][:]
+    tokens = prepared.rows["train"]["input_ids"][:]
     assert max(ids.shape[1] for ids in seen) >= max(map(len, tokens))
     assert max(int(ids.max()) for ids in seen) >= max(map(max, tokens))
 
 
 def test_a_check_tries_too(run, monkeypatch):
     tried = []
-    monkeypatch.setattr("equipoise.training.checking.try_step", lambda *args: tried.append(args))
+    monkeypatch.setattr("equipoise.training.preparing.try_step", lambda *args: tried.append(args))
     check(run)
     assert len(tried) == 1

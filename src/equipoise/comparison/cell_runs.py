@@ -1,6 +1,5 @@
 """Training the cells of a plan, some at a time, until none is left."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from equipoise.errors import TrainingError
 from equipoise.evaluation import run_score
 from equipoise.progress import Progress, format_seconds
 from equipoise.temporaries import remove_folder
-from equipoise.training import read_run
+from equipoise.training import read_run, read_summary
 from equipoise.workspace import CONTINUE, Journal
 
 from .plan import Cell, Plan
@@ -121,7 +120,7 @@ def _record(plan: Plan, ended: RunningCell, keep_models: bool) -> dict[str, Any]
         for line in read_run(folder).records
         if line["model"] == "run" and line["subset"] == "all" and line["task"] in cell.tasks
     ]
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary = read_summary(folder)
     # Not every task can be asked about.
     there = {line["task"] for line in metrics}
     tasks = {name: task for name, task in plan.rows[0].run.table.scored.items() if name in there}
@@ -134,7 +133,11 @@ def _record(plan: Plan, ended: RunningCell, keep_models: bool) -> dict[str, Any]
         "run_score": {
             split: run_score([line for line in metrics if line["split"] == split], tasks) for split in ("dev", "test")
         },
-        **{key: summary[key] for key in ("seconds", "seconds_per_step", "peak_memory_mb", "steps", "best_step")},
+        "seconds": summary["seconds"],
+        "seconds_per_step": summary["seconds_per_step"],
+        "peak_memory_mb": summary["peak_memory_mb"],
+        "steps": summary["steps"],
+        "best_step": summary["best_step"],
         "versions": summary["versions"],
     }
 

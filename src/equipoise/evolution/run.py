@@ -83,7 +83,7 @@ def evolve(run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, o
     with explain_stop():
         plans = ensure_experts(config)
         if config.merge.joint:
-            train_one(config, True, False)
+            train_one(config, resume=True)
         run = _Run(config, table, folder, stages, plans)
         run.open(overwrite)
         results = run.finish()

@@ -1,12 +1,11 @@
 """The table expert × task as data."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from equipoise.config import RunConfig
 from equipoise.evaluation import Record, run_score
-from equipoise.training import SingleTask, read_run
+from equipoise.training import SingleTask, read_run, read_summary
 
 from .scoring import BASE
 
@@ -68,7 +67,7 @@ def gather_results(
 def _describe(plan: SingleTask, config: RunConfig) -> dict[str, Any]:
     task, folder = plan.table.tasks[plan.task], plan.config.output
     read_run(folder)  # a damaged run says so
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary = read_summary(folder)
     return {
         "kind": task.summary,
         "format": task.format,
@@ -76,7 +75,10 @@ def _describe(plan: SingleTask, config: RunConfig) -> dict[str, Any]:
         "group": config.tasks[plan.task].group,
         "rows": {split: len(dataset) for split, dataset in plan.table.splits.items()},
         "passes": plan.passes,
-        **{key: summary[key] for key in ("steps", "best_step", "seconds", "parameters")},
+        "steps": summary["steps"],
+        "best_step": summary["best_step"],
+        "seconds": summary["seconds"],
+        "parameters": summary["parameters"],
     }
 
 

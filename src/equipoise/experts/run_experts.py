@@ -12,12 +12,12 @@ from equipoise.progress import Progress, format_seconds
 from equipoise.reporting import write_experts
 from equipoise.training import (
     EXPERTS,
-    ProgressSlot,
     SingleTask,
     build_model,
     check_settings,
     is_finished,
     plan_single_tasks,
+    progress_slots,
     train_one,
 )
 from equipoise.workspace import describe_inputs, explain_stop, inputs_of
@@ -117,13 +117,12 @@ def _plan(config: RunConfig, folder: ExpertsFolder, overwrite: bool) -> tuple[li
 
 def _train(plans: Sequence[SingleTask]) -> set[str]:
     """Train what is not finished, and return the tasks of those trained now."""
-    steps = [plan.steps for plan in plans]
+    labels = [f"Training expert {number} of {len(plans)} ({plan.task})" for number, plan in enumerate(plans, start=1)]
     trained = set()
-    for number, plan in enumerate(plans):
+    for plan, slot in zip(plans, progress_slots(labels, [plan.steps for plan in plans]), strict=True):
         if not is_finished(plan.config.output):
             trained.add(plan.task)
-        label = f"Training expert {number + 1} of {len(plans)} ({plan.task})"
-        train_one(plan.config, True, False, ProgressSlot(label, sum(steps[:number]), sum(steps)))
+        train_one(plan.config, resume=True, table=plan.table, progress=slot)
     return trained
 
 

@@ -2,10 +2,12 @@
 
 from .budget import count_steps
 from .building import build_model, encode_table
-from .callbacks import ProgressSlot
+from .callbacks import ProgressSlot, progress_slots
 from .checking import check
 from .mixin import BalancedTrainerMixin, TaskLosses
 from .precision import compute_type, computing_in
+from .prepared_run import PreparedRun
+from .preparing import check_settings, prepare_run
 from .processes import is_first
 from .prompted_run import run_prompted
 from .run_folder import (
@@ -22,9 +24,10 @@ from .run_folder import (
     strangers_among_runs,
     write_predictions,
 )
-from .single_task import SingleTask, load_single_tasks, plan_single_tasks, single_task
-from .train_run import check_settings, train, train_one
-from .trainer import MultiTaskTrainer
+from .single_tasks import SingleTask, load_single_tasks, plan_single_tasks, single_task
+from .summary import Summary, read_summary
+from .train_run import train, train_one
+from .trainer import MultiTaskTrainer, TrainingBatches
 
 __all__ = [
     "DIFFICULTY",
@@ -33,10 +36,13 @@ __all__ = [
     "RUN_FREE",
     "BalancedTrainerMixin",
     "MultiTaskTrainer",
+    "PreparedRun",
     "ProgressSlot",
     "Run",
     "SingleTask",
+    "Summary",
     "TaskLosses",
+    "TrainingBatches",
     "build_model",
     "check",
     "check_settings",
@@ -49,8 +55,11 @@ __all__ = [
     "is_run",
     "load_single_tasks",
     "plan_single_tasks",
+    "prepare_run",
+    "progress_slots",
     "read_predictions",
     "read_run",
+    "read_summary",
     "run_prompted",
     "run_strangers",
     "single_task",

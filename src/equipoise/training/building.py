@@ -1,7 +1,6 @@
 """From the run file and the table to the model and its rows."""
 
-from typing import Any
-
+from datasets import Dataset
 from transformers import set_seed
 
 from equipoise.config import RunConfig
@@ -48,7 +47,7 @@ def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
     )
 
 
-def encode_table(table: Table, model: MultiTaskModel) -> tuple[dict[str, Any], list[str]]:
+def encode_table(table: Table, model: MultiTaskModel) -> tuple[dict[str, Dataset], list[str]]:
     """Turn all splits into what the model reads.
 
     Returns:

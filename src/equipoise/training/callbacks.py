@@ -5,10 +5,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -169,7 +170,8 @@ class RunLog(TrainerCallback):
             file.write(to_json(line) + "\n")
 
 
-class ProgressSlot(NamedTuple):
+@dataclass(frozen=True)
+class ProgressSlot:
     """A run's place among those that are trained one after the other.
 
     Args:
@@ -183,15 +185,25 @@ class ProgressSlot(NamedTuple):
     total: int
 
 
+def progress_slots(labels: Sequence[str], steps: Sequence[int]) -> list[ProgressSlot]:
+    """Return the places of runs that are trained one after the other.
+
+    Args:
+        labels: what the progress bar calls each.
+        steps: how many steps each takes.
+    """
+    return [ProgressSlot(label, sum(steps[:number]), sum(steps)) for number, label in enumerate(labels)]
+
+
 class ShowProgress(TrainerCallback):
     """Shows steps, time left, the loss and the scores of dev.
 
     Args:
-        part: where the run is one of several; steps and time are those of all then.
+        slot: where the run is one of several; steps and time are those of all then.
     """
 
-    def __init__(self, part: ProgressSlot | None = None) -> None:
-        self._part = part
+    def __init__(self, slot: ProgressSlot | None = None) -> None:
+        self._slot = slot
         self._done = 0
         self._bar: Progress | None = None
 
@@ -199,8 +211,9 @@ class ShowProgress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Show the bar."""
-        label, self._done, total = self._part or ProgressSlot("Training", 0, state.max_steps)
-        self._bar = Progress(label, total, "step", done=self._done + state.global_step)
+        slot = self._slot or ProgressSlot("Training", 0, state.max_steps)
+        self._done = slot.done
+        self._bar = Progress(slot.label, slot.total, "step", done=slot.done + state.global_step)
 
     def on_log(
         self,

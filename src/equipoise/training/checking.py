@@ -1,22 +1,19 @@
 """Looking at a run before it is trained."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from equipoise.balancing import make_balancer
 from equipoise.config import RunConfig, load_config
-from equipoise.data import Table, load_table
-from equipoise.evaluation import check_prompted
+from equipoise.data import Table
 
-from .building import build_model, encode_table
-from .precision import precision_notes
+from .prepared_run import PreparedRun
+from .preparing import prepare_run
 from .run_folder import check_inputs_apart
-from .train_run import check_settings
-from .trial import try_step
 
 
-class FilledPrompt(NamedTuple):
+@dataclass(frozen=True)
+class FilledPrompt:
     """The first question of a task about its first training row.
 
     Args:
@@ -32,7 +29,8 @@ class FilledPrompt(NamedTuple):
     right: str
 
 
-class Checked(NamedTuple):
+@dataclass(frozen=True)
+class Checked:
     """A run file in which nothing wrong was found.
 
     Args:
@@ -65,14 +63,12 @@ def check(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Ch
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     check_inputs_apart(config)
-    make_balancer(config.balance.name, config.label_statistics, config.balance.options)
-    check_settings(config)
-    table = load_table(config)
-    model = build_model(config, table)
-    check_prompted(model, table, config)
-    rows, notes = encode_table(table, model)
-    try_step(config, table, rows, model)
-    filled = []
+    run = prepare_run(config)
+    return Checked(config, run.table, list(run.notes), _fill_prompts(run))
+
+
+def _fill_prompts(run: PreparedRun) -> list[FilledPrompt]:
+    table, model, filled = run.table, run.model, []
     for name, task in table.tasks.items():
         if task.is_prompted:
             assert model.prompts is not None
@@ -80,4 +76,4 @@ def check(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Ch
             prompt = model.tokenizer.decode(model.prompts.ask(name, 0, row["text"], row["pair"]))
             right = task.correct_answers(table.labels(name, "train")[0])[0]
             filled.append(FilledPrompt(name, prompt, task.questions()[0].answers, right))
-    return Checked(config, table, [*table.notes, *notes, *precision_notes(config.train.precision)], filled)
+    return filled

@@ -1,7 +1,8 @@
-"""The curriculum of a run: measured once, kept in the run's folder."""
+"""The difficulty that a run's curriculum goes by: measured once, kept in the run's folder."""
 
 import json
 import time
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from equipoise.config import RunConfig
@@ -13,6 +14,27 @@ from equipoise.files import to_json, write_text
 from .budget import count_steps
 
 CURRICULUM = "curriculum.json"
+
+
+@dataclass(frozen=True)
+class MeasuredCurriculum:
+    """What `curriculum.json` holds.
+
+    Args:
+        by: what difficulty is measured by.
+        schedule: in which order training goes.
+        order: the tasks, easy before hard.
+        difficulty: by task, of its training labels in row order.
+        seconds: how long measuring took.
+        notes: what is not measured, and why: plain sentences.
+    """
+
+    by: str
+    schedule: str
+    order: list[str]
+    difficulty: dict[str, list[float]]
+    seconds: float
+    notes: list[str]
 
 
 def check_curriculum(config: RunConfig) -> None:
@@ -29,17 +51,13 @@ def check_curriculum(config: RunConfig) -> None:
         )
 
 
-def open_curriculum(config: RunConfig, table: Table, folder: Path) -> dict | None:
+def ensure_curriculum(config: RunConfig, table: Table, folder: Path) -> MeasuredCurriculum | None:
     """Return the difficulty that a run's curriculum goes by, from its folder or measured now; None without curriculum.
 
     Args:
         config: the run file.
         table: its table.
         folder: the run's folder; `curriculum.json` is written there.
-
-    Returns:
-        "by", "schedule", "order" (tasks, easy before hard), "difficulty" (by task, of its training labels in row
-        order), "seconds" it took, "notes".
 
     Raises:
         ModelError: the backbone cannot be loaded.
@@ -50,38 +68,39 @@ def open_curriculum(config: RunConfig, table: Table, folder: Path) -> dict | Non
         return None
     if path.exists():
         return read_curriculum(folder)
-    began = time.monotonic()
-    found = measure_table(table, config, (settings.by,), "Measuring difficulty")
-    kept = {
-        "by": settings.by,
-        "schedule": settings.schedule,
-        "order": found.order(settings.by),
-        "difficulty": {name: task.examples(settings.by).tolist() for name, task in found.tasks.items()},
-        "seconds": round(time.monotonic() - began, 1),
-        "notes": found.notes,
-    }
-    write_text(path, to_json(kept) + "\n")
-    return kept
+    started = time.monotonic()
+    difficulty = measure_table(table, config, (settings.by,), "Measuring difficulty")
+    measured = MeasuredCurriculum(
+        by=settings.by,
+        schedule=settings.schedule,
+        order=difficulty.order(settings.by),
+        difficulty={name: task.examples(settings.by).tolist() for name, task in difficulty.tasks.items()},
+        seconds=round(time.monotonic() - started, 1),
+        notes=difficulty.notes,
+    )
+    write_text(path, to_json(asdict(measured)) + "\n")
+    return measured
 
 
-def read_curriculum(folder: Path) -> dict:
-    """Read what `open_curriculum` wrote.
+def read_curriculum(folder: Path) -> MeasuredCurriculum:
+    """Read what `ensure_curriculum` wrote.
 
     Raises:
         TrainingError: the file is damaged.
     """
+    path = folder / CURRICULUM
     try:
-        kept: dict = json.loads((folder / CURRICULUM).read_text(encoding="utf-8"))
-        kept["order"], kept["difficulty"], kept["seconds"]
+        written = json.loads(path.read_text(encoding="utf-8"))
+        return MeasuredCurriculum(**{field.name: written[field.name] for field in fields(MeasuredCurriculum)})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{folder / CURRICULUM}: cannot be read ({error}); start anew with --overwrite.") from None
-    return kept
+        raise TrainingError(f"{path}: cannot be read ({error}); start from scratch with --overwrite.") from None
 
 
-def make_curriculum(config: RunConfig, table: Table, kept: dict | None) -> Curriculum | None:
+def make_curriculum(config: RunConfig, table: Table, measured: MeasuredCurriculum | None) -> Curriculum | None:
     """Return the order in which a run meets its examples, None where there is no curriculum."""
-    if kept is None:
+    if measured is None:
         return None
     size = len(table.splits["train"])
     rows = {name: table.rows(name, "train") for name in table.tasks}
-    return Curriculum(config.curriculum, kept["difficulty"], rows, kept["order"], size, count_steps(config.train, size))
+    steps = count_steps(config.train, size)
+    return Curriculum(config.curriculum, measured.difficulty, rows, measured.order, size, steps)

@@ -6,14 +6,13 @@ from equipoise.config import RunConfig
 from equipoise.data import load_table
 from equipoise.devices import choose_device
 from equipoise.errors import UsageError
-from equipoise.evaluation import choose_prompted, predict_prompted, run_score, score_predictions
+from equipoise.evaluation import Record, choose_prompted, predict_prompted, score_predictions
 from equipoise.files import write_json
 from equipoise.modeling import load_backbone
 from equipoise.workspace import describe_table, lock_folder
 
-from .memory import peak_memory_mb
-from .run_folder import Run, add_notes, open_run, read_run, write_predictions
-from .versions import installed_versions
+from .run_folder import METRICS, Run, add_notes, open_run, read_run, write_predictions
+from .summary import Effort, write_summary
 
 
 def run_prompted(config: RunConfig, baseline: str) -> Run:
@@ -41,18 +40,10 @@ def run_prompted(config: RunConfig, baseline: str) -> Run:
         predictions, left_out = predict_prompted(backbone, tokenizer, prompted, config, baseline, ("dev", "test"))
         add_notes(folder, left_out)
         write_predictions(folder, predictions, prompted)
-        records = {split: score_predictions(found, prompted, split) for split, found in predictions.items()}
-        write_json(folder / "metrics.json", [record for found in records.values() for record in found])
-        summary = {
-            "status": "finished",
-            "steps": 0,
-            "best_step": 0,
-            "run_score": {split: run_score(found, prompted.tasks) for split, found in records.items()},
-            "parameters": sum(parameter.numel() for parameter in backbone.parameters()),
-            "seconds": round(time.monotonic() - started, 1),
-            "seconds_per_step": None,
-            "peak_memory_mb": peak_memory_mb(),
-            "versions": installed_versions(),
-        }
-        write_json(folder / "summary.json", summary)
+        records: list[Record] = []
+        for split, of_split in predictions.items():
+            records += score_predictions(of_split, prompted, split)
+        write_json(folder / METRICS, records)
+        effort = Effort(steps=0, best_step=0, seconds=time.monotonic() - started)
+        write_summary(folder, records, prompted.tasks, backbone, effort)
     return read_run(folder)

@@ -5,9 +5,9 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +32,13 @@ from equipoise.workspace import (
 )
 
 from .checkpoints import checkpoint_strangers, remove_checkpoints
+from .summary import SUMMARY, read_summary
 
 SINGLE_TASK, SINGLE_TASK_RESULTS = "single-task", "single-task.json"
 """The folder of single-task models and what they are called, and the file that sets the joint one beside them."""
 CHECKPOINTS = "checkpoints"
 """The folder of an unfinished run's checkpoints."""
-MODEL = "model"
-REPORT = "report.html"
+MODEL, METRICS, REPORT = "model", "metrics.json", "report.html"
 _RUN_FILES = frozenset(
     [
         CONFIG,
@@ -46,9 +46,9 @@ _RUN_FILES = frozenset(
         DATA,
         "examples.json",
         "log.jsonl",
-        "metrics.json",
+        METRICS,
         "predictions.npz",
-        "summary.json",
+        SUMMARY,
         REPORT,
         SINGLE_TASK_RESULTS,
     ]
@@ -63,7 +63,8 @@ RUN_FREE = r"output|merge\..*|(tasks|held_out)\.[\w-]+\.group"
 """Keys that do not change what is trained."""
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True)
+class Run:
     """A finished run.
 
     Args:
@@ -88,9 +89,8 @@ def read_run(folder: str | Path) -> Run:
     """
     folder = Path(folder)
     try:
-        records = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        return Run(folder, records, summary["run_score"]["test"])
+        records = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        return Run(folder, records, read_summary(folder)["run_score"]["test"])
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(
             f"{folder}: not a finished run, or a damaged one ({error}); train it again with --overwrite."

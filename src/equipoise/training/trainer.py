@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -28,9 +29,27 @@ from .mixin import BalancedTrainerMixin, TaskLosses
 from .precision import compute_type, computing_in
 from .processes import in_first, is_first, join_processes, on_cpus
 from .random_states import load_random_states, random_states_file, save_random_states
+from .run_folder import CHECKPOINTS
 
 _WEIGHTS = "model.safetensors"
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+
+
+@dataclass(frozen=True)
+class TrainingBatches:
+    """The training rows, and how batches are made of them.
+
+    Args:
+        rows: the encoded training rows.
+        sampler: their order, epoch by epoch.
+        collate: makes a batch of rows.
+        curriculum: which labels are learnt when; the sampler keeps its order.
+    """
+
+    rows: Dataset
+    sampler: EpochSampler
+    collate: Callable[[list[dict[str, Any]]], dict[str, Any]]
+    curriculum: Curriculum | None = None
 
 
 class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
@@ -42,14 +61,11 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
     Args:
         model: the model.
         balancer: turns the task losses into one.
-        train_rows: tokenized training rows.
-        sampler: order of the training rows, epoch by epoch.
-        collate: makes a batch of rows.
+        batches: the training rows, and how batches are made of them.
         score_dev: scores the model on dev; must return `run_score`, which selects the checkpoint.
         config: the run file's `train` section.
         folder: the run's folder; checkpoints and `log.jsonl` go there.
-        part: the run's place among several, for the progress bar.
-        curriculum: which labels are learnt when; the sampler keeps its order.
+        progress: the run's place among several, for the progress bar.
     """
 
     control: TrainerControl
@@ -59,71 +75,45 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         self,
         model: MultiTaskModel,
         balancer: Balancer,
-        train_rows: Dataset,
-        sampler: EpochSampler,
-        collate: Callable[[list[dict[str, Any]]], dict[str, Any]],
+        batches: TrainingBatches,
         score_dev: Callable[[], Mapping[str, float]],
         config: TrainConfig,
         folder: Path,
-        part: ProgressSlot | None = None,
-        curriculum: Curriculum | None = None,
+        progress: ProgressSlot | None = None,
     ) -> None:
         join_processes()
-        arguments = TrainingArguments(
-            output_dir=str(folder / "checkpoints"),
-            num_train_epochs=config.epochs,
-            max_steps=config.max_steps or -1,
-            per_device_train_batch_size=config.batch_size,
-            gradient_accumulation_steps=config.gradient_accumulation,
-            learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
-            warmup_steps=config.warmup,
-            lr_scheduler_type=_SCHEDULES[config.schedule],
-            max_grad_norm=config.max_grad_norm,
-            seed=config.seed,
-            logging_steps=1,
-            logging_nan_inf_filter=False,
-            # Checkpoints are saved on the schedule of ScoreOnSchedule, never by step count.
-            save_strategy="steps",
-            save_steps=2**31,
-            metric_for_best_model="run_score",
-            greater_is_better=True,
-            restore_callback_states_from_checkpoint=True,
-            remove_unused_columns=False,
-            fp16=config.precision == "fp16",
-            use_cpu=on_cpus() or choose_device().type == "cpu",
-            # Every head is in the graph of every batch.
-            ddp_find_unused_parameters=False,
-            dataloader_pin_memory=False,
-            disable_tqdm=True,
-            report_to="none",
-        )
         self.head_learning_rate = config.head_learning_rate
         self.stop_on_signal = StopOnSignal()
-        self.show_progress = ShowProgress(part)
+        self.show_progress = ShowProgress(progress)
         self.run_log = RunLog(folder / "log.jsonl", balancer)
         self._score_dev = score_dev
-        self._sampler = sampler
-        self._curriculum = curriculum
+        self._batches = batches
         self._frozen = config.freeze_layers, config.frozen_memory_gb
-        callbacks: list[Any] = [SetEpoch(sampler), ScoreOnSchedule(config.evaluations), self.stop_on_signal]
+        super().__init__(
+            model=model,
+            args=_make_arguments(config, folder / CHECKPOINTS),
+            data_collator=batches.collate,
+            train_dataset=batches.rows,
+            callbacks=self._make_callbacks(config),
+            balancer=balancer,
+            features="features",
+        )
+        self.remove_callback(PrinterCallback)
+        self._compute_type = compute_type(config.precision, self.args.device.type)
+
+    def _make_callbacks(self, config: TrainConfig) -> list[TrainerCallback]:
+        callbacks: list[Any] = [
+            SetEpoch(self._batches.sampler),
+            ScoreOnSchedule(config.evaluations),
+            self.stop_on_signal,
+        ]
         if config.patience is not None:
             callbacks.append(Patience(config.patience))
         if config.precision == "fp16":
             callbacks.append(_KeepForward(self))
         if is_first():
             callbacks += [self.run_log, self.show_progress]
-        super().__init__(
-            model=model,
-            args=arguments,
-            data_collator=collate,
-            train_dataset=train_rows,
-            callbacks=callbacks,
-            balancer=balancer,
-            features="features",
-        )
-        self.remove_callback(PrinterCallback)
-        self._compute_type = compute_type(config.precision, self.args.device.type)
+        return callbacks
 
     def fit(self, resume_from: Path | None = None) -> None:
         """Train, from the start or from a checkpoint, to the end or until a signal has stopped it.
@@ -166,7 +156,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple:
         """Collect the batches of one step, and measure them."""
-        curriculum, step = self._curriculum, self.state.global_step
+        curriculum, step = self._batches.curriculum, self.state.global_step
         if curriculum is not None:
             epoch_iterator = (curriculum.hide(batch, step) for batch in epoch_iterator)
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
@@ -218,7 +208,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         return self.optimizer
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
-        return self._sampler
+        return self._batches.sampler
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = Path(self.args.output_dir)
@@ -271,6 +261,39 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             super()._load_optimizer_and_scheduler(checkpoint)
         except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
             raise damaged(Path(checkpoint) / "optimizer.pt", _first_line(error)) from error
+
+
+def _make_arguments(config: TrainConfig, checkpoints: Path) -> TrainingArguments:
+    """Return what `transformers.Trainer` calls these settings."""
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps or -1,
+        per_device_train_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.gradient_accumulation,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        warmup_steps=config.warmup,
+        lr_scheduler_type=_SCHEDULES[config.schedule],
+        max_grad_norm=config.max_grad_norm,
+        seed=config.seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        # Checkpoints are saved on the schedule of ScoreOnSchedule, never by step count.
+        save_strategy="steps",
+        save_steps=2**31,
+        metric_for_best_model="run_score",
+        greater_is_better=True,
+        restore_callback_states_from_checkpoint=True,
+        remove_unused_columns=False,
+        fp16=config.precision == "fp16",
+        use_cpu=on_cpus() or choose_device().type == "cpu",
+        # Every head is in the graph of every batch.
+        ddp_find_unused_parameters=False,
+        dataloader_pin_memory=False,
+        disable_tqdm=True,
+        report_to="none",
+    )
 
 
 class _KeepForward(TrainerCallback):

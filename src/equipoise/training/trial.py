@@ -12,12 +12,13 @@ from accelerate import PartialState
 from torch import Tensor
 
 from equipoise.config import RunConfig
-from equipoise.data import Collator, Table, read_tokens
+from equipoise.data import read_tokens
 from equipoise.devices import choose_device
 from equipoise.errors import EquipoiseError, ModelError
 from equipoise.modeling import MultiTaskModel, infer, is_quantized, plain_attention, quiet_transformers
 
 from .precision import compute_type, computing_in
+from .prepared_run import PreparedRun
 from .processes import count_processes
 
 _ROWS = 2
@@ -26,38 +27,36 @@ _WRITTEN = 2
 _LONGEST_NAME, _LONGEST_REASON = 100, 120
 
 
-def try_step(config: RunConfig, table: Table, rows: dict[str, Any], model: MultiTaskModel) -> None:
+def try_step(run: PreparedRun) -> None:
     """Take a step forward and back on two rows at a time, and predict two rows; the model stays as it was.
 
     Each task is tried on its longest training row and on the one with the highest token. No random state is moved.
 
     Args:
-        config: the run file.
-        table: its table.
-        rows: the encoded rows by split.
-        model: the model.
+        run: the run.
 
     Raises:
         ModelError: that fails, a task's loss is no finite number, or no gradient reaches the backbone.
     """
+    config, model = run.config, run.model
     device = PartialState().device if count_processes() > 1 else choose_device()
     with quiet_transformers(), _as_it_was(model, device):
         doing = f"moving it to the device ({device.type})"
         try:
             model.to(device)
             doing = "a training step on two rows"
-            _step(config, table, rows["train"], model, device)
+            _step(run, device)
             doing = "predicting two rows"
-            _predict(table, rows["dev"], model)
+            _predict(run)
         except EquipoiseError:
             raise
         except Exception as error:  # whatever an architecture raises
             raise ModelError(_explain(config, model, doing, error)) from error
 
 
-def _step(config: RunConfig, table: Table, rows: Any, model: MultiTaskModel, device: torch.device) -> None:
+def _step(run: PreparedRun, device: torch.device) -> None:
+    config, table, model, rows, collate = run.config, run.table, run.model, run.rows["train"], run.collate
     computed = compute_type(config.train.precision, device.type)
-    collate = Collator(model.tokenizer, table.tasks)
     chosen = _telling_rows(rows, [table.rows(name, "train") for name in table.tasks])
     model.train()
     with ExitStack() as held:
@@ -78,8 +77,9 @@ def _step(config: RunConfig, table: Table, rows: Any, model: MultiTaskModel, dev
         )
 
 
-def _predict(table: Table, rows: Any, model: MultiTaskModel) -> None:
+def _predict(run: PreparedRun) -> None:
     """Let every scored task answer for two rows of dev."""
+    table, rows, model = run.table, run.rows["dev"], run.model
     wanted = {name: table.rows(name, "dev") for name in table.scored}
     wanted = {name: index for name, index in wanted.items() if len(index)}
     few = {name: _telling_rows(rows, [index], f"prompt:{name}") for name, index in wanted.items()}

@@ -1,6 +1,5 @@
 """One model a task beside the joint one: what each is trained on, for how long, and how the joint one compares."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from equipoise.files import write_json
 from equipoise.reporting import write_report
 
 from .budget import count_passes, count_steps
-from .run_folder import SINGLE_TASK, SINGLE_TASK_RESULTS, read_predictions, read_run
+from .run_folder import METRICS, SINGLE_TASK, SINGLE_TASK_RESULTS, read_predictions, read_run
+from .summary import read_summary
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def add_baselines(folder: Path, table: Table, plans: Sequence[SingleTask], notes
         predictions = {row: read_predictions(place, task.name, gold)[None] for row, place in found.items()}
         items[task.name] = Items(task, gold, predictions)
         trained[task.name] = {"passes": plan.passes, **_read_costs(own)}
-    write_json(folder / "metrics.json", joint + alone)
+    write_json(folder / METRICS, joint + alone)
     results = {
         "tasks": {
             name: {"metric": items[name].task.metric, "item_metric": items[name].task.item_metric, **costs}
@@ -173,5 +173,5 @@ def add_baselines(folder: Path, table: Table, plans: Sequence[SingleTask], notes
 
 
 def _read_costs(folder: Path) -> dict[str, Any]:
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return {key: summary[key] for key in ("steps", "best_step", "seconds")}
+    summary = read_summary(folder)
+    return {"steps": summary["steps"], "best_step": summary["best_step"], "seconds": summary["seconds"]}

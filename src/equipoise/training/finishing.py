@@ -1,0 +1,65 @@
+"""The end of a run: the best checkpoint, scored, and all that a finished run's folder holds."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from transformers import TrainerState
+
+from equipoise.evaluation import Record, choose_examples, score_prompted, score_split, tune_tasks
+from equipoise.files import write_json
+from equipoise.reporting import write_report
+
+from .checkpoints import check_checkpoint, checkpoint_at, remove_checkpoints
+from .curriculum_file import MeasuredCurriculum
+from .prepared_run import PreparedRun
+from .run_folder import CHECKPOINTS, METRICS, MODEL, add_notes, write_predictions
+from .summary import Effort, write_summary
+from .trainer import load_weights
+
+
+def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum | None) -> None:
+    """Evaluate the best checkpoint and write what a finished run holds, its report last.
+
+    Args:
+        run: the run.
+        state: the state of its last checkpoint.
+        measured: the difficulty that its curriculum went by, where it had one.
+
+    Raises:
+        TrainingError: the best checkpoint is damaged.
+    """
+    folder, model = run.config.output, run.model
+    best_step = state.best_global_step or state.global_step
+    best = checkpoint_at(folder / CHECKPOINTS, best_step)
+    check_checkpoint(best)
+    load_weights(model, best)
+    # Dev has chosen the checkpoint and chooses thresholds; test is scored once.
+    predictions = {"dev": run.predict("dev", "Scoring dev")}
+    table = tune_tasks(predictions["dev"], run.table)
+    model = model.with_tasks(table.tasks)
+    model.save_pretrained(folder / MODEL)
+    predictions["test"] = replace(run, table=table, model=model).predict("test", "Scoring test")
+    write_predictions(folder, predictions, table)
+    records: list[Record] = []
+    for split, of_split in predictions.items():
+        records += score_split(of_split, table, split, run.config)
+    prompted, notes = score_prompted(model, table, run.config, list(predictions))
+    records += prompted
+    add_notes(folder, [*notes, *(measured.notes if measured else ())])
+    write_json(folder / METRICS, records)
+    if examples := choose_examples(predictions["test"], table, "test", seed=run.config.train.seed):
+        write_json(folder / "examples.json", examples)
+    seconds = _step_seconds(folder)
+    waited = measured.seconds if measured else 0.0
+    effort = Effort(state.global_step, best_step, sum(seconds), median(seconds), waited)
+    write_summary(folder, records, table.tasks, model, effort)
+    write_report(folder)
+    remove_checkpoints(folder / CHECKPOINTS)
+
+
+def _step_seconds(folder: Path) -> list[float]:
+    """The time of every step, also of those before the run was resumed."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [line["seconds"] for line in lines if "seconds" in line]

@@ -1,0 +1,122 @@
+"""The steps of a run, from its first or its last checkpoint to its end."""
+
+from pathlib import Path
+
+import torch
+from transformers import TrainerState
+
+from equipoise.balancing import Balancer, LabelStats, make_balancer
+from equipoise.config import RunConfig
+from equipoise.curriculum import Curriculum, CurriculumSampler
+from equipoise.data import EpochSampler, MixedLengthSampler
+from equipoise.errors import TrainingError
+from equipoise.evaluation import run_score, score_predictions, tune_tasks
+from equipoise.workspace import StoppedError
+
+from .callbacks import ProgressSlot
+from .checkpoints import check_checkpoint, has_ended, latest_checkpoint, read_state
+from .curriculum_file import MeasuredCurriculum, make_curriculum
+from .prepared_run import PreparedRun
+from .processes import count_processes, in_first
+from .run_folder import CHECKPOINTS
+from .trainer import MultiTaskTrainer, TrainingBatches
+
+
+def make_trainer(
+    run: PreparedRun, measured: MeasuredCurriculum | None = None, progress: ProgressSlot | None = None
+) -> MultiTaskTrainer:
+    """Return what trains a run.
+
+    Args:
+        run: the run.
+        measured: the difficulty that its curriculum goes by, where it has one.
+        progress: the run's place among several, for the progress bar.
+    """
+    curriculum = make_curriculum(run.config, run.table, measured)
+    rows = run.rows["train"]
+    return MultiTaskTrainer(
+        model=run.model,
+        balancer=_make_balancer(run),
+        batches=TrainingBatches(rows, _make_sampler(run, curriculum), run.collate, curriculum),
+        score_dev=lambda: score_dev(run),
+        config=run.config.train,
+        folder=run.config.output,
+        progress=progress,
+    )
+
+
+def score_dev(run: PreparedRun) -> dict[str, float]:
+    """Return the run score on dev ("run_score") and each task's primary metric ("TASK/METRIC")."""
+    predictions, table = run.predict("dev"), run.table
+    records = score_predictions(predictions, tune_tasks(predictions, table), "dev")
+    primary = {
+        f"{record['task']}/{record['metric']}": record["value"]
+        for record in records
+        if record["metric"] == table.tasks[record["task"]].metric
+    }
+    return {"run_score": run_score(records, table.tasks), **primary}
+
+
+def fit(trainer: MultiTaskTrainer, config: RunConfig, resume: bool) -> TrainerState:
+    """Train to the end, from the last checkpoint where there is one.
+
+    Args:
+        trainer: see `make_trainer`.
+        config: the run file.
+        resume: continue from the last checkpoint.
+
+    Returns:
+        The state of the last checkpoint.
+
+    Raises:
+        StoppedError: the user has stopped it.
+        TrainingError: a checkpoint is damaged, cannot be written, or is of another number of processes.
+    """
+    checkpoints = config.output / CHECKPOINTS
+    latest = in_first(lambda: _resume_point(checkpoints) if resume else None)
+    if latest is None or not has_ended(read_state(latest), config.train.patience):
+        trainer.fit(latest)
+    return in_first(lambda: _final_state(checkpoints, config.train.patience))
+
+
+def _make_balancer(run: PreparedRun) -> Balancer:
+    table, balance = run.table, run.config.balance
+    kinds = run.config.label_statistics
+    stats = {
+        name: LabelStats.fit(kind, torch.tensor(table.labels(name, "train"))) for name, kind in kinds.items() if kind
+    }
+    return make_balancer(balance.name, kinds, balance.options, label_stats=stats, seed=run.config.train.seed)
+
+
+def _make_sampler(run: PreparedRun, curriculum: Curriculum | None) -> EpochSampler:
+    settings, rows = run.config.train, run.rows["train"]
+    lengths, sources, joined = rows["length"], rows["source"], settings.batch_size * count_processes()
+    if curriculum is None:
+        return MixedLengthSampler(lengths, sources, joined, settings.mixing, settings.seed)
+    accumulation = settings.gradient_accumulation
+    return CurriculumSampler(
+        lengths, sources, joined, curriculum, settings.mixing, settings.seed, accumulation=accumulation
+    )
+
+
+def _resume_point(checkpoints: Path) -> Path | None:
+    latest = latest_checkpoint(checkpoints)
+    if latest is None:
+        return None
+    check_checkpoint(latest)
+    then, now = len(list(latest.glob("rng_state*.pth"))), count_processes()
+    if then != now:
+        raise TrainingError(
+            f"{latest}: the run was started with {then} processes, found {now}; resume with as many, or start from "
+            "scratch with --overwrite or another `output`."
+        )
+    return latest
+
+
+def _final_state(checkpoints: Path, patience: int | None) -> TrainerState:
+    latest = latest_checkpoint(checkpoints)
+    assert latest is not None  # every way out of training but an error saves one
+    state = read_state(latest)
+    if not has_ended(state, patience):
+        raise StoppedError(f"Stopped at step {state.global_step} of {state.max_steps}", "Continue with --resume.")
+    return state

@@ -1,0 +1,60 @@
+"""From the run file to a run that can take its first step; whatever is wrong with the input is found here."""
+
+from equipoise.balancing import make_balancer
+from equipoise.config import RunConfig
+from equipoise.data import Table, load_table
+from equipoise.devices import choose_device
+from equipoise.errors import TrainingError, UsageError
+from equipoise.evaluation import check_prompted
+
+from .building import build_model, encode_table
+from .curriculum_file import check_curriculum
+from .precision import precision_notes
+from .prepared_run import PreparedRun
+from .processes import count_processes, on_cpus
+from .trial import try_step
+
+
+def prepare_run(config: RunConfig, table: Table | None = None) -> PreparedRun:
+    """Do all that a run does before its first step: read and check the data, load the model, encode rows, try a step.
+
+    Nothing is written.
+
+    Args:
+        config: the run file.
+        table: its table, where that is read already.
+
+    Raises:
+        UsageError: the run file is wrong.
+        DataError: a file or a label is wrong.
+        ModelError: the base model cannot be loaded, or cannot do what the run file asks.
+        TrainingError: this machine cannot train it.
+    """
+    make_balancer(config.balance.name, config.label_statistics, config.balance.options)
+    check_settings(config)
+    table = load_table(config) if table is None else table
+    model = build_model(config, table)
+    check_prompted(model, table, config)
+    rows, cut = encode_table(table, model)
+    run = PreparedRun(config, table, model, rows, (*table.notes, *cut, *precision_notes(config.train.precision)))
+    try_step(run)
+    return run
+
+
+def check_settings(config: RunConfig) -> None:
+    """Refuse settings that this machine, or these processes, cannot train with.
+
+    Raises:
+        TrainingError: the precision needs a GPU.
+        UsageError: a curriculum cannot be measured, or alignment would not see whole batches.
+    """
+    check_curriculum(config)
+    if config.train.precision == "fp16" and (on_cpus() or choose_device().type != "cuda"):
+        raise TrainingError("train.precision: found fp16 on a CPU; fp16 needs a GPU; use bf16.")
+    shares = {"train.gradient_accumulation": config.train.gradient_accumulation, "processes": count_processes()}
+    for name, count in shares.items():
+        if config.balance.alignment and count > 1:
+            raise UsageError(
+                f"balance.alignment: it compares the gradients of a whole batch, found {name}: {count}, expected 1; "
+                "set that to 1, or leave alignment out."
+            )
