@@ -54,7 +54,7 @@ class UsageError(EquipoiseError):
 
 
 class EquipoiseWarning(FutureWarning):
-    """Something still works and will not for long. The command shows the message as a note."""
+    """Something works that may not be meant, or not for long. The command shows the message as a note."""
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:

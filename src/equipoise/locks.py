@@ -19,6 +19,13 @@ from equipoise.errors import TrainingError
 
 from .owners import Owner, name_owner, this_process
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
+"""Lies in the folder of a run while a process works in it."""
 _SILENT = 3.0
 """Who waits for another process says so after so many seconds."""
 _POLL = 0.001, 0.1
@@ -85,6 +92,25 @@ def hold(
                 # In this order: a file unlinked after its release may already be another process's lock.
                 file.unlink() if remove else os.truncate(file, 0)
         lock.release()
+
+
+def is_held(file: Path) -> bool:
+    """Whether a process holds a lock, without taking it; False where that cannot be told."""
+    if fcntl is None:
+        return False
+    try:
+        handle = os.open(file, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
 
 
 def owner_of(file: Path) -> str:

@@ -128,7 +128,8 @@ def check_place(folder: Path, hint: str = "choose another `output`") -> None:
                     raise OutputError(f"{path}: the output's folder cannot be written; {hint}.")
                 return
             if path.exists() or path.is_symlink():
-                what = "a file" if path.is_file() else "something else"
+                what = "something else" if path.exists() else "a link that leads to nothing"
+                what = "a file" if path.is_file() else what
                 raise OutputError(f"{path}: found {what}, expected a folder; {hint}.")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

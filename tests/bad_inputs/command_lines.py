@@ -34,7 +34,7 @@ CASES = [
     _line("an operator that is none", "Did you mean 'ties'?", *_MERGE, "--operator", "tise"),
     _line("a merge of nothing", "merge: nowhere: found no such folder", "merge", "nowhere", "-o", "m"),
     _line("a merge with no expert", "expected an expert", "merge", "RUN", "nowhere", "-o", "m", code=1),
-    _line("a merge with a file", "expected an expert", "merge", "data.csv", "RUN", "-o", "m", code=1),
+    _line("a merge with a file", "data.csv: is a file, expected", "merge", "data.csv", "RUN", "-o", "m", code=1),
     _line("a merge of two of one name", "found a second expert of the name 'out'", *_MERGE),
     _line("a merge of one that changed nothing", "nothing differs from the base", "merge", "RUN", "-o", "m", code=1),
     _line("a merge of a run file with -o", "`equipoise search run.yaml`", "merge", "run.yaml", "-o", "m"),

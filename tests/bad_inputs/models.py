@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 
 from .case import Case, World
 
+_POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 _ASK = ("predict", "run", "good film", "--task", "polarity")
 
 
@@ -51,6 +53,13 @@ def _renamed(model: Path) -> None:
     save_file({f"x.{name}": value for name, value in weights.items()}, model / "model.safetensors", {"format": "pt"})
 
 
+def _rounded(model: Path) -> None:
+    weights = load_file(model / "model.safetensors")
+    name = "encoder.layer.0.output.dense.weight"
+    weights[name] = weights[name].to(torch.int8)
+    save_file(weights, model / "model.safetensors", {"format": "pt"})
+
+
 def _flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -60,7 +69,7 @@ def _flip(path: Path) -> None:
 CASES = [
     Case("model", "no such folder", "nowhere: does not exist", ("predict", "nowhere", "a")),
     Case("model", "no model's folder", "has no equipoise.json", ("predict", ".", "a")),
-    Case("model", "a file", "data.csv: does not exist, expected an Equipoise model", ("predict", "data.csv", "a")),
+    Case("model", "a file", "data.csv: is a file, expected an Equipoise model", ("predict", "data.csv", "a")),
     Case("model", "an unfinished run", "has no equipoise.json", ("predict", "h", "a"), lambda w: w.write("h/x", "")),
     _damaged("an empty equipoise.json", "not valid JSON", lambda model: (model / "equipoise.json").write_text("")),
     _damaged("a list as equipoise.json", "not a readable", lambda model: (model / "equipoise.json").write_text("[]")),
@@ -110,7 +119,12 @@ CASES = [
     _base("no heads of attention", "num_attention_heads: found 0", _configured(num_attention_heads=0)),
     _base("a vocabulary of a billion", "vocab_size: found 1000000000", _configured(vocab_size=10**9)),
     _base("positions without end", "base", _configured(max_position_embeddings=10**15)),
-    _base("an activation that is none", "base", _configured(hidden_act="none")),
+    _base("an activation that is none", "hidden_act: found 'gelo'", _configured(hidden_act="gelo")),
+    _base("a shape that is another", "'embeddings.word_embeddings.weight' has the shape", _configured(vocab_size=50)),
+    _base("an empty tokenizer", "tokenizer: 'added_tokens' is", lambda m: (m / "tokenizer.json").write_text("{}")),
+    _base("a pointer as weights", "git lfs pull", lambda m: (m / "model.safetensors").write_text(_POINTER)),
+    _base("whole numbers as weights", "found numbers of the type I8, expected one of", _rounded),
+    _damaged("a pointer as heads", "git lfs pull", lambda m: (m / "task_modules.safetensors").write_text(_POINTER)),
     _base("no tokenizer for the base", "tokenizer", lambda model: [path.unlink() for path in model.glob("tok*")]),
     _base("code of its own", "base", _configured(auto_map={"AutoModel": "evil.Model", "AutoConfig": "evil.Config"})),
 ]  # fmt: skip

@@ -13,6 +13,14 @@ def _ask(name: str, output: str, words: str, prepare=lambda world: None, code: i
     return Case("output", name, words, (*_ASK, output), prepare, code)
 
 
+def _check(name: str, output: str, words: str, prepare=lambda world: None) -> Case:
+    return Case("output", name, words, ("check", "run.yaml", "--set", f"output={output}"), prepare)
+
+
+def _dangling(world: World) -> None:
+    (world.folder / "link").symlink_to("nowhere")
+
+
 def _mine(world: World) -> None:
     world.write("mine/thesis.tex", "x")
 
@@ -32,6 +40,10 @@ CASES = [
     _train("a folder of others", "mine", "holds other files", prepare=_mine),
     _train("others with --overwrite", "mine", "holds other files", "--overwrite", prepare=_mine),
     _train("others with --resume", "mine", "holds other files", "--resume", prepare=_mine),
+    _check("checked, below a file", "data.csv/out", "data.csv: found a file, expected a folder"),
+    _check("checked, too long a name", "x" * 300, "the output cannot be used (File name too long)"),
+    _check("checked, a folder of others", "mine", "holds other files", _mine),
+    _train("a link that leads to nothing", "link", "link: found a link that leads to nothing", prepare=_dangling),
     _train("a finished run", "run", "--overwrite", prepare=lambda world: world.copy_run()),
     _train("--resume with --overwrite", "out", "exclude each other", "--resume", "--overwrite", code=2),
     _train("a device", "/dev/null", "/dev/null: found"),

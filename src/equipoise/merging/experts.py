@@ -11,7 +11,7 @@ import yaml
 
 from equipoise.errors import ModelError, UsageError
 from equipoise.kinds import with_current_names
-from equipoise.modeling import refuse_foreign_code
+from equipoise.modeling import check_files, refuse_foreign_code
 
 from .tensor_files import list_tensors
 
@@ -62,6 +62,7 @@ def find_experts(folders: Sequence[str | Path]) -> list[Expert]:
     for folder in map(Path, folders):
         expert = find_expert(folder)
         refuse_foreign_code(expert.weights)
+        check_files(expert.weights)
         if expert.name in experts:
             raise UsageError(
                 f"{folder}: found a second expert of the name '{expert.name}' (beside "
@@ -85,7 +86,7 @@ def find_expert(folder: Path) -> Expert:
     if (folder / "config.json").is_file():
         made = _read(folder / "config.json").get("architectures") or [""]
         return Expert(name, folder, Kind.CHECKPOINT, folder, False, _has_output_layer(str(made[0])), None)
-    found = "holds none of them" if folder.is_dir() else "does not exist"
+    found = "holds none of them" if folder.is_dir() else "is a file" if folder.is_file() else "does not exist"
     raise ModelError(
         f"{folder}: {found}, expected an expert: the folder of a finished run, a checkpoint of transformers "
         "(config.json), or an adapter of peft (adapter_config.json)."

@@ -12,6 +12,7 @@ from .heads import Head
 from .inference import count_work, infer, make_batch
 from .inputs import Inputs, gather_inputs
 from .model import MultiTaskModel
+from .model_files import check_files
 from .model_folder import MERGE_RECORD, MODEL_OUTPUT, model_strangers
 from .predictor import Predictor, load
 from .prefix import Prefix
@@ -32,6 +33,7 @@ __all__ = [
     "Prefix",
     "add_adapter",
     "changed_files",
+    "check_files",
     "check_prompts",
     "count_work",
     "digest_base",

@@ -20,6 +20,7 @@ from equipoise.errors import ModelError
 from .backbone import find_layers
 from .bilstm import BiLstmConfig
 from .foreign_code import refuse_foreign_code
+from .model_files import check_files
 
 _SAMPLES = 256
 
@@ -104,6 +105,7 @@ def load_adapter(backbone: PreTrainedModel, folder: Path) -> None:
     from peft.utils import SAFETENSORS_WEIGHTS_NAME
 
     refuse_foreign_code(folder)
+    check_files(folder)
     # An absolute path, which peft never takes for a hub id.
     backbone.add_adapter(LoraConfig.from_pretrained(str(folder.absolute())))
     saved = load_file(folder / SAFETENSORS_WEIGHTS_NAME)

@@ -1,6 +1,7 @@
 """Finding and loading the shared extractor."""
 
 import os
+import warnings
 from collections.abc import Collection
 from difflib import get_close_matches
 from inspect import signature
@@ -23,14 +24,15 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
 )
 
-from equipoise.errors import EquipoiseError, ModelError, did_you_mean
+from equipoise.errors import EquipoiseError, EquipoiseWarning, ModelError, did_you_mean
 from equipoise.starter import STARTERS, fetch
 
 from .bilstm import BiLstmConfig, new_bilstm
 from .foreign_code import SAFE, SAFE_WEIGHTS, refuse_foreign_code
+from .model_files import check_files, check_floats, list_unused
 from .quantizing import quantization_settings
 from .quiet import quiet_transformers
-from .sizes import check_sizes
+from .sizes import check_activations, check_sizes
 
 _NO_LIMIT = 10**9
 """From here on a longest input is none."""
@@ -73,18 +75,24 @@ def load_backbone(
         location, local = name, False
     if local:
         refuse_foreign_code(Path(location))
+        check_files(Path(location))
+    step = "config.json"
     try:
         with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(location, local_files_only=local, **SAFE)
             config = AutoConfig.from_pretrained(location, local_files_only=local, **SAFE)
             check_sizes(config, name)
+            check_activations(config, name)
             _refuse_encoder_decoder(config, name)
+            step = "the tokenizer"
+            tokenizer = AutoTokenizer.from_pretrained(location, local_files_only=local, **SAFE)
+            step = "the weights"
             loader = AutoModelForCausalLM if language_model and is_decoder(config) else AutoModel
             backbone, report = loader.from_pretrained(
                 location,
                 local_files_only=local,
                 dtype=torch.float32,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are refused below, in our words
                 **SAFE_WEIGHTS,
                 **quantized,
             )
@@ -93,18 +101,35 @@ def load_backbone(
     except Exception as error:  # a damaged file ends in whatever meets it first
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+        if isinstance(error, KeyError):
+            reason = f"{reason} is missing there, or not known."
         tried = "a folder" if local else "a starter name, a folder and a hub id"
         raise ModelError(
-            f"model: '{name}' cannot be loaded (tried as {tried}): {reason} "
+            f"model: '{name}' cannot be loaded (tried as {tried}): {step}: {reason} "
             f"Models at hand: {', '.join(models)}; without a network, give a folder that holds config.json, "
             "model.safetensors and the tokenizer."
         ) from error
+    for key, *shapes in sorted(report["mismatched_keys"]):
+        found, expected = (tuple(shape) for shape in shapes)
+        raise ModelError(
+            f"model: '{name}': the weights do not fit its config.json: '{key}' has the shape {found}, expected "
+            f"{expected} by config.json; put back the config.json that belongs to the weights."
+        )
     missing = [key for key in report["missing_keys"] if "pooler" not in key]
     if missing:
         raise ModelError(
             f"model: '{name}' holds no weights for {len(missing)} parts of {type(backbone).__name__} ('{missing[0]}', "
             "…), which would start from random numbers; the weights do not belong to its config.json."
         )
+    if unused := list_unused(report["unexpected_keys"], backbone):
+        warnings.warn(
+            f"model: '{name}': {len(unused)} tensors of its weights have no place in {type(backbone).__name__} by its "
+            f"config.json and are left out ('{unused[0]}', …).",
+            EquipoiseWarning,
+            stacklevel=2,
+        )
+    if local:
+        check_floats(Path(location), backbone)
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise ModelError(
             f"model: the tokenizer of '{name}' knows no words; the tokenizer's files (tokenizer.json, vocab.txt, …) "

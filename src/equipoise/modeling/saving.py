@@ -15,11 +15,13 @@ from equipoise.digests import digest_folder
 from equipoise.disk import writing_model
 from equipoise.errors import ModelError
 from equipoise.files import replace_folder, to_json
+from equipoise.locks import LOCK, is_held, owner_of
 from equipoise.outputs import check_output
 
 from .adapters import fingerprint, has_adapter, load_adapter
 from .backbone import load_backbone
 from .description import FORMAT_VERSION, BaseModelOf, read_description
+from .model_files import check_files
 from .model_folder import ADAPTER, BACKBONE, CONFIG, MODEL_OUTPUT, MODULES, check_whole
 from .quantizing import is_quantized
 from .quiet import quiet_transformers
@@ -50,8 +52,22 @@ def load_model(
     cls: type[Model], folder: Path, on: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None = None
 ) -> Model:
     """Read a model; see `MultiTaskModel.from_pretrained`."""
+    try:
+        return _load(cls, folder, on)
+    except ModelError:
+        for place in (folder, folder.parent):
+            if is_held(place / LOCK):
+                raise ModelError(
+                    f"{folder}: cannot be read while {owner_of(place / LOCK)} is writing the run in {place}; wait for "
+                    "it, then try again."
+                ) from None
+        raise
+
+
+def _load(cls: type[Model], folder: Path, on: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None) -> Model:
+    check_files(folder)
     if not (folder / CONFIG).is_file():
-        found = f"has no {CONFIG}" if folder.is_dir() else "does not exist"
+        found = f"has no {CONFIG}" if folder.is_dir() else "is a file" if folder.is_file() else "does not exist"
         raise ModelError(
             f"{folder}: {found}, expected an Equipoise model; give the folder of a finished run, or its 'model'."
         )

@@ -9,7 +9,7 @@ from equipoise.data import Table
 
 from .prepared_run import PreparedRun
 from .preparing import prepare_run
-from .run_folder import check_inputs_apart
+from .run_folder import output_notes
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ def check(run_file: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Ch
         UsageError: the run file is wrong.
         DataError: a file or a label is wrong.
         ModelError: the backbone cannot be loaded, or cannot do what is asked of it.
-        TrainingError: the output folder holds an input.
+        OutputError: the output folder may not be written.
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
-    check_inputs_apart(config)
+    notes = output_notes(config)
     run = prepare_run(config)
-    return Checked(config, run.table, list(run.notes), _fill_prompts(run))
+    return Checked(config, run.table, [*notes, *run.notes], _fill_prompts(run))
 
 
 def _fill_prompts(run: PreparedRun) -> list[FilledPrompt]:

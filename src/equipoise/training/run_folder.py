@@ -18,7 +18,7 @@ from equipoise.errors import TrainingError
 from equipoise.evaluation import Predictions, Record, as_stored
 from equipoise.files import write_bytes, write_json
 from equipoise.modeling import model_strangers
-from equipoise.outputs import check_apart, check_output, misplaced
+from equipoise.outputs import check_output, check_place, misplaced
 from equipoise.temporaries import is_leftover_name
 from equipoise.workspace import (
     CONFIG,
@@ -156,8 +156,11 @@ def is_run(folder: Path) -> bool:
     return RUN_OUTPUT.is_ours(folder)
 
 
-def check_run_output(config: RunConfig, resume: bool, overwrite: bool) -> None:
+def check_run_output(config: RunConfig, resume: bool, overwrite: bool) -> bool:
     """Refuse to mix two runs, or to touch a folder that is none, or that has to do with what the run reads.
+
+    Returns:
+        Whether a run lies there.
 
     Raises:
         OutputError: see `equipoise.outputs.check_output`.
@@ -171,15 +174,21 @@ def check_run_output(config: RunConfig, resume: bool, overwrite: bool) -> None:
             f"{folder}: the output folder holds {state} run; {way_on}replace it with --overwrite, or choose another "
             "`output` (--set output=…)."
         )
+    return found
 
 
-def check_inputs_apart(config: RunConfig) -> None:
-    """Refuse an output folder that is, holds, or lies in what the run reads.
+def output_notes(config: RunConfig) -> list[str]:
+    """Say what lies in the output folder, without changing anything.
 
     Raises:
-        OutputError: it does.
+        OutputError: `equipoise train` could not write there, also with --overwrite.
     """
-    check_apart(config.output, inputs_of(config))
+    check_place(config.output)
+    finished = is_finished(config.output)
+    if not check_run_output(config, resume=not finished, overwrite=finished):
+        return []
+    state, way = ("a finished", "") if finished else ("an unfinished", "goes on with it with --resume, and ")
+    return [f"output: {config.output} holds {state} run; train {way}replaces it with --overwrite only."]
 
 
 def tidy_finished(folder: Path) -> None:

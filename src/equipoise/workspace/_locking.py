@@ -5,11 +5,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from equipoise.errors import TrainingError
-from equipoise.locks import LockedError, hold, owner_of
+from equipoise.locks import LOCK, LockedError, hold, owner_of
 from equipoise.temporaries import clean_leftovers_in
 
-LOCK = ".lock"
-"""Lies in a folder while a process works in it."""
 _PATIENCE = 2.0
 """Seconds in which a training ends whose comparison was killed, and lets go of its folder."""
 
