@@ -324,7 +324,9 @@ def load_weights(model: MultiTaskModel, checkpoint: Path) -> None:
         TrainingError: the checkpoint is damaged.
     """
     try:
-        weights = safetensors.torch.load_file(checkpoint / _WEIGHTS)
+        # Heads were called task modules before.
+        loaded = safetensors.torch.load_file(checkpoint / _WEIGHTS)
+        weights = {name.replace("_task_modules.", "_heads.", 1): tensor for name, tensor in loaded.items()}
         expected = trained_weights(model)
         if different := sorted(weights.keys() ^ expected.keys()):
             raise RuntimeError(f"found {len(weights)} tensors, expected {len(expected)} ('{different[0]}', …)")
