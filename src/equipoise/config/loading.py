@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from equipoise.errors import MESSAGE_LIMIT, EquipoiseWarning, UsageError
 from equipoise.files import read_bytes
-from equipoise.kinds import FORMER_FORMATS, FORMER_KEYS, with_current_names
+from equipoise.kinds import list_former_names, with_current_names
 
 from .explaining import explain, name_type
 from .names import check_names
@@ -90,22 +90,17 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
 
 
 def _rename_former(data: dict[str, Any], where: str) -> dict[str, Any]:
-    """Give keys and values the names they have now, and say once which have others."""
-    tasks = data.get("tasks")
-    if not isinstance(tasks, dict):
-        return data
-    current = {name: with_current_names(task) if isinstance(task, dict) else task for name, task in tasks.items()}
-    sections = [task for task in tasks.values() if isinstance(task, dict)]
-    changed = {f"'{key}' is now '{FORMER_KEYS[key]}'" for key in FORMER_KEYS if any(key in task for task in sections)}
-    changed |= {
-        f"format: {former} is now format: {FORMER_FORMATS[former]}"
-        for former in FORMER_FORMATS
-        if any(task.get("format") == former for task in sections)
-    }
+    """Give keys and values of tasks the names they have now, and say once which have others."""
+    renamed, changed = dict(data), set()
+    for section in ("tasks", "held_out"):
+        if isinstance(tasks := data.get(section), dict):
+            known = {name: task for name, task in tasks.items() if isinstance(task, dict)}
+            renamed[section] = {**tasks, **{name: with_current_names(task) for name, task in known.items()}}
+            changed |= {change for task in known.values() for change in list_former_names(task)}
     if changed:
         message = f"{where}: {'; '.join(sorted(changed))}. The former names are read for now."
         warnings.warn(message, EquipoiseWarning, stacklevel=2)
-    return {**data, "tasks": current}
+    return renamed
 
 
 def dump_config(config: RunConfig) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .analysis import Analysis, Fold, Labels, Lexicon
 from .classification import Classification
-from .former_names import FORMER_FORMATS, FORMER_KEYS, with_current_names
+from .former_names import list_former_names, with_current_names
 from .generation import Generation
 from .labels import LabelError, as_text, parse_number, quote, shorten, show
 from .metrics import Floats, Metric, Statistic, mean_metric
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from .task_config import TaskConfig
 
 __all__ = [
-    "FORMER_FORMATS",
-    "FORMER_KEYS",
     "PENALTIES",
     "Analysis",
     "ClassProbe",
@@ -66,6 +64,7 @@ __all__ = [
     "check_template",
     "get_kind",
     "get_metric",
+    "list_former_names",
     "list_kinds",
     "make_analysis",
     "make_objective",

@@ -12,7 +12,8 @@ from equipoise.errors import EquipoiseError, ModelError, shorten
 from equipoise.files import JSON_LIMIT, read_bytes
 from equipoise.kinds import Task, list_kinds, task_from_dict, with_current_names
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Since 2 a task's format is head or prompt; 1 called it module or instruct."""
 
 
 class _Part(BaseModel):
