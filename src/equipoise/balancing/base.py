@@ -14,7 +14,7 @@ from .batch_losses import BatchLosses, add_up, gather_losses
 from .clipping import bounded
 from .collectives import sum_over_ranks, world_size
 from .flat_state import FlatState
-from .input_checks import check_entry, check_finite, check_names, check_products, checked_clip
+from .input_checks import check_entries, check_finite, check_names, check_products, checked_clip
 from .step_memory import StepMemory
 from .task_gradients import Needs, TaskGradients
 
@@ -148,18 +148,12 @@ class Balancer(FlatState, ABC):
             NonFiniteLoss: If a loss or its gradient is not finite.
         """
         check_names(self.tasks, losses=losses, targets=targets, rows=rows, counts=counts)
-        if not losses:
-            raise ValueError("`losses` is empty. Pass an entry, which may be an empty tensor, for at least one task.")
-        here = [task for task in self.tasks if task in losses and losses[task].numel() > 0]
-        for task in here:
-            check_entry(task, losses, targets=targets, rows=rows, counts=counts)
-        weighted = {task: self._weighted_entry(task, losses[task], targets or {}) for task in here}
+        check_entries(losses, targets=targets, rows=rows, counts=counts)
+        weighted = {
+            task: self._weighted_entry(task, entry, targets or {}) for task, entry in self._present(losses).items()
+        }
         if not self._learning:
-            sizes = {
-                task: counts[task] if counts and entry.dim() else entry.numel() for task, entry in weighted.items()
-            }
-            parts = {task: (self._weights.get(task) or 1.0) * entry / sizes[task] for task, entry in weighted.items()}
-            return add_up(parts.values(), losses)
+            return self._sum_with_last_weights(weighted, losses, counts)
         batch = gather_losses(self.tasks, losses, weighted, counts, self.process_group)
         check_finite("loss", batch.losses, self.tasks)
         parts = {task: entry / batch.sizes[task] for task, entry in weighted.items()}
@@ -172,6 +166,19 @@ class Balancer(FlatState, ABC):
         if self.alignment:
             scalar = scalar + self.alignment * self._misalignment(parts, features, accumulated=counts is not None)
         return scalar * world_size(self.process_group)
+
+    def _present(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the entries that are not empty, in the order of the tasks."""
+        return {task: losses[task] for task in self.tasks if task in losses and losses[task].numel() > 0}
+
+    def _sum_with_last_weights(
+        self, weighted: Mapping[str, Tensor], losses: Mapping[str, Tensor], counts: Mapping[str, float] | None
+    ) -> Tensor:
+        """Return the scalar of a batch that nothing is learned from; tasks without a weight so far have 1."""
+        sizes = {task: counts[task] if counts and entry.dim() else entry.numel() for task, entry in weighted.items()}
+        return add_up(
+            [(self._weights.get(task) or 1.0) * entry / sizes[task] for task, entry in weighted.items()], losses
+        )
 
     @property
     def alignment(self) -> float:
@@ -327,8 +334,7 @@ class Balancer(FlatState, ABC):
         with torch.no_grad():
             losses = recompute()
         check_names(self.tasks, losses=losses)
-        here = {task: losses[task] for task in self.tasks if task in losses and losses[task].numel() > 0}
-        batch = gather_losses(self.tasks, losses, here, None, self.process_group)
+        batch = gather_losses(self.tasks, losses, self._present(losses), None, self.process_group)
         missing = [task for task in tasks if task not in batch.means]
         if missing:
             raise ValueError(f"`recompute` gives no loss of {missing}, which the step had.")

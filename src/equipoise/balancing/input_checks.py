@@ -68,9 +68,28 @@ def check_names(tasks: Mapping[str, Any], **arguments: Any) -> None:
                 raise ValueError(f"`{argument}` has an unknown task '{name}'. {did_you_mean(name, tasks)}")
 
 
-def check_entry(
-    task: str,
+def check_entries(
     losses: Mapping[str, Tensor],
+    *,
+    targets: Mapping[str, Tensor] | None,
+    rows: Mapping[str, Tensor] | None,
+    counts: Mapping[str, float] | None,
+) -> None:
+    """Check that what is given for the tasks present fits together.
+
+    Raises:
+        ValueError: If it does not, or there is no entry.
+    """
+    if not losses:
+        raise ValueError("`losses` is empty. Pass an entry, which may be an empty tensor, for at least one task.")
+    for task, entry in losses.items():
+        if entry.numel() > 0:
+            _check_entry(task, entry, targets=targets, rows=rows, counts=counts)
+
+
+def _check_entry(
+    task: str,
+    entry: Tensor,
     *,
     targets: Mapping[str, Tensor] | None,
     rows: Mapping[str, Tensor] | None,
@@ -81,7 +100,6 @@ def check_entry(
     Raises:
         ValueError: If it does not.
     """
-    entry = losses[task]
     if entry.dim() > 1:
         raise ValueError(
             f"losses['{task}'] has shape {tuple(entry.shape)}; expected one loss per labelled example, or a scalar."
