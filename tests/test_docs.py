@@ -1,6 +1,9 @@
 """What the README and the docs tell a newcomer to do works."""
 
 import re
+import sys
+from ast import literal_eval
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from equipoise.cli.lists import get_catalogue
 from equipoise.config import load_config, make_config
+from equipoise.kinds import registry
 from equipoise.training import train
 
 ROOT = Path(__file__).parent.parent
@@ -22,16 +26,20 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def test_the_plugin_of_the_readme_runs_as_it_stands():
     (code,) = [block for block in blocks(ROOT / "README.md", "python") if "DynamicAdaptiveLoss" in block]
-    torch.manual_seed(0)
-    h = torch.randn(8, 4, requires_grad=True)
-    names = {
-        "h": h,
-        "mse_per_example": (h.sum(1) - torch.randn(8)).square(),
-        "ce_per_example": cross_entropy(h[:, :3], torch.randint(3, (8,)), reduction="none"),
-    }
+    names: dict = {}
     exec(code, names)
-    assert h.grad is not None
-    assert sum(names["balance"].weights.values()) == pytest.approx(2)
+    assert names["backbone"].weight.grad is not None
+    for line, values in zip(code.splitlines()[-2:], (names["balance"].losses, names["balance"].weights), strict=True):
+        assert values == pytest.approx(literal_eval(line[line.index("{") : line.index("}") + 1]), abs=0.05)
+
+
+def test_the_first_run_file_of_the_readme_is_that_of_the_quickstart():
+    shown = yaml.safe_load(blocks(ROOT / "README.md", "yaml")[0])
+    used = yaml.safe_load((files("equipoise.starter") / "quickstart.yaml").read_text(encoding="utf-8"))
+    assert shown["sources"]["vader"].items() <= used["sources"]["vader"].items()
+    assert {key: shown[key] for key in ("model", "tasks", "output")} == {
+        key: used[key] for key in ("model", "tasks", "output")
+    }
 
 
 def test_the_example_weights_of_the_docs_run_as_they_stand():
@@ -46,7 +54,7 @@ def test_the_example_weights_of_the_docs_run_as_they_stand():
 
 
 def test_your_own_file_in_five_minutes(tmp_path, tiny_model, monkeypatch):
-    (run_file,) = blocks(ROOT / "README.md", "yaml")
+    run_file = blocks(ROOT / "README.md", "yaml")[1]
     (tmp_path / "reviews.yaml").write_text(run_file)
     rows = [
         f"a {'good' if i % 2 else 'bad'} film {i},{1 + 4 * (i % 2)},{'film' if i % 3 else 'book'},w{i % 50}"
@@ -59,6 +67,26 @@ def test_your_own_file_in_five_minutes(tmp_path, tiny_model, monkeypatch):
     code = next(block for block in blocks(ROOT / "README.md", "python") if "equipoise.train" in block)
     names: dict = {}
     exec(code.replace('equipoise.train("reviews.yaml")', "equipoise.training.read_run('runs/reviews')"), names)
+
+
+def test_the_kind_of_the_docs_is_trained(tmp_path, tiny_model, monkeypatch):
+    code, script = blocks(ROOT / "docs" / "own_kind.md", "python")
+    (run_file,) = blocks(ROOT / "docs" / "own_kind.md", "yaml")
+    (tmp_path / "helpful.py").write_text(code, encoding="utf-8")
+    rows = [f"a {'good' if i % 2 else 'bad'} film {i},{3 * (i % 2)},{1 + 4 * (i % 2)}" for i in range(150)]
+    (tmp_path / "reviews.csv").write_text("text,helpful,stars\n" + "\n".join(rows))
+    settings = {"model": str(tiny_model), "max_length": 32, "train": {"max_steps": 2}}
+    (tmp_path / "reviews.yaml").write_text(yaml.safe_dump({**yaml.safe_load(run_file), **settings}))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    names: dict = {}
+    try:
+        exec(script, names)
+    finally:
+        registry._KINDS.pop("count", None)
+        sys.modules.pop("helpful", None)
+    scored = {(record["task"], record["metric"]) for record in names["run"].records}
+    assert {("helpful", "fit"), ("helpful", "deviance"), ("stars", "pearson")} <= scored
 
 
 def test_the_balancer_of_the_docs_passes_the_checks():
