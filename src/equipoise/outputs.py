@@ -1,11 +1,13 @@
 """What a command may write to, and what it may replace: decided here, for every command that has an output."""
 
 import errno
+import json
 import os
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from equipoise.errors import OutputError
 from equipoise.files import LONGEST_NAME, check_writable
@@ -13,6 +15,8 @@ from equipoise.files import LONGEST_NAME, check_writable
 Inputs = Iterable[tuple[str, Path]]
 """What a command reads: how the user named it, such as `sources.reviews.path`, and where it lies."""
 
+_LONGEST_LINE = 50_000_000
+"""Bytes by which a file is known to be ours, at most."""
 _LONGEST_PATH = 3500
 """Bytes of an output folder's path, at most: with what is written in it, systems bear 4,096."""
 
@@ -83,7 +87,37 @@ def misplaced(folder: Path, files: Iterable[str], folders: Iterable[str] = ()) -
     return sorted([*taken, *(name for name in folders if (folder / name).exists() and not (folder / name).is_dir())])
 
 
-def check_output_file(file: Path, inputs: Inputs = ()) -> None:
+def holds_predictions(file: Path) -> bool:
+    """Whether a file begins with a line that `equipoise predict` writes: an object with an answer to a task."""
+    with file.open("rb") as found:
+        answers = _as_json(found.readline(_LONGEST_LINE))
+    return isinstance(answers, dict) and any(
+        isinstance(answer, dict) and answer.keys() & {"label", "labels", "score", "text"} for answer in answers.values()
+    )
+
+
+def holds_metrics(file: Path) -> bool:
+    """Whether a file holds what `equipoise evaluate` writes: a list of metrics."""
+    with file.open("rb") as found:
+        records = _as_json(found.read(_LONGEST_LINE))
+    return isinstance(records, list) and all(
+        isinstance(record, dict) and record.keys() >= {"task", "metric", "value"} for record in records
+    )
+
+
+def _as_json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def check_output_file(
+    file: Path,
+    inputs: Inputs = (),
+    is_ours: Callable[[Path], bool] | None = None,
+    what: str = "JSON of an earlier call",
+) -> None:
     """Decide whether a command may write a file of JSON, and replace what lies there.
 
     It may if there is no file, an empty one, or one that begins as JSON does. It never may where the file is something
@@ -92,6 +126,8 @@ def check_output_file(file: Path, inputs: Inputs = ()) -> None:
     Args:
         file: the file to write.
         inputs: what the command reads.
+        is_ours: whether a file that lies there holds what the command writes.
+        what: what that is, for messages.
 
     Raises:
         OutputError: the file may not be written.
@@ -107,6 +143,11 @@ def check_output_file(file: Path, inputs: Inputs = ()) -> None:
             raise OutputError(
                 f"{file}: found a file that is no JSON, expected none, or one of an earlier call; nothing was changed; "
                 f"{hint}, or remove it."
+            )
+        if start and is_ours is not None and not is_ours(file):
+            raise OutputError(
+                f"{file}: found a file that does not hold {what}, expected none, an empty one, or {what}; nothing was "
+                f"changed; {hint}, or remove it."
             )
 
 

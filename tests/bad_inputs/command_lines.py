@@ -31,6 +31,7 @@ CASES = [
     _line("an option of a merge without a value", "--option: found 'density'", *_MERGE, "--option", "density"),
     _line("an option of a merge without end", "--option", *_MERGE, "--option", "x=" + "[" * 5000),
     _line("a weight that is no number", "--weights: found 'x'", *_MERGE, "--weights", "a=x"),
+    _line("a weight twice", "--weights: found 'a' twice", *_MERGE, "--weights", "a=1,b=2,a=3"),
     _line("an operator that is none", "Did you mean 'ties'?", *_MERGE, "--operator", "tise"),
     _line("a merge of nothing", "merge: nowhere: found no such folder", "merge", "nowhere", "-o", "m"),
     _line("a merge with no expert", "expected an expert", "merge", "RUN", "nowhere", "-o", "m", code=1),

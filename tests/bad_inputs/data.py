@@ -47,7 +47,7 @@ _JSON_ROWS = [{"text": f"text {n}", "score": n % 2, "label": "ab"[n % 2]} for n 
 
 CASES = [
     _file("an empty file", "bad.csv", "", "bad.csv: the file is empty"),
-    _file("a header alone", "bad.csv", _HEAD, "bad.csv: the file is empty"),
+    _file("a header alone", "bad.csv", _HEAD, "bad.csv: found a header and no rows"),
     _file("an unknown ending", "bad.xlsx", "x", "bad.xlsx: found the ending '.xlsx', expected one of .csv"),
     _file("no UTF-8", "bad.csv", _HEAD.encode() + b"caf\xe9,1,pos,x\n", "line 2: found a byte that is not UTF-8"),
     _file("semicolons", "bad.csv", _HEAD.replace(",", ";") + "a;1;p;x\n", "seems to be separated by semicolons"),
@@ -66,6 +66,7 @@ CASES = [
     _csv("a score of NaN", "text,nan,pos,x\n", "line 4, column 'score' (task 'score'): found 'nan'"),
     _csv("a score out of range", "text,3,pos,x\n", "expected a number from 0 to 1"),
     _csv("an unlisted class", "text,1,grand,x\n", "found class 'grand'", "tasks.polarity.classes=[pos, neg]"),
+    _csv("a class of a whole text", f"text,1,{'x' * 1001},x\n", "found a class of 1,001 characters"),
     _csv("a class called nan", "text,1,nan,x\n", "found 'nan'"),
     _csv("an empty text", " ,1,pos,x\n", "line 4, column 'text'"),
     _csv("an empty pair", "text,1,pos,\n", "line 4, column 'aspect'", "tasks.polarity.pair=aspect"),

@@ -21,6 +21,10 @@ def _dangling(world: World) -> None:
     (world.folder / "link").symlink_to("nowhere")
 
 
+def _rows(world: World) -> None:
+    world.write("d.jsonl", '{"text": "a", "label": "pos"}\n')
+
+
 def _mine(world: World) -> None:
     world.write("mine/thesis.tex", "x")
 
@@ -55,6 +59,8 @@ CASES = [
     _ask("a name too long to be replaced", "x" * 250, "cannot be written (File name too long)"),
     _ask("a link to itself for answers", "loop", "loop: cannot be written", _loop),
     _ask("answers over no JSON", "data.csv", "found a file that is no JSON", code=1),
+    _ask("answers over other JSON", "d.jsonl", "does not hold predictions", _rows, code=1),
+    Case("output", "metrics over JSON", "not hold metrics", ("evaluate", "RUN", "run.yaml", "-o", "d.jsonl"), _rows),
     _ask("answers into a device", "/dev/full", "found no ordinary file"),
     Case(
         "output", "answers over their texts", "is the input",

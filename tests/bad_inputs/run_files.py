@@ -40,6 +40,13 @@ _MERGED = "\n".join(
 _TASK = {"source": "s", "kind": "regression"}
 
 CASES = [
+    Case(
+        "run file",
+        "so many unknown keys that not all are shown",
+        "more.\nrun.yaml: ",
+        prepare=lambda world: world.write("run.yaml", json.dumps(world.run(**{f"unknown_{n}": n for n in range(9)}))),
+        code=2,
+    ),
     _text("an empty file", "", "found nothing, expected keys"),
     _text("a list", "- a", "found a list, expected keys"),
     _text("a text", "hello", "expected keys"),

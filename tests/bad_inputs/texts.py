@@ -34,6 +34,8 @@ CASES = [
     _given("two files", "data.csv: is a file or folder", "data.csv", "more.csv", code=2),
     _given("no UTF-8 on standard input", "standard input: byte 3 is not UTF-8", "-", stdin=b"caf\xe9"),
     _given("an empty line on standard input", "standard input, line 2: found an empty text", "-", stdin=b"a\n\nb"),
+    _given("nothing on standard input", "standard input: found no texts", "-"),
+    _file("an empty text file", "new.txt", "", "new.txt: found no texts"),
     _given("no such task", "Did you mean 'polarity'?", "a", "--task", "plarity", code=2),
     _given("more prompts than templates", "prompts: found 3", "a", "--prompts", "3", code=2),
     _given("no batch", "--batch-size", "a", "--batch-size", "0", code=2),

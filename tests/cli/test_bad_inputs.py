@@ -97,6 +97,15 @@ def test_the_table_is_large_and_says_everything_once(capsys):
     assert len({(case.area, case.name) for case in CASES}) == len(CASES)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_standard_output_is_named(trained, tmp_path):
+    started = [sys.executable, "-m", "equipoise", "predict", str(trained), "good", "--task", "polarity"]
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(started, stdout=full, stderr=subprocess.PIPE, timeout=SECONDS, cwd=tmp_path, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.decode().splitlines()[-1].startswith("error: standard output: cannot be written (No space left")
+
+
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [

@@ -119,7 +119,8 @@ def _explain_os_error(error: OSError) -> int:
     """Print what the operating system refused, and return the exit code."""
     hint = " Free some space, then resume a training run with --resume." if error.errno == errno.ENOSPC else ""
     # An error without a number comes from a library, not from the disk.
-    where = f"{error.filename or 'the disk'}: " if error.filename or error.errno is not None else ""
+    unnamed = f"equipoise {' '.join(sys.argv[1:2])}, a file or standard output" if error.errno is not None else ""
+    where = f"{error.filename or unnamed}: " if error.filename or unnamed else ""
     text = f"{error.strerror or error}".rstrip(".")
     print(f"error: {EquipoiseError(f'{where}{text}.{hint}')}", file=sys.stderr)
     return 1

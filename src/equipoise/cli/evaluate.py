@@ -25,13 +25,15 @@ def evaluate(
     from equipoise.evaluation import evaluate as score
     from equipoise.files import write_json
     from equipoise.modeling import load
-    from equipoise.outputs import check_output_file
+    from equipoise.outputs import check_output_file, holds_metrics
     from equipoise.reporting import results_table
     from equipoise.terminal import open_console
     from equipoise.workspace import inputs_of
 
     if output is not None:
-        check_output_file(output, [("MODEL", model), ("RUN.yaml", run_file), *inputs_of(config)])
+        check_output_file(
+            output, [("MODEL", model), ("RUN.yaml", run_file), *inputs_of(config)], holds_metrics, "metrics"
+        )
     predictor = load(model)
     records = score(predictor, config, split=split, prompts=prompts)
     if output is not None:

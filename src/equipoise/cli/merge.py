@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,9 @@ def _merge(experts: Sequence[Path], output: Path, method: _Method, overwrite: bo
     options = dict(_read_pair("--option", pair) for pair in method.options)
     weights = None
     if method.weights:
-        pairs = (_read_pair("--weights", pair) for pair in method.weights.split(","))
+        pairs = [_read_pair("--weights", pair) for pair in method.weights.split(",")]
+        if repeated := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+            raise UsageError(f"--weights: found '{repeated[0]}' twice, expected each expert once; leave one out.")
         weights = {name: _read_number(name, value) for name, value in pairs}
 
     from equipoise.merging import merge as merge_experts

@@ -47,23 +47,36 @@ def predict(
 
     If a text cannot be read, nothing is written.
     """
+    from equipoise.errors import OutputError
     from equipoise.files import to_json, write_text
     from equipoise.json_values import as_json_value
     from equipoise.modeling import load
-    from equipoise.outputs import check_output_file
+    from equipoise.outputs import check_output_file, holds_predictions
 
     if output is not None:
         read = [("MODEL", model), *(("FILE", Path(text)) for text in texts if os.path.isfile(text))]
-        check_output_file(output, read)
+        check_output_file(output, read, holds_predictions, "predictions")
     inputs = _read(texts)
     answers = load(model).predict(
         inputs, pair, tasks=task, batch_size=batch_size, prompts=prompts, show_progress=len(inputs.rows) > batch_size
     )
     lines = "".join(to_json(as_json_value(answer)) + "\n" for answer in answers)
-    if output is not None:
-        write_text(output, lines)
-    else:
-        sys.stdout.write(lines)
+    try:
+        if output is not None:
+            write_text(output, lines)
+        else:
+            sys.stdout.write(lines)
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if output is None:
+            # What is left in the buffer cannot be written at the end either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(
+            f"{output or 'standard output'}: cannot be written ({error.strerror or error}); free some space, or choose "
+            "another place."
+        ) from None
 
 
 def _read(texts: list[str]) -> "Inputs":
@@ -133,5 +146,7 @@ def _lines(content: bytes, where: str) -> "Inputs":
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: byte {error.start} is not UTF-8; save the text as UTF-8.") from None
     # Not splitlines: it also cuts at characters that may stand inside a text.
-    lines = text.removesuffix("\n").split("\n") if text else []
+    if not text:
+        raise DataError(f"{where}: found no texts, expected one or more, one per line.")
+    lines = text.removesuffix("\n").split("\n")
     return Inputs([line.removesuffix("\r") for line in lines], lambda index: f"{where}, line {index + 1}")

@@ -76,7 +76,7 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
         problems = list(dict.fromkeys(explain(problem) for problem in error.errors()))
         lines = [f"{where}: {problem}" for problem in problems]
         if sum(map(len, lines)) > MESSAGE_LIMIT:
-            lines[1:] = problems[1:]  # more of them have room if only the first says where
+            lines[1:-1] = problems[1:-1]  # more of them have room if only the first and the last say where
         raise UsageError(*lines) from None
     check_names(config, where)
     if not config.tasks:

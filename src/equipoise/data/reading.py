@@ -38,6 +38,10 @@ def read_rows(path: Path) -> Rows:
         rows = _read(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    if rows is not None and not rows and path.suffix.lower() in (".csv", ".tsv"):
+        raise DataError(
+            f"{path}: found a header and no rows, expected one or more. Fill the file, or correct the path."
+        )
     if not rows:
         raise DataError(f"{path}: the file is empty: found no rows, expected one or more. Correct the path.")
     return rows

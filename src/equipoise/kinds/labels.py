@@ -36,6 +36,9 @@ def parse_number(cell: Any) -> float:
     return number
 
 
+_LONGEST_NAME = 1000
+
+
 def parse_name(cell: Any) -> str:
     """Read the name of a class from a cell, as it is spelled there.
 
@@ -49,6 +52,10 @@ def parse_name(cell: Any) -> str:
     name = str(cell).strip()
     if is_blank(name):
         raise LabelError("found an empty label, expected a class")
+    if len(name) > _LONGEST_NAME:
+        raise LabelError(
+            f"found a class of {len(name):,} characters, expected {_LONGEST_NAME:,} at most; is it a text?"
+        )
     return name
 
 
