@@ -5,7 +5,7 @@ from .evaluating import evaluate
 from .examples import Example, choose_examples
 from .pairing import Items, item_losses, paired_tests
 from .prompting import check_prompted, choose_prompted, predict_prompted, score_prompted, without_prompted
-from .records import Record, as_stored, run_score
+from .records import Record, as_stored, metrics_schema, run_score
 from .scoring import score_task
 from .splits import Predictions, predict_split, score_predictions, score_split, tune_tasks
 from .statistics import count_wins, delta_m, mean_interval, mean_ranks
@@ -28,6 +28,7 @@ __all__ = [
     "majority",
     "mean_interval",
     "mean_ranks",
+    "metrics_schema",
     "paired_tests",
     "predict_prompted",
     "predict_split",

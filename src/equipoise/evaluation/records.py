@@ -1,10 +1,11 @@
 """The tidy form of every result, and the one number that sums a run up."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import TypedDict  # pydantic makes schemas of typing's from Python 3.12 on
 
 from equipoise.kinds import Task
 
@@ -25,6 +26,14 @@ class Record(TypedDict):
     low: float | None
     high: float | None
     n: int
+
+
+def metrics_schema() -> dict[str, Any]:
+    """Return the JSON schema of `metrics.json`, a list of `Record`."""
+    from pydantic import TypeAdapter
+
+    schema = TypeAdapter(list[Record]).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "metrics.json", **schema}
 
 
 def as_stored(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
