@@ -35,7 +35,7 @@ def test_static_weights_keep_their_ratio_among_the_tasks_present():
     assert balance.weights["b"] / balance.weights["a"] == pytest.approx(1000)
 
 
-def test_weights_are_normalised_and_clipped():
+def test_weights_are_normalized_and_clipped():
     losses = {"a": torch.tensor(1.0), "b": torch.tensor(999.0)}
     for clip, expected in (((0.0, 100.0), [0.002, 1.998]), ((0.01, 100.0), [0.01, 1.99])):
         balance = _ByLoss(["a", "b"], clip=clip)
@@ -116,7 +116,7 @@ def test_an_unknown_task_is_answered_with_the_closest(argument):
     ("arguments", "message"),
     [
         ({"losses": {}}, "`losses` is empty"),
-        ({"losses": {"a": torch.ones(2, 3)}}, r"shape \(2, 3\); expected one loss per labelled example"),
+        ({"losses": {"a": torch.ones(2, 3)}}, r"shape \(2, 3\); expected one loss per labeled example"),
         ({"targets": {"a": torch.ones(3)}}, r"targets\['a'\] has shape \(3,\)"),
         ({"rows": {"a": torch.arange(3)}}, r"rows\['a'\] has shape \(3,\)"),
         ({"rows": {"a": torch.ones(2)}}, r"rows\['a'\] must be indices"),

@@ -82,7 +82,7 @@ def test_a_checkpoint_from_before_there_was_a_balancer_is_torchs_to_answer():
 
 
 @pytest.mark.parametrize("name", BALANCERS)
-def test_a_balancer_holds_nothing_that_moves_with_a_module_or_that_its_optimiser_would_step(name):
+def test_a_balancer_holds_nothing_that_moves_with_a_module_or_that_its_optimizer_would_step(name):
     """So `.to(…)` changes nothing, and `DistributedDataParallel` waits for no gradient of a balancer in a module."""
     balance = make_balancer(name, KINDS, {"weights": dict.fromkeys(KINDS, 1.0)} if name == "static" else {})
     for _ in range(2):

@@ -27,7 +27,7 @@ class _ByLoss(Balancer):
         return losses
 
 
-class _Unnormalised(_ByLoss):
+class _Unnormalized(_ByLoss):
     def forward(self, losses, **inputs):
         scalar = 2 * super().forward(losses, **inputs)
         self._weights = {task: 2 * weight for task, weight in self._weights.items()}
@@ -244,7 +244,7 @@ class _ForgetsTheWorldSize(_ByLoss):
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (_Unnormalised, "sum to 6, not to 3"),
+        (_Unnormalized, "sum to 6, not to 3"),
         (_Negative, "not all finite and non-negative"),
         (_NotWhatItSays, "weights times losses is"),
         (_Attached, "have to be detached"),
@@ -263,7 +263,7 @@ class _ForgetsTheWorldSize(_ByLoss):
         (_ByCall, "micro-batches of one step have different weights"),
         (_IgnoresCounts, "micro-batches do not add up"),
         (_ForgetsTheOpenStep, "goes on differently"),
-        (_LearnsFromSkippedSteps, "the optimiser skipped"),
+        (_LearnsFromSkippedSteps, "the optimizer skipped"),
         (_TakesNaN, "raises no NonFiniteLoss"),
         (_NamesNobody, "does not name 'score'"),
         (_PoisonedByNaN, "the next step fails"),

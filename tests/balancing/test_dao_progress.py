@@ -1,4 +1,4 @@
-"""The dynamic adaptive loss where tasks have learnt unequally much."""
+"""The dynamic adaptive loss where tasks have learned unequally much."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ FIVE = ["solved", "hard1", "hard2", "hard3", "hard4"]
 def _train(balance, steps=150):
     """Train a small shared layer on the signs of a row's numbers; 30 % of the signs are wrong, but for the first task.
 
-    Every batch is new, so that nothing is learnt by heart. Returns the last 20 steps' weights and losses.
+    Every batch is new, so that nothing is learned by heart. Returns the last 20 steps' weights and losses.
     """
     draw = torch.Generator().manual_seed(0)
     body, heads = nn.Linear(8, 16), nn.ModuleDict({task: nn.Linear(16, 1) for task in balance.tasks})

@@ -21,7 +21,7 @@ OPTIONS = {
     "nash_mtl": {"optim_niter": 1},  # it is slow
 }
 NAMES = sorted(BALANCERS)
-# Of each way to the weights: what is read, where, when it is learnt from, and what is kept.
+# Of each way to the weights: what is read, where, when it is learned from, and what is kept.
 ONE_OF_EACH_KIND = [
     "dao",
     "dao at features",
@@ -36,7 +36,7 @@ ONE_OF_EACH_KIND = [
 
 
 class Model(nn.Module):
-    """A backbone and two task modules; the features stay inside."""
+    """A backbone and two heads; the features stay inside."""
 
     def __init__(self):
         super().__init__()
@@ -200,7 +200,7 @@ def test_one_task_only(name):
 @pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_a_loss_of_exactly_zero(name):
     model, balance = make_model(), make(name)
-    # Mixed into the middle, so that what is learnt before and after meets it.
+    # Mixed into the middle, so that what is learned before and after meets it.
     for step in range(4):
         losses = task_losses(model, make_batch(step))
         if step in (1, 2):

@@ -35,7 +35,7 @@ def course(name, accumulated, device=None):
     parameters = [*backbone.parameters(), *heads.parameters()]
     weights = []
 
-    def forward(part, labelled):
+    def forward(part, labeled):
         features = backbone(data[part]).tanh()
         losses = {
             "score": (heads["score"](features).squeeze(1) - targets["score"][part]).square(),
@@ -43,22 +43,22 @@ def course(name, accumulated, device=None):
                 heads["polarity"](features), targets["polarity"][part], reduction="none"
             ),
         }
-        return features, {task: losses[task] if task in labelled else losses[task][:0] for task in TASKS}
+        return features, {task: losses[task] if task in labeled else losses[task][:0] for task in TASKS}
 
     for step in range(3):
-        labelled = TASKS if step != 1 else ["polarity"]
+        labeled = TASKS if step != 1 else ["polarity"]
         parts = [slice(0, 6), slice(6, 12)] if accumulated else [slice(0, 12)]
         for part in parts:
-            features, losses = forward(part, labelled)
+            features, losses = forward(part, labeled)
             scalar = balancer(
                 losses,
                 features=features,
                 parameters=backbone.parameters(),
                 targets={task: targets[task][part][: len(losses[task])] for task in TASKS},
-                counts=dict.fromkeys(labelled, 12) if accumulated else None,
+                counts=dict.fromkeys(labeled, 12) if accumulated else None,
             )
             scalar.backward()
-        balancer.after_step(lambda labelled=labelled: forward(slice(0, 12), labelled)[1])
+        balancer.after_step(lambda labeled=labeled: forward(slice(0, 12), labeled)[1])
         balancer.on_epoch_end()
         weights.append(balancer.weights)
         gradients = [parameter.grad for parameter in parameters]

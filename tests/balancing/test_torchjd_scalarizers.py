@@ -13,7 +13,7 @@ from equipoise.balancing import (
     SmoothTchebycheff,
     UncertaintyWeighting,
 )
-from equipoise.balancing.draws import drawn_by_step
+from equipoise.balancing.seeding import seeded_by_step
 from equipoise.errors import TrainingError
 
 TASKS = ["a", "b", "c"]
@@ -51,7 +51,7 @@ def _by_autograd(scalarizer, values):
 def test_weights_are_torchjds_derivative(balance, scalarizer):
     for step in range(5):
         balance(_entries(_losses(step)))
-        with drawn_by_step(3, step + 1):
+        with seeded_by_step(3, step + 1):
             expected = _by_autograd(scalarizer, _losses(step))
         assert list(balance.weights.values()) == pytest.approx(expected, rel=1e-6)
         balance.after_step()

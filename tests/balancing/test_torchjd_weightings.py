@@ -21,7 +21,7 @@ from equipoise.balancing import (
     UPGrad,
 )
 from equipoise.balancing.clipping import bounded
-from equipoise.balancing.draws import drawn_by_step
+from equipoise.balancing.seeding import seeded_by_step
 
 AGGREGATORS = {
     MGDA: aggregation.MGDA,
@@ -84,7 +84,7 @@ def test_weights_are_those_of_torchjds_aggregator(rule, count):
         for step in range(STEPS):
             problem = _Problem(count, 10 * seed + step)
             jacobian = problem.jacobian()
-            with drawn_by_step(0, step + 1):
+            with seeded_by_step(0, step + 1):
                 vector = aggregate(jacobian)
             weights = problem.weights(balance)
             raw = torch.linalg.lstsq(jacobian.T, vector[:, None]).solution.flatten()

@@ -15,7 +15,7 @@ class AlignedMTL(TorchJDWeighting):
     the number of tasks present, so that the common scale of the components, by which the paper's forms differ, does
     not matter.
 
-    Inputs: `features`, or what `where` asks for.
+    Inputs: `features`, or what `where` requires.
 
     Relations: for orthogonal gradients the task weights of `DynamicAdaptiveLoss` without its floor.
 

@@ -1,4 +1,4 @@
-"""A regulariser that pulls the tasks' gradients into one direction."""
+"""A regularizer that pulls the tasks' gradients into one direction."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ def alignment_penalty(losses: Iterable[Tensor], features: Tensor) -> Tensor:
 
     with the G_t of `feature_gradients`: 0 where all of them are parallel, 1 where they are orthogonal, 2 where two are
     opposed. P ignores the sizes of losses and of gradients. Here G_t stays part of the graph: P has derivatives with
-    respect to the task modules, by second derivatives, and to the features and what is before them, where no second
+    respect to the heads, by second derivatives, and to the features and what is before them, where no second
     derivative is taken.
 
     That a term with the cosine between task gradients is added to the losses is all that is known of the method
@@ -31,7 +31,7 @@ def alignment_penalty(losses: Iterable[Tensor], features: Tensor) -> Tensor:
     """
     if not features.requires_grad:
         raise ValueError(
-            "`features` has no gradient, so that `alignment` can change nothing. Pass the tensor that the task modules "
+            "`features` has no gradient, so that `alignment` can change nothing. Pass the tensor that the heads "
             "read, and let something before it be trained."
         )
     wide = torch.promote_types(features.dtype, torch.float32)

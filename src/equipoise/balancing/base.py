@@ -27,16 +27,16 @@ DEFAULT_CLIP = (1e-4, 1e4)
 class Balancer(FlatState, ABC):
     r"""Turn the losses of several tasks into one scalar, Σ_t w_t L_t.
 
-    A rule implements `compute_weights`; everything else is here. The weights are detached numbers, never negative,
+    A subclass implements `compute_weights`; everything else is here. The weights are detached numbers, never negative,
     inside `clip`, and sum to the number of tasks present, those with labels in the batch, so that the learning rate
     means the same under every balancer. Absent tasks have weight 0; the scalar still touches them (times 0), so
-    distributed training sees every module. Where the rule uses gradients, a task that has none is left out of it and
-    has weight 1: it pulls at nothing shared, and its own module may still learn.
+    distributed training sees every head. Where the balancer uses gradients, a task without one is left out and has
+    weight 1: it changes nothing that is shared, and its own head may still learn.
 
     Gradients are those of a virtual linear map at the features (see `feature_gradients`, our design), unless `where`
     says otherwise.
 
-    Under gradient accumulation (`counts` given) a rule sees the losses and gradients of the previous optimiser step,
+    Under gradient accumulation (`counts` given) a balancer sees the previous optimizer step's losses and gradients,
     since the current ones are known only after the last micro-batch; a task without an earlier gradient has weight 1.
 
     In distributed training losses, label counts and gradients are summed over the processes (of `process_group`, by
@@ -49,22 +49,22 @@ class Balancer(FlatState, ABC):
     Args:
         tasks: the tasks' names, or a mapping from name to kind (`"classification"`, `"regression"`, …).
         clip: the smallest and the largest weight; 1 lies between them.
-        where: where gradients are taken, for a rule that uses them: "map", "features" or "parameters"; see
+        where: where gradients are taken, for a balancer that uses them: "map", "features" or "parameters"; see
             `TaskGradients`.
     """
 
     needs: Needs = "losses"
-    """What the rule reads beside the losses: nothing ("losses"), or the task gradients in one of the forms of
+    """What the balancer reads beside the losses: nothing ("losses"), or the task gradients in one of the forms of
     `TaskGradients`: "gramian", "gradients" or "halves"."""
     needs_next_losses: bool = False
     """Whether `after_step` needs the batch's losses after the update."""
     rescaling: Rescaling | None = None
-    """What the rule does where one task's loss is c times larger, clipping aside: "compensates": its weight relative to
-    the others is 1/c times as large; "ignores": weights do not change; `None`: no promise."""
+    """What the balancer does if one task's loss is c times larger, clipping aside. "compensates": the weight relative
+    to the others is 1/c times as large. "ignores": weights do not change. `None`: neither is guaranteed."""
     random: bool = False
-    """Whether weights are drawn at random, from a generator of the rule's own that is part of its state."""
+    """Whether weights are drawn at random, from a generator of its own that is part of its state."""
     paper: str = ""
-    """Authors, year and arXiv id of the rule, or "our design"."""
+    """Authors, year and arXiv id, or "our design"."""
     process_group: Any = None
     """The `torch.distributed` group to sum over; None means the default one, where there is one."""
 
@@ -92,7 +92,7 @@ class Balancer(FlatState, ABC):
 
         Args:
             losses: their losses, detached; float64 on the CPU, shape (P,).
-            gradients: what `needs` asks for: `None` ("losses"); the inner products of their gradients, float64 on
+            gradients: what `needs` requires: `None` ("losses"); the inner products of their gradients, float64 on
                 the CPU, shape (P, P) ("gramian", "halves"); or the gradients, shape (P, n) ("gradients").
             tasks: their names.
 
@@ -101,7 +101,7 @@ class Balancer(FlatState, ABC):
         """
 
     def learn(self, losses: Tensor, next_losses: Tensor | None, tasks: Sequence[str]) -> None:
-        """Learn from an optimiser step that was made; does nothing unless a rule needs it.
+        """Learn from an optimizer step that was made; does nothing unless a balancer needs it.
 
         Args:
             losses: the losses of the P tasks that were present, float64 on the CPU, shape (P,).
@@ -125,22 +125,21 @@ class Balancer(FlatState, ABC):
     ) -> Tensor:
         """Return the scalar Σ_t w_t L_t to call `backward` on.
 
-        In evaluation mode (`eval()`), or where gradients are off, the last weights stay, and nothing is learnt or
+        In evaluation mode (`eval()`), or where gradients are off, the last weights stay, and nothing is learned or
         remembered.
 
         Args:
-            losses: per task the losses of its labelled examples, shape (n_t,), or one scalar, which is taken as it is
+            losses: per task the losses of its labeled examples, shape (n_t,), or one scalar, which is taken as it is
                 (no example weights, not divided by `counts`). A missing or empty entry: the task is absent.
-            features: the features h that all task modules read, shape (N, d) pooled or (N, S, d) tokens, attached to
-                the graph. Needed if `needs_gradients` or with `alignment`, else ignored.
-            parameters: the parameters that the tasks share; needed, instead of `features`, where gradients are taken
-                at them.
+            features: the features h that all heads read, shape (N, d) pooled or (N, S, d) tokens, attached to the
+                graph. Needed if `needs_gradients` or with `alignment`, else ignored.
+            parameters: the parameters that the tasks share; needed instead of `features` for `where="parameters"`.
             targets: per task the labels, shape (n_t,): scores, or class indices as integers. Needed for example
                 weights only; a task without them has none.
             rows: per task which rows of `features` its entries belong to, shape (n_t,), integers. Autograd finds the
                 rows by itself; this is only checked against the losses' shapes.
             counts: per task the number of its labels in the whole accumulated batch: L_t is the sum over this
-                micro-batch's examples divided by it. Call `after_step` after every optimiser step then. Without
+                micro-batch's examples divided by it. Call `after_step` after every optimizer step then. Without
                 `counts` L_t is the mean of this batch.
 
         Raises:
@@ -149,9 +148,8 @@ class Balancer(FlatState, ABC):
         """
         check_names(self.tasks, losses=losses, targets=targets, rows=rows, counts=counts)
         check_entries(losses, targets=targets, rows=rows, counts=counts)
-        weighted = {
-            task: self._weighted_entry(task, entry, targets or {}) for task, entry in self._present(losses).items()
-        }
+        present, targets = self._present(losses), targets or {}
+        weighted = {task: self._weighted_entry(task, entry, targets) for task, entry in present.items()}
         if not self._learning:
             return self._sum_with_last_weights(weighted, losses, counts)
         batch = gather_losses(self.tasks, losses, weighted, counts, self.process_group)
@@ -160,8 +158,7 @@ class Balancer(FlatState, ABC):
         weights = self._weigh_step(batch, parts, features, parameters, accumulated=counts is not None)
         self._weights = dict.fromkeys(self.tasks, 0.0) | weights
         self._losses = batch.means
-        for dtype in {part.dtype for part in parts.values()}:
-            check_products(self._weights, batch.losses, dtype)
+        check_products(self._weights, batch.losses, {part.dtype for part in parts.values()})
         scalar = add_up([self._weights[task] * part for task, part in parts.items()], losses)
         if self.alignment:
             scalar = scalar + self.alignment * self._misalignment(parts, features, accumulated=counts is not None)
@@ -184,7 +181,7 @@ class Balancer(FlatState, ABC):
     def alignment(self) -> float:
         """λ of `alignment_penalty`, which is added to the scalar of a training step; 0, the default, is off.
 
-        With it `features` are needed whatever the rule, gradients have to be taken at the map, and neither gradient
+        With it `features` are needed whatever the balancer, gradients have to be taken at the map, and neither gradient
         accumulation nor several processes are possible: the penalty of a batch is no sum over its parts.
 
         Raises:
@@ -201,7 +198,7 @@ class Balancer(FlatState, ABC):
 
     @property
     def needs_gradients(self) -> bool:
-        """Whether the rule uses gradients, so that the caller has to pass `features` (or `parameters`)."""
+        """Whether the balancer uses gradients, so that the caller has to pass `features` (or `parameters`)."""
         return self.needs != "losses"
 
     @property
@@ -220,18 +217,18 @@ class Balancer(FlatState, ABC):
         return dict(self._losses)
 
     def after_step(self, recompute: Callable[[], Mapping[str, Tensor]] | None = None, *, skipped: bool = False) -> None:
-        """Close an optimiser step: call it after every `optimizer.step()`.
+        """Close an optimizer step: call it after every `optimizer.step()`.
 
         Only gradient accumulation and balancers that learn need it.
 
         Args:
             recompute: computes the same batch's losses after the update; see `Repeatable`. Only balancers with
                 `needs_next_losses` call it.
-            skipped: whether the optimiser made no step, as with a float16 overflow; `learn` is not called then, and
+            skipped: whether the optimizer made no step, as with a float16 overflow; `learn` is not called then, and
                 accumulated gradients are forgotten.
 
         Raises:
-            ValueError: If the rule needs the losses after the update, and `recompute` or a task of its is missing.
+            ValueError: If the balancer needs the losses after the update, and `recompute` or a task of its is missing.
             NonFiniteLoss: If one of them is not finite.
         """
         if self.needs_next_losses and recompute is None:
@@ -254,7 +251,7 @@ class Balancer(FlatState, ABC):
             memory.close(*self._gradients.read(memory.gradients), pairwise=self._gradients.pairwise)
 
     def on_epoch_end(self) -> None:
-        """Close an epoch; does nothing unless a rule needs it."""
+        """Close an epoch; does nothing unless a balancer needs it."""
 
     def _weighted_entry(self, task: str, entry: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
         """Multiply a task's losses by their example weights, in float32 or better."""
@@ -270,7 +267,7 @@ class Balancer(FlatState, ABC):
                 "one process."
             )
         if features is None:
-            raise ValueError("`alignment` needs gradients: pass `features=`, which all task modules read.")
+            raise ValueError("`alignment` needs gradients: pass `features=`, which all heads read.")
         return alignment_penalty([part.sum() for part in parts.values() if part.requires_grad], features)
 
     def _weigh_step(
@@ -307,13 +304,13 @@ class Balancer(FlatState, ABC):
     def _weigh(
         self, present: Tensor, losses: Tensor, squares: Tensor | None, gradients: Tensor | None
     ) -> dict[str, float]:
-        """Ask the rule for the weights of the active tasks, and bring them into the contract's form."""
+        """Compute the weights of the active tasks, and bring them into the contract's form."""
         names = list(self.tasks)
         active = present
         if squares is not None:
             check_finite("gradient", squares, names)
             if gradients is not None and not self._gradients.pairwise:
-                # A rule that is given the gradients themselves may square them as they are.
+                # A balancer that is given the gradients themselves may square them as they are.
                 check_finite("squared gradient", squares.to(gradients.dtype), names)
             active = present & (squares > 0)
         weights = {name: 1.0 for name, there in zip(names, present.tolist(), strict=True) if there}
@@ -346,7 +343,7 @@ class Balancer(FlatState, ABC):
         return [order.index(task) for task in tasks]
 
     def _get_state(self) -> dict[str, Tensor]:
-        """Return the state beyond parameters and buffers; a rule with more of it extends both methods."""
+        """Return the state beyond parameters and buffers; a balancer with more of it extends both methods."""
         return self._memory.state()
 
     def _set_state(self, state: dict[str, Tensor]) -> None:

@@ -17,7 +17,7 @@ class BatchLosses:
     Args:
         losses: L_t, float64 on the CPU, shape (T,); 0 for a task without labels.
         seen: which tasks have labels in this batch, shape (T,).
-        weighed: which tasks have labels in the optimiser step, shape (T,).
+        weighed: which tasks have labels in the optimizer step, shape (T,).
         sizes: by task what its entry is to be divided by to add up to L_t.
         means: by task seen its mean loss without example weights.
     """

@@ -13,7 +13,7 @@ _CANCELLED = 1e-6
 class CAGrad(TorchJDWeighting):
     r"""Help the worst-off task as much as possible near the mean gradient (Liu et al., 2021, arXiv 2110.14048).
 
-    The update d maximises min_t g_t·d under |d - ḡ| ≤ c |ḡ|, ḡ the mean gradient, which gives the weights
+    The update d maximizes min_t g_t·d under |d - ḡ| ≤ c |ḡ|, ḡ the mean gradient, which gives the weights
 
         1/P + c |ḡ| / |Gᵀv| · v,    v = argmin (Gᵀv)·ḡ + c |ḡ| |Gᵀv|    over v ≥ 0, Σ_t v_t = 1,
 
@@ -23,7 +23,7 @@ class CAGrad(TorchJDWeighting):
     cancel, |Gᵀv| < 1e-6 of their common norm, the weights are equal, where TorchJD does not step. (Its threshold is
     1e-4, below which one small gradient beside a large one would count as cancelled, too.)
 
-    Inputs: `features`, or what `where` asks for. Needs cvxpy: `pip install "equipoise[balancers]"`.
+    Inputs: `features`, or what `where` requires. Needs cvxpy: `pip install "equipoise[balancers]"`.
 
     Relations: with c = 0 it is `EqualWeights`, with a large c it tends to `MGDA`.
 

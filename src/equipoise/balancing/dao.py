@@ -21,11 +21,11 @@ _PROGRESS = 1.0
 
 
 class DynamicAdaptiveLoss(Balancer):
-    r"""Weigh tasks by their gradients in every step, and examples by their labels if asked to (arXiv 2408.11856).
+    r"""Weigh tasks by their gradients in every step, and optionally examples by their labels (arXiv 2408.11856).
 
         L = Σ_t λ_t L_t,    L_t = (1 / n_t) Σ_i e_ti l_ti,    λ_t ∝ r_t^α / |g_t|,    Σ_t λ_t = T
 
-    - l_ti is the loss of task t on its i-th labelled example, n_t the number of these;
+    - l_ti is the loss of task t on its i-th labeled example, n_t the number of these;
     - e_ti is 1 or, with `example_weights`, by the effective number of the example's class (Cui et al., 2019,
       arXiv 1901.05555) or the smoothed density of its score (Yang et al., 2021, arXiv 2102.09554); see
       `example_weight_table`;

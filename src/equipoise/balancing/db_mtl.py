@@ -27,7 +27,7 @@ class DualBalancing(Balancer):
 
     Deviations from the paper: it steps along Σ_t (max_s |ĝ_s| / |ĝ_t|) ĝ_t, the averages themselves; weights on losses
     can follow their norms only, and the step is along the current gradients. The weights sum to the number of tasks
-    present, by which the largest norm cancels; they act on the task modules too, which in the paper learn from log L_t.
+    present, by which the largest norm cancels; they act on the heads too, which in the paper learn from log L_t.
     The division by 1 − Π_k β_k, without which a task that comes later would count too much, changes nothing where all
     tasks are in every batch. A task that is absent or has no gradient keeps its average. A loss counts as at least
     1e-8; a task with an almost perfect batch has a huge ∂log L_t, and little weight until it is forgotten.
@@ -89,10 +89,10 @@ class DualBalancing(Balancer):
         self._seen = self._seen.clone()
         self._seen[rows] = torch.stack([count, share], dim=1)
 
-        kept, added = beta.to(gradients)[:, None], ((1 - beta) / losses).to(gradients)[:, None]
+        old_share, new_share = beta.to(gradients)[:, None], ((1 - beta) / losses).to(gradients)[:, None]
         before = gradients.new_zeros(len(self.tasks), gradients.shape[1]) if self._average is None else self._average
         before = before.to(gradients)
-        average = before[rows].mul_(kept).addcmul_(added, gradients)
+        average = before[rows].mul_(old_share).addcmul_(new_share, gradients)
         self._average = before.index_copy(0, torch.tensor(rows, device=gradients.device), average)
         norms = torch.linalg.vector_norm(average, dim=1, dtype=torch.float64).cpu() / share
         return 1 / (norms * losses).clamp_min(torch.finfo(torch.float64).tiny)

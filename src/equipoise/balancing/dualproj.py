@@ -15,7 +15,7 @@ class DualProj(TorchJDWeighting):
     projected, as in TorchJD, and the weights are scaled to sum to the number of tasks present. K / tr K has 1e-4
     added to its diagonal.
 
-    Inputs: `features`, or what `where` asks for. Needs quadprog: `pip install "equipoise[balancers]"`.
+    Inputs: `features`, or what `where` requires. Needs quadprog: `pip install "equipoise[balancers]"`.
 
     Relations: where the mean gradient hurts nobody, `EqualWeights`. `UPGrad` projects each gradient by itself.
 

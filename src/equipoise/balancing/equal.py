@@ -9,11 +9,11 @@ from .base import Balancer
 
 
 class EqualWeights(Balancer):
-    r"""Weigh all tasks alike.
+    r"""Weigh all tasks equally.
 
         Σ_t L_t
 
-    A strong baseline when tuned like its rivals (Kurin et al., 2022, arXiv 2201.04122).
+    A strong baseline when tuned as carefully as what it is compared with (Kurin et al., 2022, arXiv 2201.04122).
 
     Inputs: losses alone.
 

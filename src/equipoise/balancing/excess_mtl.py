@@ -26,7 +26,7 @@ class ExcessMTL(StatefulBalancer):
 
     Deviations from the paper: the weights are scaled to sum to the number of tasks present.
 
-    Inputs: `features`, or what `where` asks for, but not "features". The sums Σ_τ have the shape of the gradients, T
+    Inputs: `features`, or what `where` requires, but not "features". The sums Σ_τ have the shape of the gradients, T
     times those of the map or of all shared parameters, and are part of the state.
 
     Relations: none. With all tasks in every step the weights are those of TorchJD's `ExcessMTLWeighting`.

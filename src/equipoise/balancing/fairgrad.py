@@ -19,7 +19,7 @@ class FairGrad(TorchJDWeighting):
 
     Deviations from the paper: the weights are scaled to sum to the number of tasks present.
 
-    Inputs: `features`, or what `where` asks for.
+    Inputs: `features`, or what `where` requires.
 
     Relations: with α = 0 it is `EqualWeights`, with α = 1 `NashMTL`; with large α it tends to `MGDA`.
 

@@ -1,12 +1,12 @@
 """Task gradients at a virtual linear map on the shared features (our design), at the features, or at parameters.
 
-Put a linear map with weight `I` and bias `0` between the backbone and the task modules. It changes nothing,
+Put a linear map with weight `I` and bias `0` between the backbone and the heads. It changes nothing,
 but every task has a gradient with respect to it,
 
     G_t = Σ_i δ_ti [h_i; 1]ᵀ,    δ_ti = ∂L_t/∂h_i,
 
 of one shape (d, d + 1) whatever the batch. So tasks that share no rows can be compared, and G_t is additive
-over micro-batches and processes. Only the task modules are differentiated, never the backbone. Rows without gradient,
+over micro-batches and processes. Only the heads are differentiated, never the backbone. Rows without gradient,
 such as padding tokens, add nothing.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 # A power of two: it changes no digit in float32, and keeps small gradients alive where part of the graph is float16.
 _SCALE = 1024.0
-_PART = 2**16
+_CHUNK = 2**16
 
 
 def feature_gradients(losses: Sequence[Tensor | None], features: Tensor) -> Tensor:
@@ -36,17 +36,17 @@ def feature_gradients(losses: Sequence[Tensor | None], features: Tensor) -> Tens
     """
     if not features.requires_grad:
         raise ValueError(
-            "`features` has no gradient. Pass the tensor that the task modules read, not a detached copy, "
+            "`features` has no gradient. Pass the tensor that the heads read, not a detached copy, "
             "and let something before it be trained."
         )
     gradients = _differentiate(losses, [features])
     if gradients is None:
-        raise ValueError("No loss depends on `features`. Pass the very tensor that the task modules read.")
+        raise ValueError("No loss depends on `features`. Pass the very tensor that the heads read.")
     return gradients.view(len(losses), -1, features.shape[-1])
 
 
 def parameter_gradients(losses: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> Tensor:
-    """Differentiate each task's loss with respect to shared parameters: one backward pass a task.
+    """Differentiate each task's loss with respect to shared parameters: one backward pass per task.
 
     Args:
         losses: T scalars; None where there is none, which has gradient 0.
@@ -93,9 +93,9 @@ def gramian(gradients: Tensor, others: Tensor | None = None) -> Tensor:
     """
     left = gradients.flatten(1)
     right = left if others is None else others.flatten(1)
-    # By parts that fit into a cache: gradients of all parameters are not copied whole.
-    parts = zip(left.split(_PART, 1), right.split(_PART, 1), strict=True)
-    return torch.stack([_double(one) @ _double(other).T for one, other in parts]).sum(0)
+    # By chunks that fit into a cache: gradients of all parameters are not copied whole.
+    chunks = zip(left.split(_CHUNK, 1), right.split(_CHUNK, 1), strict=True)
+    return torch.stack([_double(one) @ _double(other).T for one, other in chunks]).sum(0)
 
 
 @torch.no_grad()
@@ -121,19 +121,19 @@ def map_gramian(deltas: Tensor, features: Tensor) -> Tensor:
 
 
 def _differentiate(losses: Sequence[Tensor | None], inputs: Sequence[Tensor]) -> Tensor | None:
-    """Return the losses' gradients, one row a loss, in float32 or better; None if no loss depends on the inputs."""
+    """Return the losses' gradients, one row per loss, in float32 or better; None if no loss depends on the inputs."""
     for scale in (_SCALE, 1.0):
-        found = [
+        by_loss = [
             torch.autograd.grad(loss * scale, inputs, retain_graph=True, allow_unused=True)
             if loss is not None and loss.requires_grad
             else (None,) * len(inputs)
             for loss in losses
         ]
-        if all(gradient is None for row in found for gradient in row) and any(loss is not None for loss in losses):
+        if all(gradient is None for row in by_loss for gradient in row) and any(loss is not None for loss in losses):
             return None
         flat = [
             _wide(torch.zeros_like(one) if gradient is None else gradient).flatten()
-            for row in found
+            for row in by_loss
             for one, gradient in zip(inputs, row, strict=True)
         ]
         gradients = torch.cat(flat).view(len(losses), -1).div_(scale)

@@ -10,7 +10,7 @@ _TINY = 1e-8
 
 
 class GeometricMean(TorchJDScalarizer):
-    r"""Minimise the geometric mean of the losses (GLS, Chennupati et al., 2019, arXiv 1904.08492).
+    r"""Minimize the geometric mean of the losses (GLS, Chennupati et al., 2019, arXiv 1904.08492).
 
         (Π_t L_t)^(1/P)    over the P tasks present,
 

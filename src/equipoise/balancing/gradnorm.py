@@ -9,7 +9,7 @@ from equipoise.checks import checked_number
 
 from .base import DEFAULT_CLIP, Balancer
 from .initial_losses import InitialLosses
-from .learned_numbers import LearnedNumbers
+from .learned_scalars import LearnedScalars
 from .task_gradients import Needs
 
 _SMALLEST = 1e-4
@@ -30,7 +30,7 @@ class GradNorm(Balancer):
     - T is the number of tasks.
 
     Deviations from the paper: L_t(0) is the mean of a task's first ten losses, not the very first one, which a small
-    batch makes noisy; it is measured without any warm-up, so a task that starts from a lucky initialisation counts
+    batch makes noisy; it is measured without any warm-up, so a task that starts from a lucky initialization counts
     as slow for ever. A weight is kept above 1e-4 (a step of Adam may lead below 0, which means nothing). Means and
     sums are over the tasks present that have a gradient; the others keep w_t and what Adam remembers of them.
     Gradients are taken at the virtual map, not at the last shared layer.
@@ -77,10 +77,10 @@ class GradNorm(Balancer):
         super().__init__(tasks, clip=clip, where=where)
         self._alpha = checked_number("alpha", alpha, lambda value: value >= 0, "0 or more")
         lr = checked_number("lr", lr, lambda value: value > 0, "a positive number")
-        self._learned = LearnedNumbers(len(self.tasks), start=1.0, lr=lr)
+        self._learned = LearnedScalars(len(self.tasks), start=1.0, lr=lr)
         self._initial = InitialLosses(len(self.tasks))
         self._norms = torch.full((len(self.tasks),), torch.nan, dtype=torch.float64)
-        """The gradient norms that the open step's weights were asked for with; NaN for other tasks."""
+        """The gradient norms that the open step's weights were computed from; NaN for other tasks."""
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return the learned weights, and keep the gradient norms to learn from."""
@@ -88,7 +88,7 @@ class GradNorm(Balancer):
         rows = self._indices(tasks)
         self._norms = torch.full_like(self._norms, torch.nan)
         self._norms[rows] = gradients.diagonal().sqrt()
-        return self._learned.take(rows)
+        return self._learned.values(rows)
 
     def learn(self, losses: Tensor, next_losses: Tensor | None, tasks: Sequence[str]) -> None:
         """Learn the weights from a step's losses and gradient norms."""
@@ -98,15 +98,15 @@ class GradNorm(Balancer):
         if not rows:
             return
         ratios = self._initial.ratios(rows, losses[measured])
-        weights, norms = self._learned.take(rows), self._norms[rows]
+        weights, norms = self._learned.values(rows), self._norms[rows]
         pulls = weights * norms
         slopes = (pulls - pulls.mean() * (ratios / ratios.mean()) ** self._alpha).sign() * norms
-        self._learned.descend(rows, slopes)
-        learned = self._learned.take(rows).clamp_min(_SMALLEST)
-        self._learned.put(rows, learned * (weights.sum() / learned.sum()))
+        self._learned.adam_step(rows, slopes)
+        learned = self._learned.values(rows).clamp_min(_SMALLEST)
+        self._learned.set_values(rows, learned * (weights.sum() / learned.sum()))
 
     def after_step(self, recompute: Callable[[], Mapping[str, Tensor]] | None = None, *, skipped: bool = False) -> None:
-        """Close an optimiser step, and forget its gradient norms: see `Balancer.after_step`."""
+        """Close an optimizer step, and forget its gradient norms: see `Balancer.after_step`."""
         super().after_step(recompute, skipped=skipped)
         self._norms = torch.full_like(self._norms, torch.nan)
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from equipoise.checks import checked_integer, checked_number
 
 from .base import DEFAULT_CLIP
-from .draws import drawn_by_step
 from .gramian_balancer import GramianBalancer
+from .seeding import seeded_by_step
 
 _EPSILON = 1e-8
 
@@ -28,7 +28,7 @@ class GradVac(GramianBalancer):
     number of tasks present. The order depends on the seed and the step alone. Each pair of tasks has its target, which
     changes only in steps with both. Denominators have 1e-8 added.
 
-    Inputs: `features`, or what `where` asks for.
+    Inputs: `features`, or what `where` requires.
 
     Relations: with β = 0 the targets stay 0, and it is `PCGrad`.
 
@@ -73,7 +73,7 @@ class GradVac(GramianBalancer):
         norms = products.diagonal().sqrt()
         # ĝ_s is a mix of the gradients: row s holds their coefficients.
         mixes = torch.eye(len(rows), dtype=products.dtype)
-        with drawn_by_step(self._seed, int(self._memory.count)):
+        with seeded_by_step(self._seed, int(self._memory.count)):
             for s, mix in enumerate(mixes):
                 others = [t for t in range(len(rows)) if t != s]
                 for t in (others[place] for place in torch.randperm(len(others)).tolist()):

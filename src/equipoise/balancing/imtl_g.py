@@ -15,7 +15,7 @@ class ImpartialGradients(TorchJDWeighting):
     it counts as almost 0, and the projections are not equal then. The weights are scaled to sum to the number of
     tasks present.
 
-    Inputs: `features`, or what `where` asks for.
+    Inputs: `features`, or what `where` requires.
 
     Relations: for two tasks the task weights of `DynamicAdaptiveLoss`, where |cos(g_1, g_2)| < 0.99.
 

@@ -102,13 +102,13 @@ def _check_entry(
     """
     if entry.dim() > 1:
         raise ValueError(
-            f"losses['{task}'] has shape {tuple(entry.shape)}; expected one loss per labelled example, or a scalar."
+            f"losses['{task}'] has shape {tuple(entry.shape)}; expected one loss per labeled example, or a scalar."
         )
     for name, other in (("targets", targets), ("rows", rows)):
         if other and task in other and entry.dim() == 1 and other[task].shape[:1] != entry.shape:
             raise ValueError(
                 f"{name}['{task}'] has shape {tuple(other[task].shape)}, losses['{task}'] has "
-                f"{tuple(entry.shape)}; expected one entry per labelled example in both."
+                f"{tuple(entry.shape)}; expected one entry per labeled example in both."
             )
     if rows and task in rows and (rows[task].dim() != 1 or rows[task].dtype != torch.long):
         raise ValueError(f"rows['{task}'] must be indices into the rows of `features`: int64 of shape (n,).")
@@ -133,19 +133,19 @@ def check_finite(what: str, numbers: Tensor, tasks: Iterable[str]) -> None:
         )
 
 
-def check_products(weights: Mapping[str, float], losses: Tensor, dtype: torch.dtype) -> None:
-    """Check that weights times losses, and their sum, are numbers that a type can hold.
+def check_products(weights: Mapping[str, float], losses: Tensor, dtypes: Iterable[torch.dtype]) -> None:
+    """Check that weights times losses, and their sum, are numbers that the types can hold.
 
     Args:
         weights: by task.
         losses: finite, shape (T,), float64.
-        dtype: of the scalar.
+        dtypes: of the losses.
 
     Raises:
         NonFiniteLoss: If one is too large; names its task.
     """
     products = [weight * loss for weight, loss in zip(weights.values(), losses.tolist(), strict=True)]
-    limit = torch.finfo(dtype).max
+    limit = min((torch.finfo(dtype).max for dtype in dtypes), default=math.inf)
     if sum(map(abs, products)) > limit:
         # If none alone is too large, the largest is to blame.
         most = min(limit, max(map(abs, products)))

@@ -1,4 +1,4 @@
-"""Scalarizers with one learned number a task."""
+"""Scalarizers with one learned number per task."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from torch import Tensor
 from equipoise.checks import checked_number
 
 from .base import DEFAULT_CLIP
-from .learned_numbers import LearnedNumbers
+from .learned_scalars import LearnedScalars
 from .torchjd_balancers import TorchJDScalarizer, derivative
 
 
 class LearnedScalarizer(TorchJDScalarizer):
-    """Base of the rules whose scalarizer has one parameter a task, learned by Adam on the scalar itself.
+    """Base of the balancers whose scalarizer has one parameter per task, learned by Adam on the scalar itself.
 
     Args:
         tasks: the tasks' names, or a mapping from name to kind.
@@ -31,7 +31,7 @@ class LearnedScalarizer(TorchJDScalarizer):
     ) -> None:
         super().__init__(tasks, clip=clip)
         lr = checked_number("lr", lr, lambda value: value > 0, "a positive number")
-        self._learned = LearnedNumbers(len(self.tasks), start=0.0, lr=lr)
+        self._learned = LearnedScalars(len(self.tasks), start=0.0, lr=lr)
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return the derivative of the objective at the losses."""
@@ -42,14 +42,14 @@ class LearnedScalarizer(TorchJDScalarizer):
         scalarizer = self._scalarizer_of(tasks)
         with torch.enable_grad():
             (slopes,) = torch.autograd.grad(scalarizer(losses), list(scalarizer.parameters()))
-        self._learned.descend(self._indices(tasks), slopes)
+        self._learned.adam_step(self._indices(tasks), slopes)
 
     def _scalarizer_of(self, tasks: Sequence[str]) -> Any:
         """Make TorchJD's scalarizer of some tasks."""
         scalarizer = self._make_scalarizer(len(tasks)).double()
         (parameter,) = scalarizer.parameters()
         with torch.no_grad():
-            parameter.copy_(self._learned.take(self._indices(tasks)))
+            parameter.copy_(self._learned.values(self._indices(tasks)))
         return scalarizer
 
     def _get_state(self) -> dict[str, Tensor]:

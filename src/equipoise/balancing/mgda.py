@@ -16,9 +16,9 @@ class MGDA(TorchJDWeighting):
     K the inner products of the gradients; by the Frank-Wolfe algorithm (TorchJD's `MGDAWeighting`).
 
     Deviations from the paper: the weights are scaled to sum to the number of tasks present, and the gradients are
-    not normalised before.
+    not normalized before.
 
-    Inputs: `features`, or what `where` asks for.
+    Inputs: `features`, or what `where` requires.
 
     Relations: favours the tasks with small gradients; for two tasks with gradients of equal norm, `EqualWeights`.
     `MoDo` and `SDMGrad` are its stochastic forms. `FairGrad` tends to it with large α.

@@ -25,7 +25,7 @@ class MoDo(GramianBalancer):
     follows the mean over both, as in TorchJD's form with two batches. λ is scaled to sum to the number of tasks
     present. Tasks that are absent keep their share of λ. γ = 0.1 is TorchJD's default; the authors' code has 1e-3.
 
-    Inputs: losses per example; `features`, or what `where` asks for, but not "features". λ moves with the squared
+    Inputs: losses per example; `features`, or what `where` requires, but not "features". λ moves with the squared
     size of the gradients, so that the unit of a loss matters.
 
     Relations: a stochastic form of `MGDA`, like `SDMGrad`.

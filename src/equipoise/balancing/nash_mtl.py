@@ -28,7 +28,7 @@ class NashMTL(TorchJDWeighting):
     often. The weights are scaled to sum to the number of tasks present, so that the paper's bound on the norm of the
     update does not matter. Weights are kept by task, also while a task is absent.
 
-    Inputs: `features`, or what `where` asks for. Solving takes some 0.1 to 1 second on a CPU: see
+    Inputs: `features`, or what `where` requires. Solving takes some 0.1 to 1 second on a CPU: see
     `update_weights_every`. Needs cvxpy and ecos: `pip install "equipoise[balancers]"`.
 
     Relations: `FairGrad` with α = 1 solves the same equation, by another algorithm.

@@ -24,7 +24,7 @@ class OnTheFlyModulation(Balancer):
     have only their losses to compare, each with its own start.
 
     Other deviations: the authors' code has 1 − tanh(α ρ_t), which drops at once where a task gets ahead; here the
-    factor leaves 1 continuously. No noise is added to the gradients (the paper's "generalisation enhancement").
+    factor leaves 1 continuously. No noise is added to the gradients (the paper's "generalization enhancement").
     The factors act on the whole loss, and are scaled to sum to the number of tasks present. L_t(0) is the mean of a
     task's first ten losses; until there is one, w_t ∝ 1.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from equipoise.checks import checked_integer
 
 from .base import DEFAULT_CLIP
-from .draws import drawn_by_step
+from .seeding import seeded_by_step
 from .torchjd_balancers import TorchJDWeighting
 
 
@@ -23,7 +23,7 @@ class PCGrad(TorchJDWeighting):
     Deviations from the paper: the weights are scaled to sum to the number of tasks present. The order depends on the
     seed and the step alone.
 
-    Inputs: `features`, or what `where` asks for.
+    Inputs: `features`, or what `where` requires.
 
     Relations: without conflicts, `EqualWeights`. `GradVac` aims at angles other than the right one.
 
@@ -59,5 +59,5 @@ class PCGrad(TorchJDWeighting):
         self._seed = checked_integer("seed", seed, 0)
 
     def _solve(self, products: Tensor, rows: list[int]) -> Tensor:
-        with drawn_by_step(self._seed, int(self._memory.count)):
+        with seeded_by_step(self._seed, int(self._memory.count)):
             return super()._solve(products, rows)

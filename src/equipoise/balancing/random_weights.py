@@ -1,4 +1,4 @@
-"""Random weights: the litmus test of every other rule."""
+"""Random weights: the litmus test of every other balancer."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from equipoise.checks import checked_integer
 
 from .base import DEFAULT_CLIP
-from .draws import drawn_by_step
+from .seeding import seeded_by_step
 from .torchjd_balancers import TorchJDScalarizer, derivative
 
 
@@ -58,7 +58,7 @@ class RandomWeights(TorchJDScalarizer):
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Return the softmax of normal draws."""
-        with drawn_by_step(self._seed, int(self._memory.count)):
+        with seeded_by_step(self._seed, int(self._memory.count)):
             drawn = derivative(self._make_scalarizer(), losses)
         # In the order of the names, so that it does not matter in which order the tasks are listed.
         order = torch.tensor(sorted(range(len(tasks)), key=tasks.__getitem__))

@@ -10,7 +10,7 @@ _KEEP = 0.9
 
 
 class RemainingLoss:
-    """Each task's loss relative to its first ones, r_t, from 1 (nothing is learnt) to 0 (our design).
+    """Each task's loss relative to its first ones, r_t, from 1 (nothing is learned) to 0 (our design).
 
     r_t is a moving average of the losses over the mean of the task's first ten; 1 before it has had ten, and at most 1.
     It is 1, too, for a task that has had a negative loss or none above 0: such a loss has no zero to come near to.

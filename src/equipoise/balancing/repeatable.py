@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 class Repeatable(Generic[Result]):
     """Losses that can be computed again, with the random state of the first time.
 
-    A rule that looks at the losses after the update (FAMO) compares them with those before it. They must differ by
+    A balancer that looks at the losses after the update (FAMO) compares them with those before it. They must differ by
     the update alone, not by another dropout mask.
 
     Args:

@@ -30,7 +30,7 @@ class SDMGrad(GramianBalancer):
     follows the mean over both instead of a third batch. The weights are scaled to sum to the number of tasks present.
     Tasks that are absent keep their share of v.
 
-    Inputs: losses per example; `features`, or what `where` asks for, but not "features".
+    Inputs: losses per example; `features`, or what `where` requires, but not "features".
 
     Relations: a stochastic form of `MGDA`, like `MoDo`; with a large λ it is `EqualWeights`.
 

@@ -12,7 +12,7 @@ from .torchjd_balancers import TorchJDScalarizer, derivative
 
 
 class SmoothTchebycheff(TorchJDScalarizer):
-    r"""Minimise a smoothed maximum of the losses (STCH, Lin et al., 2024, arXiv 2402.19078).
+    r"""Minimize a smoothed maximum of the losses (STCH, Lin et al., 2024, arXiv 2402.19078).
 
         μ log Σ_t exp(λ_t (L_t - z_t) / μ),
 

@@ -1,4 +1,4 @@
-"""What a balancer remembers of optimiser steps: the open one, and the last known of each task."""
+"""What a balancer remembers of optimizer steps: the open one, and the last known of each task."""
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ class StepMemory:
         self.previous_squares = torch.zeros(size, dtype=torch.float64)
         """Squared norm of each task's last known gradient, shape (T,); 0 before there is one."""
         self.previous_gradients: Tensor | None = None
-        """What rules read of each task's last known gradient, shape (T, T) or (T, n)."""
+        """What balancers read of each task's last known gradient, shape (T, T) or (T, n)."""
 
     @property
     def is_open(self) -> bool:
@@ -51,7 +51,7 @@ class StepMemory:
 
         Args:
             squares: squared norms of its gradients, shape (T,).
-            gradients: what rules read of its gradients, shape (T, T) or (T, n).
+            gradients: what balancers read of its gradients, shape (T, T) or (T, n).
             pairwise: whether these are products of every two tasks' gradients.
         """
         seen = ~self.losses.isnan()
@@ -59,8 +59,8 @@ class StepMemory:
         if squares is not None and gradients is not None:
             before = torch.zeros_like(gradients) if self.previous_gradients is None else self.previous_gradients
             # Products of gradients of different steps are taken as 0: so a Gramian stays positive semi-definite.
-            kept = torch.outer(~seen, ~seen) if pairwise else (~seen)[:, None]
-            self.previous_gradients = torch.where(kept.to(gradients.device), before.to(gradients), gradients)
+            unchanged = torch.outer(~seen, ~seen) if pairwise else (~seen)[:, None]
+            self.previous_gradients = torch.where(unchanged.to(gradients.device), before.to(gradients), gradients)
             self.previous_squares = squares.where(seen, self.previous_squares)
         self.reset()
 

@@ -1,4 +1,4 @@
-"""What a rule reads of the task gradients, and where they are taken."""
+"""What a balancer reads of the task gradients, and where they are taken."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -14,17 +14,17 @@ PLACES = ("map", "features", "parameters")
 
 
 class TaskGradients:
-    """Measures the tasks' gradients in a form that adds up over micro-batches and processes, and reads it for a rule.
+    """Measures task gradients in a form that adds up over micro-batches and processes, and reads it for a balancer.
 
     Args:
         where: "map": at the virtual linear map on the features. "features": at the features themselves, where only
             tasks that share rows can conflict (as in MGDA-UB, Sener and Koltun, 2018, arXiv 1810.04650).
-            "parameters": at the shared parameters, one backward pass a task.
-        needs: "gramian": K, the inner products of the gradients. "gradients": G, one row a task. "halves": the inner
+            "parameters": at the shared parameters, one backward pass per task.
+        needs: "gramian": K, the inner products of the gradients. "gradients": G, one row per task. "halves": the inner
             products of the gradients of one half of the examples with those of the other.
 
     Raises:
-        ValueError: If there is no such place, or the rule cannot use it.
+        ValueError: If there is no such place, or the balancer cannot use it.
     """
 
     def __init__(self, where: str, needs: Needs) -> None:
@@ -32,14 +32,14 @@ class TaskGradients:
             raise ValueError(f"`where` must be one of {', '.join(PLACES)}. Found {where!r}.")
         if where == "features" and needs in ("gradients", "halves"):
             raise ValueError(
-                "`where: features` gives gradients of another shape in every batch, which this rule cannot compare. "
-                "Use map or parameters."
+                "`where: features` gives gradients of another shape in every batch, which this balancer cannot "
+                "compare. Use map or parameters."
             )
         self.where = where
         self.needs = needs
 
     def losses_of(self, parts: Mapping[str, Tensor], tasks: Iterable[str]) -> list[Tensor | None]:
-        """Return the losses to differentiate: one a task, or one a half of a task's examples; None for absent tasks.
+        """Return the losses to differentiate: per task one, or one per half of its examples; None for absent tasks.
 
         Args:
             parts: per task present its examples' parts of its loss, shape (n_t,), or its loss.
@@ -90,7 +90,7 @@ class TaskGradients:
             gradients = parameter_gradients(losses, list(parameters))
         else:
             if features is None:
-                raise ValueError("This balancer needs gradients: pass `features=`, which all task modules read.")
+                raise ValueError("This balancer needs gradients: pass `features=`, which all heads read.")
             gradients = feature_gradients(losses, features)
             if self.where == "features":
                 return gramian(gradients)
@@ -100,13 +100,13 @@ class TaskGradients:
         return gradients
 
     def read(self, measured: Tensor) -> tuple[Tensor, Tensor]:
-        """Read what the rule needs.
+        """Read what the balancer needs.
 
         Args:
             measured: the sum of what `measure` returned for all parts of the batch.
 
         Returns:
-            The squared norms of the gradients, float64 on the CPU, shape (T,), and what the rule reads: products of
+            The squared norms of the gradients, float64 on the CPU, shape (T,), and what the balancer reads: products of
             shape (T, T), float64 on the CPU, or gradients of shape (T, n), as they are.
         """
         if self.where == "features":

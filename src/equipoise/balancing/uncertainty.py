@@ -14,7 +14,7 @@ class UncertaintyWeighting(LearnedScalarizer):
     that weights tend to 1 / L_t. A task that is absent from a step keeps its s_t.
 
     Deviations from the paper: the weights are scaled to sum to the number of tasks present, and the s_t step
-    in the balancer's own optimiser, not in the model's, whose fine-tuning learning rates would hardly move
+    in the balancer's own optimizer, not in the model's, whose fine-tuning learning rates would hardly move
     them. They start from 0, as in TorchJD.
 
     Inputs: losses alone. Call `after_step` after every `optimizer.step()`: s_t is learned there.

@@ -14,7 +14,7 @@ class UPGrad(TorchJDWeighting):
     Deviations from the paper: the weights are scaled to sum to the number of tasks present. K / tr K has 1e-4 added to
     its diagonal, as in TorchJD.
 
-    Inputs: `features`, or what `where` asks for. Needs quadprog: `pip install "equipoise[balancers]"`.
+    Inputs: `features`, or what `where` requires. Needs quadprog: `pip install "equipoise[balancers]"`.
 
     Relations: without conflicts, `EqualWeights`. `DualProj` projects the mean gradient; for two tasks it is `PCGrad`.
 
