@@ -64,7 +64,7 @@ def test_options_reach_the_operator(experts):
         (["--operator", "tie"], "there is no operator 'tie'. Did you mean 'ties'?"),
         (["--operator", "ties", "--option", "denity=1"], "'ties' has no option 'denity'. Did you mean 'density'?"),
         (["--operator", "ties", "--option", "density=high"], "density"),
-        (["--operator", "regmean"], "needs the statistics 'inputs'"),
+        (["--operator", "regmean"], "needs the statistics 'inputs' of each expert's data; give the run file"),
         (["--base", "nowhere/at-all"], "cannot be loaded"),
     ],
 )

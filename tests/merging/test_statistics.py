@@ -9,7 +9,16 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from adapters import one, save_model
 from equipoise.errors import ModelError, UsageError
-from equipoise.merging import Base, find_experts, fisher, input_grams, make_merge_operator, read_vectors, statistics
+from equipoise.merging import (
+    Base,
+    RowSample,
+    find_experts,
+    fisher,
+    input_grams,
+    make_merge_operator,
+    read_vectors,
+    statistics,
+)
 from equipoise.modeling import MultiTaskModel, make_batch
 from prompted import TEXTS, encode
 
@@ -31,7 +40,7 @@ def rows(texts=TEXTS, **labels):
 
 def test_input_grams_are_those_of_every_row_alone(tiny_model):
     base, model = put_on(tiny_model, polarity="head")
-    grams = input_grams(base, model, "polarity", rows(), batch_size=3)
+    grams = input_grams(base, model, "polarity", rows(), sample=RowSample(batch_size=3))
     assert grams.keys() == base.linear
     assert all(gram.dtype == torch.float32 for gram in grams.values())
     assert model.training
@@ -43,7 +52,7 @@ def test_input_grams_are_those_of_every_row_alone(tiny_model):
         expected += hidden.T @ hidden
     torch.testing.assert_close(grams[QUERY], expected, rtol=1e-4, atol=1e-4)
     # No layer counts padding: it is the same row by row.
-    alone = input_grams(base, model, "polarity", rows(), batch_size=1)
+    alone = input_grams(base, model, "polarity", rows(), sample=RowSample(batch_size=1))
     for name, gram in grams.items():
         torch.testing.assert_close(gram, alone[name], rtol=1e-3, atol=1e-3)
     assert not any(part._forward_pre_hooks for part in base.backbone.modules())
@@ -66,7 +75,8 @@ def test_of_many_rows_some_are_drawn(tiny_model):
     base, model = put_on(tiny_model, polarity="head")
     texts = [f"{word} film" for word in ["the", "a", "good", "bad", "fine", "nice", "awful", "sad"]]
     drawn = [
-        input_grams(base, model, "polarity", rows(texts), tensors=[QUERY], limit=2, seed=seed) for seed in (0, 0, 1)
+        input_grams(base, model, "polarity", rows(texts), tensors=[QUERY], sample=RowSample(limit=2, seed=seed))
+        for seed in (0, 0, 1)
     ]
     assert torch.equal(drawn[0][QUERY], drawn[1][QUERY])
     assert not torch.allclose(drawn[0][QUERY], drawn[2][QUERY])
@@ -132,7 +142,10 @@ def test_of_many_answers_one_is_drawn(tiny_model, monkeypatch):
     base, model = put_on(tiny_model, polarity="head")
     exact = fisher(base, model, "polarity", rows(TEXTS[:1]), tensors=[QUERY])[QUERY]
     monkeypatch.setattr(statistics, "LARGEST_SUM", 2)
-    draws = [fisher(base, model, "polarity", rows(TEXTS[:1]), tensors=[QUERY], seed=seed)[QUERY] for seed in range(60)]
+    draws = [
+        fisher(base, model, "polarity", rows(TEXTS[:1]), tensors=[QUERY], sample=RowSample(seed=seed))[QUERY]
+        for seed in range(60)
+    ]
     assert len({float(draw.sum()) for draw in draws}) == 3
     mean = torch.stack(draws).mean(0)
     assert float((mean - exact).norm() / exact.norm()) < 0.35

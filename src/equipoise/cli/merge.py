@@ -43,6 +43,13 @@ Heads = Annotated[
     Literal["keep", "average", "error"],
     typer.Option(help="What to do if several experts have a head for one task."),
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN.yaml", help="The run file with the data of the experts' tasks, for `regmean` and `fisher`."
+    ),
+]
+DataRows = Annotated[int, typer.Option(min=1, help="How many training rows of each task these read.")]
 Seed = Annotated[int, typer.Option(help="Seed of random draws.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the model in the output folder.")]
 
@@ -58,6 +65,8 @@ class _Method:
     rank: int | None = None
     heads: str = "keep"
     seed: int = 0
+    data: Path | None = None
+    data_rows: int = 256
 
 
 def current_name(word: str) -> str:
@@ -75,6 +84,8 @@ def merge(
     rank: Rank = None,
     heads: Heads = "keep",
     seed: Seed = 0,
+    data: Data = None,
+    data_rows: DataRows = 256,
     overwrite: Overwrite = False,
     set_: Annotated[list[str] | None, typer.Option("--set", hidden=True)] = None,
     device: Device = None,
@@ -84,7 +95,7 @@ def merge(
     A weighted sum of LoRA adapters is written as an adapter, exactly. Any other merge is written as a whole model, or
     with --rank as an adapter. `equipoise search` merges the experts of a run file.
     """
-    method = _Method(operator, weights, tuple(option or ()), base, rank, heads, seed)
+    method = _Method(operator, weights, tuple(option or ()), base, rank, heads, seed, data, data_rows)
     if len(experts) == 1 and not os.path.isdir(experts[0]):
         _search(experts[0], set_, overwrite, chosen=output is not None or method != _Method())
         return
@@ -133,6 +144,8 @@ def _merge(experts: Sequence[Path], output: Path, method: _Method, overwrite: bo
         rank=method.rank,
         modules=method.heads,
         seed=method.seed,
+        data=method.data,
+        data_rows=method.data_rows,
         overwrite=overwrite,
     )
 

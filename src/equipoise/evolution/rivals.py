@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from equipoise.merging import Vector, adamerge, fisher, input_grams, make_merge_operator
-from equipoise.progress import Progress, progress
+from equipoise.merging import ExpertRows, RowSample, Vector, adamerge, collect_statistics, make_merge_operator
+from equipoise.progress import Progress
 
 from .recipes import Recipe
 from .workbench import Workbench
@@ -51,19 +51,15 @@ def peft_linear(vectors: Mapping[str, Vector]) -> dict[str, Tensor] | None:
     return merged
 
 
-def collect_statistics(name: str, bench: Workbench) -> dict[str, dict[str, Tensor]]:
+def collect_for(name: str, bench: Workbench) -> dict[str, dict[str, Tensor]]:
     """Collect what "regmean" or "fisher" needs to know of each expert's training rows, by expert and tensor."""
-    table, seed = bench.table, bench.config.train.seed
-    collect = input_grams if name == "regmean" else fisher
-    found = {}
-    with progress(f"Reading rows for {name}", len(bench.vectors), "expert") as bar:
-        for expert, vector in bench.vectors.items():
-            rows = table.splits["train"].select(table.rows(expert, "train"))
-            with bench.holding(vector.tensors):
-                found[expert] = collect(bench.base, bench.model, expert, rows, tensors=vector.tensors, seed=seed)
-            if bar is not None:
-                bar.advance()
-    return found
+    train, table = bench.table.splits["train"], bench.table
+    experts = {
+        expert: ExpertRows(bench.model, vector.tensors, {expert: train.select(table.rows(expert, "train"))})
+        for expert, vector in bench.vectors.items()
+    }
+    sample = RowSample(seed=bench.config.train.seed)
+    return collect_statistics(make_merge_operator(name), bench.base, experts, sample)
 
 
 def learn_adamerging(bench: Workbench) -> tuple[dict[str, Tensor], list[str]]:

@@ -29,7 +29,7 @@ from .folder import MODEL, SEARCHES, MergeFolder
 from .mining import choose_weak
 from .recipes import Recipe
 from .results import gather_results
-from .rivals import collect_statistics, learn_adamerging, peft_linear, rival_recipes
+from .rivals import collect_for, learn_adamerging, peft_linear, rival_recipes
 from .rows import score_base, score_experts, score_held, score_joint, score_shown
 from .searching import choose, dev_scores, make_search, run_search
 from .stages import Stage, plan_stages
@@ -225,7 +225,7 @@ class _Run:
             merged, notes = learn_adamerging(bench)
             with bench.holding(merged):
                 return {**score_held(name, bench, self.folder.path), "notes": notes}
-        statistics = collect_statistics(name, bench) if name in ("regmean", "fisher") else None
+        statistics = collect_for(name, bench) if name in ("regmean", "fisher") else None
         recipes = rival_recipes(name, list(bench.vectors), self.config.merge.scales, self.config.train.seed)
         tried: list[float] = []
         fit = self._fit_rows(self.folder.cells["weak"]["tasks"], list(self.table.scored))

@@ -3,9 +3,11 @@
 from .accounting import Fate, TensorFate, summarize
 from .adamerging import AdaMerged, adamerge
 from .base import Base
+from .collecting import ExpertRows, collect_statistics, read_expert_rows
 from .experts import Expert, Kind, common_base, find_experts
 from .heads import load_with_head
 from .merging import Merge, merge
+from .method import MergeMethod, MergeOptions
 from .operators import (
     MERGE_OPERATORS,
     Cache,
@@ -16,7 +18,7 @@ from .operators import (
     make_merge_operator,
 )
 from .own_heads import Combined, Modules, combine_models
-from .statistics import fisher, input_grams
+from .statistics import RowSample, fisher, input_grams
 from .vector import Vector
 from .vectors import read_vectors
 
@@ -28,16 +30,21 @@ __all__ = [
     "Column",
     "Combined",
     "Expert",
+    "ExpertRows",
     "Fate",
     "Kind",
     "Merge",
+    "MergeMethod",
     "MergeOperator",
+    "MergeOptions",
     "MetaGPT",
     "Modules",
+    "RowSample",
     "TaskVector",
     "TensorFate",
     "Vector",
     "adamerge",
+    "collect_statistics",
     "combine_models",
     "common_base",
     "find_experts",
@@ -46,6 +53,7 @@ __all__ = [
     "load_with_head",
     "make_merge_operator",
     "merge",
+    "read_expert_rows",
     "read_vectors",
     "summarize",
 ]

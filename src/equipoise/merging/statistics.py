@@ -1,6 +1,8 @@
 """What merging may need to know of each expert's data: its inputs, and what it depends on."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,25 @@ LARGEST_SUM = 32
 """Over how many answers an expectation is taken exactly; of more one is drawn."""
 
 
+@dataclass(frozen=True)
+class RowSample:
+    """Which rows are read, and how.
+
+    Args:
+        limit: how many rows are read; of more these are drawn.
+        seed: of the draw.
+        batch_size: rows in a batch; changes the speed, not the result (up to rounding).
+    """
+
+    limit: int = 256
+    seed: int = 0
+    batch_size: int = 16
+
+    def draw(self, rows: Dataset) -> Dataset:
+        """Return the rows to read, in their order."""
+        return rows.select(np.sort(np.random.default_rng(self.seed).permutation(len(rows))[: self.limit]))
+
+
 def input_grams(
     base: Base,
     model: MultiTaskModel,
@@ -26,9 +47,7 @@ def input_grams(
     rows: Dataset,
     *,
     tensors: Collection[str] | None = None,
-    limit: int = 256,
-    batch_size: int = 16,
-    seed: int = 0,
+    sample: RowSample = RowSample(),
     bar: Progress | None = None,
 ) -> dict[str, Tensor]:
     """Sum up the squares of what linear layers read: the statistics "inputs", for RegMean (arXiv 2212.09849).
@@ -43,9 +62,7 @@ def input_grams(
         task: the task whose texts are read.
         rows: rows with the columns "text" and "pair", for text to generate "label:TASK" too.
         tensors: the weights to return, such as those that some expert changed; all of `Base.linear` if None.
-        limit: how many rows are read; of more these are drawn.
-        batch_size: rows in a batch; changes the speed, not the sums (up to rounding).
-        seed: of the draw.
+        sample: which of the rows are read.
         bar: moved by the rows done.
 
     Returns:
@@ -55,7 +72,7 @@ def input_grams(
         UsageError: there is no such task, or there are no rows.
         ModelError: the model is not on the base.
     """
-    encoded = _encode(base, model, task, rows, limit, seed)
+    encoded = _encode(base, model, task, rows, sample)
     chosen = base.linear if tensors is None else base.linear & set(tensors)
     layers = {
         f"{name}.weight": part
@@ -68,31 +85,44 @@ def input_grams(
     mask = torch.zeros(0, 0, dtype=torch.bool)
 
     def add(name: str, given: Tensor) -> None:
-        # Some layers read the tokens of all rows in one list, and an output layer those that are scored alone.
-        if given.dim() == 3 and given.shape[:2] == mask.shape:
-            given = given[mask]
-        elif given.dim() == 2 and len(given) == mask.numel():
-            given = given[mask.flatten()]
-        given = given.detach().flatten(0, -2).double()
-        grams[name] += (given.mT @ given).cpu()
+        inputs = _without_padding(given, mask)
+        grams[name] += (inputs.mT @ inputs).cpu()
 
+    with _hooked(layers, add), evaluating(model), torch.inference_mode():
+        for start in range(0, len(encoded), sample.batch_size):
+            items = encoded.select(range(start, min(start + sample.batch_size, len(encoded)))).to_list()
+            batch = make_batch(model, items, {task: np.arange(len(items))})
+            mask = _real_tokens(batch[0], [len(item["input_ids"]) for item in items])
+            model(*batch)
+            if bar is not None:
+                bar.advance(len(items))
+    return {name: gram.float() for name, gram in grams.items()}
+
+
+@contextmanager
+def _hooked(layers: Mapping[str, nn.Module], read: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Call a function with each layer's name and input whenever the layer reads something."""
     hooks = [
-        layer.register_forward_pre_hook(lambda part, given, name=name: add(name, given[0]))
+        layer.register_forward_pre_hook(lambda part, given, name=name: read(name, given[0]))
         for name, layer in layers.items()
     ]
     try:
-        with evaluating(model), torch.inference_mode():
-            for start in range(0, len(encoded), batch_size):
-                items = encoded.select(range(start, min(start + batch_size, len(encoded)))).to_list()
-                batch = make_batch(model, items, {task: np.arange(len(items))})
-                mask = _read(batch[0], [len(item["input_ids"]) for item in items])
-                model(*batch)
-                if bar is not None:
-                    bar.advance(len(items))
+        yield
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: gram.float() for name, gram in grams.items()}
+
+
+def _without_padding(inputs: Tensor, mask: Tensor) -> Tensor:
+    """Return what a layer reads of tokens that are not padding, tokens × features, float64.
+
+    Some layers read the tokens of all rows in one list, and an output layer reads only those that are scored.
+    """
+    if inputs.dim() == 3 and inputs.shape[:2] == mask.shape:
+        inputs = inputs[mask]
+    elif inputs.dim() == 2 and len(inputs) == mask.numel():
+        inputs = inputs[mask.flatten()]
+    return inputs.detach().flatten(0, -2).double()
 
 
 def fisher(
@@ -102,8 +132,7 @@ def fisher(
     rows: Dataset,
     *,
     tensors: Collection[str] | None = None,
-    limit: int = 256,
-    seed: int = 0,
+    sample: RowSample = RowSample(),
     bar: Progress | None = None,
 ) -> dict[str, Tensor]:
     r"""Estimate the diagonal of the Fisher information: the statistics "fisher", for Fisher (arXiv 2111.09832).
@@ -123,9 +152,7 @@ def fisher(
         task: the task.
         rows: rows with the columns "text" and "pair", for text to generate "label:TASK" too.
         tensors: the tensors to return, such as those that some expert changed; all of `Base.tensors` if None.
-        limit: how many rows are read; of more these are drawn. Each takes a forward pass, and a backward pass for each
-            answer.
-        seed: of the draws.
+        sample: which of the rows are read; each takes a forward pass, and a backward pass for each answer.
         bar: moved by the rows done.
 
     Returns:
@@ -135,31 +162,38 @@ def fisher(
         UsageError: there is no such task, or there are no rows.
         ModelError: the model is not on the base.
     """
-    encoded = _encode(base, model, task, rows, limit, seed)
+    encoded = _encode(base, model, task, rows, sample)
     chosen = {
         name: parameter
         for name, parameter in base.backbone.named_parameters()
         if tensors is None or name in set(tensors)
     }
     sums = {name: torch.zeros_like(parameter) for name, parameter in chosen.items()}
-    generator = torch.Generator().manual_seed(seed)
-    needed = {name: parameter.requires_grad for name, parameter in base.backbone.named_parameters()}
-    try:
-        for name, parameter in base.backbone.named_parameters():
-            parameter.requires_grad_(name in chosen)
-        with evaluating(model), torch.enable_grad():
-            for row in range(len(encoded)):
-                for weight, value in _weighed(model, task, encoded.select([row]).to_list(), generator):
-                    found = torch.autograd.grad(value, list(chosen.values()), retain_graph=True, allow_unused=True)
-                    for total, gradient in zip(sums.values(), found, strict=True):
-                        if gradient is not None:
-                            total.addcmul_(gradient, gradient, value=weight)
-                if bar is not None:
-                    bar.advance()
-    finally:
-        for name, parameter in base.backbone.named_parameters():
-            parameter.requires_grad_(needed[name])
+    generator = torch.Generator().manual_seed(sample.seed)
+    with _differentiable(base, chosen), evaluating(model), torch.enable_grad():
+        for row in range(len(encoded)):
+            for weight, value in _weighed(model, task, encoded.select([row]).to_list(), generator):
+                gradients = torch.autograd.grad(value, list(chosen.values()), retain_graph=True, allow_unused=True)
+                for total, gradient in zip(sums.values(), gradients, strict=True):
+                    if gradient is not None:
+                        total.addcmul_(gradient, gradient, value=weight)
+            if bar is not None:
+                bar.advance()
     return {name: total.div_(len(encoded)).cpu() for name, total in sums.items()}
+
+
+@contextmanager
+def _differentiable(base: Base, chosen: Collection[str]) -> Iterator[None]:
+    """Have these parameters of a base require gradients, and no others, for a while."""
+    parameters = dict(base.backbone.named_parameters())
+    before = {name: parameter.requires_grad for name, parameter in parameters.items()}
+    try:
+        for name, parameter in parameters.items():
+            parameter.requires_grad_(name in chosen)
+        yield
+    finally:
+        for name, parameter in parameters.items():
+            parameter.requires_grad_(before[name])
 
 
 def _weighed(
@@ -170,29 +204,28 @@ def _weighed(
         # A standardized score, or the log-probabilities of a text's tokens.
         yield 1.0, answer(model, task, item).float().sum()
         return
-    for found in log_probabilities(model, task, item)[0]:
-        weights = found.detach().exp().cpu()
+    for logs in log_probabilities(model, task, item)[0]:
+        weights = logs.detach().exp().cpu()
         if len(weights) > LARGEST_SUM:
-            yield 1.0, found[int(torch.multinomial(weights, 1, generator=generator))]
+            yield 1.0, logs[int(torch.multinomial(weights, 1, generator=generator))]
             continue
-        yield from zip(weights.tolist(), found, strict=True)
+        yield from zip(weights.tolist(), logs, strict=True)
 
 
-def _encode(base: Base, model: MultiTaskModel, task: str, rows: Dataset, limit: int, seed: int) -> Dataset:
+def _encode(base: Base, model: MultiTaskModel, task: str, rows: Dataset, sample: RowSample) -> Dataset:
     """Draw rows and encode them."""
     if task not in model.tasks:
         raise UsageError(f"merge: the model has no task '{task}', expected one of {', '.join(model.tasks)}.")
     if not len(rows):
         raise UsageError(f"merge: found no rows of task '{task}', expected one at least.")
     check_on(base, model)
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit])
-    rows = rows.select(drawn)
+    rows = sample.draw(rows)
     learning = model.tasks[task].writes_text
     return model.encode_rows(rows, {task: np.arange(len(rows))}, learning=learning)[0]
 
 
-def _read(inputs: dict[str, Tensor], lengths: list[int]) -> Tensor:
-    """Return which tokens of a padded batch are none of padding, rows × tokens."""
+def _real_tokens(inputs: dict[str, Tensor], lengths: list[int]) -> Tensor:
+    """Return which tokens of a padded batch are not padding, rows × tokens."""
     if "attention_mask" in inputs:
         return inputs["attention_mask"].bool()
     places = torch.arange(inputs["input_ids"].shape[1], device=inputs["input_ids"].device)

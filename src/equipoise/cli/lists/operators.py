@@ -24,16 +24,17 @@ class Operators(Catalogue):
         return MERGE_OPERATORS
 
     def table(self) -> ListTable:
-        """Return name, summary, options with their defaults, and paper of each."""
+        """Return name, summary, what it needs, options with their defaults, and paper of each."""
         from equipoise.merging import MERGE_OPERATORS
 
         columns = (
             Column("name", code=True, wraps=False),
             Column("what it does"),
+            Column("needs", empty="–"),
             Column("options", code=True, empty="–"),
             Column("paper"),
         )
-        rows = [(one.name, one.summary, _options(one), one.paper) for one in MERGE_OPERATORS.values()]
+        rows = [(one.name, one.summary, one.needs(), _options(one), one.paper) for one in MERGE_OPERATORS.values()]
         return ListTable(columns, rows)
 
     def _describe(self, name: str) -> str:

@@ -81,6 +81,12 @@ class MergeOperator(ABC):
     default_weight: ClassVar[float] = 1.0
     """The weight of each expert where none are given, unless the weights are normalised."""
 
+    @classmethod
+    def needs(cls) -> str:
+        """Say in a few words what it needs beside experts of one base; "" where that is all."""
+        needs = ["the experts' training rows (`--data`)"] if cls.statistics else []
+        return ", ".join(needs + ([] if cls.most_experts is None else [f"{cls.most_experts} experts at most"]))
+
     def default_weights(self, experts: int) -> list[float]:
         """Return the weights where none are given: 1 / experts if normalised, else `default_weight` for each."""
         return [1 / experts if self.normalised else self.default_weight] * experts
