@@ -56,13 +56,7 @@ def score_task(
     """
     gold = np.asarray(gold)
     predictions = np.asarray(predictions, dtype=task.prediction_type)
-    if len(gold) == 0 or predictions.ndim != task.prediction_dims or predictions.shape[0] != len(gold):
-        raise ValueError(f"task '{task.name}': predictions have shape {predictions.shape} for {len(gold)} labels")
-    if predictions.dtype != object and not np.isfinite(predictions).all():
-        raise ModelError(
-            f"task '{task.name}', {split}: found a prediction that is NaN or infinite, expected finite "
-            "numbers; the model's weights are damaged or training diverged (try a lower learning rate)."
-        )
+    _check(task, predictions, gold, split)
     decided = task.decide(predictions)
     against = dict.fromkeys(task.metrics, gold)
     if texts is not None:
@@ -88,6 +82,16 @@ def score_task(
                 )
             )
     return records
+
+
+def _check(task: Task, predictions: npt.NDArray[Any], gold: npt.NDArray[Any], split: str) -> None:
+    if len(gold) == 0 or predictions.ndim != task.prediction_dims or predictions.shape[0] != len(gold):
+        raise ValueError(f"task '{task.name}': predictions have shape {predictions.shape} for {len(gold)} labels")
+    if predictions.dtype != object and not np.isfinite(predictions).all():
+        raise ModelError(
+            f"task '{task.name}', {split}: found a prediction that is NaN or infinite, expected finite "
+            "numbers; the model's weights are damaged or training diverged (try a lower learning rate)."
+        )
 
 
 def _select(n: int, subsets: Mapping[str, npt.NDArray[Any]]) -> Iterator[tuple[str, npt.NDArray[Any]]]:

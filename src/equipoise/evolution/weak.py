@@ -70,13 +70,9 @@ def mine_weak(
     if drop_noise:
         usable[suspected] = False
     count = min(rows, int(usable.sum()))
-    wanted = round(share * count)
-    # Ties, as among texts that are missed entirely, are drawn.
     generator = np.random.default_rng(seed)
-    order = generator.permutation(len(gold))
-    order = order[np.argsort(-losses[order], kind="stable")]
-    hard = [index for index in order if usable[index] and (wrong[index] or losses[index] > _SURE)][:wanted]
-    if wanted and not hard:
+    hard = _draw_hardest(losses, usable & (wrong | (losses > _SURE)), round(share * count), generator)
+    if round(share * count) and not len(hard):
         raise DataError(
             f"task '{task.name}': found no weak data: its expert errs on none of {len(gold)} training rows and is sure "
             "of all; train it for fewer epochs, or set merge.weak.share: 0 to score merges on rows drawn at random."
@@ -86,3 +82,12 @@ def mine_weak(
     rest = generator.permutation(np.flatnonzero(usable & ~chosen))[: count - len(hard)]
     chosen[rest] = True
     return WeakRows(np.flatnonzero(chosen), len(hard), int(wrong.sum()), suspected)
+
+
+def _draw_hardest(
+    losses: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_], most: int, generator: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Return the allowed rows of the highest losses; ties, as among texts that are missed entirely, are drawn."""
+    order = generator.permutation(len(losses))
+    order = order[np.argsort(-losses[order], kind="stable")]
+    return order[allowed[order]][:most]

@@ -2,10 +2,11 @@
 
 import os
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,18 +62,7 @@ def load_backbone(
     quantized = quantization_settings(name) if quantization == "4bit" else {}
     if name == BiLstmConfig.model_type:
         return new_bilstm(texts)
-    starters = [starter for starter in STARTERS if STARTERS[starter].kind == "model"]
-    models = [*starters, BiLstmConfig.model_type]
-    if name in starters:
-        location, local = str(fetch(name)), True
-    elif "/" not in name and get_close_matches(name, models) and not os.path.isdir(name):
-        raise ModelError(f"model: there is no model '{name}'. {did_you_mean(name, models)}")
-    elif os.path.isdir(name):  # unlike pathlib, it knows no name that is too long
-        location, local = name, True
-    elif Path(name).is_absolute() or name.startswith("."):
-        raise ModelError(f"model: the folder {name} does not exist. {did_you_mean(name, models)}")
-    else:
-        location, local = name, False
+    location, local = _locate(name)
     if local:
         refuse_foreign_code(Path(location))
         check_files(Path(location))
@@ -99,16 +89,50 @@ def load_backbone(
     except EquipoiseError:
         raise
     except Exception as error:  # a damaged file ends in whatever meets it first
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        reason = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
-        if isinstance(error, KeyError):
-            reason = f"{reason} is missing there, or not known."
-        tried = "a folder" if local else "a starter name, a folder and a hub id"
-        raise ModelError(
-            f"model: '{name}' cannot be loaded (tried as {tried}): {step}: {reason} "
-            f"Models at hand: {', '.join(models)}; without a network, give a folder that holds config.json, "
-            "model.safetensors and the tokenizer."
-        ) from error
+        raise _cannot_load(name, local, step, error) from error
+    _check_weights(name, backbone, report)
+    if local:
+        check_floats(Path(location), backbone)
+    _prepare_tokenizer(name, tokenizer)
+    if is_decoder(config):
+        # Where no token sees a later one, padding on the right changes nothing, also not where positions count.
+        tokenizer.padding_side = "right"
+    drop_unused_parts(backbone)
+    return backbone, tokenizer
+
+
+def _names_at_hand() -> list[str]:
+    return [*(name for name, starter in STARTERS.items() if starter.kind == "model"), BiLstmConfig.model_type]
+
+
+def _locate(name: str) -> tuple[str, bool]:
+    """Return where a model is, and whether that is on the disk."""
+    if name in STARTERS and STARTERS[name].kind == "model":
+        return str(fetch(name)), True
+    if "/" not in name and get_close_matches(name, _names_at_hand()) and not os.path.isdir(name):
+        raise ModelError(f"model: there is no model '{name}'. {did_you_mean(name, _names_at_hand())}")
+    if os.path.isdir(name):  # unlike pathlib, it knows no name that is too long
+        return name, True
+    if Path(name).is_absolute() or name.startswith("."):
+        raise ModelError(f"model: the folder {name} does not exist. {did_you_mean(name, _names_at_hand())}")
+    return name, False
+
+
+def _cannot_load(name: str, local: bool, step: str, error: Exception) -> ModelError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    reason = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    if isinstance(error, KeyError):
+        reason = f"{reason} is missing there, or not known."
+    tried = "a folder" if local else "a starter name, a folder and a hub id"
+    return ModelError(
+        f"model: '{name}' cannot be loaded (tried as {tried}): {step}: {reason} "
+        f"Models at hand: {', '.join(_names_at_hand())}; without a network, give a folder that holds config.json, "
+        "model.safetensors and the tokenizer."
+    )
+
+
+def _check_weights(name: str, backbone: PreTrainedModel, report: Mapping[str, Any]) -> None:
+    """Refuse weights that do not belong to their config.json, and name those that it has no place for."""
     for key, *shapes in sorted(report["mismatched_keys"]):
         found, expected = (tuple(shape) for shape in shapes)
         raise ModelError(
@@ -126,10 +150,12 @@ def load_backbone(
             f"model: '{name}': {len(unused)} tensors of its weights have no place in {type(backbone).__name__} by its "
             f"config.json and are left out ('{unused[0]}', …).",
             EquipoiseWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    if local:
-        check_floats(Path(location), backbone)
+
+
+def _prepare_tokenizer(name: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer without words, and give one without a padding token another token to pad with."""
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise ModelError(
             f"model: the tokenizer of '{name}' knows no words; the tokenizer's files (tokenizer.json, vocab.txt, …) "
@@ -143,11 +169,6 @@ def load_backbone(
             f"model: the tokenizer of '{name}' has no padding, end or unknown token, so that texts cannot stand in one "
             "batch; name one as pad_token in its tokenizer_config.json."
         )
-    if is_decoder(config):
-        # Where no token sees a later one, padding on the right changes nothing, also not where positions count.
-        tokenizer.padding_side = "right"
-    drop_unused_parts(backbone)
-    return backbone, tokenizer
 
 
 def _refuse_encoder_decoder(config: PreTrainedConfig, name: str) -> None:

@@ -76,10 +76,7 @@ class Predictor:
             raise UsageError(
                 f"pair: found one, and none of the tasks reads a second text ({list_some(wanted)}); leave it out."
             )
-        # Tasks that read the same columns read the same sequence: it is encoded once.
-        readers: dict[tuple[str, str | None], Reader] = {}
-        for name, task in wanted.items():
-            readers.setdefault((task.text, task.pair), Reader(name, task.text, task.pair))
+        readers = _find_readers(wanted)
         read = read_inputs(inputs, pairs, list(readers.values()))
         answers = [echo(row, second, wanted) for row, second in zip(inputs.rows, pairs, strict=True)]
         for columns, reader in readers.items():
@@ -151,3 +148,11 @@ def load(folder: str | Path, device: str | torch.device | None = None) -> Predic
 def _check_whole_number(key: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise UsageError(f"{key}: found {value!r}, expected 1 or more.")
+
+
+def _find_readers(tasks: Mapping[str, Task]) -> dict[tuple[str, str | None], Reader]:
+    """Return the first reader of each pair of columns: tasks that read the same columns share the encoded sequence."""
+    readers: dict[tuple[str, str | None], Reader] = {}
+    for name, task in tasks.items():
+        readers.setdefault((task.text, task.pair), Reader(name, task.text, task.pair))
+    return readers
