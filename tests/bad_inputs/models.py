@@ -92,7 +92,7 @@ CASES = [
     Case(
         "model",
         "a later version",
-        "format_version is 99, this Equipoise reads up to 1; upgrade it",
+        "format_version is 99, this Equipoise reads up to 2; upgrade it",
         _ASK,
         lambda world: world.write(
             "run/model/equipoise.json",
