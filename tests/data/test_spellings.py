@@ -1,8 +1,12 @@
 """One thing in two spellings is one thing: classes, labels, groups, subsets, texts; what only looks alike is told."""
 
+import json
+
 import pytest
 
 from data_cases import LABEL
+from equipoise.config import make_config
+from equipoise.data import load_table
 from equipoise.data.spellings import unify
 from equipoise.errors import UsageError
 
@@ -194,3 +198,26 @@ def test_unify():
     assert unify(["1.0", "2.0"]) == {"1.0": "1.0", "2.0": "2.0"}
     assert unify(["1.0", "1.00"]) == {"1.0": "1", "1.00": "1"}
     assert unify(["1", "x "], known=["1.0", "x"]) == {"1": "1.0", "x ": "x"}
+
+
+def test_words_for_no_value_are_told_but_stay_classes(tmp_path):
+    lines = [f"text number {i},{('good', 'bad', 'N/A')[i % 3]}" for i in range(60)]
+    (tmp_path / "r.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
+    table = load_table(make_config(source_of(tmp_path / "r.csv")))
+    assert table.tasks["tone"].classes == ("N/A", "bad", "good")
+    assert any("'N/A' counted as a class like any other" in note for note in table.notes)
+
+
+def test_columns_that_look_alike_in_other_rows_are_told(tmp_path):
+    rows = [{"text": f"text number {i}", ("label", "Label")[i % 2]: ("good", "bad")[i // 2 % 2]} for i in range(80)]
+    (tmp_path / "r.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    table = load_table(make_config(source_of(tmp_path / "r.jsonl")))
+    assert any("column 'Label' looks like 'label', and is not read" in note for note in table.notes)
+
+
+def source_of(path):
+    return {
+        "sources": {"s": {"path": str(path)}},
+        "tasks": {"tone": {"source": "s", "kind": "classification", "label": "label"}},
+        "output": str(path.parent / "run"),
+    }

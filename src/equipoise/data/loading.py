@@ -6,6 +6,7 @@ from typing import Any
 
 from equipoise.config import RunConfig, SourceConfig
 from equipoise.errors import DataError, UsageError, did_you_mean
+from equipoise.keys import loose_key
 from equipoise.kinds import LabelError, Task, View, quote
 
 from .checking import Problems, check_rows, read_disagreement
@@ -99,6 +100,7 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
         for rows, found in zip(raw["train"], checked["train"], strict=True):
             found.columns["disagreement"] = read_disagreement(rows, source.disagreement, problems)
     problems.stop()
+    notes += [note for files in raw.values() for rows in files for note in _name_twins(rows, tasks)]
     given = {
         split: join_rows([_with_label(rows, _readers(tasks, split), notes) for rows in files])
         for split, files in checked.items()
@@ -152,6 +154,18 @@ def _check_shares(name: str, source: SourceConfig, missing: Sequence[str]) -> No
                 f"sources.{name}.split: found {list(source.split)}, which leaves nothing for {split}, and {split} has "
                 "no file of its own. Give it a share above 0, or a file."
             )
+
+
+def _name_twins(rows: Rows, tasks: Sequence[Task]) -> list[str]:
+    """Say which columns look like one that a task reads, and are not read."""
+    read = dict.fromkeys(name for task in tasks for name in (task.text, task.pair, *task.label_columns) if name)
+    twins = {name: [one for one in rows.columns if one != name and loose_key(one) == loose_key(name)] for name in read}
+    return [
+        f"{rows.file}: column {one!a} looks like {name!a}, and is not read. If they are one column, spell it alike."
+        for name, others in twins.items()
+        for one in others
+        if one not in read
+    ]
 
 
 def _with_label(rows: Rows, tasks: Sequence[Task], notes: list[str]) -> Rows:

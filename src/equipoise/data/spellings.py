@@ -10,6 +10,8 @@ from equipoise.kinds import NameIndex, Task, shorten
 from .rows import Rows
 
 _SHOWN = 3
+_NOTHING = {"n/a", "na", "#n/a", "null", "none", "nil", "-", "--", "?", ".", "unknown", "missing"}
+"""What some files write where there is no value."""
 _WIDTH = 40
 
 
@@ -33,6 +35,11 @@ def join_classes(splits: Mapping[str, Rows], task: Task, notes: list[str]) -> No
             ]
     about, what = f"Task '{task.name}'", task.class_noun
     notes.extend(_tell(counts, names, about, what))
+    if not known and (empty := sorted(name for name in set(names.values()) if name.casefold() in _NOTHING)):
+        notes.append(
+            f"{about}: {_list([_show(name) for name in empty])} counted as a {what} like any other. If it means that "
+            "there is no label, leave the cells empty."
+        )
     if task.takes_lists and not known:
         notes.extend(_tell_separators(set(names.values()), about))
 

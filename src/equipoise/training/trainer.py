@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset, Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainingArguments
 
-from equipoise.balancing import Balancer
+from equipoise.balancing import Balancer, NonFiniteLoss
 from equipoise.config import TrainConfig
 from equipoise.curriculum import Curriculum
 from equipoise.data import EpochSampler
@@ -131,6 +131,12 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
                 FrozenLayers(self.model, *self._frozen).cached(),
             ):
                 self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        except NonFiniteLoss as error:
+            where = "" if "of step" in str(error) else f"Step {self.state.global_step + 1}: "
+            raise NonFiniteLoss(
+                f"{where}{error} With --resume the same settings meet it again: change them, and start with "
+                "--overwrite."
+            ) from error
         finally:
             self.show_progress.close()
 
