@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.preprocessing import StandardScaler
 
 from equipoise.kinds import Task, make_analysis
 
@@ -49,6 +48,8 @@ def measure_dynamics(
         seed: seed of the first weights and of the order.
         epochs: how many.
     """
+    from sklearn.preprocessing import StandardScaler
+
     scaled = StandardScaler().fit_transform(features)
     options: Any = {
         "hidden_layer_sizes": (),

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import GroupKFold
 
 from equipoise.kinds import PENALTIES, Fold, Task, make_analysis
 
@@ -54,6 +53,8 @@ def measure_pvi(
     folds = min(folds, int(groups.max()) + 1)
     if folds < 2:
         return None
+    from sklearn.model_selection import GroupKFold
+
     splits = list(GroupKFold(folds, shuffle=True, random_state=seed).split(features, groups=groups))
     best: Pvi | None = None
     for penalty in PENALTIES:

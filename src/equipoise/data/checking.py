@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from equipoise.config import SourceConfig
 from equipoise.errors import DataError, did_you_mean
 from equipoise.keys import is_blank, name_key, normalize, text_key
 from equipoise.kinds import LabelError, Task, as_text, parse_number, quote, show
 
 from .rows import Rows
+
+if TYPE_CHECKING:
+    from equipoise.config import SourceConfig
 
 _SHOWN = 5
 _MANY = 1000
@@ -48,7 +50,7 @@ class Problems:
         raise DataError(*messages, " ".join(self._ways_out), left_out=self._counts.total() - len(messages))
 
 
-def check_rows(rows: Rows, source: SourceConfig, tasks: Sequence[Task], problems: Problems) -> Rows:
+def check_rows(rows: Rows, source: "SourceConfig", tasks: Sequence[Task], problems: Problems) -> Rows:
     """Check the cells that the tasks read, and parse them.
 
     Args:

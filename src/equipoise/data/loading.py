@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from equipoise.config import RunConfig, SourceConfig
 from equipoise.errors import DataError, UsageError, did_you_mean
 from equipoise.keys import loose_key
 from equipoise.kinds import LabelError, Task, View, quote
@@ -17,8 +16,11 @@ from .spellings import check_listed, join_classes, join_words
 from .splitting import choose, separate, split_rows
 from .table import Table, join_views
 
+if TYPE_CHECKING:
+    from equipoise.config import RunConfig, SourceConfig
 
-def load_table(config: RunConfig, *, fitted: dict[str, Task] | None = None) -> Table:
+
+def load_table(config: "RunConfig", *, fitted: dict[str, Task] | None = None) -> Table:
     """Read, check, split and join all sources of a run.
 
     Args:
@@ -85,7 +87,7 @@ def _readers(tasks: Iterable[Task], split: str) -> list[Task]:
     return [task for task in tasks if split == "train" or not task.auxiliary]
 
 
-def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: list[str]) -> dict[str, Rows]:
+def _load_source(name: str, source: "SourceConfig", tasks: Sequence[Task], notes: list[str]) -> dict[str, Rows]:
     """Read a source's rows that have a label, checked and in its splits: train alone if no task of it is scored."""
     scored = _readers(tasks, "test")
     problems = Problems()
@@ -137,7 +139,7 @@ def _load_source(name: str, source: SourceConfig, tasks: Sequence[Task], notes: 
 
 
 def _join_subsets(
-    config: RunConfig, sources: Iterable[str], parts: dict[str, dict[View, Rows]], notes: list[str]
+    config: "RunConfig", sources: Iterable[str], parts: dict[str, dict[View, Rows]], notes: list[str]
 ) -> list[str]:
     """Give the words of each subset column one form over all sources, and return the columns."""
     columns = list(dict.fromkeys(column for name in sources for column in config.sources[name].subsets))
@@ -147,7 +149,7 @@ def _join_subsets(
     return columns
 
 
-def _check_shares(name: str, source: SourceConfig, missing: Sequence[str]) -> None:
+def _check_shares(name: str, source: "SourceConfig", missing: Sequence[str]) -> None:
     for split, share in zip(SPLITS, source.split, strict=True):
         if split in missing and share == 0:
             raise UsageError(

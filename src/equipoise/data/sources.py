@@ -3,17 +3,19 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import datasets
 
 from equipoise import starter
-from equipoise.config import SourceConfig
 from equipoise.errors import DataError, UsageError, did_you_mean
 from equipoise.keys import text_key
 
 from .reading import FORMATS, from_arrow, read_rows
 from .rows import Rows
+
+if TYPE_CHECKING:
+    from equipoise.config import SourceConfig
 
 SPLITS = ("train", "dev", "test")
 """The splits, in order."""
@@ -28,7 +30,7 @@ _SPLIT_NAMES = {
 }
 
 
-def read_source(source: SourceConfig, splits: Sequence[str] = SPLITS) -> dict[str, list[Rows]]:
+def read_source(source: "SourceConfig", splits: Sequence[str] = SPLITS) -> dict[str, list[Rows]]:
     """Read the splits that a source gives, file by file: "train" always, "dev" and "test" where it has them.
 
     Only a hub set uses the network.
@@ -46,7 +48,7 @@ def read_source(source: SourceConfig, splits: Sequence[str] = SPLITS) -> dict[st
     return {split: [read_rows(path) for path in paths] for split, paths in _files(source, splits).items()}
 
 
-def _files(source: SourceConfig, splits: Sequence[str]) -> dict[str, Sequence[Path]]:
+def _files(source: "SourceConfig", splits: Sequence[str]) -> dict[str, Sequence[Path]]:
     if source.starter is not None:
         return {"train": [_starter_corpus(source.starter)]}
     paths = source.paths()

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata, t
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,6 +31,8 @@ def mean_interval(values: Sequence[float]) -> Estimate:
     n, mean = len(values), float(np.mean(values))
     if n < 2:
         return Estimate(mean, None, None)
+    from scipy.stats import t
+
     half = float(t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n))
     return Estimate(mean, mean - half, mean + half)
 
@@ -63,6 +64,8 @@ def mean_ranks(values: npt.ArrayLike) -> Floats:
     Args:
         values: higher is better, shape (rows, tasks).
     """
+    from scipy.stats import rankdata
+
     return np.asarray(rankdata(-np.asarray(values, dtype=np.float64), axis=0).mean(axis=1))
 
 

@@ -1,13 +1,11 @@
-"""Merging: one model of several experts of one base."""
+"""Merging: one model of several experts of one base.
 
-from .accounting import Fate, TensorFate, summarize
-from .adamerging import AdaMerged, adamerge
-from .base import Base
-from .collecting import ExpertRows, collect_statistics, read_expert_rows
-from .experts import Expert, Kind, common_base, find_experts
-from .heads import load_with_head
-from .merging import Merge, merge
-from .method import MergeMethod, MergeOptions
+The operators need torch only. What reads and writes models needs transformers and peft, and loads when it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .operators import (
     MERGE_OPERATORS,
     Cache,
@@ -17,10 +15,20 @@ from .operators import (
     TaskVector,
     make_merge_operator,
 )
-from .own_heads import Combined, Modules, combine_models
-from .statistics import RowSample, fisher, input_grams
-from .vector import Vector
-from .vectors import read_vectors
+
+if TYPE_CHECKING:
+    from .accounting import Fate, TensorFate, summarize
+    from .adamerging import AdaMerged, adamerge
+    from .base import Base
+    from .collecting import ExpertRows, collect_statistics, read_expert_rows
+    from .experts import Expert, Kind, common_base, find_experts
+    from .heads import load_with_head
+    from .merging import Merge, merge
+    from .method import MergeMethod, MergeOptions
+    from .own_heads import Combined, Modules, combine_models
+    from .statistics import RowSample, fisher, input_grams
+    from .vector import Vector
+    from .vectors import read_vectors
 
 __all__ = [
     "MERGE_OPERATORS",
@@ -57,3 +65,40 @@ __all__ = [
     "read_vectors",
     "summarize",
 ]
+
+_HOMES = {
+    "AdaMerged": ".adamerging",
+    "Base": ".base",
+    "Combined": ".own_heads",
+    "Expert": ".experts",
+    "ExpertRows": ".collecting",
+    "Fate": ".accounting",
+    "Kind": ".experts",
+    "Merge": ".merging",
+    "MergeMethod": ".method",
+    "MergeOptions": ".method",
+    "Modules": ".own_heads",
+    "RowSample": ".statistics",
+    "TensorFate": ".accounting",
+    "Vector": ".vector",
+    "adamerge": ".adamerging",
+    "collect_statistics": ".collecting",
+    "combine_models": ".own_heads",
+    "common_base": ".experts",
+    "find_experts": ".experts",
+    "fisher": ".statistics",
+    "input_grams": ".statistics",
+    "load_with_head": ".heads",
+    "merge": ".merging",
+    "read_expert_rows": ".collecting",
+    "read_vectors": ".vectors",
+    "summarize": ".accounting",
+}
+
+if not TYPE_CHECKING:  # a type checker knows the names from above
+
+    def __getattr__(name: str) -> Any:
+        """Import what reads and writes models when it is asked for."""
+        if name in _HOMES:
+            return getattr(import_module(_HOMES[name], __name__), name)
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

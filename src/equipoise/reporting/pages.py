@@ -1,11 +1,12 @@
 """What the pages share: how templates are filled in, and how numbers are written."""
 
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from equipoise.files import write_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def write_page(folder: str | Path, name: str, **values: Any) -> Path:
@@ -24,7 +25,9 @@ def write_page(folder: str | Path, name: str, **values: Any) -> Path:
     return path
 
 
-def _make_environment() -> Environment:
+def _make_environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("equipoise.reporting", ""),
         autoescape=True,
