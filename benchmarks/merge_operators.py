@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from equipoise.merging import MERGE_OPERATORS, TaskVector, make_merge_operator
+from equipoise.merging import MERGE_OPERATORS, Reuse, TaskVector, make_merge_operator
 from measuring import rounded, setting, take_turns
 
 TENSOR = "weight"
@@ -40,12 +40,12 @@ def make_vectors(experts: int, shape: tuple[int, int], rank: int | None) -> dict
 def merge_twice(name: str, vectors: dict[str, TaskVector], turn: int) -> tuple[float, float]:
     """Merge with an empty cache, and again with other weights; return the seconds of both."""
     operator, base = make_merge_operator(name), {TENSOR: torch.zeros_like(next(iter(vectors.values()))[TENSOR])}
-    survey, cache = operator.survey(vectors), {}
+    global_stats, cache = operator.global_stats(vectors), {}
     weights = np.random.default_rng(turn).uniform(0.5, 1.5, (2, len(vectors)))
     seconds = []
     for own in weights:
         begun = time.perf_counter()
-        list(operator.merge(vectors, dict(zip(vectors, own, strict=True)), base, survey=survey, cache=cache))
+        list(operator.merge(vectors, dict(zip(vectors, own, strict=True)), base, reuse=Reuse(global_stats, cache)))
         seconds.append(time.perf_counter() - begun)
     return seconds[0], seconds[1]
 

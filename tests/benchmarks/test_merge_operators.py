@@ -35,11 +35,11 @@ def test_the_vectors_have_their_rank(benchmark):
             assert torch.linalg.matrix_rank(vector["weight"], rtol=1e-4) == expected
 
 
-def test_a_merge_again_has_what_the_first_prepared(benchmark, monkeypatch):
+def test_a_merge_again_has_what_the_first_precomputed(benchmark, monkeypatch):
     calls = []
-    prepare = MERGE_OPERATORS["tsv_m"].prepare
+    precompute = MERGE_OPERATORS["tsv_m"].precompute
     monkeypatch.setattr(
-        MERGE_OPERATORS["tsv_m"], "prepare", lambda self, vectors: calls.append(1) or prepare(self, vectors)
+        MERGE_OPERATORS["tsv_m"], "precompute", lambda self, vectors: calls.append(1) or precompute(self, vectors)
     )
     first, again = benchmark.merge_twice("tsv_m", benchmark.make_vectors(3, (12, 18), 2), 0)
     assert first > 0 < again

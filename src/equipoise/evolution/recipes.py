@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
-from equipoise.merging import Cache, TaskVector, make_merge_operator
+from equipoise.merging import Cache, Reuse, TaskVector, make_merge_operator
 
-_SURVEY = ("survey",)
-"""Where a cache keeps an operator's survey; the key of a tensor names experts, too."""
+_GLOBAL_STATS = ("global_stats",)
+"""Where a cache keeps an operator's global statistics; the key of a tensor names experts, too."""
 _LAYER = re.compile(r"\.(\d+)\.")
 
 
@@ -53,9 +53,12 @@ class Recipe:
             The merged task vector; tensors that no vector has are left out.
         """
         operator = make_merge_operator(self.operator, **self.options)
-        kept: Cache = {} if cache is None else cache
-        if _SURVEY not in kept:
-            kept[_SURVEY] = operator.survey(vectors, linear)
+        stats = None if cache is None else cache.get(_GLOBAL_STATS)
+        if stats is None:
+            stats = operator.global_stats(vectors, linear)
+        if cache is not None:
+            cache[_GLOBAL_STATS] = stats
+        reuse = Reuse(stats, cache)
         changed = [name for name in base if any(name in vector for vector in vectors.values())]
         places = blocks_of(changed, len(self.weights))
         merged: dict[str, Tensor] = {}
@@ -64,9 +67,7 @@ class Recipe:
             parts = {
                 name: {key: tensor for key, tensor in vector.items() if key in own} for name, vector in vectors.items()
             }
-            found = operator.merge(
-                parts, weights, own, statistics, seed=self.seed, survey=kept[_SURVEY], linear=linear, cache=cache
-            )
+            found = operator.merge(parts, weights, own, statistics, seed=self.seed, linear=linear, reuse=reuse)
             merged.update(found)
         return merged
 

@@ -31,8 +31,8 @@ def make_search(stage: Stage, name: str, bench: Workbench, vectors: Vectors, sto
     config = bench.config
     space = stage.space(config)
     count = len(stage.members)
-    survey = MetaGPT().survey(vectors, bench.linear)
-    shares = MetaGPT().coefficients(dict.fromkeys(stage.members, 1.0), survey)
+    global_stats = MetaGPT().global_stats(vectors, bench.linear)
+    shares = MetaGPT().coefficients(dict.fromkeys(stage.members, 1.0), global_stats)
     operator = make_merge_operator(space.operator, **space.options)
     coefficients = {
         "uniform": [1 / count] * count,

@@ -76,7 +76,7 @@ def plan_stages(config: RunConfig, tasks: Sequence[str]) -> dict[str, list[Stage
             f"merge.operator: '{operator.name}' needs figures of each expert's data, which a search does not have; "
             "choose another, such as task_arithmetic."
         )
-    if operator.normalised and merge.range[0] < 0:
+    if operator.normalized and merge.range[0] < 0:
         raise UsageError(f"merge.range: found {list(merge.range)}, expected 0 or more with '{operator.name}'.")
     if operator.most_experts is not None and operator.most_experts < len(tasks):
         raise UsageError(

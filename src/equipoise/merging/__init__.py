@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from .operators import (
     MERGE_OPERATORS,
     Cache,
-    Column,
     MergeOperator,
     MetaGPT,
+    Reuse,
     TaskVector,
+    TensorGroup,
     make_merge_operator,
 )
 
@@ -35,7 +36,6 @@ __all__ = [
     "AdaMerged",
     "Base",
     "Cache",
-    "Column",
     "Combined",
     "Expert",
     "ExpertRows",
@@ -47,9 +47,11 @@ __all__ = [
     "MergeOptions",
     "MetaGPT",
     "Modules",
+    "Reuse",
     "RowSample",
     "TaskVector",
     "TensorFate",
+    "TensorGroup",
     "Vector",
     "adamerge",
     "collect_statistics",

@@ -23,6 +23,7 @@ from .experts import common_base, find_experts
 from .inputs import MergeInputs, check_read
 from .low_rank import Factors, check_adaptable, relative_error, sum_of_factors, truncated
 from .method import MergeMethod, MergeOptions
+from .operators import Reuse
 from .writing import write_model
 
 
@@ -138,14 +139,18 @@ def _combine(inputs: MergeInputs, method: MergeMethod, data: Mapping[str, Expert
     vectors, linear, merger = inputs.task_vectors, inputs.linear, method.merger
     weights = {name: inputs.weights[name] for name in vectors}
     known = None if data is None else collect_statistics(merger, inputs.base, data, method.sample)
-    survey = merger.survey(vectors, linear)
-    merged = dict(merger.merge(vectors, weights, inputs.tensors, known, seed=method.seed, survey=survey, linear=linear))
+    global_stats = merger.global_stats(vectors, linear)
+    merged = dict(
+        merger.merge(
+            vectors, weights, inputs.tensors, known, seed=method.seed, linear=linear, reuse=Reuse(global_stats)
+        )
+    )
     if not any(tensor.any() for tensor in merged.values()):
         raise ModelError(
             f"merge: with these weights nothing differs from the base '{inputs.base.name}'; give trained experts, or "
             "other weights."
         )
-    factors = _factors(inputs, merged, merger.coefficients(weights, survey), method.rank)
+    factors = _factors(inputs, merged, merger.coefficients(weights, global_stats), method.rank)
     rows = {name: expert.count(method.data_rows) for name, expert in (data or {}).items()}
     return _Result(merged, factors, rows)
 

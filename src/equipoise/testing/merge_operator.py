@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from equipoise.errors import UsageError
-from equipoise.merging import MergeOperator
+from equipoise.merging import MergeOperator, Reuse
 
 Make = Callable[[], MergeOperator]
 
@@ -27,10 +27,11 @@ def check_merge_operator(make: Make) -> None:
     - one expert with weight 1 is merged into itself, if the class says `lossless`; zeros are merged into zeros;
     - neither the order of the experts nor, unless it says `random`, their names change anything;
     - a missing tensor counts as zeros, and an expert with weight 0 is as good as left out;
-    - twice the weights give the same if it says `normalised`, else twice the vector; default weights are as stated;
+    - twice the weights give the same if it says `normalized`, else twice the vector; default weights are as stated;
     - equal seeds give equal results, other seeds other ones only if it says `random`, and torch's global random state
       is left alone;
-    - a survey that is given back changes nothing, nor does a cache, and the merge is the sum that `coefficients` says;
+    - global statistics that are given back change nothing, nor does a cache, and the merge is the sum that
+      `coefficients` says;
     - too many experts and missing statistics are answered with a `UsageError`.
 
     Args:
@@ -55,7 +56,7 @@ def check_merge_operator(make: Make) -> None:
         _check_zero_weight,
         _check_weights,
         _check_seed,
-        _check_survey,
+        _check_global_stats,
         _check_cache,
         _check_coefficients,
         _check_mistakes,
@@ -110,8 +111,8 @@ def _check_description(operator: MergeOperator) -> None:
         weights = operator.default_weights(experts)
         assert len(weights) == experts, f"There are {len(weights)} default weights for {experts} experts."
         assert all(math.isfinite(weight) for weight in weights), f"The default weights are {weights}."
-        assert not operator.normalised or math.isclose(sum(weights), 1), (
-            f"The class says `normalised`, but the default weights {weights} do not sum to 1."
+        assert not operator.normalized or math.isclose(sum(weights), 1), (
+            f"The class says `normalized`, but the default weights {weights} do not sum to 1."
         )
 
 
@@ -198,11 +199,11 @@ def _check_zero_weight(operator: MergeOperator) -> None:
 def _check_weights(operator: MergeOperator) -> None:
     case = _Case(operator)
     doubled = case.merge(weights={expert: 2 * weight for expert, weight in case.weights.items()})
-    if operator.normalised:
-        _check_close(doubled, case.merge(), "Twice the weights change the result, though it says `normalised`")
+    if operator.normalized:
+        _check_close(doubled, case.merge(), "Twice the weights change the result, though it says `normalized`")
     else:
         expected = {name: 2 * tensor for name, tensor in case.merge().items()}
-        _check_close(doubled, expected, "Twice the weights do not double the result, and it does not say `normalised`")
+        _check_close(doubled, expected, "Twice the weights do not double the result, and it does not say `normalized`")
 
 
 def _check_seed(operator: MergeOperator) -> None:
@@ -222,10 +223,12 @@ def _check_seed(operator: MergeOperator) -> None:
     )
 
 
-def _check_survey(operator: MergeOperator) -> None:
+def _check_global_stats(operator: MergeOperator) -> None:
     case = _Case(operator)
-    survey = operator.survey(case.vectors, LINEAR)
-    _check_same(case.merge(survey=survey), case.merge(), "A survey that is given back changes the result")
+    global_stats = operator.global_stats(case.vectors, LINEAR)
+    _check_same(
+        case.merge(reuse=Reuse(global_stats)), case.merge(), "Global statistics that are given back change the result"
+    )
 
 
 def _check_cache(operator: MergeOperator) -> None:
@@ -234,7 +237,7 @@ def _check_cache(operator: MergeOperator) -> None:
     cache: dict = {}
     for weight in (case.weights[last], 3.0, 0.0 if len(case.experts) > 1 else 1.0, case.weights[last]):
         weights = case.weights | {last: weight}
-        merged = case.merge(weights=weights, cache=cache)
+        merged = case.merge(weights=weights, reuse=Reuse(cache=cache))
         _check_same(merged, case.merge(weights=weights), "A cache changes the result")
         # Writing into the result shows whether it shares memory with the cache.
         for tensor in merged.values():
@@ -243,7 +246,7 @@ def _check_cache(operator: MergeOperator) -> None:
 
 def _check_coefficients(operator: MergeOperator) -> None:
     case = _Case(operator)
-    coefficients = operator.coefficients(case.weights, operator.survey(case.vectors, LINEAR))
+    coefficients = operator.coefficients(case.weights, operator.global_stats(case.vectors, LINEAR))
     if coefficients is not None:
         expected = {
             name: sum(

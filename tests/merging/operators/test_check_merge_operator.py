@@ -1,8 +1,10 @@
 import pytest
 import torch
 
-from equipoise.merging.operators import MERGE_OPERATORS, Linear, RegMean, TaskArithmetic, make_merge_operator
+from equipoise.merging.operators import MERGE_OPERATORS, Linear, RegMean, Reuse, TaskArithmetic, make_merge_operator
 from equipoise.testing import check_merge_operator
+
+NOTHING = Reuse()
 
 
 @pytest.mark.parametrize("name", MERGE_OPERATORS)
@@ -21,53 +23,52 @@ class _Nameless(TaskArithmetic):
     summary = ""
 
 
-class _Unnormalised(Linear):
+class _Unnormalized(Linear):
     def default_weights(self, experts):
         return [1.0] * experts
 
 
 class _Double(TaskArithmetic):
-    def merge_tensor(self, column):
-        return super().merge_tensor(column).double()
+    def merge_tensor(self, group):
+        return super().merge_tensor(group).double()
 
 
 class _Flat(TaskArithmetic):
-    def merge_tensor(self, column):
-        return super().merge_tensor(column).flatten()
+    def merge_tensor(self, group):
+        return super().merge_tensor(group).flatten()
 
 
 class _NotFinite(TaskArithmetic):
-    def merge_tensor(self, column):
-        return super().merge_tensor(column).log()
+    def merge_tensor(self, group):
+        return super().merge_tensor(group).log()
 
 
 class _HandsBackAnInput(TaskArithmetic):
-    def merge_tensor(self, column):
-        return next(iter(column.vectors.values())) if len(column.vectors) == 1 else super().merge_tensor(column)
+    def merge_tensor(self, group):
+        return next(iter(group.vectors.values())) if len(group.vectors) == 1 else super().merge_tensor(group)
 
 
 class _WritesIntoInputs(TaskArithmetic):
-    def merge_tensor(self, column):
-        return sum(vector.mul_(column.weights[expert]) for expert, vector in column.vectors.items())
+    def merge_tensor(self, group):
+        return sum(vector.mul_(group.weights[expert]) for expert, vector in group.vectors.items())
 
 
 class _Lossy(TaskArithmetic):
-    def merge_tensor(self, column):
-        return super().merge_tensor(column) / 2
+    def merge_tensor(self, group):
+        return super().merge_tensor(group) / 2
 
 
 class _Shifted(TaskArithmetic):
     lossless = False
 
-    def merge_tensor(self, column):
-        return super().merge_tensor(column) + 1
+    def merge_tensor(self, group):
+        return super().merge_tensor(group) + 1
 
 
 class _ByPlace(TaskArithmetic):
-    def merge_tensor(self, column):
+    def merge_tensor(self, group):
         return sum(
-            column.weights[expert] * vector / (1 + place)
-            for place, (expert, vector) in enumerate(column.vectors.items())
+            group.weights[expert] * vector / (1 + place) for place, (expert, vector) in enumerate(group.vectors.items())
         )
 
 
@@ -98,25 +99,25 @@ class _CountsZeroWeights(TaskArithmetic):
 
 
 class _SaysItIsNormalised(TaskArithmetic):
-    normalised = True
+    normalized = True
 
 
 class _SaysItIsNot(Linear):
-    normalised = False
+    normalized = False
 
 
 class _Global(TaskArithmetic):
-    def merge_tensor(self, column):
+    def merge_tensor(self, group):
         torch.rand(())
-        return super().merge_tensor(column)
+        return super().merge_tensor(group)
 
 
 class _Unrepeatable(TaskArithmetic):
     random = True
     lossless = False
 
-    def merge_tensor(self, column):
-        merged = super().merge_tensor(column)
+    def merge_tensor(self, group):
+        merged = super().merge_tensor(group)
         return merged * (1 + torch.rand((), generator=_GENERATOR))
 
 
@@ -126,8 +127,8 @@ _GENERATOR = torch.Generator()
 class _SecretlyRandom(TaskArithmetic):
     lossless = False
 
-    def merge_tensor(self, column):
-        return super().merge_tensor(column) * (1 + column.seed % 97)
+    def merge_tensor(self, group):
+        return super().merge_tensor(group) * (1 + group.seed % 97)
 
 
 class _SaysItIsRandom(TaskArithmetic):
@@ -139,26 +140,27 @@ class _BadSurvey(TaskArithmetic):
 
     lossless = False
 
-    def survey(self, vectors, linear=None):
+    def global_stats(self, vectors, linear=None):
         return {expert: float(linear is not None and len(vectors)) for expert in vectors}
 
-    def merge(self, *given, survey=None, **options):
-        return super().merge(*given, survey=survey and dict.fromkeys(survey, 9.0), **options)
+    def merge(self, *given, reuse=NOTHING, **options):
+        stats = reuse.global_stats and dict.fromkeys(reuse.global_stats, 9.0)
+        return super().merge(*given, reuse=Reuse(stats, reuse.cache), **options)
 
-    def merge_tensor(self, column):
-        return super().merge_tensor(column) * sum(column.survey.values())
+    def merge_tensor(self, group):
+        return super().merge_tensor(group) * sum(group.global_stats.values())
 
 
 class _PreparesWhatItWritesTo(TaskArithmetic):
-    def prepare(self, vectors):
+    def precompute(self, vectors):
         return torch.zeros_like(next(iter(vectors.values())))
 
-    def merge_tensor(self, column):
-        return column.prepared.add_(super().merge_tensor(column))
+    def merge_tensor(self, group):
+        return group.precomputed.add_(super().merge_tensor(group))
 
 
 class _SaysItIsAnotherSum(TaskArithmetic):
-    def coefficients(self, weights, survey):
+    def coefficients(self, weights, global_stats):
         return dict.fromkeys(weights, 1.0)
 
 
@@ -171,7 +173,7 @@ class _NeedsNothingAfterAll(RegMean):
     ("broken", "message"),
     [
         (_Nameless, "no `summary`"),
-        (_Unnormalised, "do not sum to 1"),
+        (_Unnormalized, "do not sum to 1"),
         (_Double, "is torch.float64, not torch.float32"),
         (_Flat, "has shape"),
         (_NotFinite, "is not finite"),
@@ -189,7 +191,7 @@ class _NeedsNothingAfterAll(RegMean):
         (_Unrepeatable, "Equal seeds give different results|order"),
         (_SecretlyRandom, "`random` is False"),
         (_SaysItIsRandom, "`random` is True"),
-        (_BadSurvey, "survey that is given back"),
+        (_BadSurvey, "Global statistics that are given back"),
         (_PreparesWhatItWritesTo, "cache changes the result"),
         (_SaysItIsAnotherSum, "not the sum that `coefficients` says"),
         (_NeedsNothingAfterAll, "no UsageError for missing statistics"),

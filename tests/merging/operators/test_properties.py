@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from equipoise.errors import ModelError, UsageError
-from equipoise.merging.operators import MERGE_OPERATORS, make_merge_operator
-from equipoise.merging.operators.draws import derive_seed
+from equipoise.merging.operators import MERGE_OPERATORS, Reuse, make_merge_operator
 from equipoise.merging.operators.reduction import reduce
+from equipoise.merging.operators.seeding import derive_seed
 from equipoise.merging.operators.spectra import truncated_svd
 
 
@@ -27,7 +27,7 @@ def merge(operator, vectors, weights=None, seed=0, statistics=None, **options):
 
 
 @pytest.mark.parametrize("operator", ["ties", "dare_ties", "della"])
-def test_no_number_has_a_sign_that_lost_the_election(operator):
+def test_a_merged_number_has_the_consensus_sign(operator):
     vectors = random_experts(40, 30)
     merged = merge(operator, vectors, density=1.0)
     total = sum(vector["w"] for vector in vectors.values())
@@ -324,15 +324,15 @@ def test_decompositions_are_done_once_in_a_search(name, monkeypatch):
         return decompose(matrix)
 
     monkeypatch.setattr(torch.linalg, "eigh", counted)
-    list(made.merge(vectors, dict.fromkeys("abc", 1.0), base, survey={}.fromkeys("abc", 0.0), cache=cache))
+    list(made.merge(vectors, dict.fromkeys("abc", 1.0), base, reuse=Reuse(dict.fromkeys("abc", 0.0), cache)))
     assert max(sizes) == 20
     sizes.clear()
-    list(made.merge(vectors, {"a": 1.0, "b": 0.5, "c": 2.0}, base, survey={}.fromkeys("abc", 0.0), cache=cache))
+    list(made.merge(vectors, {"a": 1.0, "b": 0.5, "c": 2.0}, base, reuse=Reuse(dict.fromkeys("abc", 0.0), cache)))
     # What is left to do has the size of the ranks.
     assert max(sizes, default=0) <= 6
     assert list(cache) == [("w", "a", "b", "c")]
     # Another set of experts is another entry.
-    list(made.merge(vectors, {"a": 1.0, "b": 0.5, "c": 0.0}, base, cache=cache))
+    list(made.merge(vectors, {"a": 1.0, "b": 0.5, "c": 0.0}, base, reuse=Reuse(cache=cache)))
     assert list(cache)[1:] == [("w", "a", "b")]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from equipoise.errors import UsageError, did_you_mean
 
-from .base import Cache, Column, MergeOperator, TaskVector
+from .base import Cache, MergeOperator, Reuse, TaskVector, TensorGroup
 from .breadcrumbs import Breadcrumbs
 from .dare_linear import DARELinear
 from .dare_ties import DARETIES
@@ -39,7 +39,6 @@ __all__ = [
     "WUDI",
     "Breadcrumbs",
     "Cache",
-    "Column",
     "DARELinear",
     "Fisher",
     "IsoC",
@@ -49,8 +48,10 @@ __all__ = [
     "MetaGPT",
     "OptMerge",
     "RegMean",
+    "Reuse",
     "TaskArithmetic",
     "TaskVector",
+    "TensorGroup",
     "make_merge_operator",
 ]
 

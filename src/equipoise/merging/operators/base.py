@@ -12,17 +12,38 @@ from torch import Tensor
 from equipoise.errors import ModelError, UsageError, did_you_mean
 
 from .averaging import weighted_mean, weighted_sum
-from .draws import derive_seed
+from .seeding import derive_seed
 
 TaskVector = Mapping[str, Tensor]
 """What an expert learnt: τ = θ_expert − θ_base for each tensor that differs, by the tensor's name, in float32."""
 
 Cache = dict[tuple[str, ...], Any]
-"""What `MergeOperator.prepare` returned, by tensor and experts."""
+"""What `MergeOperator.precompute` returned, by tensor and experts."""
+
+
+_NONE = torch.empty(0)
 
 
 @dataclass(frozen=True)
-class Column:
+class Reuse:
+    """What a search over weights computes once for all its merges by one operator of the same task vectors.
+
+    The results are the same without, bit for bit.
+
+    Args:
+        global_stats: what `MergeOperator.global_stats` returned for all these vectors; computed if None, or if some
+            weight is 0.
+        cache: a dict, empty at first, that keeps what `MergeOperator.precompute` returns. It has an entry for each
+            tensor and set of experts with weights other than 0, up to about as large as the experts' tensors; clear it
+            where it grows too large. If None, nothing is kept.
+    """
+
+    global_stats: Mapping[str, float] | None = None
+    cache: Cache | None = None
+
+
+@dataclass(frozen=True)
+class TensorGroup:
     """One tensor of all experts, and what there is to merge it by.
 
     Args:
@@ -32,9 +53,9 @@ class Column:
         weights: the weight of each expert.
         base: the base's own tensor, float32.
         statistics: of each expert, where the operator needs some.
-        survey: what `survey` returned.
-        seed: for random draws; another one for every tensor.
-        prepared: what `prepare` returned; not to be written to.
+        global_stats: what `global_stats` returned.
+        seed: for random draws; another one for each tensor.
+        precomputed: what `precompute` returned; not to be written to.
     """
 
     name: str
@@ -42,9 +63,9 @@ class Column:
     weights: Mapping[str, float]
     base: Tensor
     statistics: Mapping[str, Tensor]
-    survey: Mapping[str, float]
+    global_stats: Mapping[str, float]
     seed: int
-    prepared: Any = None
+    precomputed: Any = None
 
 
 class MergeOperator(ABC):
@@ -54,7 +75,7 @@ class MergeOperator(ABC):
     and keeps nothing between merges. Whoever calls it adds the result to the base.
 
     A subclass says what it is by the attributes below and writes `merge_tensor`; where it has to look at whole task
-    vectors first also `survey`, and where much of its work does not depend on the weights also `prepare`.
+    vectors first also `global_stats`, and where much of its work does not depend on the weights also `precompute`.
     `equipoise.testing.check_merge_operator` checks the rest of the contract.
     """
 
@@ -67,7 +88,7 @@ class MergeOperator(ABC):
     statistics: ClassVar[str] = ""
     """What it needs to know of each expert's data: "inputs" (Σ xxᵀ, in × in, for the out × in weight of each linear
     layer), "fisher" (the squared gradient of each number), or nothing. Tensors without statistics are averaged."""
-    normalised: ClassVar[bool] = False
+    normalized: ClassVar[bool] = False
     """Whether only the ratios of the weights matter. Else twice the weights give twice the merged vector, and a weight
     may be negative."""
     lossless: ClassVar[bool] = True
@@ -79,7 +100,7 @@ class MergeOperator(ABC):
     most_experts: ClassVar[int | None] = None
     """How many experts it can merge at most."""
     default_weight: ClassVar[float] = 1.0
-    """The weight of each expert where none are given, unless the weights are normalised."""
+    """The weight of each expert where none are given, unless the weights are normalized."""
 
     @classmethod
     def needs(cls) -> str:
@@ -88,11 +109,13 @@ class MergeOperator(ABC):
         return ", ".join(needs + ([] if cls.most_experts is None else [f"{cls.most_experts} experts at most"]))
 
     def default_weights(self, experts: int) -> list[float]:
-        """Return the weights where none are given: 1 / experts if normalised, else `default_weight` for each."""
-        return [1 / experts if self.normalised else self.default_weight] * experts
+        """Return the weights where none are given: 1 / experts if normalized, else `default_weight` for each."""
+        return [1 / experts if self.normalized else self.default_weight] * experts
 
-    def survey(self, vectors: Mapping[str, TaskVector], linear: Collection[str] | None = None) -> dict[str, float]:
-        """Return one number of each expert that takes all its tensors to know.
+    def global_stats(
+        self, vectors: Mapping[str, TaskVector], linear: Collection[str] | None = None
+    ) -> dict[str, float]:
+        """Return one number for each expert that only all its tensors together tell, such as a norm.
 
         It does not depend on the weights: a search over weights computes it once and gives it to every `merge`.
 
@@ -102,44 +125,44 @@ class MergeOperator(ABC):
         """
         return {}
 
-    def coefficients(self, weights: Mapping[str, float], survey: Mapping[str, float]) -> dict[str, float] | None:
+    def coefficients(self, weights: Mapping[str, float], global_stats: Mapping[str, float]) -> dict[str, float] | None:
         """Return c where every merged tensor is Σ c_i τ_i; None where merging is anything else.
 
         Args:
             weights: the weight of each expert.
-            survey: what `survey` returned.
+            global_stats: what `global_stats` returned.
         """
         return None
 
-    def prepare(self, vectors: Mapping[str, Tensor]) -> Any:
+    def precompute(self, vectors: Mapping[str, Tensor]) -> Any:
         """Do what does not depend on the weights for one tensor, such as its decompositions.
 
         A search over weights keeps it: see the cache of `merge`. By default there is nothing to do.
 
         Args:
-            vectors: those of a `Column`.
+            vectors: those of a `TensorGroup`.
 
         Returns:
-            What `merge_tensor` finds in `Column.prepared`; not asked for where `merge_other` merges.
+            What `merge_tensor` finds in `TensorGroup.precomputed`; not asked for where `merge_other` merges.
         """
         return None
 
     @abstractmethod
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Merge one tensor.
 
         Returns:
             The merged task vector, of the same shape, float32, in memory of its own.
         """
 
-    def merge_other(self, column: Column) -> Tensor:
+    def merge_other(self, group: TensorGroup) -> Tensor:
         """Merge a tensor that the method is not made for: the mean.
 
-        It is Σ w_i τ_i / Σ w_i where weights are normalised, else Σ w_i τ_i / n over the n experts.
+        It is Σ w_i τ_i / Σ w_i where weights are normalized, else Σ w_i τ_i / n over the n experts.
         """
-        if self.normalised:
-            return weighted_mean(column.vectors, column.weights)
-        return weighted_sum(column.vectors, column.weights) / len(column.vectors)
+        if self.normalized:
+            return weighted_mean(group.vectors, group.weights)
+        return weighted_sum(group.vectors, group.weights) / len(group.vectors)
 
     def merge(
         self,
@@ -148,9 +171,9 @@ class MergeOperator(ABC):
         base: Mapping[str, Tensor],
         statistics: Mapping[str, Mapping[str, Tensor]] | None = None,
         seed: int = 0,
-        survey: Mapping[str, float] | None = None,
+        *,
         linear: Collection[str] | None = None,
-        cache: Cache | None = None,
+        reuse: Reuse = Reuse(),
     ) -> Iterator[tuple[str, Tensor]]:
         """Merge all tensors, one after the other, so that one merged tensor at a time is in memory.
 
@@ -163,13 +186,9 @@ class MergeOperator(ABC):
             base: the base's tensors, at least those that some expert changed; on the vectors' device or another.
             statistics: by expert and tensor, if the operator needs some.
             seed: of random draws.
-            survey: what `survey` returned for all these vectors, if it is known already; not used if some weight is 0.
             linear: the names of the weights of linear layers (out × in), for methods that are made for these; None:
                 all 2-d tensors. Embeddings are best left out.
-            cache: a dict, empty at first, that keeps what `prepare` returns from one merge to the next, for one
-                operator and these very vectors; the results are the same without, bit for bit. It has an entry for each
-                tensor and set of experts with weights other than 0, up to about as large as the experts' tensors; clear
-                it where it grows too large.
+            reuse: what is known from an earlier merge of these vectors.
 
         Returns:
             Pairs of the tensor's name and its merged task vector, float32, in the base's order.
@@ -186,50 +205,60 @@ class MergeOperator(ABC):
                 f"given. Collect them first, or take an operator that needs none, such as 'ties'."
             )
         check_shapes(vectors, base)
-        return self._merge(vectors, weights, base, statistics or {}, seed, survey, linear, cache)
+        chosen = {expert: vectors[expert] for expert in sorted(vectors) if weights[expert]}
+        global_stats = reuse.global_stats
+        if global_stats is None or len(chosen) < len(vectors):
+            global_stats = self.global_stats(chosen, linear)
+        empty = TensorGroup(
+            "", {}, {expert: float(weights[expert]) for expert in chosen}, _NONE, {}, global_stats, seed
+        )
+        return self._merge(empty, vectors, base, statistics or {}, linear, reuse.cache)
 
     def _merge(
         self,
+        empty: TensorGroup,
         vectors: Mapping[str, TaskVector],
-        weights: Mapping[str, float],
         base: Mapping[str, Tensor],
         statistics: Mapping[str, Mapping[str, Tensor]],
-        seed: int,
-        survey: Mapping[str, float] | None,
         linear: Collection[str] | None,
         cache: Cache | None,
     ) -> Iterator[tuple[str, Tensor]]:
-        experts = sorted(expert for expert in vectors if weights[expert])
-        weights = {expert: float(weights[expert]) for expert in experts}
-        if survey is None or len(experts) < len(vectors):
-            survey = self.survey({expert: vectors[expert] for expert in experts}, linear)
+        """Merge tensor by tensor; `empty` has what all groups share."""
         for tensor, values in base.items():
             known_by = [vector[tensor] for vector in vectors.values() if tensor in vector]
             if not known_by:
                 continue
             # Vectors may lie on the CPU while the base computes elsewhere: they are merged where they lie.
             values = values.detach().to(known_by[0].device).float()
-            if not experts:
+            if not empty.weights:
                 yield tensor, torch.zeros_like(values)
                 continue
             own = {
                 expert: vectors[expert][tensor].detach().float()
                 if tensor in vectors[expert]
                 else torch.zeros_like(values)
-                for expert in experts
+                for expert in empty.weights
             }
-            known = self._statistics_of(tensor, values, experts, statistics)
-            other = (self.matrices_only and not is_matrix(tensor, values, linear)) or (self.statistics and not known)
-            column = Column(tensor, own, weights, values, known, survey, derive_seed(seed, tensor))
-            if other:
-                yield tensor, self.merge_other(column)
-                continue
-            # Without a cache this one holds the tensor in hand alone.
-            held = {} if cache is None else cache
-            key = (tensor, *experts)
-            if key not in held:
-                held[key] = self.prepare(own)
-            yield tensor, self.merge_tensor(replace(column, prepared=held[key]))
+            group = replace(
+                empty,
+                name=tensor,
+                vectors=own,
+                base=values,
+                statistics=self._statistics_of(tensor, values, own, statistics),
+                seed=derive_seed(empty.seed, tensor),
+            )
+            yield tensor, self._merge_group(group, linear, cache)
+
+    def _merge_group(self, group: TensorGroup, linear: Collection[str] | None, cache: Cache | None) -> Tensor:
+        unfit = self.matrices_only and not is_matrix(group.name, group.base, linear)
+        if unfit or (self.statistics and not group.statistics):
+            return self.merge_other(group)
+        if cache is None:
+            return self.merge_tensor(replace(group, precomputed=self.precompute(group.vectors)))
+        key = (group.name, *group.vectors)
+        if key not in cache:
+            cache[key] = self.precompute(group.vectors)
+        return self.merge_tensor(replace(group, precomputed=cache[key]))
 
     def check_weights(self, experts: Collection[str], weights: Mapping[str, float]) -> None:
         """Make sure that weights fit experts and operator, before anything is read.
@@ -245,13 +274,13 @@ class MergeOperator(ABC):
         missing = [expert for expert in experts if expert not in weights]
         if missing:
             raise UsageError(f"merge: there is no weight for {', '.join(map(repr, missing))}; every expert needs one.")
-        lowest = 0.0 if self.normalised else -math.inf
+        lowest = 0.0 if self.normalized else -math.inf
         for expert, weight in weights.items():
             if not math.isfinite(weight) or weight < lowest:
-                expected = "a number, 0 or more" if self.normalised else "a finite number"
+                expected = "a number, 0 or more" if self.normalized else "a finite number"
                 raise UsageError(f"merge: the weight of '{expert}' is {weight}; '{self.name}' expects {expected}.")
         merged = sum(weight != 0 for weight in weights.values())
-        if self.normalised and not merged:
+        if self.normalized and not merged:
             raise UsageError(f"merge: all weights are 0; '{self.name}' expects one above 0 at least.")
         if self.most_experts is not None and merged > self.most_experts:
             raise UsageError(

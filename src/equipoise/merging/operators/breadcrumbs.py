@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .averaging import weighted_sum
-from .base import Column, MergeOperator
+from .base import MergeOperator, TensorGroup
 from .options import checked_density, checked_option
 
 
@@ -39,9 +39,9 @@ class Breadcrumbs(MergeOperator):
         self.density = checked_density(self.name, density)
         self.gamma = checked_option(self.name, "gamma", gamma, lambda value: 0 <= value < 1, "in [0, 1)")
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return Σ λ_i m_i ⊙ τ_i."""
-        return weighted_sum({expert: self._mask(vector) for expert, vector in column.vectors.items()}, column.weights)
+        return weighted_sum({expert: self._mask(vector) for expert, vector in group.vectors.items()}, group.weights)
 
     def _mask(self, vector: Tensor) -> Tensor:
         numbers = vector.numel()

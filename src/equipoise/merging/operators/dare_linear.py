@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from .averaging import weighted_sum
-from .base import Column, MergeOperator
-from .draws import drop
+from .base import MergeOperator, TensorGroup
 from .options import checked_density
+from .seeding import drop
 
 
 class DARELinear(MergeOperator):
@@ -39,7 +39,7 @@ class DARELinear(MergeOperator):
     def __init__(self, *, density: float = 0.1) -> None:
         self.density = checked_density(self.name, density)
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return Σ λ_i m_i ⊙ τ_i / density."""
-        kept = {expert: drop(vector, self.density, column.seed, expert) for expert, vector in column.vectors.items()}
-        return weighted_sum(kept, column.weights)
+        kept = {expert: drop(vector, self.density, group.seed, expert) for expert, vector in group.vectors.items()}
+        return weighted_sum(kept, group.weights)

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from .base import Column, MergeOperator
-from .draws import drop
-from .election import elected_mean
+from .base import MergeOperator, TensorGroup
 from .options import checked_density, checked_scale
+from .seeding import drop
+from .sign_consensus import consensus_mean
 
 
 class DARETIES(MergeOperator):
@@ -33,7 +33,7 @@ class DARETIES(MergeOperator):
     name = "dare_ties"
     summary = "drops numbers at random, rescales the others, elects signs, averages those who agree"
     paper = "Yu et al., 2023, arXiv 2311.03099"
-    normalised = True
+    normalized = True
     lossless = False
     random = True
 
@@ -41,7 +41,7 @@ class DARETIES(MergeOperator):
         self.density = checked_density(self.name, density)
         self.scale = checked_scale(self.name, scale)
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return the scaled mean of the dropped and rescaled vectors that have the elected sign."""
-        kept = {expert: drop(vector, self.density, column.seed, expert) for expert, vector in column.vectors.items()}
-        return self.scale * elected_mean(kept, column.weights)
+        kept = {expert: drop(vector, self.density, group.seed, expert) for expert, vector in group.vectors.items()}
+        return self.scale * consensus_mean(kept, group.weights)

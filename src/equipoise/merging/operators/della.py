@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from .base import Column, MergeOperator
-from .draws import drop
-from .election import elected_mean
+from .base import MergeOperator, TensorGroup
 from .options import checked_density, checked_option, checked_scale
+from .seeding import drop
+from .sign_consensus import consensus_mean
 
 
 class DELLA(MergeOperator):
@@ -38,7 +38,7 @@ class DELLA(MergeOperator):
     name = "della"
     summary = "drops small numbers more often, rescales the others, elects signs, averages those who agree"
     paper = "Deep et al., 2024, arXiv 2406.11617"
-    normalised = True
+    normalized = True
     lossless = False
     random = True
 
@@ -53,12 +53,12 @@ class DELLA(MergeOperator):
         )
         self.scale = checked_scale(self.name, scale)
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return the scaled mean of the dropped and rescaled vectors that have the elected sign."""
         kept = {
-            expert: drop(vector, self._keep(vector), column.seed, expert) for expert, vector in column.vectors.items()
+            expert: drop(vector, self._keep(vector), group.seed, expert) for expert, vector in group.vectors.items()
         }
-        return self.scale * elected_mean(kept, column.weights)
+        return self.scale * consensus_mean(kept, group.weights)
 
     def _keep(self, vector: Tensor) -> Tensor:
         """Return q, of the vector's shape."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .averaging import weighted_mean, weighted_sum
-from .base import Column, MergeOperator
+from .base import MergeOperator, TensorGroup
 
 
 class Fisher(MergeOperator):
@@ -24,13 +24,13 @@ class Fisher(MergeOperator):
     summary = "averages number by number, weighted by each expert's Fisher information"
     paper = "Matena and Raffel, 2021, arXiv 2111.09832"
     statistics = "fisher"
-    normalised = True
+    normalized = True
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return Σ w_i F_i τ_i / Σ w_i F_i."""
         # In float64: squared gradients times task vectors fall below what float32 can hold.
-        information = {expert: one.double() for expert, one in column.statistics.items()}
-        pulls = {expert: column.vectors[expert] * information[expert] for expert in column.vectors}
-        whole = weighted_sum(information, column.weights)
-        average = weighted_mean(column.vectors, column.weights)
-        return torch.where(whole > 0, weighted_sum(pulls, column.weights) / whole, average.double()).float()
+        information = {expert: one.double() for expert, one in group.statistics.items()}
+        pulls = {expert: group.vectors[expert] * information[expert] for expert in group.vectors}
+        whole = weighted_sum(information, group.weights)
+        average = weighted_mean(group.vectors, group.weights)
+        return torch.where(whole > 0, weighted_sum(pulls, group.weights) / whole, average.double()).float()

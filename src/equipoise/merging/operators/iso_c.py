@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .averaging import weighted_sum
-from .base import Column, MergeOperator
+from .base import MergeOperator, TensorGroup
 from .reduction import Reduced, reduce
 from .spectra import tolerance, truncated_svd
 
@@ -30,13 +30,13 @@ class IsoC(MergeOperator):
     lossless = False
     matrices_only = True
 
-    def prepare(self, vectors: Mapping[str, Tensor]) -> Reduced:
+    def precompute(self, vectors: Mapping[str, Tensor]) -> Reduced:
         """Return the task vectors in the coordinates of their joint rows and columns."""
         return reduce(vectors, {expert: truncated_svd(vector) for expert, vector in vectors.items()})
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return mean(σ) U Vᵀ."""
-        reduced: Reduced = column.prepared
-        total = weighted_sum(reduced.cores, column.weights)
-        left, values, right = truncated_svd(total, cutoff=tolerance(column.base))
+        reduced: Reduced = group.precomputed
+        total = weighted_sum(reduced.cores, group.weights)
+        left, values, right = truncated_svd(total, cutoff=tolerance(group.base))
         return reduced.expand(values.sum() / max(1, len(values)) * left @ right).float()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .base import Column, MergeOperator, TaskVector, is_matrix
+from .base import MergeOperator, TaskVector, TensorGroup, is_matrix
 from .dare_ties import DARETIES
 from .options import checked_choice
 from .spectra import tolerance, truncated_svd
@@ -40,7 +40,7 @@ class KnOTS(MergeOperator):
     name = "knots"
     summary = "brings task vectors to one basis and merges them there by TIES or DARE-TIES"
     paper = "Stoica et al., 2024, arXiv 2410.19735"
-    normalised = True
+    normalized = True
     lossless = False
     matrices_only = True
 
@@ -49,8 +49,10 @@ class KnOTS(MergeOperator):
         self.inner = operator(scale=scale) if density is None else operator(density=density, scale=scale)
         self.random = self.inner.random
 
-    def survey(self, vectors: Mapping[str, TaskVector], linear: Collection[str] | None = None) -> dict[str, float]:
-        """Return what the inner operator's survey finds in the joint bases."""
+    def global_stats(
+        self, vectors: Mapping[str, TaskVector], linear: Collection[str] | None = None
+    ) -> dict[str, float]:
+        """Return the inner operator's global statistics, in the joint bases."""
         if isinstance(self.inner, DARETIES):
             return {}
         shapes = {tensor: values for vector in vectors.values() for tensor, values in vector.items()}
@@ -64,21 +66,21 @@ class KnOTS(MergeOperator):
                 _, columns = _joint(columns)
             for expert, column in columns.items():
                 moved[expert][tensor] = column
-        return self.inner.survey(moved)
+        return self.inner.global_stats(moved)
 
-    def prepare(self, vectors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def precompute(self, vectors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the joint basis and every expert's block in it."""
         return _joint(vectors)
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return U times the merged blocks."""
-        basis, blocks = column.prepared
-        merged = self.inner.merge_tensor(replace(column, vectors=blocks))
+        basis, blocks = group.precomputed
+        merged = self.inner.merge_tensor(replace(group, vectors=blocks))
         return basis @ merged
 
-    def merge_other(self, column: Column) -> Tensor:
+    def merge_other(self, group: TensorGroup) -> Tensor:
         """Return what the inner operator makes of a tensor that is no matrix."""
-        return self.inner.merge_tensor(column)
+        return self.inner.merge_tensor(group)
 
 
 def _joint(vectors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .averaging import weighted_mean
-from .base import Column, MergeOperator
+from .base import MergeOperator, TensorGroup
 
 
 class Linear(MergeOperator):
@@ -24,13 +24,13 @@ class Linear(MergeOperator):
     name = "linear"
     summary = "the weighted average of the models"
     paper = "Wortsman et al., 2022, arXiv 2203.05482"
-    normalised = True
+    normalized = True
 
-    def coefficients(self, weights: Mapping[str, float], survey: Mapping[str, float]) -> dict[str, float]:
+    def coefficients(self, weights: Mapping[str, float], global_stats: Mapping[str, float]) -> dict[str, float]:
         """Return w_i / Σ w_i."""
         whole = sum(weights.values())
         return {expert: weight / whole for expert, weight in weights.items()}
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return Σ w_i τ_i / Σ w_i."""
-        return weighted_mean(column.vectors, column.weights)
+        return weighted_mean(group.vectors, group.weights)

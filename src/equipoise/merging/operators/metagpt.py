@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from torch import Tensor
 
 from .averaging import weighted_sum
-from .base import Column, MergeOperator, TaskVector
+from .base import MergeOperator, TaskVector, TensorGroup
 
 
 class MetaGPT(MergeOperator):
@@ -23,18 +23,20 @@ class MetaGPT(MergeOperator):
     summary = "adds the task vectors, each with its share of all squared norms"
     paper = "Zhou et al., 2024, arXiv 2406.11385"
 
-    def survey(self, vectors: Mapping[str, TaskVector], linear: Collection[str] | None = None) -> dict[str, float]:
+    def global_stats(
+        self, vectors: Mapping[str, TaskVector], linear: Collection[str] | None = None
+    ) -> dict[str, float]:
         """Return ‖τ_i‖² of each expert."""
         return {
             expert: sum(float(values.detach().double().square().sum()) for values in vector.values())
             for expert, vector in vectors.items()
         }
 
-    def coefficients(self, weights: Mapping[str, float], survey: Mapping[str, float]) -> dict[str, float]:
+    def coefficients(self, weights: Mapping[str, float], global_stats: Mapping[str, float]) -> dict[str, float]:
         """Return w_i λ_i."""
-        whole = sum(survey.values()) or 1.0
-        return {expert: weight * survey.get(expert, 0.0) / whole for expert, weight in weights.items()}
+        whole = sum(global_stats.values()) or 1.0
+        return {expert: weight * global_stats.get(expert, 0.0) / whole for expert, weight in weights.items()}
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return Σ w_i λ_i τ_i."""
-        return weighted_sum(column.vectors, self.coefficients(column.weights, column.survey))
+        return weighted_sum(group.vectors, self.coefficients(group.weights, group.global_stats))

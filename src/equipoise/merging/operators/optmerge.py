@@ -39,7 +39,7 @@ class OptMerge(WUDI):
     summary = "WUDI on task vectors without their small singular values"
     paper = "Wei et al., 2025, arXiv 2505.19892"
 
-    def prepare(self, vectors: Mapping[str, Tensor]) -> Reduced:
+    def precompute(self, vectors: Mapping[str, Tensor]) -> Reduced:
         """Return C_i − τ_i / T of each expert that changed something, in the coordinates of all."""
         triples = {expert: truncated_svd(vector) for expert, vector in vectors.items()}
         reduced = reduce(vectors, triples)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .averaging import weighted_mean
-from .base import Column, MergeOperator
+from .base import MergeOperator, TensorGroup
 from .options import checked_option
 from .quadratic import descent
 from .spectra import tolerance
@@ -37,25 +37,25 @@ class RegMean(MergeOperator):
     summary = "linear layers that answer on each expert's inputs as the expert does"
     paper = "Jin et al., 2022, arXiv 2212.09849"
     statistics = "inputs"
-    normalised = True
+    normalized = True
 
     def __init__(self, *, off_diagonal: float = 0.9) -> None:
         self.off_diagonal = checked_option(
             self.name, "off_diagonal", off_diagonal, lambda value: 0 <= value <= 1, "in [0, 1]"
         )
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return the minimum."""
         grams = {}
-        for expert in column.vectors:
-            gram = column.weights[expert] * column.statistics[expert].double()
+        for expert in group.vectors:
+            gram = group.weights[expert] * group.statistics[expert].double()
             grams[expert] = self.off_diagonal * gram + (1 - self.off_diagonal) * gram.diagonal().diag()
         # In units in which all inputs are equally large: a few huge ones must not make the others count as rounding.
         sizes = torch.stack(list(grams.values())).sum(0).diagonal().clamp_min(0).sqrt()
         sizes = torch.where(sizes > 0, sizes, torch.ones_like(sizes))
-        vectors = {expert: vector.double() * sizes for expert, vector in column.vectors.items()}
+        vectors = {expert: vector.double() * sizes for expert, vector in group.vectors.items()}
         grams = {expert: gram / sizes / sizes[:, None] for expert, gram in grams.items()}
-        start = weighted_mean(column.vectors, column.weights).double() * sizes
+        start = weighted_mean(group.vectors, group.weights).double() * sizes
         pull = torch.stack([(vectors[expert] - start) @ gram for expert, gram in grams.items()]).sum(0)
         whole = torch.stack(list(grams.values())).sum(0)
-        return ((start + pull @ descent(whole, tolerance(column.base))) / sizes).float()
+        return ((start + pull @ descent(whole, tolerance(group.base))) / sizes).float()

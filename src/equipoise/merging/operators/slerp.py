@@ -5,7 +5,7 @@ import math
 from torch import Tensor
 
 from .averaging import weighted_mean
-from .base import Column, MergeOperator
+from .base import MergeOperator, TensorGroup
 
 
 class SLERP(MergeOperator):
@@ -25,22 +25,22 @@ class SLERP(MergeOperator):
     name = "slerp"
     summary = "goes from one of two models to the other along an arc"
     paper = "Shoemake, 1985"
-    normalised = True
+    normalized = True
     most_experts = 2
 
     _PARALLEL = 0.9995
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return θ − θ₀."""
-        if len(column.vectors) == 1:
-            return weighted_mean(column.vectors, column.weights)
-        (first, one), (second, other) = column.vectors.items()
-        start, end = (column.base.double() + one).flatten(), (column.base.double() + other).flatten()
+        if len(group.vectors) == 1:
+            return weighted_mean(group.vectors, group.weights)
+        (first, one), (second, other) = group.vectors.items()
+        start, end = (group.base.double() + one).flatten(), (group.base.double() + other).flatten()
         norms = float(start.norm() * end.norm())
         cosine = float(start @ end) / norms if norms else 1.0
         if abs(cosine) > self._PARALLEL:
-            return weighted_mean(column.vectors, column.weights)
-        share = column.weights[second] / (column.weights[first] + column.weights[second])
+            return weighted_mean(group.vectors, group.weights)
+        share = group.weights[second] / (group.weights[first] + group.weights[second])
         angle = math.acos(cosine)
         near, far = math.sin((1 - share) * angle) / math.sin(angle), math.sin(share * angle) / math.sin(angle)
-        return ((near + far - 1) * column.base.double() + near * one.double() + far * other.double()).float()
+        return ((near + far - 1) * group.base.double() + near * one.double() + far * other.double()).float()

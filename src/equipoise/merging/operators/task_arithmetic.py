@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from .averaging import weighted_sum
-from .base import Column, MergeOperator
+from .base import MergeOperator, TensorGroup
 
 
 class TaskArithmetic(MergeOperator):
@@ -25,10 +25,10 @@ class TaskArithmetic(MergeOperator):
     paper = "Ilharco et al., 2022, arXiv 2212.04089"
     default_weight = 0.4
 
-    def coefficients(self, weights: Mapping[str, float], survey: Mapping[str, float]) -> dict[str, float]:
+    def coefficients(self, weights: Mapping[str, float], global_stats: Mapping[str, float]) -> dict[str, float]:
         """Return the weights."""
         return dict(weights)
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return Σ λ_i τ_i."""
-        return weighted_sum(column.vectors, column.weights)
+        return weighted_sum(group.vectors, group.weights)

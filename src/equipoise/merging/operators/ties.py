@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor
 
-from .base import Column, MergeOperator, TaskVector
-from .election import elected_mean
+from .base import MergeOperator, TaskVector, TensorGroup
 from .options import checked_choice, checked_density, checked_scale
+from .sign_consensus import consensus_mean
 from .trimming import trim_threshold
 
 
@@ -38,7 +38,7 @@ class TIES(MergeOperator):
     name = "ties"
     summary = "trims to the largest numbers, elects signs, averages those who agree"
     paper = "Yadav et al., 2023, arXiv 2306.01708"
-    normalised = True
+    normalized = True
     lossless = False
 
     def __init__(self, *, density: float = 0.2, scale: float = 1.0, trim: str = "model") -> None:
@@ -46,7 +46,9 @@ class TIES(MergeOperator):
         self.scale = checked_scale(self.name, scale)
         self.trim = checked_choice(self.name, "trim", trim, ("model", "tensor"))
 
-    def survey(self, vectors: Mapping[str, TaskVector], linear: Collection[str] | None = None) -> dict[str, float]:
+    def global_stats(
+        self, vectors: Mapping[str, TaskVector], linear: Collection[str] | None = None
+    ) -> dict[str, float]:
         """Return the smallest magnitude that is kept of each expert, if all tensors are trimmed together."""
         if self.trim == "tensor":
             return {}
@@ -54,17 +56,17 @@ class TIES(MergeOperator):
         whole = sum(sizes.values())
         return {expert: trim_threshold(vector.values(), whole, self.density) for expert, vector in vectors.items()}
 
-    def prepare(self, vectors: Mapping[str, Tensor]) -> dict[str, float]:
+    def precompute(self, vectors: Mapping[str, Tensor]) -> dict[str, float]:
         """Return the smallest magnitude that is kept of each expert, if each tensor is trimmed for itself."""
         if self.trim == "model":
             return {}
         return {expert: trim_threshold([vector], vector.numel(), self.density) for expert, vector in vectors.items()}
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return the scaled mean of the trimmed vectors that have the elected sign."""
-        thresholds = column.survey if self.trim == "model" else column.prepared
+        thresholds = group.global_stats if self.trim == "model" else group.precomputed
         trimmed = {
             expert: torch.where(vector.abs() >= thresholds[expert], vector, torch.zeros_like(vector))
-            for expert, vector in column.vectors.items()
+            for expert, vector in group.vectors.items()
         }
-        return self.scale * elected_mean(trimmed, column.weights)
+        return self.scale * consensus_mean(trimmed, group.weights)

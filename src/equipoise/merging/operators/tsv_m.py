@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .base import Column, MergeOperator
+from .base import MergeOperator, TensorGroup
 from .spectra import polar_factor, truncated_svd
 
 
@@ -30,7 +30,7 @@ class TSVM(MergeOperator):
     paper = "Gargiulo et al., 2024, arXiv 2412.00081"
     matrices_only = True
 
-    def prepare(self, vectors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    def precompute(self, vectors: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Return polar(U), Σ_i of each expert, and polar(V), in float32: all but the weights."""
         rank = max(1, min(next(iter(vectors.values())).shape) // len(vectors))
         triples = {expert: truncated_svd(vector, rank) for expert, vector in vectors.items()}
@@ -39,8 +39,8 @@ class TSVM(MergeOperator):
         values = {expert: values.float() for expert, (_, values, _) in triples.items()}
         return polar_factor(left).float(), values, polar_factor(right).float()
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return polar(U) Σ polar(V)ᵀ."""
-        left, values, right = column.prepared
-        weighted = torch.cat([column.weights[expert] * one for expert, one in values.items()])
+        left, values, right = group.precomputed
+        weighted = torch.cat([group.weights[expert] * one for expert, one in values.items()])
         return left * weighted @ right.mT

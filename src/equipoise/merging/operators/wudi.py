@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .averaging import weighted_sum
-from .base import Column, MergeOperator
+from .base import MergeOperator, TensorGroup
 from .options import checked_time
 from .quadratic import descent
 from .reduction import Reduced, reduce
@@ -48,7 +48,7 @@ class WUDI(MergeOperator):
     def __init__(self, *, time: float = 300.0) -> None:
         self.time = checked_time(self.name, time)
 
-    def prepare(self, vectors: Mapping[str, Tensor]) -> Reduced:
+    def precompute(self, vectors: Mapping[str, Tensor]) -> Reduced:
         """Return C_i − τ_i / T of each expert that changed something, in the coordinates of all.
 
         The squares of singular values are left out of these: in a space that task vectors fill, they are larger.
@@ -66,10 +66,10 @@ class WUDI(MergeOperator):
         }
         return replace(reduced, cores=moved)
 
-    def merge_tensor(self, column: Column) -> Tensor:
+    def merge_tensor(self, group: TensorGroup) -> Tensor:
         """Return Σ_i w_i C_i."""
-        average = self.merge_other(column)
-        reduced: Reduced = column.prepared
+        average = self.merge_other(group)
+        reduced: Reduced = group.precomputed
         if not reduced.cores:
             return average
-        return average.add_(reduced.expand(weighted_sum(reduced.cores, column.weights).double()).float())
+        return average.add_(reduced.expand(weighted_sum(reduced.cores, group.weights).double()).float())
