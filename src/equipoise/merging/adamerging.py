@@ -9,11 +9,11 @@ from datasets import Dataset
 from torch import Tensor
 
 from equipoise.errors import UsageError, did_you_mean
-from equipoise.modeling import MultiTaskModel
+from equipoise.modeling import MultiTaskModel, evaluating
 from equipoise.progress import Progress
 
 from .base import Base
-from .distributions import check_on, evaluating, has_distribution, log_probabilities
+from .distributions import check_on, has_distribution, log_probabilities
 from .operators import TaskVector
 from .operators.base import check_shapes
 

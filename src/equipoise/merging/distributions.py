@@ -1,7 +1,6 @@
 """Models on a base: what they hold for how probable."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -74,14 +73,3 @@ def check_on(base: Base, model: MultiTaskModel) -> None:
             f"merge: the model of {', '.join(model.tasks)} has a backbone of its own, expected that of '{base.name}'; "
             "load it with MultiTaskModel.from_pretrained(folder, on=…)."
         )
-
-
-@contextmanager
-def evaluating(model: MultiTaskModel) -> Iterator[None]:
-    """Have a model in evaluation mode for a while."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)

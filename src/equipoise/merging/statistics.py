@@ -11,11 +11,11 @@ from datasets import Dataset
 from torch import Tensor, nn
 
 from equipoise.errors import UsageError
-from equipoise.modeling import MultiTaskModel, make_batch
+from equipoise.modeling import MultiTaskModel, evaluating, make_batch
 from equipoise.progress import Progress
 
 from .base import Base
-from .distributions import answer, check_on, evaluating, has_distribution, log_probabilities
+from .distributions import answer, check_on, has_distribution, log_probabilities
 
 LARGEST_SUM = 32
 """Over how many answers an expectation is taken exactly; of more one is drawn."""

@@ -6,6 +6,7 @@ from .backbone import freeze_embeddings, freeze_layers, is_decoder, layers_below
 from .base_digest import changed_files, digest_base
 from .encoding import encode_texts
 from .ensembling import check_prompts, infer_texts
+from .evaluating import evaluating
 from .foreign_code import PICKLED, SAFE, refuse_foreign_code
 from .frozen_layers import FrozenLayers
 from .heads import Head
@@ -38,6 +39,7 @@ __all__ = [
     "count_work",
     "digest_base",
     "encode_texts",
+    "evaluating",
     "fingerprint",
     "freeze_embeddings",
     "freeze_layers",

@@ -12,6 +12,7 @@ from equipoise.data import pad_rows
 from equipoise.progress import Progress
 
 from .backbone import hidden_width
+from .evaluating import evaluating, longest_first
 from .model import MultiTaskModel
 
 
@@ -30,22 +31,15 @@ def encode_texts(
         rows × width.
     """
     rows, _ = model.encode_rows(dataset, {})
-    order = np.argsort(-np.asarray(rows["length"]), kind="stable")
     found = np.empty((len(rows), hidden_width(model.backbone)))
     kept: list[Tensor] = []
     hook = model.features.register_forward_hook(lambda module, given, features: kept.append(features))
-    was_training = model.training
-    model.eval()
     try:
-        with torch.inference_mode():
-            for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
+        with evaluating(model), torch.inference_mode():
+            for chosen in longest_first(np.arange(len(rows)), np.asarray(rows["length"]), batch_size, bar):
                 inputs: dict[str, Any] = pad_rows(rows.select(chosen).to_list(), model.tokenizer)
                 model({name: tensor.to(model.device) for name, tensor in inputs.items()}, {})
                 found[chosen] = kept.pop().cpu().double().numpy()
-                if bar is not None:
-                    bar.advance(len(chosen))
     finally:
         hook.remove()
-        model.train(was_training)
     return found

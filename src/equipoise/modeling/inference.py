@@ -12,6 +12,7 @@ from equipoise.data import gather_scored, pad_rows
 from equipoise.kinds import Generation
 from equipoise.progress import Progress
 
+from .evaluating import evaluating, longest_first
 from .generating import generate
 from .model import MultiTaskModel
 
@@ -41,29 +42,20 @@ def infer(
     needed = np.flatnonzero(np.any([slot >= 0 for slot in slots.values()], axis=0)) if slots else np.zeros(0, int)
     # Reading the lengths of all rows would take longer than scoring a few.
     lengths = np.asarray([len(ids) for ids in rows.select(needed)["input_ids"]])
-    order = needed[np.argsort(-lengths, kind="stable")]
     found: dict[str, npt.NDArray[Any]] = {}
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
-                items = rows.select(chosen).to_list()
-                own = {task: np.flatnonzero(slot[chosen] >= 0) for task, slot in slots.items()}
-                outputs = model(*make_batch(model, items, own))
-                for task, index in own.items():
-                    values = model.head(task).predict(outputs[task]).cpu().double().numpy()
-                    values = model.tasks[task].clip(values)
-                    if task not in found:
-                        found[task] = np.empty((len(wanted[task]), *values.shape[1:]))
-                    found[task][slots[task][chosen[index]]] = values
-                if bar is not None:
-                    bar.advance(len(chosen))
-            for task, indices in written.items():
-                found[task] = _write(model, task, rows, indices, batch_size, bar)
-    finally:
-        model.train(was_training)
+    with evaluating(model), torch.inference_mode():
+        for chosen in longest_first(needed, lengths, batch_size, bar):
+            items = rows.select(chosen).to_list()
+            own = {task: np.flatnonzero(slot[chosen] >= 0) for task, slot in slots.items()}
+            outputs = model(*make_batch(model, items, own))
+            for task, index in own.items():
+                values = model.head(task).predict(outputs[task]).cpu().double().numpy()
+                values = model.tasks[task].clip(values)
+                if task not in found:
+                    found[task] = np.empty((len(wanted[task]), *values.shape[1:]))
+                found[task][slots[task][chosen[index]]] = values
+        for task, indices in written.items():
+            found[task] = _write(model, task, rows, indices, batch_size, bar)
     return found
 
 
@@ -112,13 +104,10 @@ def _write(
     """Write a task's texts, the longest prompts first."""
     task = model.tasks[name]
     prompts = rows.select(indices)[f"prompt:{name}"][:]
-    order = sorted(range(len(prompts)), key=lambda number: -len(prompts[number]))
     texts = np.empty(len(prompts), dtype=object)
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
+    lengths = np.array([len(prompt) for prompt in prompts])
+    for chosen in longest_first(np.arange(len(prompts)), lengths, batch_size, bar):
         texts[chosen] = generate(model, cast(Generation, task), [prompts[number] for number in chosen])
-        if bar is not None:
-            bar.advance(len(chosen))
     return texts
 
 

@@ -9,6 +9,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from equipoise.errors import ModelError
 
+from .evaluating import evaluating
 from .features import tree_mask
 from .quantizing import is_quantized
 
@@ -95,12 +96,8 @@ def reads_trees(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -
     """
     if backbone.device.type == "meta":
         return True
-    was_training = backbone.training
-    backbone.eval()
-    try:
+    with evaluating(backbone):
         return _try_tree(backbone, _ordinary_tokens(backbone, tokenizer, _SHARED + sum(_BRANCHES)))
-    finally:
-        backbone.train(was_training)
 
 
 def _try_tree(backbone: PreTrainedModel, tokens: Sequence[int]) -> bool:
