@@ -76,7 +76,7 @@ def test_a_scalar_cannot_be_halved():
 
 
 def test_products_of_many_columns_are_added_up_in_chunks(monkeypatch):
-    monkeypatch.setattr("equipoise.balancing.feature_gradients._PART", 3)
+    monkeypatch.setattr("equipoise.balancing.feature_gradients._CHUNK", 3)
     first, second = torch.arange(20.0).view(2, 10), torch.ones(2, 10)
     assert gramian(first).tolist() == (first.double() @ first.double().T).tolist()
     assert gramian(first, second).tolist() == (first.double() @ second.double().T).tolist()

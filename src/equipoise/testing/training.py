@@ -99,13 +99,13 @@ def check_accumulation(make: Make) -> None:
 
 
 def check_skipped_step(make: Make) -> None:
-    """Check that a step that the optimiser skipped teaches no more than one that was never closed."""
+    """Check that a step that the optimizer skipped teaches no more than one that was never closed."""
     skipping, leaving = make(TASKS), make(TASKS)
     for step, batch in enumerate(batches()):
         for balancer in (skipping, leaving):
             batch.balance(balancer)
         assert skipping.weights == leaving.weights, (
-            f"The balancer learns from a step that the optimiser skipped: its next weights are {skipping.weights}, not "
+            f"The balancer learns from a step that the optimizer skipped: its next weights are {skipping.weights}, not "
             f"{leaving.weights}."
         )
         if step == 1:
