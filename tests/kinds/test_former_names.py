@@ -1,5 +1,6 @@
 """Run files, models and checkpoints from before names were changed are still read."""
 
+import importlib
 import json
 import warnings
 
@@ -76,3 +77,12 @@ def test_a_checkpoint_from_before_is_resumed(tmp_path, tiny_model):
     expected = {name: one + 1 for name, one in model.state_dict().items()}
     load_weights(model, tmp_path)
     assert all(torch.equal(one, expected[name]) for name, one in model.state_dict().items())
+
+
+def test_names_in_python_from_before(tiny_model):
+    model = make_model(tiny_model, {"polarity": make_tasks(polarity="head")["polarity"]}, 64)
+    with pytest.warns(EquipoiseWarning, match="is now MultiTaskModel.head"):
+        assert model.task_module("polarity") is model.head("polarity")
+    with pytest.warns(EquipoiseWarning, match="is now equipoise.kinds"):
+        tasks = importlib.import_module("equipoise.tasks")
+    assert tasks.Classification is Classification

@@ -1,5 +1,6 @@
 """The network: one backbone, one head per task."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from equipoise.data import ChatStyle, PromptEncoder
-from equipoise.errors import ModelError
+from equipoise.errors import EquipoiseWarning, ModelError
 from equipoise.kinds import Task
 
 from .backbone import default_pooling, hidden_width, is_decoder, longest_input
@@ -104,10 +105,15 @@ class MultiTaskModel(nn.Module):
         return self.backbone if self.prompts is None else self.backbone.base_model
 
     def head(self, task: str) -> Head:
-        """The module of a task."""
+        """The head of a task."""
         module = self._heads[_key(task)]
         assert isinstance(module, Head)
         return module
+
+    def task_module(self, task: str) -> Head:
+        """The head of a task, by its former name."""
+        warnings.warn("MultiTaskModel.task_module is now MultiTaskModel.head.", EquipoiseWarning, stacklevel=2)
+        return self.head(task)
 
     @property
     def prompts(self) -> PromptEncoder | None:
