@@ -15,8 +15,9 @@ class CurriculumConfig(Section):
 
     by: Literal["metadata", "pvi", "dynamics"] = Field(
         "metadata",
-        description="What is difficult, by `metadata` (length, rare words, rare labels, raters' disagreement), `pvi` "
-        "(what the backbone's features tell of the label), or `dynamics` (how soon a short training gets it right).",
+        description="What is difficult, by `metadata` (length, rare words, rare labels, annotators' disagreement), "
+        "`pvi` (how little the backbone's features tell about the label), or `dynamics` (how late a short training "
+        "gets it right).",
     )
     schedule: Literal["none", "competence", "anti", "mixed", "sequential"] = Field(
         "none",

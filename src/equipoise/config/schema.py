@@ -29,7 +29,7 @@ class BalanceConfig(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, ser_json_inf_nan="constants")
 
-    name: str = Field("dao", description="Balancer, see `equipoise list balancers`; its options stand beside it.")
+    name: str = Field("dao", description="Balancer, see `equipoise list balancers`; its options are further keys here.")
     alignment: float = Field(
         0.0,
         ge=0,
@@ -49,7 +49,7 @@ class TrainConfig(Section):
     epochs: float = Field(3.0, gt=0, le=1e6, description="Passes over the training rows; may be a fraction.")
     max_steps: Count | None = Field(None, gt=0, description="Stop after this many steps, whatever `epochs` says.")
     batch_size: Count = Field(32, gt=0, description="Rows in a batch, of each process.")
-    eval_batch_size: Count = Field(64, gt=0, description="Rows in a batch where nothing is learnt.")
+    eval_batch_size: Count = Field(64, gt=0, description="Rows in a batch when scoring and predicting.")
     gradient_accumulation: Count = Field(1, gt=0, description="Batches whose gradients add up to one step.")
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate of AdamW.")
     head_learning_rate: float | None = Field(
@@ -75,7 +75,7 @@ class TrainConfig(Section):
         4.0,
         ge=0,
         le=1e6,
-        description="Memory for what frozen layers make of the rows; rows without room are computed in every batch.",
+        description="Memory for the outputs of frozen layers; rows that do not fit are computed in every batch.",
     )
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32",
@@ -83,7 +83,7 @@ class TrainConfig(Section):
         "processor has it; on a CPU without it, float32 is used. `fp16` is float16 with a gradient scaler, for GPUs "
         "without bfloat16.",
     )
-    mixing: Fraction = Field(0.5, description="τ: sources are drawn by rows^τ; 1 is by size, 0 is all alike.")
+    mixing: Fraction = Field(0.5, description="τ: sources are drawn by rows^τ; 1 is by size, 0 is all equally.")
     evaluations: Count = Field(
         5, gt=0, description="How often dev is scored, evenly spread; the best checkpoint is kept."
     )
@@ -121,9 +121,9 @@ class EvaluationConfig(Section):
 
     baselines: tuple[Literal["majority", "vader", "lead", "zero_shot", "few_shot"], ...] = Field(
         ("majority",),
-        description="Rival rows in the table: `majority` (majority class, labels of most rows, or mean), `vader` "
+        description="Baselines in the table: `majority` (majority class, labels of most rows, or mean), `vader` "
         "(VADER's compound score; regression, and classes cut from a score into three), `lead` (the text's first "
-        "words; generation), `zero_shot` and `few_shot` (the language model before training, asked).",
+        "words; generation), `zero_shot` and `few_shot` (the prompted language model before training).",
     )
     shots: Count = Field(4, gt=0, description="Demonstrations from train before each question of `few_shot`.")
     demonstrations: Literal["random", "easy_first", "hard_first"] = Field(
@@ -155,10 +155,10 @@ class RunConfig(Section):
         description="`4bit` holds the backbone's matrices in 4 bits (NF4); needs `lora`, a GPU and bitsandbytes.",
     )
     prompt: Annotated[PromptConfig, EMPTY_IS_DEFAULT] = Field(
-        PromptConfig(), description="How a language model is asked."
+        PromptConfig(), description="How a language model is prompted."
     )
     sources: dict[Name, SourceConfig] = Field(description="Where rows come from, by name.")
-    tasks: dict[Name, AnyTaskConfig] = Field(description="What is learnt, by name.")
+    tasks: dict[Name, AnyTaskConfig] = Field(description="What is learned, by name.")
     held_out: dict[Name, AnyTaskConfig] = Field(
         {},
         description="Tasks that other models are for, with the keys of `tasks`: texts of their dev and test are kept "

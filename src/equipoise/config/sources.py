@@ -56,8 +56,8 @@ class SourceConfig(Section):
     )
     disagreement: str | None = Field(
         None,
-        description="Column with the raters' disagreement, a number from 0 up such as the standard deviation of their "
-        "ratings; a part of difficulty (docs/curriculum.md).",
+        description="Column with the annotators' disagreement, a number from 0 up such as the standard deviation of "
+        "their ratings; a part of difficulty (docs/curriculum.md).",
     )
     split: tuple[Fraction, Fraction, Fraction] = Field(
         (0.8, 0.1, 0.1),

@@ -43,12 +43,12 @@ class TaskConfig(Section):
     label: str = Field("label", description="Column of the label.")
     format: Literal["head", "prompt"] | None = Field(
         None,
-        description="`head` (default): a head reads the features. `prompt`: a language model is asked and its answers "
-        "are scored. Text to generate is always asked for.",
+        description="`head` (default): a head reads the features. `prompt`: a language model is prompted and its "
+        "answers are scored. Generation is always prompted.",
     )
     template: Templates = Field(
         None,
-        description="What the language model is asked, with {text} and, where there is one, {pair}; `equipoise check` "
+        description="The prompt of the language model, with {text} and, if there is one, {pair}; `equipoise check` "
         "shows the kind's own. Of a list the first is trained by; the others are variants for `--prompts`.",
     )
     metric: str | None = Field(
