@@ -14,12 +14,12 @@ _LISTED = 200
 class EquipoiseError(Exception):
     """Something failed for a reason the user can act on: exit code 1.
 
-    The message says where (file, row or key), what was found, what was expected, and the way out. Whatever a user's
-    values hold, it prints harmlessly and is short: see `shorten`.
+    The message says where (file, row or key), what was found, what was expected, and what to do. It is short and prints
+    harmlessly, whatever the user's values hold: see `shorten`.
 
     Args:
-        messages: the message; or several, which are shown one a line, the first ones and the last where they are many.
-        left_out: how many more there are, to be counted before the last line.
+        messages: the message; or several, shown one per line: if they are many, the first ones and the last.
+        left_out: the number of further messages, which is shown before the last line.
     """
 
     exit_code = 1
@@ -44,7 +44,7 @@ class TrainingError(EquipoiseError):
 
 
 class OutputError(EquipoiseError):
-    """An output may not be written, because something there must not be lost."""
+    """An output may not be written, because it would replace something else."""
 
 
 class UsageError(EquipoiseError):
@@ -58,7 +58,7 @@ class EquipoiseWarning(FutureWarning):
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str:
-    """Return the tail of an error message: the closest option, or else what there is.
+    """Return the end of an error message: the closest option, or else all options.
 
     Args:
         word: what the user wrote.
@@ -74,7 +74,7 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
 
 
 def list_some(words: Iterable[str], at_most: int = 20) -> str:
-    """Return words in quotes with commas between; where they are many or long, the first ones and how many more.
+    """Return words in quotes with commas between; of many or long ones the first, and the number of the others.
 
     Args:
         words: what there is.
@@ -92,9 +92,9 @@ def list_some(words: Iterable[str], at_most: int = 20) -> str:
 
 
 def shorten(text: str, at_most: int = MESSAGE_LIMIT) -> str:
-    r"""Return a text in one line as it may be printed: what does not print is escaped, what is too long is cut.
+    r"""Return a text as one line that is safe to print: escape what does not print, cut what is too long.
 
-    First long words are cut, then the middle, so that the beginning (where) and the end (the way out) stay.
+    Long words are cut first, then the middle, so that the beginning (where) and the end (what to do) stay.
 
     Args:
         text: any text, also one with control characters (`\n` becomes `\\n`) or lone surrogates.

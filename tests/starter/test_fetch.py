@@ -57,7 +57,7 @@ def make_wheel(folder: Path) -> Starter:
         sha256=sha256(archive.read_bytes()),
         size=archive.stat().st_size,
         files=(PinnedFile("config.json", "toy_model/config.json", sha256(CONFIG)),),
-        licence="MIT-0",
+        license="MIT-0",
         source="a test",
         summary="A toy.",
     )
@@ -88,7 +88,7 @@ def make_sdist(folder: Path) -> Starter:
         sha256=sha256(archive.read_bytes()),
         size=archive.stat().st_size,
         files=(PinnedFile("texts.txt", "toycorpus-1.0/extra/texts.tar.gz!texts/texts.txt", sha256(TEXTS)),),
-        licence="MIT-0",
+        license="MIT-0",
         source="a test",
         summary="A toy.",
         pip_arguments=("--no-binary", "toycorpus", "--no-build-isolation"),

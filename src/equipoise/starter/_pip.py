@@ -24,7 +24,7 @@ threading.Thread(target=end_with_parent, daemon=True).start()
 sys.argv[0] = "pip"
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
-"""Runs pip as `python -m pip` does, and ends it when the process at the other end of its standard input is gone."""
+"""Runs pip as `python -m pip` does, and ends it when its parent process has ended."""
 
 
 def download(starter: Starter, folder: Path) -> Path:
@@ -77,7 +77,7 @@ def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
             text=True,
             errors="replace",
             check=False,
-            # What pip lays aside goes with the folder, after a kill, too.
+            # The temporary files of pip are removed with the folder, even after a kill.
             env={**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)},
         )
     finally:

@@ -69,7 +69,7 @@ _INNER = {
 def convert(folder: Path) -> None:
     """Write weights, configuration and tokenizer beside `model.gguf`.
 
-    The weights are dequantised to float32 (Q4_1, the embeddings Q8_0), so that they can be trained; the output
+    The weights are dequantized to float32 (Q4_1, the embeddings Q8_0), so that they can be trained; the output
     layer shares the embeddings, which are stored once. They are equal, bit by bit, to those that transformers
     reads from the GGUF; reading it with `gguf` alone takes a third of the time and does not depend on which
     kernels transformers finds.
@@ -105,7 +105,7 @@ def convert(folder: Path) -> None:
 
 
 def _name(name: str) -> tuple[str, str]:
-    """A tensor's name in transformers, and the part of the model that it is."""
+    """Return a tensor's name in transformers, and the part of the model that it belongs to."""
     part, _, rest = name.partition(".")
     if part in _OUTER:
         return _OUTER[part], part
@@ -120,7 +120,7 @@ def _rotary_halves(weight: "np.ndarray") -> "np.ndarray":
 
 
 def _tokenizer(values: dict[str, Any]) -> dict[str, Any]:
-    """The content of tokenizer.json, from the GGUF's tokens and merges."""
+    """Return the content of tokenizer.json, from the GGUF's tokens and merges."""
     tokens, kinds = values["tokenizer.ggml.tokens"], values["tokenizer.ggml.token_type"]
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     return {

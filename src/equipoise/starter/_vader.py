@@ -25,7 +25,7 @@ def convert(folder: Path) -> None:
     - `domain`: "tweets", "products", "films" or "editorials".
     - `document`: the group that a split must keep together, "products/1" for "products/1_3". Tweets and film
       snippets name no document, so that each is its own.
-    - `text`: without surrounding blanks and with HTML entities decoded ("&lt;3" is "<3"): they are left
+    - `text`: without surrounding whitespace and with HTML entities decoded ("&lt;3" is "<3"): they are left
       from the collection of the texts, some of them escaped twice, and are not what the writers wrote.
     - `score`: the mean rating, from -4 to 4, as `*_GroundTruth.txt` has it; published results rest on it.
     - `disagreement`: the population standard deviation of the ratings.

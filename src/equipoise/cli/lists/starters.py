@@ -35,7 +35,7 @@ class Starters(Catalogue):
         for name, starter in STARTERS.items():
             fetched = "yes" if is_fetched(name) else "no"
             size = f"{starter.size / 1e6:.0f}"
-            rows.append((name, starter.kind, fetched, size, starter.licence, starter.summary))
+            rows.append((name, starter.kind, fetched, size, starter.license, starter.summary))
         return ListTable(columns, rows)
 
     def _describe(self, name: str) -> str:
@@ -46,7 +46,7 @@ class Starters(Catalogue):
         return (
             f"{starter.summary}\n"
             f"source: {starter.source}\n"
-            f"license: {starter.licence}\n"
+            f"license: {starter.license}\n"
             f"package: {starter.package} {starter.version}, {starter.size / 1e6:.1f} MB\n"
             f"files: {where}"
         )
