@@ -109,7 +109,7 @@ class Place:
                 "finalists": 2,
                 "stages": ["one"],
                 "weak": {"rows": 8},
-                "rivals": ["uniform"],
+                "baselines": ["uniform"],
                 "joint": False,
             },
             "output": str(self.now / "run"),

@@ -81,7 +81,7 @@ def test_the_former_name_of_an_option_still_works(experts):
 @pytest.mark.parametrize("command", ["search", "merge"])
 def test_a_run_file_is_searched(tmp_path, tiny_model, command):
     data = run_data(tmp_path, tiny_model, epochs=1, evaluations=1)
-    data["merge"] = {"candidates": 10, "stages": ["one"], "rivals": ["uniform"], "joint": False}
+    data["merge"] = {"candidates": 10, "stages": ["one"], "baselines": ["uniform"], "joint": False}
     run_file = write_data(tmp_path, data)
     result = CliRunner().invoke(app, [command, str(run_file), "--set", "merge.weak.rows=8"])
     assert result.exit_code == 0, result.output

@@ -1,3 +1,4 @@
+import json
 import math
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 import yaml
 
 from equipoise.config import RunConfig, dump_config, list_keys, load_config, make_config
-from equipoise.errors import UsageError
+from equipoise.errors import EquipoiseWarning, UsageError
 from equipoise.kinds import Generation, Multilabel
 
 RUN = """
@@ -364,3 +365,19 @@ def test_one_template_or_several(run_file, tmp_path):
     ]
     (tmp_path / "again.yaml").write_text(dump_config(two))
     assert load_config(tmp_path / "again.yaml") == two
+
+
+def test_former_keys_are_read_with_one_note(tmp_path):
+    path = tmp_path / "run.yaml"
+    data = {
+        "sources": {"s": {"path": "s.csv"}},
+        "tasks": {"t": {"source": "s", "kind": "regression"}},
+        "merge": {"rivals": ["ties"]},
+        "output": "out",
+    }
+    path.write_text(json.dumps(data))
+    with pytest.warns(EquipoiseWarning, match=r"'merge\.rivals' is now 'merge\.baselines'\. The former names") as notes:
+        assert load_config(path).merge.baselines == ("ties",)
+    assert len(notes) == 1
+    # The name that is given last counts.
+    assert load_config(path, ["merge.baselines=[uniform]"]).merge.baselines == ("uniform",)

@@ -8,7 +8,7 @@ MERGE = {
     "candidates": 20,
     "finalists": 2,
     "weak": {"rows": 12},
-    "rivals": ["uniform", "task_arithmetic", "ties", "peft_linear"],
+    "baselines": ["uniform", "task_arithmetic", "ties", "peft_linear"],
     "scales": [0.3, 1.0],
 }
 

@@ -67,7 +67,7 @@ def in_memory(bench, operator, options, seed=3):
     """Return tensors and predictions of a candidate, and whether the base was as before when it was gone."""
     before = bits(bench.model.backbone.named_parameters())
     recipe = Recipe(operator, options, (WEIGHTS,), seed)
-    with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)) as model:
+    with bench.applied(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)) as model:
         held = bits(model.backbone.named_parameters())
         predictions = bench.predict_split("dev", list(bench.table.scored))
     assert not same(before, held)
@@ -129,7 +129,7 @@ def test_blocks_with_equal_coefficients_are_the_whole(whole, operator):
 def test_what_fails_while_a_candidate_is_held_leaves_the_base_as_it_was(whole):
     before = bits(whole.model.backbone.named_parameters())
     merged = Recipe("ties", {}, (WEIGHTS,)).merge(whole.task_vectors, whole.tensors, whole.linear)
-    with pytest.raises(RuntimeError, match="out of memory"), whole.holding(merged):
+    with pytest.raises(RuntimeError, match="out of memory"), whole.applied(merged):
         raise RuntimeError("out of memory")
     assert same(before, bits(whole.model.backbone.named_parameters()))
 
@@ -142,7 +142,7 @@ def test_layers_below_all_experts_are_computed_once(make_bench):
     bench.model.backbone.encoder.layer[0].attention.register_forward_hook(lambda *_: seen.append(1))
     for weight in (0.5, 1.0):
         recipe = Recipe("task_arithmetic", {}, (dict.fromkeys(WEIGHTS, weight),), 0)
-        with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)) as model:
+        with bench.applied(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)) as model:
             seen.clear()
             found = bench.predict("dev", rows)["polarity"]
             computed.append(len(seen))

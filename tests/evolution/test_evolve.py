@@ -15,10 +15,10 @@ import torch
 import equipoise
 from equipoise.config import load_config, make_config
 from equipoise.data import load_table
-from equipoise.errors import DataError, OutputError, TrainingError, UsageError
+from equipoise.errors import DataError, EquipoiseWarning, OutputError, TrainingError, UsageError
 from equipoise.evaluation import evaluate
-from equipoise.evolution import Recipe, evolve, rivals, searching
-from equipoise.evolution import run as running
+from equipoise.evolution import Recipe, baselines, evolve, searching
+from equipoise.evolution import search_run as running
 from equipoise.evolution.folder import MergeFolder
 from equipoise.evolution.recipes import Space
 from equipoise.training import read_run
@@ -116,8 +116,8 @@ def test_stages_are_within_groups_then_across(merged):
         assert search["dev"] == max(search["finalists"].values())
         assert search["chosen"] in [int(number) for number in search["finalists"]]
         assert {len(one["tasks"]) for one in search["candidates"]} == {sum(map(len, search["members"].values()))}
-        # Two heats are not enough to tell candidates apart: whoever leaves the race has run more.
-        assert all(4 <= one["heats"] <= 6 for one in search["candidates"])
+        # Two folds are not enough to tell candidates apart: a pruned one has run more.
+        assert all(4 <= one["folds"] <= 6 for one in search["candidates"])
 
 
 def test_two_stages_are_the_recipes_one_after_the_other(merged):
@@ -134,7 +134,7 @@ def test_two_stages_are_the_recipes_one_after_the_other(merged):
     vector = Recipe("task_arithmetic", {}, (weights,)).merge(bench.task_vectors, bench.tensors, bench.linear)
     row = np.load(merged.folder / "predictions" / "evolved:two" / "predictions.npz")
     train = {task: table.rows(task, "train") for task in TASKS}
-    with bench.holding(vector), bench.refitted(train, by_dev=True):
+    with bench.applied(vector), bench.refitted(train, by_dev=True):
         found = bench.predict_split("test", TASKS)
     for task, predictions in found.items():
         np.testing.assert_allclose(predictions, row[f"test/{task}"], atol=1e-4)
@@ -170,7 +170,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_end(merged, tmp_path, monkeypat
     shutil.rmtree(folder / "model")
     # Ctrl-C twice between cells, and in the middle of a search.
     add, count = MergeFolder._add, {"cells": 0, "races": 0}
-    race = searching.race
+    score_by_folds = searching.score_by_folds
 
     def stopping(self, name, compute):
         count["cells"] += 1
@@ -182,10 +182,10 @@ def test_stopped_anywhere_it_goes_on_to_the_same_end(merged, tmp_path, monkeypat
         count["races"] += 1
         if count["races"] == 5:
             raise KeyboardInterrupt
-        return race(*arguments)
+        return score_by_folds(*arguments)
 
     monkeypatch.setattr(MergeFolder, "_add", stopping)
-    monkeypatch.setattr(searching, "race", tiring)
+    monkeypatch.setattr(searching, "score_by_folds", tiring)
     found = None
     for _ in range(20):
         with suppress(TrainingError):
@@ -199,6 +199,31 @@ def test_stopped_anywhere_it_goes_on_to_the_same_end(merged, tmp_path, monkeypat
             assert after[name]["metrics"] == cell["metrics"] if "metrics" in cell else "left_out" in after[name]
         elif name.startswith("search:"):
             assert {**after[name], "seconds_searched": None} == {**cell, "seconds_searched": None}
+
+
+def test_a_folder_of_an_earlier_version_continues(merged, tmp_path):
+    """Its run file, its journal and its candidates have former names."""
+    config = copy_of(merged, tmp_path)
+    folder = config.output / "merge"
+    before, key, rest = (folder / "config.yaml").read_text().partition("\nmerge:\n")
+    assert "  baselines:\n" in rest
+    (folder / "config.yaml").write_text(before + key + rest.replace("  baselines:\n", "  rivals:\n", 1))
+    lines = (folder / "merge.jsonl").read_text().replace('"folds"', '"heats"').splitlines()
+    # A search with all its candidates is still to be finished, and a row to be scored.
+    left = [line for line in lines if not line.startswith(('{"cell": "search:one/all"', '{"cell": "row:ties"'))]
+    assert len(left) == len(lines) - 2
+    (folder / "merge.jsonl").write_text("".join(f"{line}\n" for line in left))
+    log = folder / "searches.log"
+    log.write_text(log.read_text().replace('"folds"', '"heats"'))
+    candidates = log.read_text().count('"heats"')
+    (folder / "merge.html").unlink()
+    with pytest.warns(EquipoiseWarning, match=r"'merge.rivals' is now 'merge.baselines'"):
+        found = evolve(config)
+    assert log.read_text().count('"heats"') == candidates
+    assert '"folds"' not in log.read_text()
+    assert found.results["rows"] == merged.results["rows"]
+    assert found.results["searches"]["one/all"]["finalists"] == merged.results["searches"]["one/all"]["finalists"]
+    assert (folder / "merge.html").exists()
 
 
 def work(config):
@@ -258,7 +283,7 @@ def test_tasks_can_be_objectives_of_their_own(merged, tmp_path):
         update={
             "objectives": "tasks",
             "stages": ("one",),
-            "rivals": (),
+            "baselines": (),
             "joint": False,
             "coefficients": "block",
             "blocks": 2,
@@ -272,12 +297,12 @@ def test_tasks_can_be_objectives_of_their_own(merged, tmp_path):
     assert found.results["objectives"] == "tasks"
 
 
-def test_rivals_that_read_data(merged, tmp_path, monkeypatch):
+def test_baselines_that_read_data(merged, tmp_path, monkeypatch):
     config = copy_of(merged, tmp_path)
     shutil.rmtree(config.output / "merge")
-    monkeypatch.setattr(rivals, "ADAMERGING_STEPS", 2)
+    monkeypatch.setattr(baselines, "ADAMERGING_STEPS", 2)
     settings = config.merge.model_copy(
-        update={"stages": ("one",), "rivals": ("regmean", "fisher", "adamerging"), "joint": False}
+        update={"stages": ("one",), "baselines": ("regmean", "fisher", "adamerging"), "joint": False}
     )
     found = evolve(config.model_copy(update={"merge": settings}))
     assert list(rows_of(found)) == ["base", "experts", "regmean", "fisher", "adamerging", "evolved:one"]
@@ -376,12 +401,12 @@ def test_options_that_are_searched_count(merged, tmp_path, monkeypatch):
         "operator": "optmerge",
         "options": {"time": (1.0, 500.0)},
         "stages": ["one"],
-        "rivals": [],
+        "baselines": [],
         "refit": False,
     }
     config = config.model_copy(update={"merge": type(config.merge).model_validate(merge)})
     candidates, made = [], []
-    recipe_of, holding = Space.recipe, running.Workbench.holding
+    recipe_of, applied = Space.recipe, running.Workbench.applied
 
     def drawing(self, numbers):
         candidates.append(recipe_of(self, numbers))
@@ -390,10 +415,10 @@ def test_options_that_are_searched_count(merged, tmp_path, monkeypatch):
     def watching(self, vector):
         if len(made) < len(candidates) <= 5:
             made.append((self, {name: tensor.clone() for name, tensor in vector.items()}))
-        return holding(self, vector)
+        return applied(self, vector)
 
     monkeypatch.setattr(Space, "recipe", drawing)
-    monkeypatch.setattr(running.Workbench, "holding", watching)
+    monkeypatch.setattr(running.Workbench, "applied", watching)
     evolve(config)
     assert len({recipe.options["time"] for recipe in candidates[:5]}) > 2
     for recipe, (bench, found) in zip(candidates, made, strict=False):
@@ -408,6 +433,6 @@ def test_candidates_are_merged_from_pristine_tensors(merged):
     before = {name: tensor.clone() for name, tensor in bench.tensors.items()}
     for scale in (0.1, 1 / 3, 0.7):
         recipe = Recipe("task_arithmetic", {}, (dict.fromkeys(TASKS, scale),))
-        with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)):
+        with bench.applied(recipe.merge(bench.task_vectors, bench.tensors, bench.linear)):
             assert any(not torch.equal(before[name], tensor) for name, tensor in bench.tensors.items())
         assert all(torch.equal(before[name], tensor) for name, tensor in bench.tensors.items())

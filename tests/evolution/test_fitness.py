@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from equipoise.evolution.fitness import Heats, race
+from equipoise.evolution.fitness import Folds, score_by_folds
 from equipoise.kinds import Classification, Regression
 
 COMMON = ("source", "text", None, "label")
@@ -22,16 +22,16 @@ class Rows:
 
 
 @pytest.fixture
-def heats():
-    return Heats.draw(Rows(), TASKS, "train", {"kind": np.arange(4), "score": np.arange(10)}, heats=3, seed=0)
+def folds():
+    return Folds.draw(Rows(), TASKS, "train", {"kind": np.arange(4), "score": np.arange(10)}, folds=3, seed=0)
 
 
-def test_heats_share_rows_out(heats):
-    assert len(heats) == 3
-    assert [heats.count(number) for number in range(4)] == [0, 6, 10, 14]
-    rows = np.concatenate([heat["kind"] for heat in heats.rows])
+def test_folds_share_rows_out(folds):
+    assert len(folds) == 3
+    assert [folds.count(number) for number in range(4)] == [0, 6, 10, 14]
+    rows = np.concatenate([fold["kind"] for fold in folds.rows])
     assert sorted(rows.tolist()) == [0, 2, 4, 6]
-    for rows, gold in zip(heats.rows, heats.gold, strict=True):
+    for rows, gold in zip(folds.rows, folds.gold, strict=True):
         assert gold["score"].tolist() == rows["score"].tolist()
 
 
@@ -40,24 +40,26 @@ def answer(rows):
     return {"kind": np.array([[0.9, 0.1]] * len(rows["kind"])), "score": rows["score"] * 2.0}
 
 
-def test_a_race_that_is_run_scores_all_rows(heats):
+def test_a_candidate_that_is_never_pruned_is_scored_on_all_rows(folds):
     asked = []
-    found = race(heats, answer, lambda heat, score: asked.append((heat, score)) or True)
-    assert [heat for heat, _ in asked] == [0, 1, 2]
+    found = score_by_folds(folds, answer, lambda fold, score: asked.append((fold, score)) or True)
+    assert [fold for fold, _ in asked] == [0, 1, 2]
     assert found.rows == 14
     # Two of the four are of class a; the scores are perfectly correlated.
     assert found.tasks == {"kind": 0.5, "score": pytest.approx(1)}
     assert found.run_score == pytest.approx(0.75)
-    assert found.heats == tuple(score for _, score in asked)
+    assert found.folds == tuple(score for _, score in asked)
 
 
-def test_a_candidate_that_is_behind_leaves(heats):
-    found = race(heats, answer, lambda heat, score: heat < 1)
-    assert (len(found.heats), found.rows) == (2, 10)
-    whole = race(heats, answer, lambda heat, score: True)
-    assert found.heats == whole.heats[:2]
+def test_a_candidate_that_is_behind_is_pruned(folds):
+    found = score_by_folds(folds, answer, lambda fold, score: fold < 1)
+    assert (len(found.folds), found.rows) == (2, 10)
+    whole = score_by_folds(folds, answer, lambda fold, score: True)
+    assert found.folds == whole.folds[:2]
 
 
-def test_negative_correlations_count_as_zero(heats):
-    found = race(heats, lambda rows: {**answer(rows), "score": -rows["score"] * 1.0}, lambda heat, score: True)
+def test_negative_correlations_count_as_zero(folds):
+    found = score_by_folds(
+        folds, lambda rows: {**answer(rows), "score": -rows["score"] * 1.0}, lambda fold, score: True
+    )
     assert found.tasks["score"] == 0

@@ -33,7 +33,7 @@ def score(numbers):
 def run(search, seconds=0.0):
     for claim in search.claims():
         time.sleep(seconds)
-        claim.tell([score(claim.numbers)], by=os.getpid())
+        claim.report([score(claim.numbers)], by=os.getpid())
     return search
 
 
@@ -60,7 +60,7 @@ def test_going_on_is_as_if_never_stopped(tmp_path):
     whole = run(open_search(tmp_path / "whole.log"))
     for count in (1, 6, 1, 12):
         for claim in islice(open_search(tmp_path / "parts.log").claims(), count):
-            claim.tell([score(claim.numbers)])
+            claim.report([score(claim.numbers)])
     assert numbers_of(open_search(tmp_path / "parts.log")) == numbers_of(whole)
 
 
@@ -74,17 +74,17 @@ def test_a_candidate_is_known_by_its_numbers(tmp_path):
     search = open_search(tmp_path / "search.log", 3)
     first = next(search.claims())
     assert first.known is None
-    assert first.goes_on(0, 0.9)
-    first.tell([1.0], heats=1)
+    assert first.should_continue(0, 0.9)
+    first.report([1.0], folds=1)
     search.study.enqueue_trial(STARTS[0])
     for claim in search.claims():
         if claim.known is None:
-            claim.tell([0.5])
+            claim.report([0.5])
         else:
-            claim.tell_as(claim.known)
+            claim.report_as(claim.known)
     assert numbers_of(search) == [STARTS[0], STARTS[1], STARTS[0]]
     first, _, again = sorted(search.finished, key=lambda trial: trial.number)
-    assert (again.values, again.intermediate_values, again.user_attrs["heats"]) == ([1.0], {0: 0.9}, 1)
+    assert (again.values, again.intermediate_values, again.user_attrs["folds"]) == ([1.0], {0: 0.9}, 1)
     assert "start" in first.user_attrs
     assert "start" not in again.user_attrs
 
@@ -110,7 +110,7 @@ def test_a_start_that_two_workers_put_in_is_scored_once(tmp_path):
     search = open_search(tmp_path / "search.log")
     search.study.enqueue_trial(dict(STARTS[0]), user_attrs={"start": "middle"})
     for claim in search.claims():
-        claim.tell([0.0], fitness=0.0)
+        claim.report([0.0], fitness=0.0)
     assert len(search.finished) == 20
     assert [trial.user_attrs.get("start") for trial in search.finished].count("middle") == 1
 
@@ -171,23 +171,23 @@ def dying_storage(file, writes):
     return storage
 
 
-def race(search):
-    """Score what is left of a search, with heats, and return all that is known of each candidate."""
+def score_rest(search):
+    """Score what is left of a search, with folds, and return all that is known of each candidate."""
     for claim in search.claims():
-        heats = 0
-        for heat in range(6):
-            heats += 1
-            if not claim.goes_on(heat, score(claim.numbers) + 0.001 * heat):
+        folds = 0
+        for fold in range(6):
+            folds += 1
+            if not claim.should_continue(fold, score(claim.numbers) + 0.001 * fold):
                 break
         value = score(claim.numbers)
-        claim.tell([value] * len(search.objectives), heats=heats)
+        claim.report([value] * len(search.objectives), folds=folds)
     return [
         (
             one.number,
             one.params,
             one.values,
             one.intermediate_values,
-            one.user_attrs["heats"],
+            one.user_attrs["folds"],
             one.user_attrs.get("start"),
         )
         for one in sorted(search.finished, key=lambda one: one.number)
@@ -196,7 +196,7 @@ def race(search):
 
 @pytest.mark.parametrize("objectives", [("run_score",), ("one", "two")])
 def test_killed_at_any_write_it_ends_with_the_same_candidates(tmp_path, objectives):
-    whole = race(open_search(tmp_path / "whole.log", 14, objectives))
+    whole = score_rest(open_search(tmp_path / "whole.log", 14, objectives))
     assert len(whole) == 14
     # From the first write on, through all that a candidate of a later generation writes.
     for writes in (*range(1, 40), 43, 47, 1000):
@@ -204,7 +204,7 @@ def test_killed_at_any_write_it_ends_with_the_same_candidates(tmp_path, objectiv
             search = Search(
                 dying_storage(tmp_path / "killed.log", writes), "search", RANGES, NAMED, objectives, 14, None, 0
             )
-            found = race(search)
+            found = score_rest(search)
         except Killed:
             continue
     assert found == whole
@@ -213,7 +213,7 @@ def test_killed_at_any_write_it_ends_with_the_same_candidates(tmp_path, objectiv
 def test_a_line_that_was_written_in_part_is_cut_off(tmp_path):
     file = tmp_path / "search.log"
     for claim in islice(open_search(file).claims(), 2):
-        claim.tell([score(claim.numbers)])
+        claim.report([score(claim.numbers)])
     with file.open("a") as journal:
         journal.write('{"op_code":4,"wor')
     assert len(run(open_search(file)).finished) == 20
@@ -248,19 +248,19 @@ def test_a_race_is_left_by_a_signed_rank_test(tmp_path):
     search = open_search(tmp_path / "search.log", 2)
     first, second = search.claims(), None
     claim = next(first)
-    assert all(claim.goes_on(heat, 0.5 + 0.01 * heat) for heat in range(6))
-    claim.tell([0.5])
+    assert all(claim.should_continue(fold, 0.5 + 0.01 * fold) for fold in range(6))
+    claim.report([0.5])
     second = next(first)
-    # Worse on every heat: with four of them that is unlikely enough.
-    assert [second.goes_on(heat, 0.4 + 0.01 * heat) for heat in range(4)] == [True, True, True, False]
-    second.tell([0.4])
+    # Worse on every fold: with four of them that is unlikely enough.
+    assert [second.should_continue(fold, 0.4 + 0.01 * fold) for fold in range(4)] == [True, True, True, False]
+    second.report([0.4])
 
 
 def test_several_objectives(tmp_path):
     search = open_search(tmp_path / "search.log", 20, objectives=("one", "two"))
     for claim in search.claims():
-        assert claim.goes_on(0, 0.0)
-        claim.tell([claim.numbers["a"], 1 - claim.numbers["a"]])
+        assert claim.should_continue(0, 0.0)
+        claim.report([claim.numbers["a"], 1 - claim.numbers["a"]])
     assert len(search.finished) == 20
     assert all(len(trial.values) == 2 for trial in search.finished)
 

@@ -6,7 +6,7 @@ from equipoise.config import make_config
 from equipoise.data import load_table
 from equipoise.errors import DataError
 from equipoise.evolution import evolve
-from equipoise.evolution import run as running
+from equipoise.evolution import search_run as running
 from equipoise.evolution.folder import MergeFolder
 from equipoise.evolution.unseen import UNSEEN, with_unseen
 
@@ -15,7 +15,7 @@ TASKS = ("towards", "words", "intensity")
 
 @pytest.fixture
 def limited(tmp_path, tiny_model, write_modules):
-    data = write_modules(tmp_path, tiny_model, weak={"rows": 12, "unseen": True}, rivals=["uniform"], stages=["one"])
+    data = write_modules(tmp_path, tiny_model, weak={"rows": 12, "unseen": True}, baselines=["uniform"], stages=["one"])
     data["sources"]["reviews"]["limit"] = {"train": 60}
     data["sources"]["more"]["limit"] = {"train": 30}
     return data

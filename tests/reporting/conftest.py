@@ -183,12 +183,12 @@ def make_merge(*, blocks=1, objectives="run_score", tasks=("tone", "score", "iro
                     },
                     "start": {0: "uniform", 1: "MetaGPT"}.get(number),
                     "fitness": one,
-                    # The one that leaves the race is worse than the first on all tasks.
+                    # The pruned one is worse than the first on all tasks.
                     "tasks": {
                         task: round(one - 0.2 if number == 2 else one + (0.1 * number * (-1) ** i), 3)
                         for i, task in enumerate(own)
                     },
-                    "heats": 2 if number == 2 else 6,
+                    "folds": 2 if number == 2 else 6,
                     "rows": 20 if number == 2 else 60,
                 }
                 for number, one in enumerate(fitness)

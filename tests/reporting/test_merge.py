@@ -113,16 +113,16 @@ def test_what_was_chosen(write):
 def test_figures_say_what_they_show(write):
     _, page, html = write()
     fitness, finalists, *courses, heat = page.labels
-    assert "one/all: 5 candidates, 1 left the race, uniform 0.400, MetaGPT 0.450, best 0.500; two/first: 4" in fitness
+    assert "one/all: 5 candidates, 1 pruned, uniform 0.400, MetaGPT 0.450, best 0.500; two/first: 4" in fitness
     assert "one/all: finalists from 0.500 to 0.600, the chosen one 0.600; two/groups: finalists" in finalists
     assert "two/first" not in finalists
-    assert finalists.endswith("Beside: uniform 0.443, ties 0.460, joint 0.610.")
+    assert finalists.endswith("Compared with: uniform 0.443, ties 0.460, joint 0.610.")
     assert [re.search("search (.*?) over", label)[1] for label in courses] == ["one/all", "two/first", "two/groups"]
     assert "tone 0.400; score 0.470; irony 0.540; option density 0.200" in courses[0]
     assert "base: tone 0.310, score 0.000, irony 0.410; tone: tone 0.700, score 0.200" in heat
     assert "evolved:two: tone 0.510" in heat
     assert "uniform" not in heat
-    # Candidates that left the race are hollow: one in each of three searches.
+    # Candidates that were pruned are hollow: one in each of three searches.
     assert len(re.findall(r"fill: var\(--page\); stroke: var\(--series-1\)", html)) == 3
 
 

@@ -24,6 +24,8 @@ RUN_FILE_LIMIT = 1_000_000
 """Bytes of a run file, at most."""
 _PATH_KEY = re.compile(r"output|sources\.[^.]+\.(path|train|dev|test)")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_FORMER_KEYS = {"merge": {"rivals": "baselines"}}
+"""By section: keys that run files used to have and that are still read, and what they are called now."""
 _LEVELS = 20
 """Levels of a key of an override, at most."""
 
@@ -90,8 +92,13 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
 
 
 def _rename_former(data: dict[str, Any], where: str) -> dict[str, Any]:
-    """Give keys and values of tasks the names they have now, and say once which have others."""
+    """Give keys and values the names they have now, and say once which have others."""
     renamed, changed = dict(data), set()
+    for section, keys in _FORMER_KEYS.items():
+        if isinstance(given := data.get(section), dict):
+            # Of two names for one key, the one that was given last counts, such as that of an override.
+            renamed[section] = {keys.get(key, key): value for key, value in given.items()}
+            changed |= {f"'{section}.{key}' is now '{section}.{keys[key]}'" for key in keys if key in given}
     for section in ("tasks", "held_out"):
         if isinstance(tasks := data.get(section), dict):
             known = {name: task for name, task in tasks.items() if isinstance(task, dict)}

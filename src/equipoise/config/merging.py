@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_valid
 
 from equipoise.sections import EMPTY_IS_DEFAULT, Count, Fraction, Section
 
-RIVALS = (
+BASELINES = (
     "uniform",
     "task_arithmetic",
     "ties",
@@ -18,9 +18,9 @@ RIVALS = (
     "knots",
     "peft_linear",
 )
-"""Rows beside the evolved merges."""
-MORE_RIVALS = ("regmean", "fisher", "adamerging")
-"""Rivals that read data, or learn, and take their time."""
+"""Merges that evolved ones are compared with."""
+MORE_BASELINES = ("regmean", "fisher", "adamerging")
+"""Baselines that read data, or learn, and take longer."""
 
 
 def hide_password(url: str) -> str:
@@ -103,16 +103,16 @@ class MergeConfig(Section):
         "candidates and of all rows; tasks in the format `prompt` have none.",
     )
     refit_rows: Count = Field(64, gt=1, description="Training rows of each task that candidates' layers are fitted to.")
-    rivals: tuple[Literal[RIVALS + MORE_RIVALS], ...] = Field(  # type: ignore[valid-type]
-        RIVALS,
-        description="Merges without a search that are rows beside; "
-        + ", ".join(f"`{name}`" for name in MORE_RIVALS)
+    baselines: tuple[Literal[BASELINES + MORE_BASELINES], ...] = Field(  # type: ignore[valid-type]
+        BASELINES,
+        description="Merges without a search to compare with; "
+        + ", ".join(f"`{name}`" for name in MORE_BASELINES)
         + " read data and take longer.",
     )
     scales: tuple[float, ...] = Field(
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0), description="Coefficients that dev chooses from for task_arithmetic."
     )
-    joint: bool = Field(True, description="Train one model for all tasks, too, by `balance`: a row beside.")
+    joint: bool = Field(True, description="Also train one model for all tasks, by `balance`, to compare with.")
 
     @field_serializer("storage", when_used="json-unless-none")
     def _without_password(self, value: str) -> str:

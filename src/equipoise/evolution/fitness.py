@@ -15,14 +15,14 @@ Predict = Callable[[Mapping[str, Indices]], Mapping[str, npt.NDArray[Any]]]
 
 
 @dataclass(frozen=True)
-class Heats:
-    """The rows of some tasks, in the order in which a race scores them.
+class Folds:
+    """The rows of some tasks, in the folds by which candidates are scored.
 
     Args:
         split: the split the rows belong to.
         tasks: the tasks by name, with the thresholds their experts chose.
-        gold: for each heat and task the labels.
-        rows: for each heat and task the rows' indices in their split.
+        gold: for each fold and task the labels.
+        rows: for each fold and task the rows' indices in their split.
     """
 
     split: str
@@ -38,51 +38,51 @@ class Heats:
         split: str,
         chosen: Mapping[str, Indices],
         *,
-        heats: int,
+        folds: int,
         seed: int,
-    ) -> "Heats":
-        """Share rows out among heats, every task alike, in an order drawn by the seed.
+    ) -> "Folds":
+        """Share rows out among folds, every task alike, in an order drawn by the seed.
 
         Args:
             table: the table.
             tasks: the tasks.
             split: the split the rows belong to.
             chosen: for each task indices into its labelled rows.
-            heats: how many heats.
+            folds: how many folds.
             seed: of the order.
         """
         generator = np.random.default_rng(seed)
         order = {task: generator.permutation(chosen[task]) for task in tasks}
         labels = {task: table.labels(task, split) for task in tasks}
         places = {task: table.rows(task, split) for task in tasks}
-        parts = {task: np.array_split(order[task], heats) for task in tasks}
+        parts = {task: np.array_split(order[task], folds) for task in tasks}
         return cls(
             split,
             tasks,
-            tuple({task: labels[task][parts[task][heat]] for task in tasks} for heat in range(heats)),
-            tuple({task: places[task][parts[task][heat]] for task in tasks} for heat in range(heats)),
+            tuple({task: labels[task][parts[task][fold]] for task in tasks} for fold in range(folds)),
+            tuple({task: places[task][parts[task][fold]] for task in tasks} for fold in range(folds)),
         )
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def count(self, heats: int) -> int:
-        """How many labelled rows the first heats have."""
-        return sum(len(indices) for heat in self.rows[:heats] for indices in heat.values())
+    def count(self, folds: int) -> int:
+        """How many labelled rows the first folds have."""
+        return sum(len(indices) for fold in self.rows[:folds] for indices in fold.values())
 
-    def score(self, found: Sequence[Mapping[str, npt.NDArray[Any]]], first: int = 0) -> dict[str, float]:
-        """Return each task's max(0, primary metric) on heats; the mean over tasks is the run score.
+    def score(self, predictions: Sequence[Mapping[str, npt.NDArray[Any]]], first: int = 0) -> dict[str, float]:
+        """Return each task's max(0, primary metric) on folds; the mean over tasks is the run score.
 
         Args:
-            found: the predictions of each heat, one after the other.
+            predictions: those of each fold, one after the other.
             first: the first heat they belong to.
         """
-        heats = range(first, first + len(found))
+        folds = range(first, first + len(predictions))
         scores = {}
         for name, task in self.tasks.items():
-            predictions = np.concatenate([one[name] for one in found])
-            gold = np.concatenate([self.gold[heat][name] for heat in heats])
-            scores[name] = max(0.0, float(get_metric(task.metric)(gold, task.decide(predictions))))
+            answers = np.concatenate([one[name] for one in predictions])
+            gold = np.concatenate([self.gold[fold][name] for fold in folds])
+            scores[name] = max(0.0, float(get_metric(task.metric)(gold, task.decide(answers))))
         return scores
 
 
@@ -92,12 +92,12 @@ class Fitness:
 
     Args:
         tasks: each task's max(0, primary metric) on the rows scored.
-        heats: the run score of each heat.
+        folds: the run score of each fold.
         rows: how many labelled rows were scored.
     """
 
     tasks: Mapping[str, float]
-    heats: tuple[float, ...]
+    folds: tuple[float, ...]
     rows: int
 
     @property
@@ -106,19 +106,19 @@ class Fitness:
         return float(np.mean(list(self.tasks.values())))
 
 
-def race(heats: Heats, predict: Predict, goes_on: Callable[[int, float], bool]) -> Fitness:
-    """Score a candidate heat by heat, until the last or until it is clearly behind.
+def score_by_folds(folds: Folds, predict: Predict, should_continue: Callable[[int, float], bool]) -> Fitness:
+    """Score a candidate fold by fold, to the last, or until it is clearly behind and pruned.
 
     Args:
-        heats: the rows.
+        folds: the rows.
         predict: predicts for rows of each task.
-        goes_on: asked after each heat, with its number and run score, whether there shall be another.
+        should_continue: decides after each fold, from its number and run score, whether to score the next.
     """
-    found: list[Mapping[str, npt.NDArray[Any]]] = []
+    predictions: list[Mapping[str, npt.NDArray[Any]]] = []
     scores: list[float] = []
-    for number, rows in enumerate(heats.rows):
-        found.append(predict(rows))
-        scores.append(float(np.mean(list(heats.score(found[-1:], number).values()))))
-        if not goes_on(number, scores[-1]):
+    for number, rows in enumerate(folds.rows):
+        predictions.append(predict(rows))
+        scores.append(float(np.mean(list(folds.score(predictions[-1:], number).values()))))
+        if not should_continue(number, scores[-1]):
             break
-    return Fitness(heats.score(found), tuple(scores), heats.count(len(found)))
+    return Fitness(folds.score(predictions), tuple(scores), folds.count(len(predictions)))

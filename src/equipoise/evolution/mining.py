@@ -42,7 +42,7 @@ def choose_weak(bench: Workbench, split: str) -> dict[str, Any]:
     found = {}
     with progress("Looking for weak rows", sum(map(len, pools.values())), "row") as bar:
         for name, pool in pools.items():
-            with bench.holding(bench.vectors[name].tensors):
+            with bench.applied(bench.vectors[name].tensors):
                 read = {name: table.rows(name, split)[pool]}
                 predictions = bench.predict(split, read, precise=False, bar=bar)[name]
             weak = mine_weak(

@@ -94,7 +94,7 @@ def gather_results(
     weak = cells["weak"]["tasks"]
     own = next(row for row in rows if row["name"] == "experts")["metrics"]
     ours = [f"evolved:{stage}{shown}" for stage in stages for shown in ("", " + demonstrations")]
-    order = ["base", "base + demonstrations", "experts", "joint", *config.merge.rivals, *ours]
+    order = ["base", "base + demonstrations", "experts", "joint", *config.merge.baselines, *ours]
     rows.sort(key=lambda row: order.index(row["name"]))
     return {
         "name": config.output.name,

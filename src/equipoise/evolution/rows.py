@@ -52,8 +52,8 @@ def record_row(name: str, found: Found, table: Table, config: RunConfig, folder:
     }
 
 
-def score_held(name: str, bench: Workbench, folder: Path) -> dict[str, Any]:
-    """Score what the workbench holds on dev and test, all tasks.
+def score_applied(name: str, bench: Workbench, folder: Path) -> dict[str, Any]:
+    """Score what is applied to the workbench on dev and test, all tasks.
 
     Last layers are fitted anew to all training rows, if the run file wants it; dev chooses their penalties and the
     thresholds.
@@ -99,7 +99,7 @@ def score_joint(name: str, run: Path, table: Table) -> dict[str, Any]:
 
 
 def score_base(name: str, plans: Sequence[SingleTask], table: Table, config: RunConfig, folder: Path) -> dict[str, Any]:
-    """Score the base: asked where tasks are asked, else by linear probes on its frozen features."""
+    """Score the base: prompted where tasks are prompted, else by linear probes on its frozen features."""
     with progress(f"Scoring {name}", count_work(plans, None), "row") as bar:
         answers = predict_others(plans, config, None, bar)
     found = {split: {task: one.predictions[split][task] for task, one in answers.items()} for split in SPLITS}
@@ -108,7 +108,7 @@ def score_base(name: str, plans: Sequence[SingleTask], table: Table, config: Run
 
 
 def score_shown(name: str, bench: Workbench, folder: Path) -> dict[str, Any]:
-    """Score what the workbench holds with demonstrations before each question."""
+    """Score what is applied to the workbench with demonstrations before each question."""
     found, notes = predict_prompted(
         bench.base.backbone, bench.base.tokenizer, bench.table, bench.config, "few_shot", SPLITS
     )

@@ -1,6 +1,7 @@
 """One search: candidates are claimed, merged in memory, scored on the weak rows; dev chooses among the fittest."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from equipoise.kinds import get_metric
 from equipoise.merging import Cache, MetaGPT, TaskVector, make_merge_operator
 from equipoise.progress import Progress
 
-from .fitness import Fitness, Heats, race
+from .fitness import Fitness, Folds, score_by_folds
 from .stages import Stage
-from .study import Search, seconds_of
+from .study import Search, folds_of, seconds_of
 from .workbench import Indices, Workbench
 
 Vectors = Mapping[str, TaskVector]
@@ -54,7 +55,7 @@ def make_search(stage: Stage, name: str, bench: Workbench, vectors: Vectors, sto
 
 
 def run_search(
-    stage: Stage, search: Search, bench: Workbench, vectors: Vectors, heats: Heats, fit: Mapping[str, Indices]
+    stage: Stage, search: Search, bench: Workbench, vectors: Vectors, folds: Folds, fit: Mapping[str, Indices]
 ) -> None:
     """Score candidates until the stage's budget is used up.
 
@@ -63,7 +64,7 @@ def run_search(
         search: its search.
         bench: the workbench.
         vectors: what is merged, by member.
-        heats: the rows that candidates are scored on.
+        folds: the rows that candidates are scored on.
         fit: for each task the training rows that last layers are fitted to.
     """
     space = stage.space(bench.config)
@@ -74,17 +75,21 @@ def run_search(
         for claim in search.claims():
             known = claim.known
             if known is not None:
-                claim.tell_as(known)
+                claim.report_as(known)
             else:
                 if cache is not None and len(cache) > 2 * len(bench.tensors):
                     # Coefficients of 0 leave experts out, and each choice of experts is kept on its own.
                     cache.clear()
                 merged = space.recipe(claim.numbers).merge(vectors, bench.tensors, bench.linear, cache=cache)
-                with bench.holding(merged), bench.refitted(fit, precise=False):
-                    found = race(heats, lambda rows: bench.predict(heats.split, rows, precise=False), claim.goes_on)
-                fitness = found.run_score if len(found.heats) == len(heats) else _estimate(found, search)
-                values = [fitness] if len(search.objectives) == 1 else [found.tasks[task] for task in search.objectives]
-                claim.tell(values, fitness=fitness, heats=len(found.heats), tasks=dict(found.tasks), rows=found.rows)
+                with bench.applied(merged), bench.refitted(fit, precise=False):
+                    scored = score_by_folds(
+                        folds, partial(bench.predict, folds.split, precise=False), claim.should_continue
+                    )
+                fitness = scored.run_score if len(scored.folds) == len(folds) else _estimate(scored, search)
+                one = len(search.objectives) == 1
+                values = [fitness] if one else [scored.tasks[task] for task in search.objectives]
+                notes = {"folds": len(scored.folds), "tasks": dict(scored.tasks), "rows": scored.rows}
+                claim.report(values, fitness=fitness, **notes)
             best = max(trial.user_attrs["fitness"] for trial in search.finished)
             bar.advance(len(search.finished) - bar.done, f"best {best:.4f}")
     finally:
@@ -99,11 +104,11 @@ def choose(
     Returns:
         "chosen", the number of the best on dev, and its "recipe"; "finalists": their dev run scores by number;
         "seconds_searched": all workers' time on candidates;
-        "candidates": of each its "numbers", fitness, tasks' metrics, heats, rows, and which
+        "candidates": of each its "numbers", fitness, tasks' metrics, folds, rows, and which
         start it was, if any.
     """
     space = stage.space(bench.config)
-    # A candidate that left the race was behind by then; the best never leaves.
+    # A pruned candidate was behind by then; the best is never pruned.
     ranked = sorted(search.finished, key=lambda trial: (-trial.user_attrs["fitness"], trial.number))
     fittest = ranked[: bench.config.merge.finalists]
     finalists = fittest + [one for one in ranked if one.user_attrs.get("start") and one not in fittest]
@@ -113,7 +118,7 @@ def choose(
     try:
         for trial in finalists:
             merged = space.recipe(trial.params).merge(vectors, bench.tensors, bench.linear)
-            with bench.holding(merged), bench.refitted(fit, precise=False):
+            with bench.applied(merged), bench.refitted(fit, precise=False):
                 scores[trial.number] = float(np.mean(list(dev_scores(bench, stage.tasks, bar).values())))
     finally:
         bar.close()
@@ -131,7 +136,8 @@ def choose(
                 "number": trial.number,
                 "numbers": numbers[trial.number],
                 "start": trial.user_attrs.get("start"),
-                **{key: trial.user_attrs[key] for key in ("fitness", "tasks", "heats", "rows")},
+                "folds": folds_of(trial),
+                **{key: trial.user_attrs[key] for key in ("fitness", "tasks", "rows")},
             }
             for trial in sorted(search.finished, key=lambda trial: trial.number)
         ],
@@ -139,7 +145,7 @@ def choose(
 
 
 def dev_scores(bench: Workbench, tasks: list[str], bar: Progress | None = None) -> dict[str, float]:
-    """Return max(0, primary metric) of tasks on dev, of what the workbench holds, in `train.precision`."""
+    """Return max(0, primary metric) of tasks on dev, of what is applied to the workbench, in `train.precision`."""
     wanted = {task: bench.table.rows(task, "dev") for task in tasks}
     found = bench.predict("dev", wanted, precise=False, bar=bar)
     scores = {}
@@ -150,9 +156,9 @@ def dev_scores(bench: Workbench, tasks: list[str], bar: Progress | None = None) 
     return scores
 
 
-def _estimate(found: Fitness, search: Search) -> float:
-    """Estimate the fitness of a candidate that left the race: the best's, less what it lacks on the heats it ran."""
+def _estimate(scored: Fitness, search: Search) -> float:
+    """Estimate the fitness of a pruned candidate: the best's, less what it lacks on the folds it ran."""
     best = search.study.best_trial
-    shared = range(len(found.heats))
-    behind = np.mean([best.intermediate_values[heat] - found.heats[heat] for heat in shared])
+    shared = range(len(scored.folds))
+    behind = np.mean([best.intermediate_values[fold] - scored.folds[fold] for fold in shared])
     return float(best.values[0] - behind)

@@ -103,7 +103,7 @@ class Search:
             trial = self._claim()
             if trial is not None:
                 claim = Claim(self, trial)
-                with claim.beating():
+                with claim.sending_heartbeats():
                     yield claim
                 waiting = Waiting("")
             elif running := self._running():
@@ -225,7 +225,7 @@ class Claim:
         """A scored candidate with the same numbers."""
         return next((trial for trial in self._search.finished if trial.params == self.numbers), None)
 
-    def goes_on(self, step: int, value: float) -> bool:
+    def should_continue(self, step: int, value: float) -> bool:
         """Report a step's value, and say whether the candidate may still win: a signed-rank test against the best.
 
         With several objectives it always may.
@@ -239,7 +239,7 @@ class Claim:
         with _quiet():
             return not self._search.study.pruner.prune(self._search.study, taken)
 
-    def tell(self, values: Sequence[float], **notes: object) -> None:
+    def report(self, values: Sequence[float], **notes: object) -> None:
         """Record the candidate's values, one an objective, and what else shall be known of it."""
         try:
             with _quiet():
@@ -251,14 +251,14 @@ class Claim:
         except (ValueError, UpdateFinishedTrialError):
             return  # taken for lost, and scored by another worker
 
-    def tell_as(self, known: FrozenTrial) -> None:
-        """Record what is known of a candidate with the same numbers."""
+    def report_as(self, known: FrozenTrial) -> None:
+        """Record for this candidate what is known of one with the same numbers."""
         self._steps = dict(known.intermediate_values)
         notes = {key: note for key, note in known.user_attrs.items() if key not in _OWN}
-        self.tell(known.values, **notes)
+        self.report(known.values, **notes)
 
     @contextmanager
-    def beating(self) -> Iterator[None]:
+    def sending_heartbeats(self) -> Iterator[None]:
         """Say every few seconds that the worker lives."""
         stop, place = Event(), self._trial._trial_id
 
@@ -278,6 +278,11 @@ class Claim:
             _SCORING.discard(place)
             stop.set()
             thread.join()
+
+
+def folds_of(trial: FrozenTrial) -> int:
+    """Return on how many folds a candidate was scored; searches of earlier versions call them heats."""
+    return int(trial.user_attrs["folds"] if "folds" in trial.user_attrs else trial.user_attrs["heats"])
 
 
 def seconds_of(trial: FrozenTrial) -> float:

@@ -84,19 +84,19 @@ class Workbench:
 
     @property
     def refits(self) -> bool:
-        """Whether last layers are fitted anew to what is held."""
+        """Whether last layers are fitted anew to what is applied."""
         return self.config.merge.refit and any(not task.is_prompted for task in self.model.tasks.values())
 
     @contextmanager
-    def holding(self, vector: Mapping[str, Tensor]) -> Iterator[MultiTaskModel]:
-        """Give the model with a merged task vector added for a while."""
+    def applied(self, vector: Mapping[str, Tensor]) -> Iterator[MultiTaskModel]:
+        """Yield the model with a merged task vector added; afterwards it is as before."""
         with self.base.changed(vector):
             yield self.model
 
     def predict(
         self, split: str, wanted: Mapping[str, Indices], *, precise: bool = True, bar: Progress | None = None
     ) -> dict[str, npt.NDArray[Any]]:
-        """Predict for rows of a split, with whatever is held.
+        """Predict for rows of a split, with whatever is applied.
 
         Args:
             split: the split's name.
@@ -113,7 +113,7 @@ class Workbench:
     def refitted(
         self, rows: Mapping[str, Indices], *, precise: bool = True, by_dev: bool = False, bar: Progress | None = None
     ) -> Iterator[None]:
-        """Fit the last layers of heads anew to what is held, for a while, if the run file wants it.
+        """Fit the last layers of heads anew to what is applied, for a while, if the run file wants it.
 
         Args:
             rows: for each task indices into the training rows to fit to.

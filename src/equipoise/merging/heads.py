@@ -144,12 +144,12 @@ def _one_of(rest: Mapping[str, Head], how: Modules, *, alike: bool) -> tuple[dic
     if how is Modules.ERROR:
         raise UsageError(
             f"merge: {', '.join(rest)} have a head each ({', '.join(list(states[0])[:2])}, …) which their base lacks, "
-            "and they differ; keep each (--modules keep) or average them (--modules average)."
+            "and they differ; keep each (--heads keep) or average them (--heads average)."
         )
     if not same:
         raise UsageError(
             f"merge: the heads of {', '.join(rest)} differ in class, labels or shapes, so that they cannot be "
-            "averaged; keep each (--modules keep)."
+            "averaged; keep each (--heads keep)."
         )
     return {key: torch.stack([state[key] for state in states]).mean(dim=0) for key in states[0]}, Fate.AVERAGED
 

@@ -20,7 +20,7 @@ State = dict[str, Tensor]
 
 
 class Modules(StrEnum):
-    """What is done where several experts have a module for one task."""
+    """What is done where several experts have a head for one task."""
 
     KEEP = "keep"
     AVERAGE = "average"
@@ -29,11 +29,11 @@ class Modules(StrEnum):
 
 @dataclass(frozen=True)
 class Combined:
-    """The tasks of several models, their modules, and how texts are read for them.
+    """The tasks of several models, their heads, and how texts are read for them.
 
     Args:
         tasks: the tasks by name.
-        states: the state of each task's module.
+        states: the state of each task's head.
         pooling: how features are pooled.
         pooling_state: of a pooling that learns.
         style: how prompts are brought to the model.
@@ -68,16 +68,16 @@ class Combined:
 def combine_models(models: Mapping[str, MultiTaskModel], how: Modules) -> Combined:
     """Put what several models have besides their backbones together.
 
-    A task that one model has is kept as it is, and so is one whose modules are equal in all that have it. For others it
+    A task that one model has is kept as it is, and so is one whose heads are equal in all that have it. For others it
     depends on `how`: "keep" keeps each as `TASK@MODEL`, "average" averages those whose tasks and shapes agree, "error"
     refuses. A pooling that learns is averaged; the longest input is the longest of all.
 
     Args:
         models: the models by name, one at least.
-        how: what is done where several models have a module for one task.
+        how: what is done where several models have a head for one task.
 
     Raises:
-        UsageError: modules differ, and `how` says "error"; or they cannot be averaged; or models read texts
+        UsageError: heads differ, and `how` says "error"; or they cannot be averaged; or models read texts
             differently.
     """
     tasks, states = _combine_modules(models, how)
@@ -121,13 +121,13 @@ def _combine_modules(models: Mapping[str, MultiTaskModel], how: Modules) -> tupl
                 states[f"{task}@{name}"] = own[name]
         elif how is Modules.ERROR:
             raise UsageError(
-                f"merge: {', '.join(names)} have a module for task '{task}' each, and they differ; keep each "
-                "(--modules keep) or average them (--modules average)."
+                f"merge: {', '.join(names)} have a head for task '{task}' each, and they differ; keep each "
+                "(--heads keep) or average them (--heads average)."
             )
         elif not same_task:
             raise UsageError(
                 f"merge: task '{task}' is not the same in {', '.join(names)} (kind, labels or scale), so that its "
-                "modules cannot be averaged; keep each (--modules keep)."
+                "heads cannot be averaged; keep each (--heads keep)."
             )
         else:
             tasks[task], states[task] = found[first], _average(list(own.values()))

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from .figures import STYLE, WIDTH, End, key_width, label_ends, line_style, short
 from .heat_map import Line, plot_heat_map
-from .merge_tables import RIVAL, coefficients, kind_of, left_race, starts
+from .merge_tables import BASELINE, coefficients, kind_of, pruned_candidates, starts
 from .svg import INK, MUTED, PAGE, RULE, SERIES, to_svg
 from .tables import write_number
 
@@ -27,13 +27,13 @@ _LEFT, _RIGHT, _BOTTOM = 46, 14, 44
 
 
 def plot_fitness(searches: Mapping[str, Any]) -> Markup:
-    """Plot the fitness of each search's candidates, those that left the race hollow, with the best so far."""
+    """Plot the fitness of each search's candidates, pruned ones hollow, with the best so far."""
     with mpl.rc_context(STYLE):
         figure, panels = _panels(list(searches), columns=min(2, len(searches)), height=216)
         said = []
         for axes, (name, search) in zip(panels, searches.items(), strict=True):
             candidates = search["candidates"]
-            left = left_race(candidates)
+            pruned = pruned_candidates(candidates)
             for start, number in starts(search).items():
                 value = next(one["fitness"] for one in candidates if one["number"] == number)
                 axes.axhline(value, linewidth=1.6, zorder=1.5, **_START_LOOKS[start])
@@ -43,7 +43,7 @@ def plot_fitness(searches: Mapping[str, Any]) -> Markup:
             axes.step(numbers, best, where="post", color=INK, linewidth=1.6)
             for one in candidates:
                 look: dict[str, Any] = {
-                    "markerfacecolor": PAGE if one["number"] in left else SERIES[0],
+                    "markerfacecolor": PAGE if one["number"] in pruned else SERIES[0],
                     "markeredgecolor": SERIES[0],
                 }
                 axes.plot([one["number"]], [one["fitness"]], "o", markersize=5.5, **look)
@@ -54,9 +54,7 @@ def plot_fitness(searches: Mapping[str, Any]) -> Markup:
                 f"{start} {next(one['fitness'] for one in candidates if one['number'] == number):.3f}"
                 for start, number in starts(search).items()
             )
-            said.append(
-                f"{name}: {len(candidates)} candidates, {len(left)} left the race, {begun}, best {best[-1]:.3f}"
-            )
+            said.append(f"{name}: {len(candidates)} candidates, {len(pruned)} pruned, {begun}, best {best[-1]:.3f}")
         return to_svg(figure, "fitness", f"Fitness on weak rows over the candidates of each search. {'; '.join(said)}.")
 
 
@@ -71,21 +69,21 @@ def plot_finalists(results: Mapping[str, Any]) -> Markup | None:
         for name, search in results["searches"].items()
         if {task for member in search["members"].values() for task in member} == tasks
     }
-    rivals = {row["name"]: row["run_score"]["dev"] for row in results["rows"] if kind_of(row["name"]) == RIVAL}
-    rivals |= {row["name"]: row["run_score"]["dev"] for row in results["rows"] if row["name"] == "joint"}
+    baselines = {row["name"]: row["run_score"]["dev"] for row in results["rows"] if kind_of(row["name"]) == BASELINE}
+    baselines |= {row["name"]: row["run_score"]["dev"] for row in results["rows"] if row["name"] == "joint"}
     if not searches:
         return None
-    height = max(320, 60 + 18 * len(rivals))
+    height = max(320, 60 + 18 * len(baselines))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH / 72, height / 72))
         grid = figure.subplots(1, len(searches), squeeze=False, sharey=True)
-        right = key_width(list(rivals)) if rivals else _RIGHT
+        right = key_width(list(baselines)) if baselines else _RIGHT
         figure.subplots_adjust(
             left=_LEFT / WIDTH, right=1 - right / WIDTH, top=1 - 30 / height, bottom=_BOTTOM / height, wspace=0.08
         )
         said = []
         for axes, (name, search) in zip(grid.flat, searches.items(), strict=True):
-            for i, value in enumerate(rivals.values()):
+            for i, value in enumerate(baselines.values()):
                 axes.axhline(value, linewidth=1.5, zorder=1.5, **line_style(i))
             fitness = {one["number"]: one["fitness"] for one in search["candidates"]}
             for number, dev in search["finalists"].items():
@@ -103,9 +101,11 @@ def plot_finalists(results: Mapping[str, Any]) -> Markup | None:
                 f"{name}: finalists from {min(found):.3f} to {max(found):.3f}, the chosen one {search['dev']:.3f}"
             )
         axes.margins(0.08, 0.06)
-        label_ends(axes, [End(value, name, line_style(i)) for i, (name, value) in enumerate(rivals.items())])
-        others = ", ".join(f"{name} {value:.3f}" for name, value in rivals.items())
-        return to_svg(figure, "finalists", f"Run score on dev of the finalists: {'; '.join(said)}. Beside: {others}.")
+        label_ends(axes, [End(value, name, line_style(i)) for i, (name, value) in enumerate(baselines.items())])
+        others = ", ".join(f"{name} {value:.3f}" for name, value in baselines.items())
+        return to_svg(
+            figure, "finalists", f"Run score on dev of the finalists: {'; '.join(said)}. Compared with: {others}."
+        )
 
 
 def plot_coefficients(place: int, name: str, search: Mapping[str, Any]) -> Markup:
@@ -151,7 +151,7 @@ def plot_coefficients(place: int, name: str, search: Mapping[str, Any]) -> Marku
 
 
 def plot_experts_and_evolved(results: Mapping[str, Any]) -> Markup:
-    """Plot, on dev, each expert's weights with every task's module, between the base and the evolved rows."""
+    """Plot, on dev, each expert's weights with every task's head, between the base and the evolved rows."""
     rows = {row["name"]: row["metrics"]["dev"] for row in results["rows"]}
 
     def line(name: str) -> Line:

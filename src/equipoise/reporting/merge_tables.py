@@ -9,7 +9,7 @@ from equipoise.progress import format_seconds
 from .compare_tables import Column, Text, write_estimates
 from .tables import write_number
 
-RIVAL, EVOLVED = "rival", "evolved"
+BASELINE, EVOLVED = "baseline", "evolved"
 _OTHERS = ("base", "base + demonstrations", "experts", "joint")
 BETTER, WORSE = "▲", "▼"
 """What stands behind a value that differs from the best evolved row's."""
@@ -27,10 +27,10 @@ class Row(NamedTuple):
 
 
 def kind_of(row: str) -> str:
-    """Say what a row is: `EVOLVED`, `RIVAL` for a merge without a search, else its name."""
+    """Say what a row is: `EVOLVED`, `BASELINE` for a merge without a search, else its name."""
     if row.startswith("evolved:"):
         return EVOLVED
-    return row if row in _OTHERS else RIVAL
+    return row if row in _OTHERS else BASELINE
 
 
 def best_name(results: Mapping[str, Any]) -> str:
@@ -82,10 +82,10 @@ def key_figures(results: Mapping[str, Any]) -> dict[str, str]:
     score = {name: row["run_score"]["test"] for name, row in rows.items()}
     best = best_name(results)
     figures = {f"run score on test, {best}": write_number(score[best], 3)}
-    rivals = [name for name in rows if kind_of(name) == RIVAL]
-    if rivals:
-        rival = max(rivals, key=lambda name: score[name])
-        figures[f"best other merge, {rival}"] = write_number(score[rival], 3)
+    baselines = [name for name in rows if kind_of(name) == BASELINE]
+    if baselines:
+        baseline = max(baselines, key=lambda name: score[name])
+        figures[f"best other merge, {baseline}"] = write_number(score[baseline], 3)
     for name, label in (("joint", "joint training"), ("experts", "experts on their own tasks")):
         if name in rows:
             figures[label] = write_number(score[name], 3)
@@ -102,10 +102,11 @@ def _better(results: Mapping[str, Any], task: str, value: float, other: float) -
     return value > other if get_metric(results["tasks"][task]["metric"]).higher_is_better else value < other
 
 
-def left_race(candidates: Sequence[Mapping[str, Any]]) -> set[int]:
+def pruned_candidates(candidates: Sequence[Mapping[str, Any]]) -> set[int]:
     """The numbers of the candidates that were not scored on all rows."""
-    all_heats = max(one["heats"] for one in candidates)
-    return {one["number"] for one in candidates if one["heats"] < all_heats}
+    # Results of earlier versions call folds heats.
+    scored = {one["number"]: one["folds"] if "folds" in one else one["heats"] for one in candidates}
+    return {number for number, folds in scored.items() if folds < max(scored.values())}
 
 
 def starts(search: Mapping[str, Any]) -> dict[str, int]:
@@ -147,7 +148,7 @@ def search_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "candidates": len(candidates),
-                "left": len(left_race(candidates)),
+                "pruned": len(pruned_candidates(candidates)),
                 "chosen": f"{search['chosen']}{f' ({begun})' if begun else ''}",
                 "fitness": write_number(chosen["fitness"], 3),
                 "dev": write_number(search["dev"], 3),

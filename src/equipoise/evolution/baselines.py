@@ -1,4 +1,4 @@
-"""Merges without a search, which stand beside the evolved ones."""
+"""Baselines: merges without a search, which evolved ones are compared with."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,8 +14,8 @@ from .workbench import Workbench
 ADAMERGING_STEPS = 500
 
 
-def rival_recipes(name: str, experts: Sequence[str], scales: Sequence[float], seed: int) -> list[Recipe]:
-    """Return what a rival may be; where there are several, dev chooses.
+def baseline_recipes(name: str, experts: Sequence[str], scales: Sequence[float], seed: int) -> list[Recipe]:
+    """Return what a baseline may be; where there are several, dev chooses.
 
     Args:
         name: "uniform", the average of the experts; "task_arithmetic", one coefficient for all, chosen from `scales`;

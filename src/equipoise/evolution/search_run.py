@@ -1,4 +1,4 @@
-"""A merge from the run file to the page: experts, rivals, searches, one table."""
+"""A merge from the run file to the page: experts, baselines, searches, one table."""
 
 import hashlib
 import json
@@ -24,20 +24,21 @@ from equipoise.reporting import write_merge
 from equipoise.training import MERGE, SingleTask, train_one
 from equipoise.workspace import describe_inputs, explain_stop, inputs_of
 
-from .fitness import Heats
+from .baselines import baseline_recipes, collect_for, learn_adamerging, peft_linear
+from .fitness import Folds
 from .folder import MODEL, SEARCHES, MergeFolder
 from .mining import choose_weak
 from .recipes import Recipe
 from .results import gather_results
-from .rivals import collect_for, learn_adamerging, peft_linear, rival_recipes
-from .rows import score_base, score_experts, score_held, score_joint, score_shown
+from .rows import score_applied, score_base, score_experts, score_joint, score_shown
 from .searching import choose, dev_scores, make_search, run_search
 from .stages import Stage, plan_stages
 from .storage import forget, open_storage
 from .unseen import UNSEEN, with_unseen
 from .workbench import Indices, Workbench
 
-_HEATS = 6
+_FOLDS = 6
+_FORMER = {"baselines": "rivals"}
 Vector = Mapping[str, Tensor]
 
 
@@ -54,11 +55,11 @@ class Evolved(NamedTuple):
 
 
 def evolve(run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, overwrite: bool = False) -> Evolved:
-    """Merge the experts of a run file by evolutionary search, and set rivals beside.
+    """Merge the experts of a run file by evolutionary search, and compare it with baselines.
 
     Trains what is missing: the experts in `OUTPUT/experts`, and the joint model in `OUTPUT` (merge.joint). Candidates
     are scored on weak training rows (see `mine_weak`), dev chooses among the fittest, and test is scored once a row.
-    Called again it goes on; called several times at once, the processes share the work.
+    Called again it continues; called several times at once, the processes share the work.
 
     Args:
         run_file: path of the run file, or a checked configuration.
@@ -103,11 +104,10 @@ class _Run:
     ) -> None:
         self.config, self.table, self.folder, self.stages, self.plans = config, table, folder, stages, plans
         self.data = describe_inputs(table, config.model)
-        digest = hashlib.sha256(
-            json.dumps(
-                [self.data["fingerprint"], config.merge.model_dump(mode="json"), config.train.seed, config.model]
-            ).encode()
-        ).hexdigest()
+        # Under former names, so that a search of an earlier version continues.
+        settings = {_FORMER.get(key, key): value for key, value in config.merge.model_dump(mode="json").items()}
+        identity = [self.data["fingerprint"], settings, config.train.seed, config.model]
+        digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         self.study = f"{config.output.name}-{digest[:8]}"
         self.searched = UNSEEN if config.merge.weak.unseen else "train"
 
@@ -143,7 +143,7 @@ class _Run:
                 train = {task: self.table.rows(task, "train") for task in self.table.scored}
                 with (
                     replace_folder(self.folder.path / MODEL) as target,
-                    bench.holding(evolved[best]),
+                    bench.applied(evolved[best]),
                     bench.refitted(train, by_dev=True),
                     torch.no_grad(),
                 ):
@@ -171,9 +171,9 @@ class _Run:
             if f"search:{stage.name}" not in self.folder.cells:
                 chosen = {task: weak[task]["rows"] for task in stage.tasks}
                 tasks = {task: tuned.tasks[task] for task in stage.tasks}
-                heats = Heats.draw(tuned, tasks, self.searched, chosen, heats=_HEATS, seed=self.config.train.seed)
+                folds = Folds.draw(tuned, tasks, self.searched, chosen, folds=_FOLDS, seed=self.config.train.seed)
                 # Not a cell: any number of processes take part.
-                run_search(stage, opened, bench, own, heats, fit)
+                run_search(stage, opened, bench, own, folds, fit)
             found = self.folder.cell(f"search:{stage.name}", partial(choose, stage, opened, bench, own, fit))
             merged = Recipe(**found["recipe"]).merge(own, bench.tensors, bench.linear)
             groups[stage.name.partition("/")[2]] = merged
@@ -196,17 +196,17 @@ class _Run:
         shown = self._can_show(bench)
         if shown:
             work["row:base + demonstrations"] = lambda: score_shown("base + demonstrations", bench, folder)
-        for rival in config.merge.rivals:
-            work[f"row:{rival}"] = lambda rival=rival: self._rival(rival, bench)  # type: ignore[misc]
+        for baseline in config.merge.baselines:
+            work[f"row:{baseline}"] = lambda baseline=baseline: self._baseline(baseline, bench)  # type: ignore[misc]
         if config.merge.joint:
             work["row:joint"] = lambda: score_joint("joint", config.output, self.table)
 
         def held(name: str, vector: Vector, score: Callable[[str, Workbench, Path], dict[str, Any]]) -> dict[str, Any]:
-            with bench.holding(vector):
+            with bench.applied(vector):
                 return score(name, bench, folder)
 
         for row, vector in evolved.items():
-            work[f"row:evolved:{row}"] = partial(held, f"evolved:{row}", vector, score_held)
+            work[f"row:evolved:{row}"] = partial(held, f"evolved:{row}", vector, score_applied)
         if shown:
             # These rows take the most time, so there is one for the evolved model that its search's dev prefers.
             best = max(evolved, key=lambda row: self.folder.cells[f"search:{self.stages[row][-1].name}"]["dev"])
@@ -214,41 +214,41 @@ class _Run:
             work[f"row:{name}"] = partial(held, name, evolved[best], score_shown)
         return work
 
-    def _rival(self, name: str, bench: Workbench) -> dict[str, Any]:
+    def _baseline(self, name: str, bench: Workbench) -> dict[str, Any]:
         if name == "peft_linear":
             merged = peft_linear(bench.vectors)
             if merged is None:
                 return {"left_out": "peft merges LoRA adapters only, and some experts are none"}
-            with bench.holding(merged):
-                return score_held(name, bench, self.folder.path)
+            with bench.applied(merged):
+                return score_applied(name, bench, self.folder.path)
         if name == "adamerging":
             merged, notes = learn_adamerging(bench)
-            with bench.holding(merged):
-                return {**score_held(name, bench, self.folder.path), "notes": notes}
+            with bench.applied(merged):
+                return {**score_applied(name, bench, self.folder.path), "notes": notes}
         statistics = collect_for(name, bench) if name in ("regmean", "fisher") else None
-        recipes = rival_recipes(name, list(bench.vectors), self.config.merge.scales, self.config.train.seed)
+        recipes = baseline_recipes(name, list(bench.vectors), self.config.merge.scales, self.config.train.seed)
         tried: list[float] = []
         fit = self._fit_rows(self.folder.cells["weak"]["tasks"], list(self.table.scored))
         if len(recipes) > 1:
             with progress(f"Choosing {name} on dev", len(recipes) * self._dev_rows, "row") as bar:
                 for recipe in recipes:
                     merged = recipe.merge(bench.task_vectors, bench.tensors, bench.linear)
-                    with bench.holding(merged), bench.refitted(fit, precise=False):
+                    with bench.applied(merged), bench.refitted(fit, precise=False):
                         tried.append(float(np.mean(list(dev_scores(bench, list(self.table.scored), bar).values()))))
         recipe = recipes[tried.index(max(tried))] if tried else recipes[0]
-        with bench.holding(recipe.merge(bench.task_vectors, bench.tensors, bench.linear, statistics=statistics)):
-            found = score_held(name, bench, self.folder.path)
+        with bench.applied(recipe.merge(bench.task_vectors, bench.tensors, bench.linear, statistics=statistics)):
+            found = score_applied(name, bench, self.folder.path)
         return {**found, "recipe": recipe.to_dict(), "tried": tried}
 
     def _alone(self, bench: Workbench) -> dict[str, Callable[[], dict[str, Any]]]:
-        """The cells of the heat map: each expert's weights with every task's module, on dev."""
+        """The cells of the heat map: each expert's weights with every task's head, on dev."""
         tasks = list(self.table.scored)
         fit = self._fit_rows(self.folder.cells["weak"]["tasks"], tasks)
 
         def score(expert: str) -> dict[str, Any]:
             with (
                 progress(f"Scoring the expert of {expert} on dev", self._dev_rows, "row") as bar,
-                bench.holding(bench.vectors[expert].tensors),
+                bench.applied(bench.vectors[expert].tensors),
                 bench.refitted(fit, precise=False),
             ):
                 return {"scores": dev_scores(bench, tasks, bar)}
@@ -256,11 +256,11 @@ class _Run:
         return {f"expert:{name}": lambda name=name: score(name) for name in bench.vectors}  # type: ignore[misc]
 
     def _can_show(self, bench: Workbench) -> bool:
-        """Whether demonstrations can stand before the questions: all tasks are asked."""
+        """Whether demonstrations can stand before the questions: all tasks are prompted."""
         if any(not task.is_prompted for task in self.table.scored.values()):
             return False
         try:
-            asked, _ = choose_prompted(bench.base.backbone, bench.base.tokenizer, self.table, self.config)
+            prompted, _ = choose_prompted(bench.base.backbone, bench.base.tokenizer, self.table, self.config)
         except UsageError:
             return False
-        return asked.tasks.keys() == self.table.scored.keys()
+        return prompted.tasks.keys() == self.table.scored.keys()
