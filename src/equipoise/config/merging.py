@@ -34,7 +34,8 @@ class OperatorConfig(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str = Field(
-        "task_arithmetic", description="Merge operator, see `equipoise list operators`; its options stand beside it."
+        "task_arithmetic",
+        description="Merge operator, see `equipoise list operators`; its options are further keys here.",
     )
 
     @property
@@ -54,7 +55,7 @@ class WeakConfig(Section):
     )
     unseen: bool = Field(
         False,
-        description="Choose among rows that no expert has learnt from: the training rows that "
+        description="Choose among rows that no expert was trained on: the training rows that "
         "`sources.NAME.limit.train` leaves out.",
     )
     drop_noise: bool = Field(
@@ -99,7 +100,7 @@ class MergeConfig(Section):
     )
     refit: bool = Field(
         True,
-        description="Fit the last layer of every head anew to a merged model's features, of the search's "
+        description="Fit the last layer of every head again to a merged model's features, of the search's "
         "candidates and of all rows; tasks in the format `prompt` have none.",
     )
     refit_rows: Count = Field(64, gt=1, description="Training rows of each task that candidates' layers are fitted to.")
