@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from equipoise.errors import ModelError, UsageError
-from equipoise.merging import Base, adamerge
+from equipoise.merging import AdaMergingSettings, Base, adamerge
 from equipoise.merging.distributions import log_probabilities
 from equipoise.modeling import MultiTaskModel
 from prompted import TEXTS, encode, make_model, make_tasks, predict
@@ -53,7 +53,13 @@ def test_the_expert_that_sharpens_gains(tiny_model, tiny_llm, formats, tensors, 
     rows = texts(model, *formats)
     vectors = sharp_and_blunt(base, model, rows, *tensors)
     state = torch.random.get_rng_state()
-    made = adamerge(base, vectors, model, rows, steps=6, learning_rate=0.02, by_tensor=by_tensor, seed=3)
+    made = adamerge(
+        base,
+        vectors,
+        model,
+        rows,
+        settings=AdaMergingSettings(steps=6, learning_rate=0.02, by_tensor=by_tensor, seed=3),
+    )
     assert torch.equal(torch.random.get_rng_state(), state)
     assert made.left_out == []
     for tensor in tensors:
@@ -62,7 +68,13 @@ def test_the_expert_that_sharpens_gains(tiny_model, tiny_llm, formats, tensors, 
         assert made.coefficients["blunt"][tensor] == pytest.approx(0.3 - 6 * 0.02, abs=0.01)
     totals = [sum(step.values()) for step in made.entropies]
     assert all(later < earlier for earlier, later in pairwise(totals))
-    again = adamerge(base, vectors, model, rows, steps=6, learning_rate=0.02, by_tensor=by_tensor, seed=3)
+    again = adamerge(
+        base,
+        vectors,
+        model,
+        rows,
+        settings=AdaMergingSettings(steps=6, learning_rate=0.02, by_tensor=by_tensor, seed=3),
+    )
     assert again == made
     assert all(torch.equal(tensor, before[name]) for name, tensor in base.tensors.items())
 
@@ -73,7 +85,7 @@ def test_entropies_are_those_of_the_merged_model(tiny_llm):
     rows = texts(model, *formats)
     generator = torch.Generator().manual_seed(0)
     vectors = {name: {LLAMA[0]: torch.randn((16, 32), generator=generator)} for name in ("a", "b")}
-    made = adamerge(base, vectors, model, rows, steps=1)
+    made = adamerge(base, vectors, model, rows, settings=AdaMergingSettings(steps=1))
     with base.changed({LLAMA[0]: 0.3 * (vectors["a"][LLAMA[0]] + vectors["b"][LLAMA[0]])}):
         polarity = predict(model, rows["polarity"], "polarity")["polarity"]
         yes = predict(model, rows["emotions"], "emotions")["emotions"]
@@ -112,8 +124,8 @@ def test_slopes_are_those_of_the_entropy(tiny_model, monkeypatch):
             logs = log_probabilities(model, "polarity", rows["polarity"].to_list()).double()
         return float(-(logs.exp() * logs).sum(-1).mean())
 
-    adamerge(base, vectors, model, rows, steps=1)
-    adamerge(base, vectors, model, rows, steps=1, by_tensor=False)
+    adamerge(base, vectors, model, rows, settings=AdaMergingSettings(steps=1))
+    adamerge(base, vectors, model, rows, settings=AdaMergingSettings(steps=1, by_tensor=False))
     each, whole = slopes
     start, little = dict.fromkeys(BERT, 0.3), 0.01
     order = [name for name in base.tensors if name in BERT]
@@ -131,7 +143,7 @@ def test_coefficients_stay_between_0_and_1(tiny_model):
     base, model = put_on(tiny_model, polarity="head")
     rows = texts(model, "polarity")
     vectors = sharp_and_blunt(base, model, rows, *BERT)
-    made = adamerge(base, vectors, model, rows, steps=2, learning_rate=5.0)
+    made = adamerge(base, vectors, model, rows, settings=AdaMergingSettings(steps=2, learning_rate=5.0))
     assert set(made.coefficients["sharp"].values()) == {1.0}
     assert set(made.coefficients["blunt"].values()) == {0.0}
 
@@ -142,7 +154,7 @@ def test_tasks_without_a_distribution_are_named(tiny_llm):
     model.train()
     rows = texts(model, *formats)
     vectors = {"a": {LLAMA[0]: torch.ones(16, 32)}}
-    made = adamerge(base, vectors, model, rows, steps=1)
+    made = adamerge(base, vectors, model, rows, settings=AdaMergingSettings(steps=1))
     assert made.left_out == ["intensity", "title"]
     assert list(made.entropies[0]) == ["polarity"]
     assert model.training

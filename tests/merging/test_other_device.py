@@ -5,7 +5,15 @@ import torch
 from datasets import Dataset
 
 from adapters import one
-from equipoise.merging import MERGE_OPERATORS, Base, adamerge, fisher, input_grams, make_merge_operator
+from equipoise.merging import (
+    MERGE_OPERATORS,
+    AdaMergingSettings,
+    Base,
+    adamerge,
+    fisher,
+    input_grams,
+    make_merge_operator,
+)
 from equipoise.modeling import MultiTaskModel
 from other_device import other_device
 from prompted import TEXTS, encode
@@ -70,7 +78,7 @@ def test_adamerging_and_candidates_are_those_of_the_cpu(tiny_model):
     def learn():
         with base.changed(vectors["one"]):
             changed = {name: base.tensors[name].clone().cpu() for name in tensors}
-        return adamerge(base, vectors, model, rows, steps=2), changed
+        return adamerge(base, vectors, model, rows, settings=AdaMergingSettings(steps=2)), changed
 
     expected, changed = learn()
     with other_device() as device:

@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from equipoise.merging import ExpertRows, RowSample, Vector, adamerge, collect_statistics, make_merge_operator
+from equipoise.merging import (
+    AdaMergingSettings,
+    ExpertRows,
+    RowSample,
+    Vector,
+    adamerge,
+    collect_statistics,
+    make_merge_operator,
+)
 from equipoise.progress import Progress
 
 from .recipes import Recipe
@@ -76,8 +84,7 @@ def learn_adamerging(bench: Workbench) -> tuple[dict[str, Tensor], list[str]]:
             bench.task_vectors,
             bench.model,
             rows,
-            steps=ADAMERGING_STEPS,
-            seed=bench.config.train.seed,
+            settings=AdaMergingSettings(steps=ADAMERGING_STEPS, seed=bench.config.train.seed),
             bar=bar,
         )
     finally:

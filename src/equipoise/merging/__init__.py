@@ -19,7 +19,7 @@ from .operators import (
 
 if TYPE_CHECKING:
     from .accounting import Fate, TensorFate, summarize
-    from .adamerging import AdaMerged, adamerge
+    from .adamerging import AdaMerged, AdaMergingSettings, adamerge
     from .base import Base
     from .collecting import ExpertRows, collect_statistics, read_expert_rows
     from .experts import Expert, Kind, common_base, find_experts
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MERGE_OPERATORS",
     "AdaMerged",
+    "AdaMergingSettings",
     "Base",
     "Cache",
     "Combined",
@@ -70,6 +71,7 @@ __all__ = [
 
 _HOMES = {
     "AdaMerged": ".adamerging",
+    "AdaMergingSettings": ".adamerging",
     "Base": ".base",
     "Combined": ".own_heads",
     "Expert": ".experts",

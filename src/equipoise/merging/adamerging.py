@@ -34,12 +34,33 @@ class AdaMerged:
 
     def merged(self, vectors: Mapping[str, TaskVector]) -> dict[str, Tensor]:
         """Return Σ λ τ by tensor, float32."""
-        found: dict[str, Tensor] = {}
+        merged: dict[str, Tensor] = {}
         for expert, own in self.coefficients.items():
             for tensor, coefficient in own.items():
-                part = coefficient * vectors[expert][tensor]
-                found[tensor] = found[tensor] + part if tensor in found else part
-        return found
+                scaled = coefficient * vectors[expert][tensor]
+                merged[tensor] = merged[tensor] + scaled if tensor in merged else scaled
+        return merged
+
+
+@dataclass(frozen=True)
+class AdaMergingSettings:
+    """How AdaMerging learns.
+
+    Args:
+        steps: how many steps.
+        by_tensor: one λ for each expert and tensor, else one for each expert.
+        start: λ at first.
+        learning_rate: Adam's.
+        batch_size: texts of each task in a step.
+        seed: of the draws.
+    """
+
+    steps: int = 500
+    by_tensor: bool = True
+    start: float = 0.3
+    learning_rate: float = 1e-3
+    batch_size: int = 16
+    seed: int = 0
 
 
 def adamerge(
@@ -48,12 +69,7 @@ def adamerge(
     model: MultiTaskModel,
     rows: Mapping[str, Dataset],
     *,
-    steps: int = 500,
-    by_tensor: bool = True,
-    start: float = 0.3,
-    learning_rate: float = 1e-3,
-    batch_size: int = 16,
-    seed: int = 0,
+    settings: AdaMergingSettings = AdaMergingSettings(),
     bar: Progress | None = None,
 ) -> AdaMerged:
     r"""Learn the coefficients of task arithmetic from texts without labels.
@@ -66,20 +82,15 @@ def adamerge(
     Source: Yang et al., 2023, arXiv 2310.02575: start, learning rate, batch size and 500 steps are from there; the
     range [0, 1], in which λ is kept by clipping it after each step, is from the authors' code, which clips it before
     use. "Layers" are tensors, as there. Where tasks are of other kinds than classes it is our design: for labels H is
-    the mean over them; scores of the format `prompt` count by the distribution over their grid. Scores of a task
-    module and texts have none, and are left out.
+    the mean over them; scores of the format `prompt` count by the distribution over their grid. Scores of a head and
+    texts have none, and are left out.
 
     Args:
         base: the base, as it is.
         vectors: τ_i of each expert by its name.
         model: all tasks on the base's backbone (`Combined.put_on`); its mode is put back afterwards.
         rows: for each task texts that `MultiTaskModel.encode_rows` returned.
-        steps: how many steps.
-        by_tensor: one λ for each expert and tensor, else one for each expert.
-        start: λ at first.
-        learning_rate: Adam's.
-        batch_size: texts of each task in a step.
-        seed: of the draws.
+        settings: how it learns.
         bar: moved by the steps done.
 
     Raises:
@@ -89,67 +100,90 @@ def adamerge(
     heard = _check(vectors, model, rows)
     check_shapes(vectors, base.tensors)
     check_on(base, model)
-    # By identity: the model may lack the output layer that the base has, and with it a part of every name.
-    own = {id(parameter): name for name, parameter in model.named_parameters()}
-    names = {name: own[id(value)] for name, value in base.backbone.named_parameters() if id(value) in own}
-    experts = {tensor: [name for name in sorted(vectors) if tensor in vectors[name]] for tensor in base.tensors}
-    experts = {tensor: known for tensor, known in experts.items() if known}
-    # One row a tensor, or one for all; one column an expert.
-    order = {name: column for column, name in enumerate(sorted(vectors))}
-    coefficients = torch.full((len(experts) if by_tensor else 1, len(order)), start, requires_grad=True)
-    optimiser = torch.optim.Adam([coefficients], lr=learning_rate)
-    draws = np.random.default_rng(seed)
+    learner = _Coefficients(base, vectors, settings)
+    optimizer = torch.optim.Adam([learner.values], lr=settings.learning_rate)
+    draws = np.random.default_rng(settings.seed)
+    names = _names_in(base, model)
     entropies = []
     with evaluating(model), torch.enable_grad():
-        for _ in range(steps):
-            merged = _merged(base, vectors, experts, order, coefficients.tolist())
-            gradient = torch.zeros_like(coefficients)
+        for _ in range(settings.steps):
+            merged = learner.merge()
+            gradient = torch.zeros_like(learner.values)
             seen = {}
             for task in heard:
-                drawn = draws.choice(len(rows[task]), min(batch_size, len(rows[task])), replace=False)
+                drawn = draws.choice(len(rows[task]), min(settings.batch_size, len(rows[task])), replace=False)
                 items = rows[task].select(np.sort(drawn)).to_list()
                 given = {names[tensor]: value for tensor, value in merged.items() if tensor in names}
                 logs = log_probabilities(model, task, items, given)
                 entropy = -(logs.exp() * logs).sum(dim=-1).mean()
                 seen[task] = float(entropy.detach())
-                pulls = torch.autograd.grad(entropy, list(merged.values()), allow_unused=True)
-                for place, (tensor, pull) in enumerate(zip(merged, pulls, strict=True)):
-                    if pull is not None:
-                        for name in experts[tensor]:
-                            row = place if by_tensor else 0
-                            gradient[row, order[name]] += (pull * vectors[name][tensor].to(pull.device)).sum().cpu()
+                learner.pull_back(entropy, merged, gradient)
             entropies.append(seen)
-            coefficients.grad = gradient
-            optimiser.step()
-            with torch.no_grad():
-                coefficients.clamp_(0.0, 1.0)
+            learner.values.grad = gradient
+            optimizer.step()
+            learner.clip()
             if bar is not None:
                 bar.advance(note=f"entropy {sum(seen.values()) / len(seen):.4f}")
-    found = coefficients.tolist()
-    learnt: dict[str, dict[str, float]] = {name: {} for name in vectors}
-    for place, (tensor, known) in enumerate(experts.items()):
-        for name in known:
-            learnt[name][tensor] = found[place if by_tensor else 0][order[name]]
-    return AdaMerged(learnt, entropies, [task for task in rows if task not in heard])
+    return AdaMerged(learner.by_expert(), entropies, [task for task in rows if task not in heard])
 
 
-def _merged(
-    base: Base,
-    vectors: Mapping[str, TaskVector],
-    experts: Mapping[str, list[str]],
-    order: Mapping[str, int],
-    coefficients: list[list[float]],
-) -> dict[str, Tensor]:
-    """Return θ₀ + Σ λ τ by tensor, each of which is a leaf with a gradient."""
-    found = {}
-    tensors = base.tensors
-    for place, (tensor, known) in enumerate(experts.items()):
-        value = tensors[tensor].clone()
-        for name in known:
-            own = vectors[name][tensor].to(value.device)
-            value.add_(own, alpha=coefficients[place if len(coefficients) > 1 else 0][order[name]])
-        found[tensor] = value.requires_grad_()
-    return found
+def _names_in(base: Base, model: MultiTaskModel) -> dict[str, str]:
+    """Return the names that a model has for the base's tensors.
+
+    By identity: the model may lack the output layer that the base has, and with it a part of every name.
+    """
+    own = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {name: own[id(value)] for name, value in base.backbone.named_parameters() if id(value) in own}
+
+
+class _Coefficients:
+    """The coefficients λ: one row for each tensor, or one for all; one column for each expert."""
+
+    def __init__(self, base: Base, vectors: Mapping[str, TaskVector], settings: AdaMergingSettings) -> None:
+        self._tensors, self._vectors, self._by_tensor = base.tensors, vectors, settings.by_tensor
+        changed_by = {tensor: [name for name in sorted(vectors) if tensor in vectors[name]] for tensor in self._tensors}
+        self._changed_by = {tensor: experts for tensor, experts in changed_by.items() if experts}
+        self._column = {name: column for column, name in enumerate(sorted(vectors))}
+        shape = (len(self._changed_by) if settings.by_tensor else 1, len(self._column))
+        self.values = torch.full(shape, settings.start, requires_grad=True)
+
+    def merge(self) -> dict[str, Tensor]:
+        """Return θ₀ + Σ λ τ by tensor, each of which is a leaf with a gradient."""
+        merged = {}
+        coefficients = self.values.tolist()
+        for place, (tensor, experts) in enumerate(self._changed_by.items()):
+            value = self._tensors[tensor].clone()
+            for name in experts:
+                own = self._vectors[name][tensor].to(value.device)
+                value.add_(own, alpha=coefficients[self._row(place)][self._column[name]])
+            merged[tensor] = value.requires_grad_()
+        return merged
+
+    def pull_back(self, entropy: Tensor, merged: Mapping[str, Tensor], gradient: Tensor) -> None:
+        """Add the gradient of an entropy with respect to λ, through the merged tensors, in place."""
+        pulls = torch.autograd.grad(entropy, list(merged.values()), allow_unused=True)
+        for place, (tensor, pull) in enumerate(zip(merged, pulls, strict=True)):
+            if pull is not None:
+                for name in self._changed_by[tensor]:
+                    own = self._vectors[name][tensor].to(pull.device)
+                    gradient[self._row(place), self._column[name]] += (pull * own).sum().cpu()
+
+    def clip(self) -> None:
+        """Bring λ into [0, 1]."""
+        with torch.no_grad():
+            self.values.clamp_(0.0, 1.0)
+
+    def by_expert(self) -> dict[str, dict[str, float]]:
+        """Return λ by expert and tensor."""
+        coefficients = self.values.tolist()
+        learnt: dict[str, dict[str, float]] = {name: {} for name in self._vectors}
+        for place, (tensor, experts) in enumerate(self._changed_by.items()):
+            for name in experts:
+                learnt[name][tensor] = coefficients[self._row(place)][self._column[name]]
+        return learnt
+
+    def _row(self, place: int) -> int:
+        return place if self._by_tensor else 0
 
 
 def _check(vectors: Mapping[str, TaskVector], model: MultiTaskModel, rows: Mapping[str, Dataset]) -> list[str]:
