@@ -149,6 +149,8 @@ def make_merge(*, blocks=1, objectives="run_score", tasks=("tone", "score", "iro
     rows = [
         {
             "name": name,
+            "kind": "evolved" if "evolved" in name else "baseline" if name in ("uniform", "ties") else "reference",
+            "demonstrations": False,
             "about": {"uniform": "the average of the experts"}.get(name, ""),
             "metrics": {
                 "test": {task: record(task, "test", one) for task, one in zip(tasks, found, strict=False)},
@@ -173,6 +175,19 @@ def make_merge(*, blocks=1, objectives="run_score", tasks=("tone", "score", "iro
             "finalists": finalists,
             "dev": finalists[str(chosen)],
             "members": members,
+            "parameters": [
+                *(
+                    {
+                        "key": member if blocks == 1 else f"{member}/{block}",
+                        "member": member,
+                        "block": None if blocks == 1 else block,
+                        "option": None,
+                    }
+                    for block in range(blocks)
+                    for member in members
+                ),
+                {"key": "option:density", "member": None, "block": None, "option": "density"},
+            ],
             "agreement": agreement,
             "candidates": [
                 {
@@ -217,6 +232,7 @@ def make_merge(*, blocks=1, objectives="run_score", tasks=("tone", "score", "iro
         },
         "rows": rows,
         "best": "one",
+        "best_row": "evolved:one",
         "kept": {row["name"]: 0.9333 if row["name"] == "evolved:one" else 1.0 for row in rows},
         "tests": [
             {"row": row, "task": "tone", "difference": {"value": off, "low": off - 0.1, "high": off + 0.1}, "p_holm": p}
@@ -232,7 +248,13 @@ def make_merge(*, blocks=1, objectives="run_score", tasks=("tone", "score", "iro
             "two/groups": search(groups, [0.42, 0.41, 0.4, 0.46], {"3": 0.5, "0": 0.52, "1": 0.5}, 0, -0.5),
         },
         "heat_map": {task: {other: 0.7 if other == task else 0.2 for other in tasks} for task in tasks},
-        "seconds": {"weak": 16.1, "search:one/all": 61.0, "row:ties": 4.0, "expert:tone": 2.0},
+        "times": [
+            {"kind": kind, "name": name, "seconds": seconds}
+            for kind, name, seconds in (
+                *(("weak", "", 16.1), ("search", "one/all", 61.0)),
+                *(("row", "ties", 4.0), ("expert", "tone", 2.0)),
+            )
+        ],
         "notes": ["Row 'peft_linear' is left out: peft merges LoRA adapters only."],
     }
 

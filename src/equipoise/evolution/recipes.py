@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from equipoise.merging import Cache, Reuse, TaskVector, make_merge_operator
+from equipoise.reporting import Parameter
 
 _GLOBAL_STATS = ("global_stats",)
 """Where a cache keeps an operator's global statistics; the key of a tensor names experts, too."""
@@ -128,6 +129,19 @@ class Space:
         """The range of each number that is searched."""
         coefficients = {self._key(name, block): self.range for block in range(self.blocks) for name in self.members}
         return {**coefficients, **{f"option:{name}": bounds for name, bounds in self.searched.items()}}
+
+    def describe(self) -> list[Parameter]:
+        """Say what each number that is searched stands for."""
+        blocks = [None] if self.blocks == 1 else list(range(self.blocks))
+        coefficients: list[Parameter] = [
+            {"key": self._key(name, block or 0), "member": name, "block": block, "option": None}
+            for block in blocks
+            for name in self.members
+        ]
+        options: list[Parameter] = [
+            {"key": f"option:{name}", "member": None, "block": None, "option": name} for name in self.searched
+        ]
+        return coefficients + options
 
     def recipe(self, numbers: Mapping[str, float]) -> Recipe:
         """Return what numbers within the ranges mean."""

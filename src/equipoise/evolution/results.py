@@ -1,17 +1,28 @@
 """The table of a merge as data."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from equipoise.config import RunConfig
 from equipoise.data import Table
-from equipoise.evaluation import Items, as_stored, paired_tests
+from equipoise.evaluation import Items, Record, as_stored, paired_tests
+from equipoise.reporting import (
+    Candidate,
+    CellTime,
+    MergeResults,
+    RowKind,
+    RowResult,
+    SearchResult,
+    TaskResult,
+    WeakCounts,
+)
 from equipoise.training import SingleTask, read_predictions
 
+from .cells import EXPERTS, JOINT, WEAK, Cell, CellKind, Row, list_rows
 from .folder import PREDICTIONS
 from .rows import SPLITS
 from .stages import Stage
@@ -35,67 +46,47 @@ ABOUT = {
 """What rows are; the others are operators (docs/merging.md)."""
 
 
-def gather_results(
-    config: RunConfig,
-    table: Table,
-    plans: Sequence[SingleTask],
-    cells: Mapping[str, Mapping[str, Any]],
-    stages: Mapping[str, Sequence[Stage]],
-    folder: Path,
-) -> dict[str, Any]:
-    """Return what the page and the terminal show.
+@dataclass(frozen=True)
+class SearchPlan:
+    """A search of a run file, as far as it is finished.
 
     Args:
         config: the run file.
         table: its table.
         plans: what each expert is.
-        cells: the lines of `merge.jsonl` by name.
         stages: the searches of each evolved row.
-        folder: the merge's folder.
-
-    Returns:
-        "name", "model", "operator" and "objectives" of the run file; whether weak rows are "unseen" by the experts;
-        whether last layers are "refit"; "tasks": by name kind, metric, group, rows, weak data; "rows": each with
-        "name", by split "metrics" (primary metric by task) and "run_score", and all "records" on test; "best": the
-        evolved row that is best on dev; "tests": of every row against it, paired, Holm-corrected; "kept": the share of
-        the experts' own scores that each row keeps; "searches": of each stage its candidates, finalists and choice;
-        "heat_map": dev metric by expert and task; "seconds" by cell; "notes".
+        folder: the search's folder.
     """
-    rows = []
-    notes = list(table.notes)
-    for name, cell in cells.items():
-        if not name.startswith("row:"):
-            continue
-        row = name.removeprefix("row:")
-        if "left_out" in cell:
-            notes.append(f"Row '{row}' is left out: {cell['left_out']}.")
-            continue
-        notes += [f"Row '{row}': {note}" for note in cell.get("notes", [])]
-        rows.append(
-            {
-                "name": row,
-                "about": ABOUT.get(row, ""),
-                "metrics": {
-                    split: {
-                        one["task"]: one
-                        for one in cell["metrics"]
-                        if one["split"] == split and one["metric"] == table.tasks[one["task"]].metric
-                    }
-                    for split in SPLITS
-                },
-                "records": [one for one in cell["metrics"] if one["split"] == "test"],
-                "run_score": cell["run_score"],
-                "recipe": cell.get("recipe"),
-                "tried": cell.get("tried"),
-            }
-        )
-    evolved = [row for row in rows if row["name"] in {f"evolved:{stage}" for stage in stages}]
-    best = max(evolved, key=lambda row: row["run_score"]["dev"])["name"].removeprefix("evolved:")
-    weak = cells["weak"]["tasks"]
-    own = next(row for row in rows if row["name"] == "experts")["metrics"]
-    ours = [f"evolved:{stage}{shown}" for stage in stages for shown in ("", " + demonstrations")]
-    order = ["base", "base + demonstrations", "experts", "joint", *config.merge.baselines, *ours]
-    rows.sort(key=lambda row: order.index(row["name"]))
+
+    config: RunConfig
+    table: Table
+    plans: Sequence[SingleTask]
+    stages: Mapping[str, Sequence[Stage]]
+    folder: Path
+
+    @property
+    def all_stages(self) -> list[Stage]:
+        """The searches of all evolved rows."""
+        return [stage for stages in self.stages.values() for stage in stages]
+
+
+Cells = Mapping[str, Mapping[str, Any]]
+"""The lines of `merge.jsonl` by cell."""
+
+
+def gather_results(search: SearchPlan, cells: Cells) -> MergeResults:
+    """Return what the page and the terminal show.
+
+    Args:
+        search: the search.
+        cells: its finished cells.
+    """
+    config, table = search.config, search.table
+    planned = [row for row in list_rows(config.merge.baselines, search.stages) if row.cell.key in cells]
+    rows = [_row(row, cells[row.cell.key], table) for row in planned if "left_out" not in cells[row.cell.key]]
+    evolved = {row.name: row.subject for row in planned if row.kind is RowKind.EVOLVED and not row.demonstrations}
+    best_row = max((row for row in rows if row["name"] in evolved), key=lambda row: row["run_score"]["dev"])["name"]
+    own = next(row for row in rows if row["name"] == EXPERTS.name)["metrics"]["test"]
     return {
         "name": config.output.name,
         "model": config.model,
@@ -103,66 +94,135 @@ def gather_results(
         "objectives": config.merge.objectives,
         "unseen": config.merge.weak.unseen,
         "refit": config.merge.refit and any(not task.is_prompted for task in table.scored.values()),
-        "tasks": {
-            name: {
-                "kind": task.summary,
-                "format": task.format,
-                "metric": task.metric,
-                "group": config.tasks[name].group,
-                "rows": {split: len(table.rows(name, split)) for split in table.splits},
-                "weak": {**weak[name], "rows": len(weak[name]["rows"]), "fit": len(weak[name]["fit"])},
-            }
-            for name, task in table.scored.items()
-        },
+        "tasks": _tasks(search, cells),
         "rows": rows,
-        "best": best,
-        "kept": {row["name"]: _kept(row["metrics"]["test"], own["test"]) for row in rows},
-        "tests": _tests(f"evolved:{best}", rows, table, plans, config, folder),
-        "searches": {stage.name: _search(stage, cells) for found in stages.values() for stage in found},
-        "heat_map": {name: cells[f"expert:{name}"]["scores"] for name in table.scored},
-        "seconds": {name: cell["seconds"] + cell.get("seconds_searched", 0.0) for name, cell in cells.items()},
-        "notes": notes,
+        "best": evolved[best_row],
+        "best_row": best_row,
+        "kept": {row["name"]: _kept(row["metrics"]["test"], own) for row in rows},
+        "tests": _tests(best_row, rows, search),
+        "searches": {stage.name: _search(stage, cells, config) for stage in search.all_stages},
+        "heat_map": {name: cells[Cell(CellKind.EXPERT, name).key]["scores"] for name in table.scored},
+        "times": _times(search, planned, cells),
+        "notes": [*table.notes, *(note for row in planned for note in _notes(row, cells[row.cell.key]))],
     }
 
 
-def _kept(metrics: Mapping[str, Any], own: Mapping[str, Any]) -> float | None:
+def _row(row: Row, cell: Mapping[str, Any], table: Table) -> RowResult:
+    def primary(split: str) -> dict[str, Record]:
+        own = [one for one in cell["metrics"] if one["split"] == split]
+        return {one["task"]: one for one in own if one["metric"] == table.tasks[one["task"]].metric}
+
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "demonstrations": row.demonstrations,
+        "about": ABOUT.get(row.name, ""),
+        "metrics": {split: primary(split) for split in SPLITS},
+        "records": [one for one in cell["metrics"] if one["split"] == "test"],
+        "run_score": cell["run_score"],
+        "recipe": cell.get("recipe"),
+        "tried": cell.get("tried"),
+    }
+
+
+def _notes(row: Row, cell: Mapping[str, Any]) -> list[str]:
+    if "left_out" in cell:
+        return [f"Row '{row.name}' is left out: {cell['left_out']}."]
+    return [f"Row '{row.name}': {note}" for note in cell.get("notes", [])]
+
+
+def _tasks(search: SearchPlan, cells: Cells) -> dict[str, TaskResult]:
+    table, weak = search.table, cells[WEAK.key]["tasks"]
+    return {
+        name: {
+            "kind": task.summary,
+            "format": task.format,
+            "metric": task.metric,
+            "group": search.config.tasks[name].group,
+            "rows": {split: len(table.rows(name, split)) for split in table.splits},
+            "weak": _weak(weak[name]),
+        }
+        for name, task in table.scored.items()
+    }
+
+
+def _weak(task: Mapping[str, Any]) -> WeakCounts:
+    return {
+        "rows": len(task["rows"]),
+        "fit": len(task["fit"]),
+        "weak": task["weak"],
+        "wrong": task["wrong"],
+        "suspected": task["suspected"],
+        "read": task["read"],
+    }
+
+
+def _times(search: SearchPlan, rows: Sequence[Row], cells: Cells) -> list[CellTime]:
+    planned = [
+        WEAK,
+        *(Cell(CellKind.SEARCH, stage.name) for stage in search.all_stages),
+        *(row.cell for row in rows),
+        *(Cell(CellKind.EXPERT, name) for name in search.table.scored),
+    ]
+
+    def seconds(cell: Cell) -> float:
+        return float(cells[cell.key]["seconds"] + cells[cell.key].get("seconds_searched", 0.0))
+
+    return [{"kind": cell.kind, "name": cell.name, "seconds": seconds(cell)} for cell in planned]
+
+
+def _kept(metrics: Mapping[str, Record], own: Mapping[str, Record]) -> float | None:
     """The mean over tasks of a row's metric as a share of the expert's own; tasks whose expert has 0 are left out."""
     shares = [max(0.0, one["value"]) / own[task]["value"] for task, one in metrics.items() if own[task]["value"] > 0]
     return float(np.mean(shares)) if shares else None
 
 
-def _tests(
-    reference: str,
-    rows: Sequence[Mapping[str, Any]],
-    table: Table,
-    plans: Sequence[SingleTask],
-    config: RunConfig,
-    folder: Path,
-) -> list[dict[str, Any]]:
-    experts = {plan.task: plan.config.output for plan in plans}
+def _tests(reference: str, rows: Sequence[RowResult], search: SearchPlan) -> list[dict[str, Any]]:
+    experts = {plan.task: plan.config.output for plan in search.plans}
     items = {}
-    for name, task in table.scored.items():
-        gold = as_stored(table.labels(name, "test"))
+    for name, task in search.table.scored.items():
+        gold = as_stored(search.table.labels(name, "test"))
         predictions = {}
         for row in rows:
             if name not in row["metrics"]["test"]:
                 continue
-            place = folder / PREDICTIONS / row["name"]
-            place = {"experts": experts[name], "joint": config.output}.get(row["name"], place)
+            place = search.folder / PREDICTIONS / row["name"]
+            place = {EXPERTS.name: experts[name], JOINT.name: search.config.output}.get(row["name"], place)
             predictions[row["name"]] = read_predictions(place, name, gold)[None]
         items[name] = Items(task, gold, predictions)
     return paired_tests(reference, items)
 
 
-def _search(stage: Stage, cells: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    found = cells[f"search:{stage.name}"]
-    fitness = {one["number"]: one["fitness"] for one in found["candidates"]}
-    scored = [(fitness[int(number)], dev) for number, dev in found["finalists"].items()]
+def _candidate(line: Mapping[str, Any]) -> Candidate:
+    return {
+        "number": line["number"],
+        "numbers": line["numbers"],
+        "start": line["start"],
+        "fitness": line["fitness"],
+        "tasks": line["tasks"],
+        # A journal of an earlier version calls folds heats.
+        "folds": line["folds"] if "folds" in line else line["heats"],
+        "rows": line["rows"],
+    }
+
+
+def _search(stage: Stage, cells: Cells, config: RunConfig) -> SearchResult:
+    cell = cells[Cell(CellKind.SEARCH, stage.name).key]
+    fitness = {one["number"]: one["fitness"] for one in cell["candidates"]}
+    scored = [(fitness[int(number)], dev) for number, dev in cell["finalists"].items()]
     agreement = None
     if len(scored) > 2 and len({one for one, _ in scored}) > 1 and len({dev for _, dev in scored}) > 1:
+        from scipy.stats import spearmanr
+
         agreement = float(spearmanr(*zip(*scored, strict=True)).statistic)
     return {
-        **{key: found[key] for key in ("chosen", "recipe", "finalists", "dev", "seconds_searched", "candidates")},
+        "chosen": cell["chosen"],
+        "recipe": cell["recipe"],
+        "finalists": cell["finalists"],
+        "dev": cell["dev"],
+        "seconds_searched": cell["seconds_searched"],
+        "candidates": [_candidate(one) for one in cell["candidates"]],
         "members": {name: list(tasks) for name, tasks in stage.members.items()},
+        "parameters": stage.space(config).describe(),
         "agreement": agreement,
     }

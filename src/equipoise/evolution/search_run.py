@@ -20,16 +20,17 @@ from equipoise.experts import ensure_experts
 from equipoise.files import replace_folder, write_json
 from equipoise.kinds import task_from_dict
 from equipoise.progress import progress
-from equipoise.reporting import write_merge
+from equipoise.reporting import MergeResults, RowKind, write_merge
 from equipoise.training import MERGE, SingleTask, train_one
 from equipoise.workspace import describe_inputs, explain_stop, inputs_of
 
 from .baselines import baseline_recipes, collect_for, learn_adamerging, peft_linear
+from .cells import BASE, BASE_SHOWN, EXPERTS, JOINT, WEAK, Cell, CellKind, Row
 from .fitness import Folds
 from .folder import MODEL, SEARCHES, MergeFolder
 from .mining import choose_weak
 from .recipes import Recipe
-from .results import gather_results
+from .results import SearchPlan, gather_results
 from .rows import score_applied, score_base, score_experts, score_joint, score_shown
 from .searching import choose, dev_scores, make_search, run_search
 from .stages import Stage, plan_stages
@@ -47,11 +48,11 @@ class Evolved(NamedTuple):
 
     Args:
         folder: its folder; the best evolved model lies in `model/`.
-        results: the table as plain data (see `equipoise.evolution.results.gather_results`).
+        results: the table as plain data.
     """
 
     folder: Path
-    results: dict[str, Any]
+    results: MergeResults
 
 
 def evolve(run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, overwrite: bool = False) -> Evolved:
@@ -126,33 +127,37 @@ class _Run:
     def storage(self) -> Any:
         return open_storage(self.config.merge.storage or str(self.folder.path / SEARCHES))
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> MergeResults:
         """Compute what is not finished, write the model and the page, and return the table."""
         bench = Workbench(self.config, self.table, [plan.config.output for plan in self.plans])
         # Thresholds of multilabel tasks are those their experts chose.
         tuned = replace(self.table, tasks={**self.table.tasks, **bench.model.tasks})
-        weak = self.folder.cell("weak", lambda: choose_weak(bench, self.searched))
+        weak = self.folder.cell(WEAK.key, lambda: choose_weak(bench, self.searched))
         evolved = {row: self._search(row, stages, bench, tuned, weak["tasks"]) for row, stages in self.stages.items()}
         self.folder.all_cells(self._rows(bench, evolved))
         self.folder.all_cells(self._alone(bench))
         cells = self.folder.cells
-        results = gather_results(self.config, self.table, self.plans, cells, self.stages, self.folder.path)
+        plan = SearchPlan(self.config, self.table, self.plans, self.stages, self.folder.path)
+        results = gather_results(plan, cells)
+        best = Row(RowKind.EVOLVED, results["best"])
         with self.folder.hold("page"):
-            best = results["best"]
             if not (self.folder.path / MODEL / "equipoise.json").exists():
-                train = {task: self.table.rows(task, "train") for task in self.table.scored}
-                with (
-                    replace_folder(self.folder.path / MODEL) as target,
-                    bench.applied(evolved[best]),
-                    bench.refitted(train, by_dev=True),
-                    torch.no_grad(),
-                ):
-                    tuned_tasks = cells[f"row:evolved:{best}"]["tasks"]
-                    own = {name: task_from_dict(task) for name, task in tuned_tasks.items()}
-                    bench.model.with_tasks(own).save_pretrained(target)
+                self._save_model(bench, evolved[best.subject], cells[best.cell.key]["tasks"])
             write_json(self.folder.path / "merge.json", results)
             write_merge(self.folder.path, results)
         return results
+
+    def _save_model(self, bench: Workbench, vector: Vector, tasks: Mapping[str, Any]) -> None:
+        """Write the model of a merged task vector, its tasks with the thresholds that dev chose."""
+        train = {task: self.table.rows(task, "train") for task in self.table.scored}
+        with (
+            replace_folder(self.folder.path / MODEL) as target,
+            bench.applied(vector),
+            bench.refitted(train, by_dev=True),
+            torch.no_grad(),
+        ):
+            own = {name: task_from_dict(task) for name, task in tasks.items()}
+            bench.model.with_tasks(own).save_pretrained(target)
 
     def _search(
         self, row: str, stages: Sequence[Stage], bench: Workbench, tuned: Table, weak: Mapping[str, Any]
@@ -168,15 +173,16 @@ class _Run:
             fit = self._fit_rows(weak, stage.tasks)
 
             opened = make_search(stage, self._study(stage), bench, own, self.storage)
-            if f"search:{stage.name}" not in self.folder.cells:
+            cell = Cell(CellKind.SEARCH, stage.name).key
+            if cell not in self.folder.cells:
                 chosen = {task: weak[task]["rows"] for task in stage.tasks}
                 tasks = {task: tuned.tasks[task] for task in stage.tasks}
                 folds = Folds.draw(tuned, tasks, self.searched, chosen, folds=_FOLDS, seed=self.config.train.seed)
                 # Not a cell: any number of processes take part.
                 run_search(stage, opened, bench, own, folds, fit)
-            found = self.folder.cell(f"search:{stage.name}", partial(choose, stage, opened, bench, own, fit))
+            found = self.folder.cell(cell, partial(choose, stage, opened, bench, own, fit))
             merged = Recipe(**found["recipe"]).merge(own, bench.tensors, bench.linear)
-            groups[stage.name.partition("/")[2]] = merged
+            groups[stage.part] = merged
         return merged
 
     def _fit_rows(self, weak: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Indices]:
@@ -189,30 +195,32 @@ class _Run:
     def _rows(self, bench: Workbench, evolved: Mapping[str, Vector]) -> dict[str, Callable[[], dict[str, Any]]]:
         """The cells of all rows."""
         folder, plans, config = self.folder.path, self.plans, self.config
-        work: dict[str, Callable[[], dict[str, Any]]] = {
-            "row:base": lambda: score_base("base", plans, self.table, config, folder),
-            "row:experts": lambda: score_experts("experts", plans, self.table),
+        work: dict[Row, Callable[[], dict[str, Any]]] = {
+            BASE: lambda: score_base(BASE.name, plans, self.table, config, folder),
+            EXPERTS: lambda: score_experts(EXPERTS.name, plans, self.table),
         }
         shown = self._can_show(bench)
         if shown:
-            work["row:base + demonstrations"] = lambda: score_shown("base + demonstrations", bench, folder)
+            work[BASE_SHOWN] = lambda: score_shown(BASE_SHOWN.name, bench, folder)
         for baseline in config.merge.baselines:
-            work[f"row:{baseline}"] = lambda baseline=baseline: self._baseline(baseline, bench)  # type: ignore[misc]
+            work[Row(RowKind.BASELINE, baseline)] = partial(self._baseline, baseline, bench)
         if config.merge.joint:
-            work["row:joint"] = lambda: score_joint("joint", config.output, self.table)
+            work[JOINT] = lambda: score_joint(JOINT.name, config.output, self.table)
 
-        def held(name: str, vector: Vector, score: Callable[[str, Workbench, Path], dict[str, Any]]) -> dict[str, Any]:
-            with bench.applied(vector):
-                return score(name, bench, folder)
+        def score(row: Row, how: Callable[[str, Workbench, Path], dict[str, Any]]) -> dict[str, Any]:
+            with bench.applied(evolved[row.subject]):
+                return how(row.name, bench, folder)
 
-        for row, vector in evolved.items():
-            work[f"row:evolved:{row}"] = partial(held, f"evolved:{row}", vector, score_applied)
+        for stage in evolved:
+            row = Row(RowKind.EVOLVED, stage)
+            work[row] = partial(score, row, score_applied)
         if shown:
             # These rows take the most time, so there is one for the evolved model that its search's dev prefers.
-            best = max(evolved, key=lambda row: self.folder.cells[f"search:{self.stages[row][-1].name}"]["dev"])
-            name = f"evolved:{best} + demonstrations"
-            work[f"row:{name}"] = partial(held, name, evolved[best], score_shown)
-        return work
+            last = {stage: Cell(CellKind.SEARCH, self.stages[stage][-1].name).key for stage in evolved}
+            best = max(evolved, key=lambda stage: self.folder.cells[last[stage]]["dev"])
+            row = Row(RowKind.EVOLVED, best, demonstrations=True)
+            work[row] = partial(score, row, score_shown)
+        return {row.cell.key: compute for row, compute in work.items()}
 
     def _baseline(self, name: str, bench: Workbench) -> dict[str, Any]:
         if name == "peft_linear":
@@ -228,7 +236,7 @@ class _Run:
         statistics = collect_for(name, bench) if name in ("regmean", "fisher") else None
         recipes = baseline_recipes(name, list(bench.vectors), self.config.merge.scales, self.config.train.seed)
         tried: list[float] = []
-        fit = self._fit_rows(self.folder.cells["weak"]["tasks"], list(self.table.scored))
+        fit = self._fit_rows(self.folder.cells[WEAK.key]["tasks"], list(self.table.scored))
         if len(recipes) > 1:
             with progress(f"Choosing {name} on dev", len(recipes) * self._dev_rows, "row") as bar:
                 for recipe in recipes:
@@ -243,7 +251,7 @@ class _Run:
     def _alone(self, bench: Workbench) -> dict[str, Callable[[], dict[str, Any]]]:
         """The cells of the heat map: each expert's weights with every task's head, on dev."""
         tasks = list(self.table.scored)
-        fit = self._fit_rows(self.folder.cells["weak"]["tasks"], tasks)
+        fit = self._fit_rows(self.folder.cells[WEAK.key]["tasks"], tasks)
 
         def score(expert: str) -> dict[str, Any]:
             with (
@@ -253,7 +261,7 @@ class _Run:
             ):
                 return {"scores": dev_scores(bench, tasks, bar)}
 
-        return {f"expert:{name}": lambda name=name: score(name) for name in bench.vectors}  # type: ignore[misc]
+        return {Cell(CellKind.EXPERT, name).key: partial(score, name) for name in bench.vectors}
 
     def _can_show(self, bench: Workbench) -> bool:
         """Whether demonstrations can stand before the questions: all tasks are prompted."""

@@ -19,16 +19,23 @@ class Stage:
     """One search.
 
     Args:
-        name: what it is called: "one/all", "two/GROUP", "two/groups".
+        row: the evolved row that it belongs to: "one" or "two".
+        part: what of it it merges: "all" experts, those of a GROUP, or the "groups".
         members: by the name of what is merged the tasks it stands for.
         candidates: its budget in candidates.
         minutes: its budget in minutes, if any.
     """
 
-    name: str
+    row: str
+    part: str
     members: Mapping[str, tuple[str, ...]]
     candidates: int
     minutes: float | None
+
+    @property
+    def name(self) -> str:
+        """What it is called: "one/all", "two/GROUP", "two/groups"."""
+        return f"{self.row}/{self.part}"
 
     @property
     def tasks(self) -> list[str]:
@@ -86,7 +93,7 @@ def plan_stages(config: RunConfig, tasks: Sequence[str]) -> dict[str, list[Stage
     everything: dict[str, tuple[str, ...]] = {task: (task,) for task in tasks}
     plans: dict[str, list[Stage]] = {}
     for row in merge.stages:
-        members = {"one/all": everything} if row == "one" else _by_group(config, tasks)
+        members = {"all": everything} if row == "one" else _by_group(config, tasks)
         plans[row] = _share_out(config, row, members)
     return plans
 
@@ -110,19 +117,19 @@ def _by_group(config: RunConfig, tasks: Sequence[str]) -> dict[str, dict[str, tu
             f"would be merging in one; group the tasks otherwise, {hint}."
         )
     searches: dict[str, dict[str, tuple[str, ...]]] = {
-        f"two/{group}": {task: (task,) for task in found} for group, found in groups.items() if len(found) > 1
+        group: {task: (task,) for task in found} for group, found in groups.items() if len(found) > 1
     }
-    searches["two/groups"] = {group: tuple(found) for group, found in groups.items()}
+    searches["groups"] = {group: tuple(found) for group, found in groups.items()}
     return searches
 
 
 def _share_out(config: RunConfig, row: str, members: Mapping[str, Mapping[str, tuple[str, ...]]]) -> list[Stage]:
     merge = config.merge
-    numbers = {name: len(Stage(name, own, 0, None).space(config).parameters) for name, own in members.items()}
+    numbers = {name: len(Stage(row, name, own, 0, None).space(config).parameters) for name, own in members.items()}
     least = {name: smallest_budget(count, STARTS) for name, count in numbers.items()}
     left = merge.candidates - sum(least.values())
     if left < 0:
-        listed = ", ".join(f"{least[name]} for '{name}' over {count} numbers" for name, count in numbers.items())
+        listed = ", ".join(f"{least[name]} for '{row}/{name}' over {count} numbers" for name, count in numbers.items())
         raise UsageError(
             f"merge.candidates: found {merge.candidates}, expected {sum(least.values())} or more for the row '{row}': "
             f"{STARTS} starts and one generation of each search ({listed}); give more"
@@ -134,6 +141,7 @@ def _share_out(config: RunConfig, row: str, members: Mapping[str, Mapping[str, t
     shares[last] += merge.candidates - sum(shares.values())
     return [
         Stage(
+            row,
             name,
             own,
             shares[name],

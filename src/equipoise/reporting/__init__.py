@@ -5,9 +5,29 @@ from .console import results_table
 from .difficulty import correlations_table, difficulty_table, write_difficulty
 from .experts import experts_table, write_experts
 from .merge import merge_table, write_merge
+from .merge_results import (
+    Candidate,
+    CellTime,
+    MergeResults,
+    Parameter,
+    RowKind,
+    RowResult,
+    SearchResult,
+    TaskResult,
+    WeakCounts,
+)
 from .report import write_report
 
 __all__ = [
+    "Candidate",
+    "CellTime",
+    "MergeResults",
+    "Parameter",
+    "RowKind",
+    "RowResult",
+    "SearchResult",
+    "TaskResult",
+    "WeakCounts",
     "comparison_table",
     "correlations_table",
     "difficulty_table",

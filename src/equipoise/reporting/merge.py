@@ -1,8 +1,6 @@
 """The page of a merge, and its table for the terminal."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import rich.table
 from rich.text import Text as RichText
@@ -11,10 +9,10 @@ from equipoise.progress import format_seconds
 from equipoise.terminal import make_results_table
 
 from .compare_tables import Text
+from .merge_results import MergeResults
 from .merge_tables import (
     BETTER,
     WORSE,
-    best_name,
     coefficients,
     find_marks,
     key_figures,
@@ -30,12 +28,12 @@ _NAME, _VALUE = 10, 6
 """The least widths of columns: eight tasks fit a terminal of 80 columns."""
 
 
-def write_merge(folder: str | Path, results: Mapping[str, Any]) -> Path:
+def write_merge(folder: str | Path, results: MergeResults) -> Path:
     """Write `merge.html` into the folder of a merge: one page that needs neither network nor scripts.
 
     Args:
         folder: the folder.
-        results: the table as data (see `equipoise.evolution.results.gather_results`).
+        results: the table as data.
 
     Returns:
         The path of the page.
@@ -49,7 +47,7 @@ def write_merge(folder: str | Path, results: Mapping[str, Any]) -> Path:
         folder,
         "merge",
         results=results,
-        best=best_name(results),
+        best=results["best_row"],
         labels=task_columns(results),
         tables={split: write_rows(results, split) for split in ("test", "dev")},
         marks=(BETTER, WORSE) if find_marks(results) else (),
@@ -65,13 +63,13 @@ def write_merge(folder: str | Path, results: Mapping[str, Any]) -> Path:
         searches=search_rows(results),
         percent=percent,
         times=time_rows(results),
-        time=format_seconds(sum(results["seconds"].values())),
+        time=format_seconds(sum(one["seconds"] for one in results["times"])),
     )
 
 
-def merge_table(results: Mapping[str, Any]) -> rich.table.Table:
+def merge_table(results: MergeResults) -> rich.table.Table:
     """Return each row's primary metric on test, its run score and what it keeps, for the terminal."""
-    marks = f"; {BETTER} {WORSE} better, worse than {best_name(results)} (p < 0.05 after Holm)"
+    marks = f"; {BETTER} {WORSE} better, worse than {results['best_row']} (p < 0.05 after Holm)"
     table = make_results_table(
         "Rows × tasks on test, with half the 95 % interval",
         "bold: best; run score: mean of max(0, metric); kept: % of the experts’ own metrics, mean"

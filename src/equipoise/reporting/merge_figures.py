@@ -14,7 +14,8 @@ from matplotlib.ticker import MaxNLocator
 
 from .figures import STYLE, WIDTH, End, key_width, label_ends, line_style, short
 from .heat_map import Line, plot_heat_map
-from .merge_tables import BASELINE, coefficients, kind_of, pruned_candidates, starts
+from .merge_results import MergeResults, RowKind, SearchResult
+from .merge_tables import coefficients, pruned_candidates, starts
 from .svg import INK, MUTED, PAGE, RULE, SERIES, to_svg
 from .tables import write_number
 
@@ -26,7 +27,7 @@ _START_LOOKS: dict[str, dict[str, Any]] = {
 _LEFT, _RIGHT, _BOTTOM = 46, 14, 44
 
 
-def plot_fitness(searches: Mapping[str, Any]) -> Markup:
+def plot_fitness(searches: Mapping[str, SearchResult]) -> Markup:
     """Plot the fitness of each search's candidates, pruned ones hollow, with the best so far."""
     with mpl.rc_context(STYLE):
         figure, panels = _panels(list(searches), columns=min(2, len(searches)), height=216)
@@ -58,7 +59,7 @@ def plot_fitness(searches: Mapping[str, Any]) -> Markup:
         return to_svg(figure, "fitness", f"Fitness on weak rows over the candidates of each search. {'; '.join(said)}.")
 
 
-def plot_finalists(results: Mapping[str, Any]) -> Markup | None:
+def plot_finalists(results: MergeResults) -> Markup | None:
     """Plot the finalists' dev run scores over their fitness, with other merges' dev run scores as lines.
 
     Only searches over all tasks have a run score that is comparable.
@@ -69,7 +70,7 @@ def plot_finalists(results: Mapping[str, Any]) -> Markup | None:
         for name, search in results["searches"].items()
         if {task for member in search["members"].values() for task in member} == tasks
     }
-    baselines = {row["name"]: row["run_score"]["dev"] for row in results["rows"] if kind_of(row["name"]) == BASELINE}
+    baselines = {row["name"]: row["run_score"]["dev"] for row in results["rows"] if row["kind"] == RowKind.BASELINE}
     baselines |= {row["name"]: row["run_score"]["dev"] for row in results["rows"] if row["name"] == "joint"}
     if not searches:
         return None
@@ -108,7 +109,7 @@ def plot_finalists(results: Mapping[str, Any]) -> Markup | None:
         )
 
 
-def plot_coefficients(place: int, name: str, search: Mapping[str, Any]) -> Markup:
+def plot_coefficients(place: int, name: str, search: SearchResult) -> Markup:
     """Plot each number of a search over its candidates, a panel a member or option, a line a block of layers.
 
     Args:
@@ -150,7 +151,7 @@ def plot_coefficients(place: int, name: str, search: Mapping[str, Any]) -> Marku
         return to_svg(figure, f"coefficients-{place}", f"{about} {final}.")
 
 
-def plot_experts_and_evolved(results: Mapping[str, Any]) -> Markup:
+def plot_experts_and_evolved(results: MergeResults) -> Markup:
     """Plot, on dev, each expert's weights with every task's head, between the base and the evolved rows."""
     rows = {row["name"]: row["metrics"]["dev"] for row in results["rows"]}
 
@@ -159,11 +160,12 @@ def plot_experts_and_evolved(results: Mapping[str, Any]) -> Markup:
 
     lines = [line("base")] if "base" in rows else []
     lines += [Line(name, scores, {name}) for name, scores in results["heat_map"].items()]
-    lines += [line(name) for name in rows if name in {"evolved:one", "evolved:two"}]
+    evolved = [row for row in results["rows"] if row["kind"] == RowKind.EVOLVED and not row["demonstrations"]]
+    lines += [line(row["name"]) for row in evolved]
     return plot_heat_map(list(results["tasks"]), lines, "experts", "Heat map of experts and evolved rows on dev.")
 
 
-def plot_front(place: int, name: str, search: Mapping[str, Any]) -> Markup:
+def plot_front(place: int, name: str, search: SearchResult) -> Markup:
     """Plot what each candidate of a search scores on every task: the non-dominated in colour, the chosen one bold.
 
     Two tasks are the two axes of a scatter; more stand side by side as parallel coordinates, each axis from the lowest

@@ -1,16 +1,15 @@
 """A merge's numbers, written out for the page and the terminal alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from equipoise.kinds import get_metric
 from equipoise.progress import format_seconds
 
 from .compare_tables import Column, Text, write_estimates
+from .merge_results import Candidate, MergeResults, RowKind, SearchResult
 from .tables import write_number
 
-BASELINE, EVOLVED = "baseline", "evolved"
-_OTHERS = ("base", "base + demonstrations", "experts", "joint")
 BETTER, WORSE = "▲", "▼"
 """What stands behind a value that differs from the best evolved row's."""
 _LEVEL = 0.05
@@ -26,24 +25,12 @@ class Row(NamedTuple):
     kept: str
 
 
-def kind_of(row: str) -> str:
-    """Say what a row is: `EVOLVED`, `BASELINE` for a merge without a search, else its name."""
-    if row.startswith("evolved:"):
-        return EVOLVED
-    return row if row in _OTHERS else BASELINE
-
-
-def best_name(results: Mapping[str, Any]) -> str:
-    """The evolved row that dev has chosen."""
-    return f"evolved:{results['best']}"
-
-
-def task_columns(results: Mapping[str, Any]) -> dict[str, str]:
+def task_columns(results: MergeResults) -> dict[str, str]:
     """The label of each task's primary metric."""
     return {name: get_metric(task["metric"]).label for name, task in results["tasks"].items()}
 
 
-def write_rows(results: Mapping[str, Any], split: str) -> list[Row]:
+def write_rows(results: MergeResults, split: str) -> list[Row]:
     """Write out all rows on a split, the best of each column marked; on test with what paired tests found."""
     rows = results["rows"]
     columns = [_column(results, task, split) for task in results["tasks"]]
@@ -56,7 +43,7 @@ def write_rows(results: Mapping[str, Any], split: str) -> list[Row]:
     ]
 
 
-def _column(results: Mapping[str, Any], task: str, split: str) -> Column:
+def _column(results: MergeResults, task: str, split: str) -> Column:
     metric = get_metric(results["tasks"][task]["metric"])
     cells = write_estimates([row["metrics"][split].get(task) for row in results["rows"]], metric.higher_is_better)
     marks = find_marks(results) if split == "test" else {}
@@ -67,7 +54,7 @@ def _column(results: Mapping[str, Any], task: str, split: str) -> Column:
     return Column(metric.label, not metric.higher_is_better, True, marked)
 
 
-def find_marks(results: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+def find_marks(results: MergeResults) -> dict[tuple[str, str], str]:
     """Return a mark for each row and task whose errors on test differ from the best evolved row's, after Holm."""
     return {
         (test["row"], test["task"]): BETTER if test["difference"]["value"] < 0 else WORSE
@@ -76,13 +63,13 @@ def find_marks(results: Mapping[str, Any]) -> dict[tuple[str, str], str]:
     }
 
 
-def key_figures(results: Mapping[str, Any]) -> dict[str, str]:
+def key_figures(results: MergeResults) -> dict[str, str]:
     """What the page says first, all on test."""
     rows = {row["name"]: row for row in results["rows"]}
     score = {name: row["run_score"]["test"] for name, row in rows.items()}
-    best = best_name(results)
+    best = results["best_row"]
     figures = {f"run score on test, {best}": write_number(score[best], 3)}
-    baselines = [name for name in rows if kind_of(name) == BASELINE]
+    baselines = [name for name, row in rows.items() if row["kind"] == RowKind.BASELINE]
     if baselines:
         baseline = max(baselines, key=lambda name: score[name])
         figures[f"best other merge, {baseline}"] = write_number(score[baseline], 3)
@@ -98,36 +85,32 @@ def key_figures(results: Mapping[str, Any]) -> dict[str, str]:
     return figures
 
 
-def _better(results: Mapping[str, Any], task: str, value: float, other: float) -> bool:
+def _better(results: MergeResults, task: str, value: float, other: float) -> bool:
     return value > other if get_metric(results["tasks"][task]["metric"]).higher_is_better else value < other
 
 
-def pruned_candidates(candidates: Sequence[Mapping[str, Any]]) -> set[int]:
+def pruned_candidates(candidates: Sequence[Candidate]) -> set[int]:
     """The numbers of the candidates that were not scored on all rows."""
-    # Results of earlier versions call folds heats.
-    scored = {one["number"]: one["folds"] if "folds" in one else one["heats"] for one in candidates}
-    return {number for number, folds in scored.items() if folds < max(scored.values())}
+    all_folds = max(one["folds"] for one in candidates)
+    return {one["number"] for one in candidates if one["folds"] < all_folds}
 
 
-def starts(search: Mapping[str, Any]) -> dict[str, int]:
+def starts(search: SearchResult) -> dict[str, int]:
     """The numbers of the candidates that a search started from."""
     return {one["start"]: one["number"] for one in search["candidates"] if one["start"]}
 
 
-def coefficients(search: Mapping[str, Any]) -> dict[str, dict[str, list[float]]]:
+def coefficients(search: SearchResult) -> dict[str, dict[str, list[float]]]:
     """Return the numbers of a search by member or option, by block of layers ("" for the whole model), by candidate."""
     found: dict[str, dict[str, list[float]]] = {}
-    for key in search["candidates"][0]["numbers"]:
-        member, _, block = key.rpartition("/")
-        values = [one["numbers"][key] for one in search["candidates"]]
-        if key in search["members"] or member not in search["members"]:
-            found.setdefault(key.replace("option:", "option ", 1), {})[""] = values
-        else:
-            found.setdefault(member, {})[f"block {int(block) + 1}"] = values
+    for one in search["parameters"]:
+        title = one["member"] if one["member"] is not None else f"option {one['option']}"
+        block = "" if one["block"] is None else f"block {one['block'] + 1}"
+        found.setdefault(title, {})[block] = [candidate["numbers"][one["key"]] for candidate in search["candidates"]]
     return found
 
 
-def write_chosen(search: Mapping[str, Any]) -> dict[str, str]:
+def write_chosen(search: SearchResult) -> dict[str, str]:
     """Write the chosen candidate's numbers by member or option; those of several blocks one after the other."""
     place = next(i for i, one in enumerate(search["candidates"]) if one["number"] == search["chosen"])
     return {
@@ -136,7 +119,7 @@ def write_chosen(search: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def search_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+def search_rows(results: MergeResults) -> list[dict[str, Any]]:
     """Write out what each search found."""
     rows = []
     for name, search in results["searches"].items():
@@ -160,7 +143,7 @@ def search_rows(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def time_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+def time_rows(results: MergeResults) -> list[tuple[str, str]]:
     """Write out the time of each cell, in words."""
     said = {
         "weak": "choosing weak rows",
@@ -168,11 +151,7 @@ def time_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         "row": "row {} on dev and test",
         "expert": "expert {} on dev, for the heat map",
     }
-    rows = []
-    for cell, seconds in results["seconds"].items():
-        kind, _, name = cell.partition(":")
-        rows.append((said.get(kind, cell).format(name), format_seconds(seconds)))
-    return rows
+    return [(said[one["kind"]].format(one["name"]), format_seconds(one["seconds"])) for one in results["times"]]
 
 
 def percent(share: float) -> str:
