@@ -1,10 +1,12 @@
 """A heat map of models × tasks: values, and how far they are from the first line's."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -29,9 +31,9 @@ class Line(NamedTuple):
 
 
 def plot_heat_map(tasks: Sequence[str], lines: Sequence[Line], name: str, about: str) -> Markup:
-    """Plot values by line and task, coloured by the difference to the first line.
+    """Plot values by line and task, colored by the difference to the first line.
 
-    Blue is better than it, orange worse, colours that also stay apart for colour-blind readers; the difference is
+    Blue is better than it, orange worse, colors that also stay apart for color-blind readers; the difference is
     written under the value.
 
     Args:
@@ -47,31 +49,13 @@ def plot_heat_map(tasks: Sequence[str], lines: Sequence[Line], name: str, about:
         for x, task in enumerate(tasks)
         if y and task in line.values and task in base
     }
-    largest = max(map(abs, gains.values()), default=0.0) or 1.0
-    margin = _LETTER * max(len(short(line.name)) for line in lines) + 16
-    longest = _LETTER * max(len(short(task)) for task in tasks)
-    side = (WIDTH - margin - 4) / len(tasks)
-    turned = longest > side - 8
-    # A name turned by 35° takes so much of its length to the right, and upwards.
-    right = 4 + (max(0.0, 0.92 * longest - 0.65 * side) if turned else 0)
-    top = 10 + (0.66 * longest + 14 if turned else 18)
-    side = (WIDTH - margin - right) / len(tasks)
-    height = top + _ROW * len(lines) + 4
+    layout = _Layout.of(tasks, lines, max(map(abs, gains.values()), default=0.0) or 1.0)
     with mpl.rc_context({**STYLE, "axes.grid": False}):
-        figure = Figure(figsize=(WIDTH / 72, height / 72))
-        axes = figure.add_axes(
-            (margin / WIDTH, 4 / height, (WIDTH - margin - right) / WIDTH, _ROW * len(lines) / height)
-        )
-        axes.set_xlim(0, len(tasks))
-        axes.set_ylim(len(lines), 0)
-        axes.axis("off")
-        for x, task in enumerate(tasks):
-            look = {"rotation": 35, "ha": "left"} if turned else {"ha": "center"}
-            axes.text(x + (0.3 if turned else 0.5), -6 / _ROW, short(task), va="bottom", parse_math=False, **look)
+        figure, axes = layout.draw(tasks)
         for y, line in enumerate(lines):
-            axes.text(-12 / side, y + 0.5, short(line.name), ha="right", va="center", parse_math=False)
+            axes.text(-12 / layout.side, y + 0.5, short(line.name), ha="right", va="center", parse_math=False)
             for x, task in enumerate(tasks):
-                _draw_cell(axes, x, y, line, task, gains.get((y, x)), largest, side)
+                layout.draw_cell(axes, (x, y), line, task, gains.get((y, x)))
         said = "; ".join(
             f"{line.name}: "
             + ", ".join(f"{task} {line.values[task]:.3f}" if task in line.values else f"{task} –" for task in tasks)
@@ -80,25 +64,75 @@ def plot_heat_map(tasks: Sequence[str], lines: Sequence[Line], name: str, about:
         return to_svg(figure, name, f"{about} {said}.")
 
 
-def _draw_cell(
-    axes: Any, x: int, y: int, line: Line, task: str, gain: float | None, largest: float, side: float
-) -> None:
-    place, width, height = (x + 2 / side, y + 2 / _ROW), 1 - 4 / side, 1 - 4 / _ROW
-    colour = SERIES[0] if (gain or 0) >= 0 else SERIES[1]
-    strength = _STRONGEST * abs(gain or 0) / largest
-    axes.add_patch(Rectangle(place, width, height, facecolor=colour, alpha=strength, linewidth=0))
-    framed = task in line.framed
-    frame: dict[str, Any] = {"edgecolor": INK, "linewidth": 2.0} if framed else {"edgecolor": RULE, "linewidth": 0.8}
-    axes.add_patch(Rectangle(place, width, height, fill=False, **frame))
-    centre = {"ha": "center", "va": "center", "color": INK}
-    if task not in line.values:
-        axes.text(x + 0.5, y + 0.5, "–", **centre)
-        return
-    value = write_number(line.values[task], 3) + line.marks.get(task, "")
-    weight = "bold" if framed else "normal"
-    if gain is None or side < _NARROW:
-        axes.text(x + 0.5, y + 0.5, value, fontweight=weight, fontsize=min(12.5, side / 4), **centre)
-        return
-    axes.text(x + 0.5, y + 0.36, value, fontweight=weight, **centre)
-    sign = "+" if gain >= 0 else ""
-    axes.text(x + 0.5, y + 0.72, sign + write_number(gain, 3), fontsize=10.5, **centre)
+@dataclass(frozen=True)
+class _Layout:
+    """Where things stand, in pixels, and the largest difference.
+
+    Args:
+        lines: how many lines there are.
+        margin: the room for the lines' names.
+        right, top: the room for the tasks' names.
+        side: the width of a cell.
+        turned: whether the tasks' names are turned by 35°.
+        largest: the largest difference.
+    """
+
+    lines: int
+    margin: float
+    right: float
+    top: float
+    side: float
+    turned: bool
+    largest: float
+
+    @classmethod
+    def of(cls, tasks: Sequence[str], lines: Sequence[Line], largest: float) -> "_Layout":
+        margin = _LETTER * max(len(short(line.name)) for line in lines) + 16
+        longest = _LETTER * max(len(short(task)) for task in tasks)
+        side = (WIDTH - margin - 4) / len(tasks)
+        turned = longest > side - 8
+        # A name turned by 35° takes so much of its length to the right, and upwards.
+        right = 4 + (max(0.0, 0.92 * longest - 0.65 * side) if turned else 0)
+        top = 10 + (0.66 * longest + 14 if turned else 18)
+        return cls(len(lines), margin, right, top, (WIDTH - margin - right) / len(tasks), turned, largest)
+
+    def draw(self, tasks: Sequence[str]) -> tuple[Figure, Axes]:
+        """Draw the empty map with the tasks' names."""
+        inner = _ROW * self.lines
+        height = self.top + inner + 4
+        figure = Figure(figsize=(WIDTH / 72, height / 72))
+        width = (WIDTH - self.margin - self.right) / WIDTH
+        axes = figure.add_axes((self.margin / WIDTH, 4 / height, width, inner / height))
+        axes.set_xlim(0, len(tasks))
+        axes.set_ylim(self.lines, 0)
+        axes.axis("off")
+        look: dict[str, Any] = {"rotation": 35, "ha": "left"} if self.turned else {"ha": "center"}
+        for x, task in enumerate(tasks):
+            place = x + (0.3 if self.turned else 0.5)
+            axes.text(place, -6 / _ROW, short(task), va="bottom", parse_math=False, **look)
+        return figure, axes
+
+    def draw_cell(self, axes: Axes, at: tuple[int, int], line: Line, task: str, gain: float | None) -> None:
+        """Draw a value, colored by its difference from the first line's."""
+        x, y = at
+        place, width, height = (x + 2 / self.side, y + 2 / _ROW), 1 - 4 / self.side, 1 - 4 / _ROW
+        color = SERIES[0] if (gain or 0) >= 0 else SERIES[1]
+        strength = _STRONGEST * abs(gain or 0) / self.largest
+        axes.add_patch(Rectangle(place, width, height, facecolor=color, alpha=strength, linewidth=0))
+        framed = task in line.framed
+        frame: dict[str, Any] = (
+            {"edgecolor": INK, "linewidth": 2.0} if framed else {"edgecolor": RULE, "linewidth": 0.8}
+        )
+        axes.add_patch(Rectangle(place, width, height, fill=False, **frame))
+        center: dict[str, Any] = {"ha": "center", "va": "center", "color": INK}
+        if task not in line.values:
+            axes.text(x + 0.5, y + 0.5, "–", **center)
+            return
+        value = write_number(line.values[task], 3) + line.marks.get(task, "")
+        weight = "bold" if framed else "normal"
+        if gain is None or self.side < _NARROW:
+            axes.text(x + 0.5, y + 0.5, value, fontweight=weight, fontsize=min(12.5, self.side / 4), **center)
+            return
+        axes.text(x + 0.5, y + 0.36, value, fontweight=weight, **center)
+        sign = "+" if gain >= 0 else ""
+        axes.text(x + 0.5, y + 0.72, sign + write_number(gain, 3), fontsize=10.5, **center)
