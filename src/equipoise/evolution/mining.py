@@ -33,12 +33,7 @@ def choose_weak(bench: Workbench, split: str) -> dict[str, Any]:
         DataError: no row of a task is weak, or a text stands in dev or test, too.
     """
     table, settings, seed = bench.table, bench.config.merge.weak, bench.config.train.seed
-    pools: dict[str, Indices] = {}
-    for name in bench.model.tasks:
-        pool = np.arange(len(table.rows(name, split)))
-        if split == UNSEEN:
-            pool = np.sort(np.random.default_rng(seed).permutation(pool)[: _POOL * settings.rows])
-        pools[name] = pool
+    pools = {name: _pool(table, name, split, _POOL * settings.rows, seed) for name in bench.model.tasks}
     found = {}
     with progress("Looking for weak rows", sum(map(len, pools.values())), "row") as bar:
         for name, pool in pools.items():
@@ -54,9 +49,7 @@ def choose_weak(bench: Workbench, split: str) -> dict[str, Any]:
                 drop_noise=settings.drop_noise,
                 seed=seed,
             )
-            others = np.arange(len(table.rows(name, "train")))
-            if split == "train":
-                others = np.setdiff1d(others, weak.rows)
+            others = np.setdiff1d(np.arange(len(table.rows(name, "train"))), weak.rows if split == "train" else [])
             fit = np.random.default_rng(seed).permutation(others)[: bench.config.merge.refit_rows]
             found[name] = {
                 "rows": pool[weak.rows].tolist(),
@@ -68,6 +61,12 @@ def choose_weak(bench: Workbench, split: str) -> dict[str, Any]:
             }
     _check_apart(table, split, {name: one["rows"] for name, one in found.items()})
     return {"tasks": found}
+
+
+def _pool(table: Table, task: str, split: str, most: int, seed: int) -> Indices:
+    """Return the labelled rows that weak ones are chosen from, ascending: all of train, or so many drawn ones."""
+    pool = np.arange(len(table.rows(task, split)))
+    return np.sort(np.random.default_rng(seed).permutation(pool)[:most]) if split == UNSEEN else pool
 
 
 def _check_apart(table: Table, split: str, weak: Mapping[str, Sequence[int]]) -> None:

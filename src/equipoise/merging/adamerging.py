@@ -101,20 +101,32 @@ def adamerge(
     check_shapes(vectors, base.tensors)
     check_on(base, model)
     learner = _Coefficients(base, vectors, settings)
+    texts = {task: rows[task] for task in heard}
+    entropies = _learn(learner, model, _names_in(base, model), texts, settings, bar)
+    return AdaMerged(learner.by_expert(), entropies, [task for task in rows if task not in heard])
+
+
+def _learn(
+    learner: "_Coefficients",
+    model: MultiTaskModel,
+    names: Mapping[str, str],
+    rows: Mapping[str, Dataset],
+    settings: AdaMergingSettings,
+    bar: Progress | None,
+) -> list[dict[str, float]]:
+    """Learn the coefficients in place, and return the entropies before each step by task."""
     optimizer = torch.optim.Adam([learner.values], lr=settings.learning_rate)
     draws = np.random.default_rng(settings.seed)
-    names = _names_in(base, model)
     entropies = []
     with evaluating(model), torch.enable_grad():
         for _ in range(settings.steps):
             merged = learner.merge()
+            given = {names[tensor]: value for tensor, value in merged.items() if tensor in names}
             gradient = torch.zeros_like(learner.values)
             seen = {}
-            for task in heard:
-                drawn = draws.choice(len(rows[task]), min(settings.batch_size, len(rows[task])), replace=False)
-                items = rows[task].select(np.sort(drawn)).to_list()
-                given = {names[tensor]: value for tensor, value in merged.items() if tensor in names}
-                logs = log_probabilities(model, task, items, given)
+            for task, texts in rows.items():
+                drawn = draws.choice(len(texts), min(settings.batch_size, len(texts)), replace=False)
+                logs = log_probabilities(model, task, texts.select(np.sort(drawn)).to_list(), given)
                 entropy = -(logs.exp() * logs).sum(dim=-1).mean()
                 seen[task] = float(entropy.detach())
                 learner.pull_back(entropy, merged, gradient)
@@ -124,7 +136,7 @@ def adamerge(
             learner.clip()
             if bar is not None:
                 bar.advance(note=f"entropy {sum(seen.values()) / len(seen):.4f}")
-    return AdaMerged(learner.by_expert(), entropies, [task for task in rows if task not in heard])
+    return entropies
 
 
 def _names_in(base: Base, model: MultiTaskModel) -> dict[str, str]:

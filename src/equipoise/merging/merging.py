@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -103,12 +104,7 @@ def merge(
     method = MergeMethod(operator, **how)
     config = load_config(method.data) if isinstance(method.data, str | Path) else method.data
     read = [(str(folder), Path(folder)) for folder in folders] + ([] if config is None else inputs_of(config))
-
-    def check_free() -> None:
-        occupied = check_output(output, MODEL_OUTPUT, read)
-        if occupied and not overwrite:
-            raise OutputError(f"{output}: found a model there; replace it with --overwrite, or choose another folder.")
-
+    check_free = partial(_check_free, output, read, overwrite)
     check_free()
     experts = find_experts(folders)
     weights = method.weigh([expert.name for expert in experts])
@@ -123,6 +119,12 @@ def merge(
         write_model(inputs, result.tensors, result.factors, target)
         write_json(target / MERGE_RECORD, {**made.as_json(), "files": digest_folder(target)})
     return made
+
+
+def _check_free(output: Path, read: Sequence[tuple[str, Path]], overwrite: bool) -> None:
+    occupied = check_output(output, MODEL_OUTPUT, read)
+    if occupied and not overwrite:
+        raise OutputError(f"{output}: found a model there; replace it with --overwrite, or choose another folder.")
 
 
 @dataclass(frozen=True)

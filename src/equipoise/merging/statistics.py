@@ -79,24 +79,32 @@ def input_grams(
         for name, part in base.backbone.named_modules()
         if isinstance(part, nn.Linear) and f"{name}.weight" in chosen
     }
-    grams = {
-        name: torch.zeros((layer.in_features, layer.in_features), dtype=torch.float64) for name, layer in layers.items()
-    }
-    mask = torch.zeros(0, 0, dtype=torch.bool)
-
-    def add(name: str, given: Tensor) -> None:
-        inputs = _without_padding(given, mask)
-        grams[name] += (inputs.mT @ inputs).cpu()
-
-    with _hooked(layers, add), evaluating(model), torch.inference_mode():
+    grams = _Grams(layers)
+    with _hooked(layers, grams.add), evaluating(model), torch.inference_mode():
         for start in range(0, len(encoded), sample.batch_size):
             items = encoded.select(range(start, min(start + sample.batch_size, len(encoded)))).to_list()
             batch = make_batch(model, items, {task: np.arange(len(items))})
-            mask = _real_tokens(batch[0], [len(item["input_ids"]) for item in items])
+            grams.mask = _real_tokens(batch[0], [len(item["input_ids"]) for item in items])
             model(*batch)
             if bar is not None:
                 bar.advance(len(items))
-    return {name: gram.float() for name, gram in grams.items()}
+    return {name: gram.float() for name, gram in grams.sums.items()}
+
+
+class _Grams:
+    """Σ x xᵀ of what layers read, in float64 on the CPU; `mask` tells which tokens of the batch are not padding."""
+
+    def __init__(self, layers: Mapping[str, nn.Linear]) -> None:
+        self.sums = {
+            name: torch.zeros((layer.in_features, layer.in_features), dtype=torch.float64)
+            for name, layer in layers.items()
+        }
+        self.mask = torch.zeros(0, 0, dtype=torch.bool)
+
+    def add(self, name: str, given: Tensor) -> None:
+        """Add what a layer reads of a batch."""
+        inputs = _without_padding(given, self.mask)
+        self.sums[name] += (inputs.mT @ inputs).cpu()
 
 
 @contextmanager
@@ -173,13 +181,18 @@ def fisher(
     with _differentiable(base, chosen), evaluating(model), torch.enable_grad():
         for row in range(len(encoded)):
             for weight, value in _weighed(model, task, encoded.select([row]).to_list(), generator):
-                gradients = torch.autograd.grad(value, list(chosen.values()), retain_graph=True, allow_unused=True)
-                for total, gradient in zip(sums.values(), gradients, strict=True):
-                    if gradient is not None:
-                        total.addcmul_(gradient, gradient, value=weight)
+                _add_squares(sums, value, chosen, weight)
             if bar is not None:
                 bar.advance()
     return {name: total.div_(len(encoded)).cpu() for name, total in sums.items()}
+
+
+def _add_squares(sums: Mapping[str, Tensor], value: Tensor, parameters: Mapping[str, Tensor], weight: float) -> None:
+    """Add a weight times the squared gradient of a value, in place."""
+    gradients = torch.autograd.grad(value, list(parameters.values()), retain_graph=True, allow_unused=True)
+    for total, gradient in zip(sums.values(), gradients, strict=True):
+        if gradient is not None:
+            total.addcmul_(gradient, gradient, value=weight)
 
 
 @contextmanager
