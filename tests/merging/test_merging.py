@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from adapters import one, save_checkpoint, save_model
 from equipoise.errors import ModelError, OutputError, UsageError
-from equipoise.merging import Base, find_experts, merge, read_vectors
+from equipoise.merging import Base, find_experts, merge, read_vectors, writing
 from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
 from prompted import TEXTS, encode, predict
 
@@ -175,7 +174,7 @@ def test_without_an_equipoise_model_peft_and_transformers_read_the_result(tmp_pa
     assert len(AutoTokenizer.from_pretrained(tmp_path / "folded")) == len(AutoTokenizer.from_pretrained(tiny_llm))
 
 
-def test_modules_for_one_task(tmp_path, tiny_llm):
+def test_heads_for_one_task(tmp_path, tiny_llm):
     for seed, name in enumerate(("a", "b")):
         save_model(tmp_path / name, tiny_llm, one(polarity="head"), seed)
     folders = [tmp_path / "a", tmp_path / "b"]
@@ -186,9 +185,9 @@ def test_modules_for_one_task(tmp_path, tiny_llm):
     ]
     for key, tensor in states[2].items():
         torch.testing.assert_close(tensor, (states[0][key] + states[1][key]) / 2)
-    with pytest.raises(UsageError, match="a, b have a module for task 'polarity' each, and they differ"):
+    with pytest.raises(UsageError, match="a, b have a head for task 'polarity' each, and they differ"):
         merge(folders, tmp_path / "refused", modules="error")
-    # The same module twice is no conflict.
+    # The same head twice is no conflict.
     shutil.copytree(tmp_path / "a", tmp_path / "copy")
     assert merge([tmp_path / "a", tmp_path / "copy"], tmp_path / "same", modules="error").tasks == ["polarity"]
     assert not (tmp_path / "refused").exists()
@@ -228,15 +227,14 @@ def test_what_cannot_be_merged_is_refused(tmp_path, tiny_llm, tiny_model):
 
 def test_what_another_process_has_written_in_the_meantime_stays(tmp_path, tiny_llm, monkeypatch):
     save_model(tmp_path / "a", tiny_llm, one(polarity="head"), 1)
-    merging = sys.modules[merge.__module__]
-    write = merging.put_factors
+    write = writing.put_factors
 
     def merge_beside(*arguments):
         write(*arguments)
-        monkeypatch.setattr(merging, "put_factors", write)
+        monkeypatch.setattr(writing, "put_factors", write)
         merge([tmp_path / "a"], tmp_path / "out", weights={"a": 0.5})
 
-    monkeypatch.setattr(merging, "put_factors", merge_beside)
+    monkeypatch.setattr(writing, "put_factors", merge_beside)
     with pytest.raises(OutputError, match="found a model there"):
         merge([tmp_path / "a"], tmp_path / "out")
     assert json.loads((tmp_path / "out/merge.json").read_text())["weights"] == {"a": 0.5}
