@@ -97,7 +97,7 @@ def test_a_changed_file_is_read_anew_and_nothing_is_left_behind(write):
         ("a.csv", b"text,label\nx,a\ncaf\xe9,b\n", ["a.csv, line 3", "not UTF-8 (0xe9)"]),
         ("a.jsonl", b'{"text": "caf\xe9"}\n', ["a.jsonl, line 1", "not UTF-8"]),
         ("a.csv", "", ["a.csv", "empty"]),
-        ("a.csv", "text,label\n", ["a.csv", "found no rows"]),
+        ("a.csv", "text,label\n", ["a.csv", "found a header and no rows"]),
         ("a.jsonl", "\n\n", ["a.jsonl", "found no rows"]),
         ("a.json", "[]", ["a.json", "found no rows"]),
         ("a.jsonl", '{"n": 1}\n{"n": ' + "9" * 5000 + "}", ["a.jsonl, line 2", "(a number of more than 4300 digits)"]),

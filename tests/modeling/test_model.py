@@ -139,7 +139,7 @@ def test_a_model_of_a_later_version(tmp_path, model):
     model.save_pretrained(tmp_path / "model")
     config = tmp_path / "model" / "equipoise.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "format_version": 99}))
-    with pytest.raises(ModelError, match="format_version is 99, this Equipoise reads up to 1"):
+    with pytest.raises(ModelError, match="format_version is 99, this Equipoise reads up to 2"):
         MultiTaskModel.from_pretrained(tmp_path / "model")
 
 
