@@ -126,5 +126,5 @@ def test_an_interrupt_of_one_process_stops_all_at_the_same_step(tmp_path, tiny_m
     assert [process.exit_code for process in ended] == [1, 1]
     assert "holds an unfinished run" in ended[0].output
     assert ended[1].output.count("error") == 0
-    with pytest.raises(Exception, match="begun with 2 processes, found 1"):
+    with pytest.raises(Exception, match="started with 2 processes, found 1"):
         train(run_file, resume=True)
