@@ -1,6 +1,5 @@
 """A kind that somebody else brings along is a kind like ours: nothing under `src/` knows it."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -148,19 +147,31 @@ def test_it_is_merged(tmp_path, run):
     assert after["praise"]["count"] == pytest.approx(before["praise"]["count"], rel=1e-4)
 
 
-def test_an_installed_package_brings_it_along(tmp_path):
-    """By an entry point alone: the process that reads the run file imports nothing of the package itself."""
-    info = tmp_path / "count_kind-1.0.dist-info"
+def run_with_package(folder, entry, *command):
+    """Run Python where a package is installed that names a kind."""
+    info = folder / "count_kind-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: count-kind\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[equipoise.kinds]\ncount = count_kind:KIND\n")
+    (info / "entry_points.txt").write_text(f"[equipoise.kinds]\ncount = {entry}\n")
+    inherited = filter(None, [os.environ.get("PYTHONPATH")])
+    path = os.pathsep.join([str(folder), str(Path(__file__).parents[1]), *inherited])
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True)
+
+
+def test_an_installed_package_brings_it_along(tmp_path):
+    """By an entry point alone: the process that reads the run file imports nothing of the package itself."""
     run_file = write_counts(tmp_path, Path("minilm"))
     code = "import sys, equipoise.config as c; print(c.load_config(sys.argv[1]).open_tasks()['praise'])"
-    inherited = filter(None, [os.environ.get("PYTHONPATH")])
-    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1]), *inherited])
-    command = [sys.executable, "-c", code, str(run_file)]
-    result = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    result = run_with_package(tmp_path, "count_kind:KIND", "-c", code, str(run_file))
     assert "Count(name='praise'" in result.stdout, result.stderr
+
+
+def test_an_installed_package_that_is_broken_is_named(tmp_path):
+    result = run_with_package(tmp_path, "no_such_module:KIND", "-m", "equipoise", "list", "kinds")
+    assert result.returncode == 2
+    assert result.stderr.startswith("usage: kind 'count' of the installed package 'count-kind' cannot be loaded")
+    assert "Traceback" not in result.stderr
 
 
 def test_a_name_is_given_once():
@@ -168,4 +179,3 @@ def test_a_name_is_given_once():
     with pytest.raises(ValueError, match="another kind has this name"):
         register(other)
     assert list(list_kinds()) == ["classification", "multilabel", "regression", "generation", "count"]
-    assert json.dumps(list(list_kinds()))

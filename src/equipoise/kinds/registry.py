@@ -108,12 +108,23 @@ def register(kind: Kind) -> None:
 
 
 def list_kinds() -> dict[str, Kind]:
-    """Return all kinds by name, those of installed packages last."""
+    """Return all kinds by name, those of installed packages last.
+
+    Raises:
+        UsageError: the kind of an installed package cannot be loaded.
+    """
     global _loaded
     if not _loaded:
-        _loaded = True
+        _loaded = True  # at once: what is loaded may ask for kinds or metrics itself
         for point in entry_points(group=ENTRY_POINTS):
-            register(point.load())
+            try:
+                register(point.load())
+            except Exception as error:  # whatever the package raises
+                _loaded = False
+                raise UsageError(
+                    f"kind '{point.name}' of the installed package '{point.dist.name if point.dist else point.value}' "
+                    f"cannot be loaded ({type(error).__name__}: {error}); update or uninstall the package."
+                ) from error
     return dict(_KINDS)
 
 
