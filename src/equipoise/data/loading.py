@@ -161,12 +161,12 @@ def _check_shares(name: str, source: "SourceConfig", missing: Sequence[str]) -> 
 def _name_twins(rows: Rows, tasks: Sequence[Task]) -> list[str]:
     """Say which columns look like one that a task reads, and are not read."""
     read = dict.fromkeys(name for task in tasks for name in (task.text, task.pair, *task.label_columns) if name)
-    twins = {name: [one for one in rows.columns if one != name and loose_key(one) == loose_key(name)] for name in read}
+    by_key = {loose_key(name): name for name in read}
     return [
-        f"{rows.file}: column {one!a} looks like {name!a}, and is not read. If they are one column, spell it alike."
-        for name, others in twins.items()
-        for one in others
-        if one not in read
+        f"{rows.file}: column {one!a} looks like {by_key[key]!a}, and is not read. If they are one column, spell it "
+        "alike."
+        for one in rows.columns
+        if one not in read and (key := loose_key(one)) in by_key
     ]
 
 

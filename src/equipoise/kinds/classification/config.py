@@ -1,6 +1,6 @@
 """The run file's keys of classification."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 
@@ -8,6 +8,7 @@ from equipoise.sections import NumberOrText, Section
 
 from ..task import Task
 from ..task_config import TaskConfig
+from .task import Classification
 
 
 class FromScoreConfig(Section):
@@ -82,8 +83,7 @@ class ClassificationConfig(TaskConfig):
 
     def with_label_space(self, fitted: Task) -> Self:
         """Return this section with the classes, or the thresholds, that were found on train written out."""
-        fields = fitted.to_dict()
         if self.from_score is None:
-            return self.model_copy(update={"classes": fields["classes"]})
-        cut = self.from_score.model_copy(update={"thresholds": fields["thresholds"]})
+            return self.model_copy(update={"classes": fitted.class_names})
+        cut = self.from_score.model_copy(update={"thresholds": cast(Classification, fitted).thresholds})
         return self.model_copy(update={"from_score": cut})
