@@ -10,6 +10,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["MPLBACKEND"] = "Agg"
 # One thread: sums come out the same on every machine, and two xdist workers do not fight for the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What the commands print is as wide wherever the tests are run.
+os.environ.pop("COLUMNS", None)
 
 import string
 from pathlib import Path

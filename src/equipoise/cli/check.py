@@ -24,7 +24,7 @@ def check(run_file: RunFile, set_: Set = None, device: Device = None) -> None:
     console = Console(highlight=False)  # of the terminal's width, also for the rules below
     console.print(_rows_table(found.table).for_terminal())
     for note in found.notes:
-        console.print(f"- {note}", markup=False)
+        console.print(f"- {note}", markup=False, soft_wrap=True)
     for filled in found.prompts:
         answers = " | ".join(repr(answer) for answer in filled.answers) or "(a generated text)"
         console.rule(Text(f"{filled.task}: first training row"), align="left")

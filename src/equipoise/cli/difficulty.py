@@ -36,6 +36,6 @@ def difficulty(run_file: RunFile, set_: Set = None, device: Device = None) -> No
     console.print(difficulty_table(results))
     console.print(correlations_table(results))
     for note in measured.difficulty.notes:
-        console.print(f"- {note}", markup=False)
+        console.print(f"- {note}", markup=False, soft_wrap=True)
     here = os.path.relpath(folder)
     console.print(f"Page: {here}/difficulty.html   Examples: {here}/difficulty.jsonl", soft_wrap=True)
