@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from equipoise.evaluation import Items, item_losses, paired_tests
-from equipoise.kinds import Classification, Generation, Multilabel, Regression, make_analysis
+from equipoise.kinds import Classification, Generation, Multilabel, Ordinal, Regression, make_analysis
 
 COMMON = ("s", "text", None, "label")
 SCORE = Regression("score", *COMMON, "pearson")
 POLARITY = Classification("polarity", *COMMON, "macro_f1", ("bad", "good"))
+STARS = Ordinal("stars", *COMMON, "qwk", ("1", "2", "3"))
 EMOTIONS = Multilabel("emotions", *COMMON, "macro_f1", ("joy", "fear"))
 TITLE = Generation("title", *COMMON, "rouge_l")
 
@@ -16,6 +17,7 @@ TITLE = Generation("title", *COMMON, "rouge_l")
 def test_the_loss_of_an_item_goes_by_its_kind():
     assert item_losses(SCORE, np.array([0.5, -1.0]), np.array([0.0, 1.0])).tolist() == [0.25, 4.0]
     assert item_losses(POLARITY, np.array([[0.2, 0.8], [0.6, 0.4]]), np.array([1, 1])).tolist() == [0.0, 1.0]
+    assert item_losses(STARS, np.array([[0, 0, 1], [0, 1, 0]]), np.array([0, 1])).tolist() == [2.0, 0.0]
     gold, decided = np.array([[1, 1], [0, 0]]), np.array([[1, 0], [0, 0]])
     assert item_losses(EMOTIONS, decided, gold).tolist() == [0.5, 0.0]
     assert item_losses(TITLE, np.array(["a fine phone", ""]), np.array(["a phone", "b"])) == pytest.approx([0.2, 1.0])

@@ -57,7 +57,7 @@ def test_vader_predicts_the_mean_where_the_slope_is_negative_or_the_compound_con
 
 
 def test_vader_fits_a_large_train_split_on_a_fixed_sample(intensity, monkeypatch):
-    monkeypatch.setattr("equipoise.kinds.regression.analysis._MAX_FIT_ROWS", 10)
+    monkeypatch.setattr("equipoise.kinds.analysis._MAX_FIT_ROWS", 10)
     asked = []
 
     def compound(texts):

@@ -16,6 +16,11 @@ REFERENCE_CLASSES = {
     "accuracy": sklearn_metrics.accuracy_score,
 }
 
+REFERENCE_RANKS = {
+    "qwk": lambda gold, predicted: sklearn_metrics.cohen_kappa_score(gold, predicted, weights="quadratic"),
+    "rank_mae": sklearn_metrics.mean_absolute_error,
+}
+
 REFERENCE_LABELS = {
     "macro_f1": lambda gold, decided: sklearn_metrics.f1_score(gold, decided, average="macro", zero_division=np.nan),
     "micro_f1": lambda gold, decided: sklearn_metrics.f1_score(gold, decided, average="micro"),
@@ -54,6 +59,33 @@ def test_classification_parity_on_the_rows_and_on_resamples(name, n_classes):
     assert get_metric(name)(gold, probabilities) == pytest.approx(REFERENCE_CLASSES[name](gold, predicted))
     expected = [REFERENCE_CLASSES[name](gold[drawn], predicted[drawn]) for drawn in rows]
     assert get_metric(name).prepare(gold, probabilities)(counts) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", REFERENCE_RANKS)
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+def test_parity_of_ranks_on_the_rows_and_on_resamples(name, n_classes):
+    generator = np.random.default_rng(5)
+    gold = generator.integers(n_classes, size=30)
+    predicted = np.clip(gold + generator.integers(-1, 2, size=30), 0, n_classes - 1)
+    rows = generator.integers(30, size=(5, 30))
+    counts = np.stack([np.bincount(drawn, minlength=30) for drawn in rows]).astype(float)
+
+    decided = one_hot(predicted, n_classes)
+    assert get_metric(name)(gold, decided) == pytest.approx(REFERENCE_RANKS[name](gold, predicted), abs=1e-12)
+    expected = [REFERENCE_RANKS[name](gold[drawn], predicted[drawn]) for drawn in rows]
+    assert get_metric(name).prepare(gold, decided)(counts) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_weighted_kappa_by_hand():
+    gold = [0, 1, 2, 2]
+    assert get_metric("qwk")(gold, one_hot(gold, 3)) == 1
+    # One of four rows is off by two ranks: 4 / 4, over the mean of all pairs of gold and predictions.
+    expected = np.mean([(a - b) ** 2 for a in gold for b in [2, 1, 2, 2]])
+    assert get_metric("qwk")(gold, one_hot([2, 1, 2, 2], 3)) == pytest.approx(1 - (4 / 4) / expected)
+    assert get_metric("qwk")([0, 2], one_hot([2, 0], 3)) == -1
+    assert get_metric("qwk")(gold, one_hot([1] * 4, 3)) == 0
+    assert get_metric("qwk")([1, 1], one_hot([1, 1], 3)) == 0
+    assert get_metric("rank_mae").items(np.array([0, 2]), one_hot([2, 2], 3)).tolist() == [2.0, 0.0]
 
 
 @pytest.mark.parametrize("name", REFERENCE_LABELS)
@@ -120,7 +152,7 @@ def test_correlation_on_a_constant_resample_is_zero(name):
 def test_direction_of_every_metric():
     metrics = {name: metric for kind in list_kinds().values() for name, metric in kind.metrics_by_name.items()}
     assert [name for name, metric in metrics.items() if not metric.higher_is_better] == [
-        *("ece", "mse", "mae", "empty", "copied")
+        *("ece", "rank_mae", "mse", "mae", "empty", "copied")
     ]
 
 

@@ -6,13 +6,14 @@ from equipoise.config import load_config
 from equipoise.data import load_table
 from equipoise.evolution.refitting import LastInputs, refit_module
 from equipoise.evolution.workbench import Workbench
-from equipoise.kinds import Classification, Multilabel, Regression, make_analysis
+from equipoise.kinds import Classification, Multilabel, Ordinal, Regression, make_analysis
 from equipoise.modeling.heads import make_head
 
 COMMON = ("source", "text", None, "label")
 TASKS = {
     "three": Classification("three", *COMMON, "macro_f1", ("a", "b", "c")),
     "two": Classification("two", *COMMON, "macro_f1", ("a", "b")),
+    "ranks": Ordinal("ranks", *COMMON, "qwk", ("1", "2", "3", "4")),
     "labels": Multilabel("labels", *COMMON, "macro_f1", ("x", "y", "z")),
     "score": Regression("score", *COMMON, "pearson", (-2.0, 2.0), mean=0.5, std=2.0),
 }
@@ -27,7 +28,7 @@ def labels_of(task, inputs):
     if task == "labels":
         signs[:, 2] = 0
         return signs
-    return signs[:, 0] * (2 if task == "three" else 1)
+    return signs[:, 0] * (2 if task in ("three", "ranks") else 1)
 
 
 @pytest.mark.parametrize("name", TASKS)

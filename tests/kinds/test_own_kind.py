@@ -178,4 +178,4 @@ def test_a_name_is_given_once():
     other = count_kind.Kind(count_kind.Count, config="a:b", objective="a:b", analysis="a:b", metrics="a:b")
     with pytest.raises(ValueError, match="another kind has this name"):
         register(other)
-    assert list(list_kinds()) == ["classification", "multilabel", "regression", "generation", "count"]
+    assert list(list_kinds()) == ["classification", "ordinal", "multilabel", "regression", "generation", "count"]

@@ -39,7 +39,7 @@ def test_a_template_that_cannot_be_filled(template, kind, has_pair, message):
         check(template, kind, has_pair)
 
 
-@pytest.mark.parametrize("kind", ["classification", "regression", "multilabel", "generation"])
+@pytest.mark.parametrize("kind", ["classification", "ordinal", "regression", "multilabel", "generation"])
 @pytest.mark.parametrize("has_pair", [False, True])
 def test_the_default_templates_can_be_filled_and_begin_with_the_text(kind, has_pair):
     for template in with_text(get_kind(kind).task.default_questions, has_pair):

@@ -16,7 +16,8 @@ from .labels import LabelError, as_text, parse_number, quote, shorten, show
 from .metrics import Floats, Metric, Statistic, mean_metric
 from .multilabel import Multilabel
 from .names import NameIndex
-from .probes import PENALTIES, ClassProbe, LabelsProbe, LinearProbe, ScoreProbe
+from .ordinal import Ordinal
+from .probes import PENALTIES, ClassProbe, LabelsProbe, LinearProbe, OrdinalProbe, ScoreProbe
 from .prompts import Question, check_template
 from .registry import (
     Kind,
@@ -53,6 +54,8 @@ __all__ = [
     "Multilabel",
     "NameIndex",
     "Objective",
+    "Ordinal",
+    "OrdinalProbe",
     "Question",
     "Regression",
     "ScoreProbe",

@@ -17,6 +17,10 @@ Lexicon = Callable[[Sequence[str]], Floats]
 """Returns the polarity of texts, from −1 to 1."""
 
 
+# The line of a lexicon has two parameters: more rows would only take longer.
+_MAX_FIT_ROWS = 5000
+
+
 class Fold(NamedTuple):
     """One fold of a cross-fit.
 
@@ -131,3 +135,26 @@ class Analysis(ABC):
             predictions: what the metrics read, with the seeds in front: (seeds, rows) or (seeds, rows, classes).
         """
         return []
+
+
+def scale_polarity(lexicon: Lexicon, texts: Sequence[str], train_texts: Sequence[str], train_labels: Labels) -> Floats:
+    """Bring the polarity of texts to a task's scale by the least-squares line of slope 0 or more, fitted on train.
+
+    Args:
+        lexicon: gives polarities.
+        texts: the texts.
+        train_texts: the training texts.
+        train_labels: their scores, or ranks.
+
+    Returns:
+        A score for each text, unclipped.
+    """
+    labels = np.asarray(train_labels, dtype=np.float64)
+    rows = np.arange(len(labels))
+    if len(rows) > _MAX_FIT_ROWS:
+        rows = np.sort(np.random.default_rng(0).choice(len(rows), _MAX_FIT_ROWS, replace=False))
+    labels = labels[rows]
+    x = lexicon([train_texts[int(row)] for row in rows])
+    variance = x.var()
+    slope = max(0.0, np.mean((x - x.mean()) * (labels - labels.mean())) / variance) if variance > 0 else 0.0
+    return np.asarray(labels.mean() + slope * (lexicon(texts) - x.mean()))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .analysis import Fold
 from .metrics import Floats
 
 
@@ -32,6 +33,23 @@ def is_contradicted(probabilities: Floats, gold: npt.NDArray[np.int64]) -> npt.N
     own = np.arange(len(gold))
     best = above.argmax(axis=1)
     return np.isfinite(above[own, best]) & (best != gold)
+
+
+def class_information(labels: npt.NDArray[Any], folds: Sequence[Fold], n_classes: int) -> Floats:
+    """Return log₂ p(class | features) − log₂ p(class) of each row, shape (rows,); see `measure_pvi`.
+
+    Args:
+        labels: class indices, shape (rows,).
+        folds: cross-fitted probes' probabilities.
+        n_classes: how many classes there are.
+    """
+    predicted, null = np.empty((len(labels), n_classes)), np.empty((len(labels), n_classes))
+    for known, held_out, found in folds:
+        n = len(known)
+        null[held_out] = (np.bincount(labels[known], minlength=n_classes) + 1) / (n + n_classes)
+        predicted[held_out] = (n * found + null[held_out]) / (n + 1)
+    each = np.arange(len(labels))
+    return np.asarray(np.log2(predicted[each, labels] / null[each, labels]))
 
 
 def class_learning_curves(

@@ -99,4 +99,10 @@ def mean_metric(
     return Metric(label, higher_is_better, prepare, items)
 
 
+def accuracies(gold: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> Floats:
+    """Return 1 for each row whose most probable class is the label, else 0."""
+    return np.asarray(probabilities.argmax(axis=1) == gold, dtype=np.float64)
+
+
+ACCURACY = mean_metric("accuracy", True, accuracies)
 MACRO_F1 = Metric("macro-F1", True, macro_f1)

@@ -36,12 +36,12 @@ class LinearProbe(ABC):
 
         self._scaler = StandardScaler().fit(features)
         scaled = self._scaler.transform(features)
-        for target in self._targets(labels):
+        for rows, target in self._problems(labels):
             model = self._make_model(target)
             with warnings.catch_warnings():
                 # A weak penalty may need more steps than that; dev would choose it only if it is good as it is.
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                self._models.append(model.fit(scaled, target))
+                self._models.append(model.fit(scaled[rows], target))
         return self
 
     def predict(self, features: Floats) -> Floats:
@@ -58,9 +58,9 @@ class LinearProbe(ABC):
         weight = weight / self._scaler.scale_
         return weight, bias - weight @ mean
 
-    def _targets(self, labels: npt.NDArray[Any]) -> Sequence[npt.NDArray[Any]]:
-        """Return the targets of each problem, shape (rows,)."""
-        return [labels]
+    def _problems(self, labels: npt.NDArray[Any]) -> Sequence[tuple[Any, npt.NDArray[Any]]]:
+        """Return for each problem which rows it learns from, an index, and their targets."""
+        return [(slice(None), labels)]
 
     def _make_model(self, target: npt.NDArray[Any]) -> Any:
         """Return the model of a problem, not fitted: by default of classes."""
@@ -110,11 +110,39 @@ class ClassProbe(LinearProbe):
 class LabelsProbe(LinearProbe):
     """One logistic regression per label."""
 
-    def _targets(self, labels: npt.NDArray[Any]) -> Sequence[npt.NDArray[Any]]:
-        return list(labels.T)
+    def _problems(self, labels: npt.NDArray[Any]) -> Sequence[tuple[Any, npt.NDArray[Any]]]:
+        return [(slice(None), column) for column in labels.T]
 
     def _predict(self, scaled: Floats) -> Floats:
         return np.stack([_spread(model, scaled, 2)[:, 1] for model in self._models], axis=1)
+
+
+class OrdinalProbe(LinearProbe):
+    """One logistic regression for each class but the highest: whether it is a higher one, of rows where it is no lower.
+
+    Its layer gives the conditional logits, which the chain rule turns into the probabilities of the classes.
+
+    Args:
+        penalty: λ.
+        n_classes: how many classes there are, also those that no training row has.
+    """
+
+    def __init__(self, penalty: float, n_classes: int) -> None:
+        super().__init__(penalty)
+        self._n_classes = n_classes
+
+    def _problems(self, labels: npt.NDArray[Any]) -> Sequence[tuple[Any, npt.NDArray[Any]]]:
+        found = []
+        for k in range(self._n_classes - 1):
+            rows = np.flatnonzero(labels >= k)
+            # Where all training rows are lower, nothing says that there is anything higher.
+            found.append((rows, (labels[rows] > k).astype(int)) if len(rows) else ([0], np.zeros(1, int)))
+        return found
+
+    def _predict(self, scaled: Floats) -> Floats:
+        higher = np.stack([_spread(model, scaled, 2)[:, 1] for model in self._models], axis=1)
+        reached = np.cumprod(np.hstack([np.ones((len(scaled), 1)), higher]), axis=1)
+        return np.asarray(reached * np.hstack([1 - higher, np.ones((len(scaled), 1))]))
 
 
 class ScoreProbe(LinearProbe):

@@ -12,6 +12,7 @@ from .classification.task import Classification
 from .former_names import with_current_names
 from .generation.task import Generation
 from .multilabel.task import Multilabel
+from .ordinal.task import Ordinal
 from .regression.task import Regression
 from .task import Task
 
@@ -87,7 +88,8 @@ def _ours(task: type[Task]) -> Kind:
     )
 
 
-_KINDS: dict[str, Kind] = {task.kind: _ours(task) for task in (Classification, Multilabel, Regression, Generation)}
+_OURS: tuple[type[Task], ...] = (Classification, Ordinal, Multilabel, Regression, Generation)
+_KINDS: dict[str, Kind] = {task.kind: _ours(task) for task in _OURS}
 _loaded = False
 
 

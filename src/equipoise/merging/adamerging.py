@@ -213,8 +213,8 @@ def _check(vectors: Mapping[str, TaskVector], model: MultiTaskModel, rows: Mappi
     heard = [task for task in rows if has_distribution(model.tasks[task])]
     if not heard:
         raise UsageError(
-            f"merge: 'adamerging' needs a task with a distribution over answers (classification, multilabel, or "
-            f"regression with format: prompt), found {', '.join(rows) or 'none'}; take another operator, such as "
+            f"merge: 'adamerging' needs a task with a distribution over answers (classification, ordinal, multilabel, "
+            f"or regression with format: prompt), found {', '.join(rows) or 'none'}; take another operator, such as "
             "'task_arithmetic'."
         )
     return heard

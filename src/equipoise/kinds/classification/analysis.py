@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..analysis import Analysis, Fold, Labels, Lexicon
-from ..class_analysis import bits, class_learning_curves, is_contradicted, score_classes
+from ..class_analysis import bits, class_information, class_learning_curves, is_contradicted, score_classes
 from ..metrics import Floats
 from ..probes import ClassProbe
 from .task import Classification
@@ -46,14 +46,7 @@ class ClassificationAnalysis(Analysis):
 
     def information(self, labels: Labels, folds: Sequence[Fold]) -> Floats:
         """Return log₂ p(class | features) − log₂ p(class); see `measure_pvi`."""
-        n_classes = len(self.task.classes)
-        predicted, null = np.empty((len(labels), n_classes)), np.empty((len(labels), n_classes))
-        for known, held_out, found in folds:
-            n = len(known)
-            null[held_out] = (np.bincount(labels[known], minlength=n_classes) + 1) / (n + n_classes)
-            predicted[held_out] = (n * found + null[held_out]) / (n + 1)
-        each = np.arange(len(labels))
-        return np.log2(predicted[each, labels] / null[each, labels])
+        return class_information(labels, folds, len(self.task.classes))
 
     def learning_curves(
         self, features: Floats, labels: Labels, options: dict[str, Any], epochs: int

@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field
 
 from equipoise.sections import NumberOrText, Section
 
+from ..class_config import find_classes_problem, find_words_problem
 from ..task import Task
 from ..task_config import TaskConfig
 from .task import Classification
@@ -63,13 +64,8 @@ class ClassificationConfig(TaskConfig):
     def _fit_together(self) -> Self:
         if self.classes is not None and self.from_score is not None:
             raise ValueError("found 'classes' and 'from_score', expected one (from_score names its own classes)")
-        if self.classes is not None and len(set(self.classes)) < max(2, len(self.classes)):
-            raise ValueError(f"'classes' is {list(self.classes)}, expected two or more different names")
-        if self.verbalize is not None and not self.is_prompted:
-            raise ValueError("'verbalize' goes with format: prompt, found format: head")
-        for name, words in (self.verbalize or {}).items():
-            if not words.strip():
-                raise ValueError(f"'verbalize' gives the class '{name}' no words, expected some")
+        if problem := find_classes_problem(self.classes) or find_words_problem(self.verbalize, self.is_prompted):
+            raise ValueError(problem)
         return self
 
     def task_fields(self) -> dict[str, Any]:

@@ -5,14 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..metrics import MACRO_F1, Floats, Metric, Statistic, mean_metric
+from ..metrics import ACCURACY, MACRO_F1, Metric, Statistic, accuracies
 
 _CALIBRATION_BINS = 15
-
-
-def accuracies(gold: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> Floats:
-    """Return 1 for each row whose most probable class is the label, else 0."""
-    return np.asarray(probabilities.argmax(axis=1) == gold, dtype=np.float64)
 
 
 def calibration_error(gold: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> Statistic:
@@ -29,6 +24,6 @@ def calibration_error(gold: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -
 
 METRICS = {
     "macro_f1": MACRO_F1,
-    "accuracy": mean_metric("accuracy", True, accuracies),
+    "accuracy": ACCURACY,
     "ece": Metric("ECE", False, calibration_error),
 }

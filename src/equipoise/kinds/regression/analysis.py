@@ -6,14 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..analysis import Analysis, Fold, Labels, Lexicon
+from ..analysis import Analysis, Fold, Labels, Lexicon, scale_polarity
 from ..class_analysis import bits
 from ..metrics import Floats
 from ..probes import ScoreProbe
 from .task import Regression
 
-# The line of a lexicon has two parameters: more rows would only take longer.
-_MAX_FIT_ROWS = 5000
 BINS = 10
 """Equal bins between the lowest and the highest score, by which labels are rare or not."""
 _REGIONS = ("negative", "neutral", "positive")
@@ -39,15 +37,7 @@ class RegressionAnalysis(Analysis):
         self, lexicon: Lexicon, texts: Sequence[str], train_texts: Sequence[str], train_labels: Labels
     ) -> Floats | None:
         """Bring the polarity to the user's units by the least-squares line of slope 0 or more, fitted on train."""
-        labels = np.asarray(train_labels, dtype=np.float64)
-        rows = np.arange(len(labels))
-        if len(rows) > _MAX_FIT_ROWS:
-            rows = np.sort(np.random.default_rng(0).choice(len(rows), _MAX_FIT_ROWS, replace=False))
-        labels = labels[rows]
-        x = lexicon([train_texts[int(row)] for row in rows])
-        variance = x.var()
-        slope = max(0.0, np.mean((x - x.mean()) * (labels - labels.mean())) / variance) if variance > 0 else 0.0
-        return self.task.clip(labels.mean() + slope * (lexicon(texts) - x.mean()))
+        return self.task.clip(scale_polarity(lexicon, texts, train_texts, train_labels))
 
     def rarity(self, labels: Labels) -> Floats:
         """Return −log₂ of the share of each score's bin, of ten equal ones."""

@@ -1,0 +1,120 @@
+"""The label logic of kinds that give each row one class of several."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from equipoise.keys import name_key
+
+from .labels import LabelError, parse_name, quote, show
+from .names import NameIndex, read_list, seems_bytes
+from .prompts import Question, join_words
+from .task import Task
+
+
+@dataclass(frozen=True)
+class ClassTask(Task):
+    """One class of several.
+
+    Args:
+        classes: the class names in order; empty until `fit` finds them in the training labels.
+        verbalize: by class what a language model is to answer; a class that is left out stands for itself.
+    """
+
+    label_type: ClassVar[str] = "int64"
+    prediction_dims: ClassVar[int] = 2
+    template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "labels")
+    label_statistics: ClassVar[str] = "classification"
+
+    classes: tuple[str, ...] = ()
+    verbalize: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in order."""
+        return self.classes
+
+    @property
+    def has_distribution(self) -> bool:
+        """Whether a model gives each answer a probability: it does."""
+        return True
+
+    def parse(self, cell: Any) -> Any:
+        """Read a class name."""
+        name = parse_name(cell)
+        if self.classes and name not in self._index:
+            raise LabelError(f"found class {show(name)}, expected one of {quote(self.classes)}")
+        if not self.classes and name_key(name).lower() == "nan":
+            raise LabelError(f"found {show(name)}, expected a class (if it is one, list all in `classes`)")
+        if not self.classes and seems_bytes(name):
+            raise LabelError(f"found {show(name)}, bytes written as text, expected a class")
+        if not self.classes and read_list(name) is not None:
+            raise LabelError(f"found {show(name)}, a list written as text, expected one class (or kind: multilabel)")
+        return name
+
+    def names(self, label: Any) -> tuple[str, ...]:
+        """Return the class's name."""
+        return (label,)
+
+    def rename(self, label: Any, names: Mapping[str, str]) -> Any:
+        """Return the class's new name."""
+        return names.get(label, label)
+
+    def encode(self, label: Any) -> int:
+        """Return the class index of a parsed label."""
+        found = self._index.find(label)
+        if found is None:
+            raise LabelError(
+                f"found class {show(label)}, which train does not have, expected one of {quote(self.classes)}"
+            )
+        return found
+
+    def questions(self) -> list[Question]:
+        """Ask for one of the classes."""
+        words = self._words()
+        return [Question({"labels": join_words(words)}, words)]
+
+    def correct_answers(self, label: Any) -> list[str]:
+        """Return the class's words."""
+        return [self._words()[int(label)]]
+
+    def count(self, labels: npt.NDArray[Any]) -> dict[str, int]:
+        """Count class indices, shape (rows,), by class."""
+        return dict(zip(self.classes, np.bincount(labels, minlength=len(self.classes)).tolist(), strict=True))
+
+    @abstractmethod
+    def choose_class(self, prediction: npt.NDArray[Any]) -> int:
+        """Return the index of the class that is predicted by the probabilities of one row, shape (classes,)."""
+
+    def answer(self, prediction: Any) -> dict[str, Any]:
+        """Return the predicted class and all probabilities."""
+        probabilities = {name: float(value) for name, value in zip(self.classes, prediction, strict=True)}
+        return {"label": self.classes[self.choose_class(np.asarray(prediction))], "probabilities": probabilities}
+
+    def _resolve(self, labels: Sequence[Any]) -> Self:
+        """Return this task, its classes known, with words by the classes' own names, if train has two classes or more.
+
+        Raises:
+            LabelError: `verbalize` names no class, or all labels are of one class.
+        """
+        task = self
+        if unknown := [name for name in self.verbalize if name not in self._index]:
+            raise LabelError(f"`verbalize` names the class '{unknown[0]}', expected one of {quote(self.classes)}")
+        words = {self.classes[self._index.find(name) or 0]: words for name, words in self.verbalize.items()}
+        task = self if words == dict(self.verbalize) else self.replace(verbalize=words)
+        present = {task.encode(label) for label in labels}
+        if len(present) < 2:
+            raise LabelError(f"every training label is '{task.classes[present.pop()]}', expected two classes or more")
+        return task
+
+    @cached_property
+    def _index(self) -> NameIndex:
+        return NameIndex(self.classes)
+
+    def _words(self) -> tuple[str, ...]:
+        return tuple(self.verbalize.get(name, name) for name in self.classes)

@@ -1,0 +1,5 @@
+"""The kind `ordinal`."""
+
+from .task import Ordinal
+
+__all__ = ["Ordinal"]
