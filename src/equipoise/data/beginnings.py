@@ -7,6 +7,10 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from equipoise.errors import ModelError
+
+from .tokens import Tokens, place_tokens
+
 _CHARACTERS = 300_000
 """Most characters that are tokenized at a time, if no text is longer by itself."""
 _TEXTS = 1000
@@ -38,33 +42,51 @@ class Beginnings:
     Args:
         tokenizer: the backbone's tokenizer.
         most: most tokens of a text; None is all.
+        offsets: tell where the tokens stand in the text, which only fast tokenizers do.
         options: further options of the tokenizer.
+
+    Raises:
+        ModelError: the tokenizer cannot tell where its tokens stand.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, most: int | None, **options: Any) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, most: int | None, *, offsets: bool = False, **options: Any
+    ) -> None:
+        if offsets and not tokenizer.is_fast:
+            raise ModelError(
+                f"model: its tokenizer ({type(tokenizer).__name__}) does not tell where its tokens stand in a text, "
+                "which tasks that mark parts of a text need; choose a backbone with a fast tokenizer (one with a "
+                "tokenizer.json), such as minilm."
+            )
         self._tokenizer = tokenizer
         self.most = most
+        self._offsets = offsets
         self._options = options
         self._cuts = most is not None and reads_word_by_word(tokenizer)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each text's first tokens; as many as are asked for wherever there are as many."""
+        return [tokens.ids for tokens in self.read(texts)]
+
+    def read(self, texts: Sequence[str]) -> list[Tokens]:
         """Return each text's first tokens; as many as are asked for wherever there are as many."""
         begun = [self._cut(text, 1) for text in texts]
-        found: list[list[int]] = []
+        found: list[Tokens] = []
         for batch in _batches(begun):
-            found += [tokens[: self.most] for tokens in self._call(batch)]
+            found += self._call(batch)
         if self.most is not None:
             for row, text in enumerate(texts):
                 times = 1
-                while len(found[row]) < self.most and len(begun[row]) < len(text):
+                while len(found[row].ids) < self.most and len(begun[row]) < len(text):
                     times *= 4
                     begun[row] = self._cut(text, times)
-                    found[row] = self._call([begun[row]])[0][: self.most]
+                    found[row] = self._call([begun[row]])[0]
         return found
 
     def count(self, text: str) -> int:
         """Return how many tokens the whole text has."""
-        return len(self._call([text])[0])
+        options = self._call_options | {"return_offsets_mapping": False}
+        return len(self._tokenizer([text], **options)["input_ids"][0])
 
     def _cut(self, text: str, times: int) -> str:
         if not self._cuts or self.most is None:
@@ -72,11 +94,25 @@ class Beginnings:
         place = _BETWEEN_WORDS.search(text, max(_LEAST, _PER_TOKEN * self.most) * times)
         return text if place is None else text[: place.start() + 1]
 
-    def _call(self, texts: Sequence[str]) -> list[list[int]]:
+    @property
+    def _call_options(self) -> dict[str, Any]:
+        return {
+            "add_special_tokens": False,
+            "return_attention_mask": False,
+            "return_offsets_mapping": self._offsets,
+            "verbose": False,
+            **self._options,
+        }
+
+    def _call(self, texts: Sequence[str]) -> list[Tokens]:
+        """Return the first tokens of texts that are begun."""
         if not texts:
             return []
-        options = {"add_special_tokens": False, "return_attention_mask": False, "verbose": False, **self._options}
-        return self._tokenizer(list(texts), **options)["input_ids"]
+        encoding = self._tokenizer(list(texts), **self._call_options)
+        if not self._offsets:
+            return [Tokens(ids[: self.most], []) for ids in encoding["input_ids"]]
+        placed = zip(texts, encoding["input_ids"], encoding["offset_mapping"], strict=True)
+        return [Tokens(ids, place_tokens(text, spans)).part(0, self.most or len(ids)) for text, ids, spans in placed]
 
 
 def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:

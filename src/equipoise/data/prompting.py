@@ -81,9 +81,10 @@ class PromptEncoder:
         frame: tuple[str, str] | None = None,
     ) -> None:
         self._tokenizer = tokenizer
-        # One more than fit, so that what is too long shows.
-        self._beginnings = Beginnings(tokenizer, max_length + 1, split_special_tokens=True)
         self._tasks = dict(tasks)
+        self._offsets = any(task.reads_tokens and not task.is_prompted for task in self._tasks.values())
+        # One more than fit, so that what is too long shows.
+        self._beginnings = Beginnings(tokenizer, max_length + 1, offsets=self._offsets, split_special_tokens=True)
         self._max_length = max_length
         self._room = None if context is None else context - max_length
         if tokenizer.eos_token_id is None:
@@ -124,7 +125,9 @@ class PromptEncoder:
             "position_ids" and "ends": the tree (see `PackedTree`); "text_length": how many tokens in front a task
             module reads; "length": all tokens. For each task of the format `prompt`, empty on other rows:
             "positions:TASK", "tokens:TASK" and "slots:TASK": which token (third: of which answer, counted over all
-            questions) is scored at which node. For text to generate "prompt:TASK" instead, unless learning.
+            questions) is scored at which node. For text to generate "prompt:TASK" instead, unless learning. Where a
+            head reads tokens also "text_start" and "offsets", as `tokenize` has them; rows without a head have no
+            offsets.
 
         Raises:
             DataError: a text to learn to write is longer than the room for answers.
@@ -134,7 +137,7 @@ class PromptEncoder:
         for name in self._tasks:
             for row in wanted.get(name, ()):
                 readers[row].append(name)
-        ids = self._beginnings.encode(texts)
+        tokens = self._beginnings.read(texts)
         pair_ids = self._beginnings.encode([pair or "" for pair in pairs])
         columns: dict[str, list[Any]] = {
             "index": list(range(len(texts))),
@@ -143,6 +146,8 @@ class PromptEncoder:
         for name in self._prompts:
             for part in ("positions", "tokens", "slots", "prompt"):
                 columns[f"{part}:{name}"] = []
+        if self._offsets:
+            columns |= {"text_start": [], "offsets": []}
         targets = {
             name: dataset[f"label:{name}"][:]
             for name in self._prompts
@@ -150,10 +155,13 @@ class PromptEncoder:
         }
         cut = 0
         for row, names in enumerate(readers):
-            text, pair = self._fit(ids[row], pair_ids[row])
-            cut += len(text) + len(pair) < len(ids[row]) + len(pair_ids[row])
+            text, pair = self._fit(tokens[row].ids, pair_ids[row])
+            cut += len(text) + len(pair) < len(tokens[row].ids) + len(pair_ids[row])
             inputs = {"text": text, "pair": pair}
             found = self._grow(names, inputs, {name: rows[row] for name, rows in targets.items()})
+            found["text_start"] = len(self._lead)
+            if found["text_length"]:
+                found["offsets"] = tokens[row].part(0, len(text)).offsets
             for name, column in columns.items():
                 if name != "index":
                     column.append(found.get(name, []))

@@ -64,6 +64,8 @@ class Task(ABC):
     """Whether the predictions of several seeds can be averaged."""
     writes_text: ClassVar[bool] = False
     """Whether it is answered by text that a language model writes: its targets are tokens, and no head can read it."""
+    reads_tokens: ClassVar[bool] = False
+    """Whether its head reads the tokens of the text, not one vector per row."""
     label_statistics: ClassVar[str] = ""
     """As what the balancers count its labels: "classification", "regression", or "" for not at all."""
     class_noun: ClassVar[str] = "class"

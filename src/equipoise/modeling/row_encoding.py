@@ -53,7 +53,8 @@ class RowEncoder:
     ) -> tuple[Dataset, int]:
         """Encode rows; see `MultiTaskModel.encode_rows`."""
         if self.prompts is None:
-            return tokenize(dataset, self._tokenizer, self._max_length)
+            offsets = any(task.reads_tokens for task in self._tasks.values())
+            return tokenize(dataset, self._tokenizer, self._max_length, offsets=offsets)
         prompts = self.prompts
         if template:
             others = {
