@@ -1,6 +1,6 @@
 """The way of the data: read, check, split, tokenize, sample."""
 
-from .collating import Collator, gather_scored, pad_rows
+from .collating import Collator, gather_scored, gather_tokens, pad_rows
 from .columns import read_tokens
 from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
 from .loading import load_table
@@ -25,6 +25,7 @@ __all__ = [
     "demonstrate",
     "draw_sources",
     "gather_scored",
+    "gather_tokens",
     "load_table",
     "order_by_length",
     "order_demonstrations",

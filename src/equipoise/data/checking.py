@@ -76,6 +76,8 @@ def check_rows(rows: Rows, source: "SourceConfig", tasks: Sequence[Task], proble
         columns[f"text:{column}"] = _texts(
             rows, column, readers[0], [any(label is not None for label in labels) for labels in needed], problems
         )
+    for task in tasks:
+        _locate(rows, columns, task, problems)
     for column in source.subsets:
         columns[f"subset:{column}"] = _subsets(rows, column)
     if source.group is not None:
@@ -158,6 +160,17 @@ def _labels(rows: Rows, task: Task, problems: Problems) -> list[Any]:
                 problems.add(rows.where(index), task.label, reader, error, _FIX_LABELS)
         labels.append(label)
     return labels
+
+
+def _locate(rows: Rows, columns: dict[str, list[Any]], task: Task, problems: Problems) -> None:
+    """Give a task's labels their places in the texts, where its kind has such."""
+    labels = columns[f"label:{task.name}"]
+    for index, (label, text) in enumerate(zip(labels, columns[f"text:{task.text}"], strict=True)):
+        if label is not None and text:
+            try:
+                labels[index] = task.locate(label, text)
+            except LabelError as error:
+                problems.add(rows.where(index), task.label, f"task '{task.name}'", error, _FIX_LABELS)
 
 
 def _subsets(rows: Rows, column: str) -> list[str | None]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -32,12 +33,13 @@ class Collator:
 
         Returns:
             - "inputs": see `pad_rows`;
-            - "rows": for each task the rows of the batch that carry its label, for text to generate once for each of
-              its tokens;
+            - "rows": for each task the rows of the batch that carry its label, once for each of its targets;
             - "targets": for each task the labels of these rows, float32 in the user's units for regression,
               int64 class index for classification, float32 0 or 1 of shape (rows, labels) for multilabel, int64 tokens
-              for text to generate; all are empty where the batch has none;
-            - "scored": for each task in the format `prompt` the tokens to score: see `gather_scored`;
+              for text to generate, int64 class index of each cell that is learnt from for tasks that read tokens; all
+              are empty where the batch has none;
+            - "scored": for each task in the format `prompt` the tokens to score: see `gather_scored`; for each task
+              whose head reads tokens these tokens: see `gather_tokens`;
             - "index": each row's number in its split;
             - "lengths": each row's tokens without padding.
         """
@@ -55,6 +57,9 @@ class Collator:
             if task.writes_text:
                 rows[name] = scored[name]["positions"] // width
                 targets[name] = scored[name]["tokens"]
+            elif task.has_token_head:
+                scored[name] = gather_tokens(items, kept, width)
+                rows[name], targets[name] = _gather_cells(items, kept, task)
             else:
                 found = torch.tensor([labels[row] for row in kept], dtype=_TARGETS[task.label_type])
                 # Also without any row, the targets of several labels have two dimensions.
@@ -104,6 +109,36 @@ def pad_rows(items: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerB
         "text_length": [item["text_length"] for item in items],
     }
     return inputs | {name: torch.tensor(values) for name, values in lengths.items()}
+
+
+def gather_tokens(items: Sequence[Mapping[str, Any]], rows: Sequence[int], width: int) -> dict[str, Tensor]:
+    """Gather the tokens of the text that a head reads on some rows of a batch.
+
+    Args:
+        items: the rows of the batch, with "text_start" and "offsets" (see `tokenize`).
+        rows: which of them.
+        width: tokens of a row of the padded batch.
+
+    Returns:
+        "positions" in the flattened rows × tokens, shape (n,), row after row; "counts", how many each row has, shape
+        (rows,).
+    """
+    counts = [len(items[row]["offsets"]) // 2 for row in rows]
+    starts = [row * width + items[row]["text_start"] for row in rows]
+    positions = [start + place for start, count in zip(starts, counts, strict=True) for place in range(count)]
+    return {"positions": torch.tensor(positions, dtype=torch.long), "counts": torch.tensor(counts, dtype=torch.long)}
+
+
+def _gather_cells(items: Sequence[Mapping[str, Any]], rows: Sequence[int], task: Task) -> tuple[Tensor, Tensor]:
+    """Return of each cell of some rows its row and its target."""
+    label = f"label:{task.name}"
+    cells = [
+        task.cell_targets(item[label], item["text"], np.reshape(item["offsets"], (-1, 2)))
+        for item in (items[row] for row in rows)
+    ]
+    counts = torch.tensor([len(part) for part in cells], dtype=torch.long)
+    found = np.concatenate([*cells, np.zeros(0, np.int64)])
+    return torch.tensor(rows, dtype=torch.long).repeat_interleave(counts), torch.from_numpy(found)
 
 
 def gather_scored(items: Sequence[Mapping[str, Any]], rows: Sequence[int], task: Task, width: int) -> dict[str, Tensor]:

@@ -58,6 +58,7 @@ def load_table(config: "RunConfig", *, fitted: dict[str, Task] | None = None) ->
     parts = {split: _view_rows(split, sources, _readers(tasks.values(), split), notes) for split in SPLITS}
     if fitted is None:
         tasks = {name: _fit(task, parts["train"][task.view]) for name, task in tasks.items()}
+    notes += _describe_labels(parts, tasks)
     subsets = _join_subsets(config, sources, parts, notes)
     problems = Problems()
     for split, views in parts.items():
@@ -136,6 +137,18 @@ def _load_source(name: str, source: "SourceConfig", tasks: Sequence[Task], notes
         sizes = ", ".join(f"{split} {len(splits[split])}" for split in ("train", *missing))
         notes.append(f"Source '{name}': {' and '.join(missing)} taken from {train.file} by hash of {key}: {sizes}.")
     return splits
+
+
+def _describe_labels(parts: dict[str, dict[View, Rows]], tasks: dict[str, Task]) -> list[str]:
+    """Say what kinds find remarkable in the labels of their tasks."""
+    return [
+        f"Task '{task.name}', {split}: {sentence}"
+        for split, views in parts.items()
+        for task in _readers(tasks.values(), split)
+        for sentence in task.describe(
+            [label for label in views[task.view].columns[f"label:{task.name}"] if label is not None]
+        )
+    ]
 
 
 def _join_subsets(

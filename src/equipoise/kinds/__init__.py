@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .analysis import Analysis, Fold, Labels, Lexicon
 from .classification import Classification
+from .extraction import Extraction
 from .former_names import list_former_names, with_current_names
 from .generation import Generation
 from .labels import LabelError, as_text, parse_number, quote, shorten, show
@@ -19,6 +20,7 @@ from .names import NameIndex
 from .ordinal import Ordinal
 from .probes import PENALTIES, ClassProbe, LabelsProbe, LinearProbe, OrdinalProbe, ScoreProbe
 from .prompts import Question, check_template
+from .quads import Quads
 from .registry import (
     Kind,
     get_kind,
@@ -30,7 +32,8 @@ from .registry import (
     task_from_dict,
 )
 from .regression import Regression
-from .task import Task, View
+from .task import Task, TokenWindow, View
+from .triplets import Triplets
 
 if TYPE_CHECKING:
     from .objective import Objective
@@ -41,6 +44,7 @@ __all__ = [
     "Analysis",
     "ClassProbe",
     "Classification",
+    "Extraction",
     "Floats",
     "Fold",
     "Generation",
@@ -56,12 +60,15 @@ __all__ = [
     "Objective",
     "Ordinal",
     "OrdinalProbe",
+    "Quads",
     "Question",
     "Regression",
     "ScoreProbe",
     "Statistic",
     "Task",
     "TaskConfig",
+    "TokenWindow",
+    "Triplets",
     "View",
     "as_text",
     "check_template",

@@ -27,6 +27,17 @@ class Objective(nn.Module, ABC):
         super().__init__()
         self.task_name = task.name
 
+    def make_layers(self, width: int) -> "nn.Module | None":
+        """Return what a head computes its outputs with, where the usual two layers do not do.
+
+        A kind that reads tokens is given the features of all rows' tokens (tokens × width), and how many tokens each
+        row has (rows,); it returns cells × n_outputs, row after row.
+
+        Args:
+            width: width of the features.
+        """
+        return None
+
     def from_layers(self, outputs: Tensor) -> Tensor:
         """Bring the outputs of a head's last layer (rows × n_outputs) into the shape that `loss` and `predict` take."""
         return outputs

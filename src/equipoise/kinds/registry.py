@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from equipoise.errors import UsageError, did_you_mean
 
 from .classification.task import Classification
+from .extraction.task import Extraction
 from .former_names import with_current_names
 from .generation.task import Generation
 from .multilabel.task import Multilabel
 from .ordinal.task import Ordinal
+from .quads.task import Quads
 from .regression.task import Regression
 from .task import Task
+from .triplets.task import Triplets
 
 if TYPE_CHECKING:
     from .analysis import Analysis
@@ -88,7 +91,16 @@ def _ours(task: type[Task]) -> Kind:
     )
 
 
-_OURS: tuple[type[Task], ...] = (Classification, Ordinal, Multilabel, Regression, Generation)
+_OURS: tuple[type[Task], ...] = (
+    Classification,
+    Ordinal,
+    Multilabel,
+    Regression,
+    Extraction,
+    Triplets,
+    Quads,
+    Generation,
+)
 _KINDS: dict[str, Kind] = {task.kind: _ours(task) for task in _OURS}
 _loaded = False
 

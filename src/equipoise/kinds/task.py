@@ -23,6 +23,18 @@ class View(NamedTuple):
     pair: str | None
 
 
+class TokenWindow(NamedTuple):
+    """What a head says of a stretch of a text's tokens.
+
+    Args:
+        offsets: where the tokens start and end, in characters of the text, tokens × 2.
+        cells: the predictions for its cells, cells × classes.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    cells: npt.NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Task(ABC):
     """One task: what it reads, what it predicts, and by which metric it is judged.
@@ -101,7 +113,12 @@ class Task(ABC):
     @property
     def is_probed(self) -> bool:
         """Whether a model that has not learnt it is read by a linear probe on its features."""
-        return not (self.is_prompted or self.writes_text)
+        return not (self.is_prompted or self.writes_text or self.reads_tokens)
+
+    @property
+    def has_token_head(self) -> bool:
+        """Whether a head reads the tokens of the text."""
+        return self.reads_tokens and not self.is_prompted
 
     @property
     def is_averaged(self) -> bool:
@@ -150,6 +167,18 @@ class Task(ABC):
             LabelError: the cell is no label of this task.
         """
 
+    def locate(self, label: Any, text: str) -> Any:
+        """Return a parsed label with its places in the row's text; most kinds have none.
+
+        Raises:
+            LabelError: the label does not fit the text.
+        """
+        return label
+
+    def describe(self, labels: Sequence[Any]) -> list[str]:
+        """Say what users should know of the parsed labels of a split: plain sentences, mostly none."""
+        return []
+
     def names(self, label: Any) -> tuple[str, ...]:
         """Return the names of classes in a parsed label, none for kinds without classes."""
         return ()
@@ -173,6 +202,36 @@ class Task(ABC):
         Raises:
             LabelError: the label is not in the label space found on train.
         """
+
+    def count_cells(self, tokens: int) -> int:
+        """Return for how many cells the head answers on a row; only for tasks that read tokens.
+
+        Args:
+            tokens: tokens of the text.
+        """
+        return tokens
+
+    def cell_targets(self, label: Any, text: str, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the target of each cell of a row; only for tasks that read tokens.
+
+        Args:
+            label: the encoded label.
+            text: the text.
+            offsets: where its tokens start and end, in characters of the text, tokens × 2.
+
+        Returns:
+            Class indices, shape (cells,); −1 where a cell is not learnt from.
+        """
+        raise NotImplementedError(f"Tasks of kind '{self.kind}' do not read tokens.")
+
+    def read_cells(self, text: str, windows: Sequence["TokenWindow"]) -> Any:
+        """Return the prediction for a row; only for tasks that read tokens.
+
+        Args:
+            text: the text.
+            windows: what the head says of it, one window or several that overlap.
+        """
+        raise NotImplementedError(f"Tasks of kind '{self.kind}' do not read tokens.")
 
     def questions(self) -> list[Question]:
         """What a language model is asked about a row; the answers of all questions, in order, are scored."""
@@ -251,7 +310,7 @@ class Task(ABC):
         return predictions
 
     @abstractmethod
-    def answer(self, prediction: Any) -> dict[str, Any]:
+    def answer(self, prediction: Any) -> Any:
         """Write the prediction for one row out for the user, as plain JSON data."""
 
     def find_problem(self) -> str:

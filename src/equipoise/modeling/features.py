@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class Features(nn.Module):
-    """One vector a row for heads, and one for each token whose successor is scored.
+    """One vector per row for heads, and one for each token that a head reads or whose successor is scored.
 
     It computes all that any task reads, so that its output is where the tasks' gradients meet.
 
@@ -17,23 +17,21 @@ class Features(nn.Module):
         super().__init__()
         self.pooling = pooling
 
-    def forward(self, hidden: Tensor, mask: Tensor, positions: Tensor | None) -> Tensor:
+    def forward(self, hidden: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
         """Read the hidden states.
 
         Args:
             hidden: rows × tokens × width.
             mask: rows × tokens, 1 on tokens of the text.
-            positions: places in the flattened rows × tokens whose successors are scored, shape (n,).
+            positions: places of these tokens in the flattened rows × tokens, shape (n,).
 
         Returns:
             (rows + n) × width, or n × width without pooling.
         """
-        parts = []
-        if self.pooling is not None:
-            parts.append(self.pooling(hidden, mask))
-        if positions is not None:
-            parts.append(hidden.flatten(0, 1)[positions])
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        if self.pooling is None:
+            return hidden.flatten(0, 1)[positions]
+        pooled: Tensor = self.pooling(hidden, mask)
+        return torch.cat([pooled, hidden.flatten(0, 1)[positions]]) if len(positions) else pooled
 
 
 def tree_mask(ends: Tensor, dtype: torch.dtype) -> Tensor:

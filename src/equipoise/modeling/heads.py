@@ -37,17 +37,36 @@ class FeatureHead(Head):
 
     def __init__(self, objective: Objective, width: int) -> None:
         super().__init__(objective)
-        self.layers = nn.Sequential(
-            nn.Dropout(_DROPOUT),
-            nn.Linear(width, width),
-            nn.GELU(),
-            nn.Dropout(_DROPOUT),
-            nn.Linear(width, objective.n_outputs),
-        )
+        self.layers = _make_layers(width, objective.n_outputs)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (rows × width) to outputs."""
         return self.objective.from_layers(self.layers(features))
+
+
+class TokenHead(Head):
+    """Features of tokens → the outputs of the objective, for each cell of each row; a cell is mostly a token.
+
+    Args:
+        objective: what the outputs mean.
+        width: width of the features.
+    """
+
+    def __init__(self, objective: Objective, width: int) -> None:
+        super().__init__(objective)
+        own = objective.make_layers(width)
+        self._reads_rows = own is not None
+        self.layers = _make_layers(width, objective.n_outputs) if own is None else own
+
+    def forward(self, features: Tensor, counts: Tensor) -> Tensor:
+        """Map the features of all rows' tokens (tokens × width) to outputs.
+
+        Args:
+            features: the features.
+            counts: how many of them each row has, shape (rows,).
+        """
+        outputs = self.layers(features, counts) if self._reads_rows else self.layers(features)
+        return self.objective.from_layers(outputs)
 
 
 class PromptedHead(Head):
@@ -66,4 +85,16 @@ def make_head(task: Task, width: int) -> Head:
         width: width of the features; a prompted task reads none.
     """
     objective = make_objective(task)
-    return PromptedHead(objective) if task.is_prompted else FeatureHead(objective, width)
+    if task.is_prompted:
+        return PromptedHead(objective)
+    return TokenHead(objective, width) if task.reads_tokens else FeatureHead(objective, width)
+
+
+def _make_layers(width: int, n_outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Dropout(_DROPOUT),
+        nn.Linear(width, width),
+        nn.GELU(),
+        nn.Dropout(_DROPOUT),
+        nn.Linear(width, n_outputs),
+    )

@@ -1,6 +1,6 @@
 """Predictions for many rows, quickly and whatever the batch size."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from equipoise.data import gather_scored, pad_rows
-from equipoise.kinds import Generation
+from equipoise.data import gather_scored, gather_tokens, pad_rows
+from equipoise.kinds import Generation, Task, TokenWindow
 from equipoise.progress import Progress
 
 from .evaluating import evaluating, longest_first
@@ -35,7 +35,7 @@ def infer(
 
     Returns:
         For each task the predictions in the order of its indices: probabilities (rows × classes, or × labels), scores
-        (rows,) in the user's units, or texts (rows,), objects.
+        (rows,) in the user's units, or texts (rows,), objects; JSON for tasks that read tokens.
     """
     written = {task: indices for task, indices in wanted.items() if model.tasks[task].writes_text}
     slots = {task: _slots(indices, len(rows)) for task, indices in wanted.items() if task not in written}
@@ -50,9 +50,11 @@ def infer(
             outputs = model(*make_batch(model, items, own))
             for task, index in own.items():
                 values = model.head(task).predict(outputs[task]).cpu().double().numpy()
+                if model.tasks[task].has_token_head:
+                    values = _read_cells(model.tasks[task], [items[row] for row in index], values)
                 values = model.tasks[task].clip(values)
                 if task not in found:
-                    found[task] = np.empty((len(wanted[task]), *values.shape[1:]))
+                    found[task] = np.empty((len(wanted[task]), *values.shape[1:]), values.dtype)
                 found[task][slots[task][chosen[index]]] = values
         for task, indices in written.items():
             found[task] = _write(model, task, rows, indices, batch_size, bar)
@@ -81,16 +83,29 @@ def make_batch(
     """
     inputs = pad_rows(items, model.tokenizer)
     width = inputs["input_ids"].shape[1]
-    scored = {
-        task: gather_scored(items, index.tolist(), model.tasks[task], width)
-        for task, index in own.items()
-        if model.tasks[task].is_prompted
-    }
+    scored = {}
+    for task, index in own.items():
+        if model.tasks[task].is_prompted:
+            scored[task] = gather_scored(items, index.tolist(), model.tasks[task], width)
+        elif model.tasks[task].has_token_head:
+            scored[task] = gather_tokens(items, index.tolist(), width)
     return (
         {name: tensor.to(model.device) for name, tensor in inputs.items()},
         {task: torch.from_numpy(index).to(model.device) for task, index in own.items()},
         {task: {name: tensor.to(model.device) for name, tensor in entry.items()} for task, entry in scored.items()},
     )
+
+
+def _read_cells(task: Task, items: Sequence[dict[str, Any]], cells: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+    """Return the predictions for some rows, shape (rows,), from what a head says of their cells, row after row."""
+    found = np.empty(len(items), dtype=object)
+    start = 0
+    for row, item in enumerate(items):
+        offsets = np.reshape(item["offsets"], (-1, 2)).astype(np.int64)
+        end = start + task.count_cells(len(offsets))
+        found[row] = task.read_cells(item["text"], [TokenWindow(offsets, cells[start:end])])
+        start = end
+    return found
 
 
 def _write(

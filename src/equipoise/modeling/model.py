@@ -1,7 +1,7 @@
 """The network: one backbone, one head per task."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
@@ -28,6 +28,7 @@ from .prefix import Prefix
 from .row_encoding import RowEncoder
 from .saving import load_model, save_model
 from .scored_tokens import ScoredTokens
+from .token_rows import TokenRows
 from .trees import find_window, reads_trees, unpack
 from .vocabulary import check_tokens
 
@@ -36,7 +37,8 @@ class MultiTaskModel(nn.Module):
     """A shared extractor with one head per task.
 
     The backbone encodes each row once. `features` reads its last hidden states: one vector a row, pooled over the text,
-    which heads read; and the tokens whose successors are scored, for tasks in the format `prompt`.
+    which heads read; the tokens whose successors are scored, for tasks in the format `prompt`; and the tokens that
+    heads read themselves.
 
     Args:
         backbone: any transformers model whose output has `last_hidden_state`; for tasks in the format `prompt` a
@@ -175,34 +177,43 @@ class MultiTaskModel(nn.Module):
             rows: for each task the indices of the rows to answer for; a missing task has none, so its output
                 is empty but still part of the graph. None means every row for every head.
             scored: for each task in the format `prompt` the tokens to score: "positions" in the flattened rows ×
-                tokens, "tokens" and "slots" (answer among those of all the task's rows), each of shape (m,).
+                tokens, "tokens" and "slots" (answer among those of all the task's rows), each of shape (m,); for each
+                task whose head reads tokens what `TokenRows` takes.
 
         Returns:
             For each task the outputs of its module, in the order of its rows.
         """
         inputs = dict(inputs)
-        scores: dict[str, Tensor] = {}
         if "ends" in inputs:
             mask = places_before(inputs.pop("text_length"), inputs["input_ids"].shape[1]).long()
             hidden = self._read_sequences(inputs) if self.unpacks(inputs) else self._read_trees(inputs)
         else:
             mask = inputs["attention_mask"]
             hidden = self.extractor(**inputs, **self._options()).last_hidden_state
-        if self.prompts is None:
-            features = self.features(hidden, mask, None)
-        else:
-            features, scores = self._score(hidden, mask, scored or {})
+        scored = scored or {}
+        answers = ScoredTokens(self._names(lambda task: task.is_prompted), scored, hidden.device)
+        tokens = TokenRows(self._names(lambda task: task.has_token_head), scored, hidden.device)
+        # Pooled rows, then the tokens whose successors are scored, then the tokens that heads read.
+        features = self.features(hidden, mask, torch.cat([answers.positions, tokens.positions]))
+        sizes = [len(answers.positions), len(tokens.positions)]
+        of_answers, of_tokens = features[len(features) - sum(sizes) :].split(sizes)
+        scores = self._score(answers, of_answers)
         outputs = {}
         for name, task in self.tasks.items():
             if task.is_prompted:
-                own = scores[name]
+                own: tuple[Tensor, ...] = (scores[name],)
+            elif task.has_token_head:
+                own = tokens.of(name, of_tokens)
             elif rows is None:
-                own = features[: len(hidden)]
+                own = (features[: len(hidden)],)
             else:
                 index = rows.get(name)
-                own = features[:0] if index is None else features[index]
-            outputs[name] = self.head(name)(own)
+                own = (features[:0] if index is None else features[index],)
+            outputs[name] = self.head(name)(*own)
         return outputs
+
+    def _names(self, chosen: Callable[[Task], bool]) -> list[str]:
+        return [name for name, task in self.tasks.items() if chosen(task)]
 
     def unpacks(self, inputs: Mapping[str, Tensor]) -> bool:
         """Whether trees are taken apart: the backbone cannot read them, or they reach beyond its window.
@@ -242,20 +253,17 @@ class MultiTaskModel(nn.Module):
         hidden = self.extractor(input_ids=ids, attention_mask=mask, **self._options()).last_hidden_state
         return hidden[:, before:].flatten(0, 1)[found.places]
 
-    def _score(
-        self, hidden: Tensor, mask: Tensor, scored: Mapping[str, Mapping[str, Tensor]]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the features, and the answers' scores of each task in the format `prompt`."""
+    def _score(self, tokens: ScoredTokens, features: Tensor) -> dict[str, Tensor]:
+        """Return the answers' scores of each task in the format `prompt`."""
         prompted = {name: task for name, task in self.tasks.items() if task.is_prompted}
-        tokens = ScoredTokens(list(prompted), scored, hidden.device)
-        features = self.features(hidden, mask, tokens.positions)
-        before = features[len(features) - len(tokens.positions) :]
+        if not prompted:
+            return {}
         head = self.backbone.get_output_embeddings() if self._one_layer else partial(whole_head, self.backbone)
-        scores = tokens.log_probabilities(before, head)
+        scores = tokens.log_probabilities(features, head)
         for name, task in prompted.items():
             if not task.writes_text:
                 scores[name] = tokens.by_answer(name, scores[name], task.answers)
-        return features, scores
+        return scores
 
     def encode_rows(
         self,

@@ -1,0 +1,5 @@
+"""The kind `extraction`."""
+
+from .task import Extraction
+
+__all__ = ["Extraction"]

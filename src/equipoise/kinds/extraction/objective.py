@@ -1,0 +1,26 @@
+"""The objective of extraction: cross-entropy of tags."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..objective import Objective
+from .task import Extraction
+
+
+class ExtractionObjective(Objective):
+    """One logit per tag of each token, trained by cross-entropy, each token counting alike."""
+
+    target_type = torch.long
+
+    def __init__(self, task: Extraction) -> None:
+        super().__init__(task)
+        self.n_outputs = task.n_tags
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy of each token in nats, shape (tokens,); 0 for one that is not learnt from."""
+        return F.cross_entropy(outputs.float(), targets, ignore_index=-1, reduction="none")
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        """The probabilities of each token's tags, tokens × tags."""
+        return outputs.float().softmax(dim=-1)

@@ -1,0 +1,5 @@
+"""The kind `quads`."""
+
+from .task import Quads
+
+__all__ = ["Quads"]

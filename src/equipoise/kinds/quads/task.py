@@ -1,0 +1,73 @@
+"""The quads kind: opinions with the category of what they are about; term and words can be implicit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+from ..labels import order_names, quote
+from ..names import NameIndex
+from ..opinions import Opinion
+from ..triplets.task import Triplets
+
+
+@dataclass(frozen=True)
+class Quads(Triplets):
+    """Opinions as category, term, words of the opinion and polarity; an implicit term or opinion is null.
+
+    Args:
+        categories: the categories in order; empty until `fit` finds them in the training rows.
+    """
+
+    kind: ClassVar[str] = "quads"
+    metrics: ClassVar[tuple[str, ...]] = ("quad_f1", "triplet_f1", "pair_f1", "quad_text_f1")
+    primary_metrics: ClassVar[tuple[str, ...]] = ("quad_f1", "triplet_f1", "quad_text_f1")
+    item_metric: ClassVar[str] = "quad_text_f1"
+    fields: ClassVar[tuple[str, ...]] = ("category", "term", "opinion", "polarity")
+    example: ClassVar[str] = '[{"category": "food quality", "term": "pizza", "opinion": null, "polarity": "positive"}]'
+    may_be_implicit: ClassVar[bool] = True
+
+    categories: tuple[str, ...] = ()
+
+    @property
+    def category_names(self) -> tuple[str, ...]:
+        """The categories in order."""
+        return self.categories
+
+    def parse(self, cell: Any) -> tuple[Opinion, ...]:
+        """Read a list of opinions."""
+        found = super().parse(cell)
+        for opinion in found:
+            self._check(opinion.category, "category", self.categories, "one of")
+        return found
+
+    def fit(self, labels: Sequence[Any]) -> Self:
+        """Find polarities and categories in the training rows."""
+        found = order_names({opinion.category for label in labels for opinion in label})
+        return super().fit(labels).replace(categories=self.categories or found)
+
+    def encode(self, label: Any) -> str:
+        """Return the opinions as JSON."""
+        for opinion in label:
+            self._check(opinion.category, "category", self.categories, "as in train one of")
+        return super().encode(label)
+
+    def _canonical(self, opinions: Sequence[Opinion]) -> list[Opinion]:
+        """Give polarities and categories the spelling of the classes."""
+        return [
+            opinion._replace(category=self.categories[self._category_number(opinion)])
+            for opinion in super()._canonical(opinions)
+        ]
+
+    def _category_number(self, opinion: Opinion) -> int:
+        return self._categories.find(opinion.category) or 0
+
+    def find_problem(self) -> str:
+        """Say what is wrong with a task read from a file that its types do not show."""
+        if not self.categories or len(set(self.categories)) < len(self.categories):
+            return f"categories: found {quote(self.categories)}, expected different names"
+        return super().find_problem()
+
+    @cached_property
+    def _categories(self) -> NameIndex:
+        return NameIndex(self.categories)

@@ -1,0 +1,144 @@
+"""Stretches of a text: found, checked, and written as JSON."""
+
+import ast
+import json
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from .labels import LabelError, quote, shorten, show
+
+_LONGEST_LIST = 100_000
+
+NOWHERE = -1
+"""The start and end of a term that does not stand in its text."""
+
+
+def find_term(text: str, term: str) -> list[tuple[int, int]]:
+    """Return where a term stands in a text: starts and ends in characters, in order, without overlaps.
+
+    Whole words are looked for first, then any place, then both in any case (our design).
+
+    Example:
+        >>> find_term("Good food, not fast food.", "food")
+        [(5, 9), (20, 24)]
+    """
+    if not term:
+        return []
+    exact = re.escape(term)
+    for pattern, flags in ((rf"(?<!\w){exact}(?!\w)", 0), (exact, 0), (rf"(?<!\w){exact}(?!\w)", re.IGNORECASE)):
+        found = [match.span() for match in re.finditer(pattern, text, flags)]
+        if found:
+            return found
+    return []
+
+
+def cuts_words(text: str, start: int, end: int) -> bool:
+    """Whether a stretch of a text begins or ends inside a word."""
+    return any(0 < place < len(text) and is_inside_word(text, place) for place in (start, end))
+
+
+def is_inside_word(text: str, place: int) -> bool:
+    """Whether the characters before and after a place belong to one word: letters, figures, or marks on them."""
+    return _continues_word(text[place - 1]) and _continues_word(text[place])
+
+
+def _continues_word(character: str) -> bool:
+    return character.isalnum() or character == "_" or bool(_MARK.match(character))
+
+
+_MARK = re.compile("[\u0300-\u036f\u200d\ufe0f]")
+
+
+def check_stretch(start: Any, end: Any, text: str) -> None:
+    """Make sure that a stretch lies in its text.
+
+    Raises:
+        LabelError: it does not, is empty, or is no pair of whole numbers.
+    """
+    if not (_is_whole(start) and _is_whole(end) and 0 <= start < end <= len(text)):
+        raise LabelError(f"found a span from {show(start)} to {show(end)}, expected 0 ≤ start < end ≤ {len(text)}")
+    if not text[start:end].strip():
+        raise LabelError(f"found a span from {start} to {end}, which holds whitespace only, expected words")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def read_items(cell: Any, what: str) -> list[Any]:
+    """Read the list in a label cell: a list, or JSON text that holds one.
+
+    Args:
+        cell: the cell.
+        what: an example of the list, for messages.
+
+    Raises:
+        LabelError: it is neither.
+    """
+    found = _parse_list(cell) if isinstance(cell, str) else cell
+    # Parquet files give arrays.
+    if hasattr(found, "tolist"):
+        found = found.tolist()
+    if not isinstance(found, list | tuple):
+        raise LabelError(f"found {show(cell)}, expected a list such as {what}, or [] for none")
+    return list(found)
+
+
+def _parse_list(text: str) -> Any:
+    """Read a list as JSON or as Python writes it (so do data frames in CSV files); None where it is neither."""
+    if len(text) > _LONGEST_LIST:
+        return None
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+            continue
+    return None
+
+
+def read_fields(item: Any, known: Sequence[str], what: str) -> dict[str, Any]:
+    """Read one object of a list, without its empty fields.
+
+    Args:
+        item: the object.
+        known: the fields it may have.
+        what: an example, for messages.
+
+    Raises:
+        LabelError: it is no object, or has other fields.
+    """
+    if not isinstance(item, dict):
+        raise LabelError(f"found {show(item)} in a list, expected an object such as {what}")
+    if unknown := [str(key) for key in item if key not in known]:
+        raise LabelError(f"found the field {quote(unknown[:1])}, expected some of {quote(known)}")
+    return {key: value for key, value in item.items() if value is not None}
+
+
+def read_term(value: Any) -> str:
+    """Read a term, without the whitespace around it.
+
+    Raises:
+        LabelError: it is no text.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise LabelError(f"found the term {show(value)}, expected words of the text")
+    return value.strip()
+
+
+def write_items(items: Sequence[dict[str, Any]]) -> str:
+    """Write a list of objects as JSON: what tables and predictions hold."""
+    return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
+
+
+@lru_cache(maxsize=2**16)
+def load_items(encoded: str) -> tuple[dict[str, Any], ...]:
+    """Read what `write_items` wrote; nobody may change it."""
+    return tuple(json.loads(encoded))
+
+
+def name_some(terms: Sequence[str], most: int = 3) -> str:
+    """Name the first of several terms, for notes."""
+    shown = ", ".join(f"'{shorten(term, 40)}'" for term in terms[:most])
+    return shown if len(terms) <= most else f"{shown} …"

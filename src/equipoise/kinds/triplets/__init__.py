@@ -1,0 +1,5 @@
+"""The kind `triplets`."""
+
+from .task import Triplets
+
+__all__ = ["Triplets"]

@@ -1,0 +1,225 @@
+"""The triplets kind: opinions that a text states, each as term, opinion and polarity."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from equipoise.keys import name_key
+
+from ..labels import LabelError, order_names, quote, show
+from ..names import NameIndex
+from ..opinion_grid import Found, Grid, grid_targets, read_grid
+from ..opinions import MISSING, Opinion, load_opinions, place_opinions, read_opinions, write_opinions
+from ..spans import load_items, name_some, write_items
+from ..tagging import own_ranges
+from ..task import Task, TokenWindow
+from ..tuple_metrics import micro_f1
+
+_LEAST = 0.1
+"""Pairs that are related with a lower probability are no candidates."""
+_THRESHOLDS = np.arange(0.1, 0.9, 0.05).round(2)
+
+
+@dataclass(frozen=True)
+class Triplets(Task):
+    """Opinions that a text states, each as a term, the words of the opinion, and a polarity.
+
+    Args:
+        classes: the polarities in order; empty until `fit` finds them in the training rows.
+        whole_words: no training term or opinion begins or ends inside a word, so no answer does.
+        missing_terms: what an opinion is whose words do not stand in its text: "fail", or "skip", not learnt.
+        threshold: how sure an answer must be; 0.5 until `tune` chooses it on dev.
+    """
+
+    kind: ClassVar[str] = "triplets"
+    metrics: ClassVar[tuple[str, ...]] = ("triplet_f1", "pair_f1", "triplet_text_f1")
+    primary_metrics: ClassVar[tuple[str, ...]] = ("triplet_f1", "pair_f1", "triplet_text_f1")
+    item_metric: ClassVar[str] = "triplet_text_f1"
+    label_type: ClassVar[str] = "string"
+    prediction_type: ClassVar[type] = object
+    takes_lists: ClassVar[bool] = True
+    averages_seeds: ClassVar[bool] = False
+    reads_tokens: ClassVar[bool] = True
+    class_noun: ClassVar[str] = "polarity"
+    fields: ClassVar[tuple[str, ...]] = ("term", "opinion", "polarity")
+    """The fields of one opinion, in labels and answers."""
+    example: ClassVar[str] = '[{"term": "battery", "opinion": "loud", "polarity": "negative"}]'
+    may_be_implicit: ClassVar[bool] = False
+    """Whether term and opinion may be null."""
+
+    classes: tuple[str, ...] = ()
+    whole_words: bool = False
+    missing_terms: str = "fail"
+    threshold: float = 0.5
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The polarities in order."""
+        return self.classes
+
+    @property
+    def category_names(self) -> tuple[str, ...]:
+        """The categories in order; none for triplets."""
+        return ()
+
+    @property
+    def grid(self) -> Grid:
+        """The shape of its grids."""
+        return Grid(len(self.classes), max(1, len(self.category_names)), self.may_be_implicit)
+
+    def parse(self, cell: Any) -> tuple[Opinion, ...]:
+        """Read a list of opinions."""
+        found = read_opinions(cell, self.fields, self.example, may_be_implicit=self.may_be_implicit)
+        for opinion in found:
+            self._check(opinion.polarity, "polarity", self.classes, "one of")
+        return found
+
+    def _check(self, name: str, what: str, known: Sequence[str], expected: str) -> None:
+        if known and name not in NameIndex(known):
+            raise LabelError(f"found the {what} {show(name)}, expected {expected} {quote(known)}")
+
+    def locate(self, label: Any, text: str) -> tuple[Opinion, ...]:
+        """Return the opinions with the places of their words in the text."""
+        return place_opinions(label, text, may_be_missing=self.missing_terms == "skip")
+
+    def describe(self, labels: Sequence[Any]) -> list[str]:
+        """Say which words do not stand in their text."""
+        missing = [words for label in labels for opinion in label for words in opinion.missing]
+        if not missing:
+            return []
+        return [
+            f"words that do not stand in their text: {len(missing)} ({name_some(missing)}); their opinions are not "
+            "learnt, and count as missed."
+        ]
+
+    def names(self, label: Any) -> tuple[str, ...]:
+        """Return the polarities of the opinions."""
+        return tuple(dict.fromkeys(opinion.polarity for opinion in label))
+
+    def rename(self, label: Any, names: Mapping[str, str]) -> Any:
+        """Return the opinions with their polarities under new names."""
+        return tuple(opinion._replace(polarity=names.get(opinion.polarity, opinion.polarity)) for opinion in label)
+
+    def contradiction(self, trained: Self) -> str:
+        """Say whether pair or classes are others than those of a trained model."""
+        found, expected = ({name_key(name) for name in task.classes} for task in (self, trained))
+        if found and found != expected:
+            return f"classes: found {quote(self.classes)}, expected {quote(trained.classes)}"
+        return super().contradiction(trained)
+
+    def fit(self, labels: Sequence[Any]) -> Self:
+        """Find the polarities in the training rows, and whether terms and opinions are whole words."""
+        opinions = [opinion for label in labels for opinion in label]
+        if not any(opinion.is_placed for opinion in opinions):
+            raise LabelError("no training text states an opinion, expected one or more")
+        return self.replace(
+            classes=self.classes or order_names({opinion.polarity for opinion in opinions}),
+            whole_words=not any(opinion.cuts_words for opinion in opinions),
+        )
+
+    def encode(self, label: Any) -> str:
+        """Return the opinions as JSON."""
+        for opinion in label:
+            self._check(opinion.polarity, "polarity", self.classes, "as in train one of")
+        return write_opinions(self._canonical(label), self.fields)
+
+    def _canonical(self, opinions: Sequence[Opinion]) -> list[Opinion]:
+        """Give polarities the spelling of the classes."""
+        return [
+            opinion._replace(polarity=self.classes[self._index.find(opinion.polarity) or 0]) for opinion in opinions
+        ]
+
+    def count_cells(self, tokens: int) -> int:
+        """Return how many cells a grid has."""
+        return self.grid.side(tokens) ** 2
+
+    def cell_targets(self, label: Any, text: str, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the target of each cell of the grid (see `grid_targets`)."""
+        numbered = [
+            (opinion, self._index.find(opinion.polarity) or 0, self._category_number(opinion))
+            for opinion in load_opinions(label)
+            # Merged with a text that differs in whitespace, its places may be others: then it is not learnt.
+            if all(
+                words is None or place == MISSING or text[slice(*place)] == words
+                for words, place in ((opinion.term, opinion.term_place), (opinion.opinion, opinion.opinion_place))
+            )
+        ]
+        return grid_targets(numbered, offsets, self.grid)
+
+    def _category_number(self, opinion: Opinion) -> int:
+        return 0
+
+    def read_cells(self, text: str, windows: Sequence[TokenWindow]) -> str:
+        """Return all opinions that are probable enough to be candidates, as JSON."""
+        opinions: list[Opinion] = []
+        scores: list[float] = []
+        for part, (low, high) in zip(windows, own_ranges([part.offsets for part in windows]), strict=True):
+            found = read_grid(text, part.offsets, part.cells, self.grid, whole_words=self.whole_words, least=_LEAST)
+            for one in found:
+                place = one.term if one.term != MISSING else one.opinion
+                if low <= place[0] < high or (place == MISSING and low < 0):
+                    opinions.append(self._name(text, one))
+                    scores.append(one.score)
+        return write_opinions(opinions, self.fields, scores)
+
+    def _name(self, text: str, found: Found) -> Opinion:
+        term, opinion = (None if place == MISSING else text[slice(*place)] for place in (found.term, found.opinion))
+        category = self.category_names[found.category] if self.category_names else ""
+        return Opinion(term, opinion, self.classes[found.polarity], category, found.term, found.opinion)
+
+    def tune(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Self:
+        """Choose the threshold by the micro-F1 of exact tuples on dev; the nearest to 0.5 of equally good ones."""
+        if not len(gold):
+            return self
+
+        def score(threshold: float) -> tuple[float, float]:
+            decided = self.replace(threshold=threshold).decide(predictions)
+            return micro_f1(gold, decided, self.compared), -abs(threshold - 0.5)
+
+        return self.replace(threshold=float(max(_THRESHOLDS.tolist(), key=score)))
+
+    def compared(self, item: dict[str, Any]) -> tuple[Any, ...]:
+        """Return what of an opinion is compared with a label."""
+        return tuple(item[field] for field in self.fields)
+
+    def decide(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the candidates that are sure enough."""
+        return np.array([self._choose(text) for text in predictions], dtype=object)
+
+    def _choose(self, prediction: Any) -> str:
+        return write_items([item for item in load_items(str(prediction)) if item.get("score", 1) >= self.threshold])
+
+    def merge(self, labels: Sequence[Any]) -> Any:
+        """Return the most frequent list of opinions, of equally frequent ones the first (our design)."""
+        return Counter(labels).most_common(1)[0][0]
+
+    @property
+    def merge_rule(self) -> str:
+        """What `merge` does, for notes."""
+        return "most frequent list taken"
+
+    def count(self, labels: npt.NDArray[Any]) -> dict[str, int]:
+        """Count the opinions of each polarity."""
+        counts = Counter(opinion.polarity for label in labels for opinion in load_opinions(label))
+        return {name: counts[name] for name in self.classes}
+
+    def answer(self, prediction: Any) -> list[dict[str, Any]]:
+        """Return the opinions, with the places of their words in the text; an empty list is an answer."""
+        return [dict(item) for item in load_items(self._choose(prediction))]
+
+    def find_problem(self) -> str:
+        """Say what is wrong with a task read from a file that its types do not show."""
+        if not self.classes or len(set(self.classes)) < len(self.classes):
+            return f"classes: found {quote(self.classes)}, expected different names"
+        if self.missing_terms not in ("fail", "skip") or not 0 <= self.threshold <= 1:
+            return "missing_terms, threshold: found an unknown word, or a threshold that is not from 0 to 1"
+        return super().find_problem()
+
+    @cached_property
+    def _index(self) -> NameIndex:
+        return NameIndex(self.classes)
