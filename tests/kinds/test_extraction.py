@@ -286,7 +286,7 @@ def test_metrics_compare_sets():
     assert get_metric("polarity_accuracy")(gold, found) == 0.5
     assert get_metric("text_f1")(gold, found) == 0.75
     assert get_metric("extraction_f1")(["[]"], ["[]"]) == 0
-    assert get_metric("polarity_accuracy")(["[]"], ["[]"]) == 1
+    assert get_metric("polarity_accuracy")(["[]"], ["[]"]) == 0
 
 
 def test_resamples_are_scored_as_if_they_were_the_data():

@@ -70,7 +70,7 @@ def text_f1_metric(label: str, fields: Tuples) -> Metric:
 
 
 def agreement_metric(label: str, fields: Tuples, given: Tuples) -> Metric:
-    """Return which share of the tuples whose given part is right are right as a whole; 1 where there are none.
+    """Return which share of the tuples whose given part is right are right as a whole; 0 where there are none.
 
     Args:
         label: its name in tables.
@@ -88,7 +88,7 @@ def agreement_metric(label: str, fields: Tuples, given: Tuples) -> Metric:
 
         def statistic(counts: Floats) -> Floats:
             totals = counts @ columns
-            return np.where(totals[:, 1] > 0, totals[:, 0] / np.maximum(totals[:, 1], 1), 1.0)
+            return totals[:, 0] / np.maximum(totals[:, 1], 1)
 
         return statistic
 

@@ -11,7 +11,7 @@ def _quad(item: dict[str, Any]) -> tuple[Any, ...]:
 
 
 METRICS = {
-    "quad_f1": micro_f1_metric("micro-F1", _quad),
+    "quad_f1": micro_f1_metric("quad F1", _quad),
     "triplet_f1": OF_TRIPLETS["triplet_f1"],
     "pair_f1": OF_TRIPLETS["pair_f1"],
     "quad_text_f1": text_f1_metric("mean F1 per text", _quad),

@@ -14,7 +14,7 @@ def _pair(item: dict[str, Any]) -> tuple[Any, ...]:
 
 
 METRICS = {
-    "triplet_f1": micro_f1_metric("micro-F1", _triplet),
+    "triplet_f1": micro_f1_metric("triplet F1", _triplet),
     "pair_f1": micro_f1_metric("pair F1", _pair),
     "triplet_text_f1": text_f1_metric("mean F1 per text", _triplet),
 }
