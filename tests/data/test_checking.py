@@ -173,5 +173,5 @@ def test_tasks_that_the_fitted_ones_lack(load, three):
     fitted = load({"s": three()}, {"t": LABEL, "u": SCORE}).tasks
     with pytest.raises(UsageError, match=r"tasks.tt: the model has no such task. Did you mean 't'\?"):
         load({"s": three()}, {"tt": LABEL}, fitted=fitted)
-    with pytest.raises(UsageError, match=r"tasks.t: found kind regression, expected classification"):
+    with pytest.raises(UsageError, match=r"tasks.t.kind: found regression, expected classification, as"):
         load({"s": three()}, {"t": SCORE}, fitted=fitted)

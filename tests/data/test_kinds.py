@@ -142,7 +142,7 @@ def test_a_model_is_scored_on_other_columns(load, three):
     table = load({"s": other}, {"t": EMOTIONS | {"label": ["joy", "fear"]}}, fitted=fitted)
     assert table.labels("t", "train").tolist() == [[1, 0], [1, 1]]
     assert (table.tasks["t"].classes, table.tasks["t"].thresholds) == (("fear", "joy"), (0.2, 0.7))
-    with pytest.raises(UsageError, match=r"tasks.t: found kind generation, expected multilabel"):
+    with pytest.raises(UsageError, match=r"tasks.t.kind: found generation, expected multilabel, as"):
         load({"s": other}, {"t": TITLE | {"label": "text"}}, fitted=fitted)
 
 

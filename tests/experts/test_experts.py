@@ -63,7 +63,7 @@ def test_cells_follow_the_formats(mixed, modules):
 
 def test_each_expert_is_a_single_task_run_of_the_same_budget(modules):
     config = load_config(modules.folder / "config.yaml")
-    plans, _ = plan_single_tasks(config, load_table(config), modules.folder, held_out=True)
+    _, plans, _ = plan_single_tasks(config, modules.folder, held_out=True)
     assert [plan.task for plan in plans] == list(MODULES)
     for plan in plans:
         own = load_config(modules.folder / plan.task / "config.yaml")
@@ -103,7 +103,7 @@ def test_an_expert_is_asked_by_the_tasks_own_template(mixed):
     config = load_config(mixed.folder / "config.yaml")
     model = equipoise.load(mixed.folder / "tone").model
     record = ExpertsFolder(mixed.folder).journal.read()["tone"]
-    for plan in plan_single_tasks(config, load_table(config), mixed.folder)[0][1:3]:
+    for plan in plan_single_tasks(config, mixed.folder)[1][1:3]:
         found, _ = predict_prompted(model.backbone, model.tokenizer, plan.table, config, "zero_shot", ("dev", "test"))
         lines = [line for split, one in found.items() for line in score_predictions(one, plan.table, split)]
         kept = [line for line in record["metrics"] if line["task"] == plan.task]

@@ -133,6 +133,7 @@ class TestClassification:
         (classification(from_score=True), classification(classes=("x", "y")), "from_score: found one, expected none"),
         (classification(classes=("b", " a ")), classification(classes=("a", "b")), ""),
         (classification(), classification(classes=("a", "b")), ""),
+        (classification(), regression(), "kind: found classification, expected regression"),
         (classification(), classification(classes=("a", "b"), from_score=True, thresholds=(1.0,)), ""),
         (regression().replace(pair="text two"), regression(range=(0.0, 1.0)).replace(pair="aspect"), ""),
     ],

@@ -1,6 +1,7 @@
 """Single-task models beside a joint run."""
 
 import json
+import random
 import re
 import sys
 from collections import Counter
@@ -12,11 +13,11 @@ from corpus import run_data, write_corpus
 from equipoise import progress
 from equipoise.cli import main
 from equipoise.config import dump_config, load_config, make_config
-from equipoise.data import MixedLengthSampler, load_table
+from equipoise.data import MixedLengthSampler, load_table, read_rows
 from equipoise.errors import UsageError
 from equipoise.evaluation import item_losses, run_score
 from equipoise.evaluation.statistics import sign_flip_test
-from equipoise.training import preparing, single_tasks, train, train_run
+from equipoise.training import train, train_run
 from equipoise.training.budget import count_passes
 from equipoise.training.single_tasks import plan_single_tasks, single_task
 from pages import Page
@@ -39,7 +40,7 @@ def write_data(folder, model, **settings):
     return make_config(data)
 
 
-def read(folder, name):
+def read_json(folder, name):
     return json.loads((folder / name).read_text(encoding="utf-8"))
 
 
@@ -48,29 +49,87 @@ def finished(tmp_path_factory, tiny_model):
     return train(write_data(tmp_path_factory.mktemp("single"), tiny_model), single_task=True)
 
 
-def count_tables(monkeypatch):
-    """The run files whose tables are read from here on."""
-    read_for = []
+def count_files(monkeypatch):
+    """The files of sources that are read from here on."""
+    read = []
 
-    def count(config, **options):
-        read_for.append(tuple(config.tasks))
-        return load_table(config, **options)
+    def count(path):
+        read.append(path.name)
+        return read_rows(path)
 
-    for module in (preparing, single_tasks, train_run):
-        monkeypatch.setattr(module, "load_table", count)
-    return read_for
+    monkeypatch.setattr("equipoise.data.sources.read_rows", count)
+    return read
 
 
-def test_each_table_is_read_once_and_the_results_are_those_of_runs_alone(finished, tmp_path, tiny_model, monkeypatch):
-    read_for = count_tables(monkeypatch)
-    again = train(write_data(tmp_path, tiny_model), single_task=True)
-    assert len(read_for) == len(set(read_for)) == 1 + len(SCORED)
+def test_each_file_is_read_once_and_the_results_are_those_of_runs_alone(finished, tmp_path, tiny_model, monkeypatch):
+    config = write_data(tmp_path, tiny_model)
+    read = count_files(monkeypatch)
+    again = train(config, single_task=True)
+    assert read == ["reviews.csv", "reviews.csv"]  # one of each source
     assert again.records == finished.records
     monkeypatch.undo()
     for task in SCORED:
         alone = load_config(finished.folder / "single-task" / task / "config.yaml")
         separate = train(alone.model_copy(update={"output": tmp_path / task}))
-        assert separate.records == read(finished.folder / "single-task" / task, "metrics.json")
+        assert separate.records == read_json(finished.folder / "single-task" / task, "metrics.json")
+
+
+def test_experts_read_each_file_once(tmp_path, tiny_model, monkeypatch):
+    config = write_data(tmp_path, tiny_model)
+    read = count_files(monkeypatch)
+    table, plans, _ = plan_single_tasks(config, tmp_path, held_out=True)
+    assert [list(plan.table.tasks) for plan in plans] == [[task] for task in SCORED]
+    assert read == ["reviews.csv", "reviews.csv"]
+    for plan in plans:
+        assert plan.table.items(plan.task, "dev") == table.items(plan.task, "dev")
+
+
+def write_untidy(folder):
+    """A run file whose rows repeat, lack labels, spell classes in several ways, have two texts, and are limited."""
+    draw = random.Random(0)
+    rows = []
+    for number in range(240):
+        text = f"{draw.choice(['Fine', 'poor'])} film{' ' * draw.randint(1, 2)}{draw.randint(0, 99)}"
+        score = draw.choice([None, -1.0, -0.5, 0.0, 0.25, 1.0])
+        tone = draw.choice([None, "good", "Good ", "bad", "bad\u00a0", "so-so"])
+        kinds = draw.choice([None, "plot|cast", "cast", "|", "plot"])
+        about = {"title": f"title {draw.randint(0, 150)}", "writer": f"w{number % 40}" if number % 7 else None}
+        rows.append({"text": text, "score": score, "tone": tone, "kinds": kinds, "spread": draw.random(), **about})
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    kept = [{"text": row["text"], "tone": row["tone"]} for row in rows[::3]]
+    (folder / "others.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    about = {"group": "writer", "subsets": ["tone"], "disagreement": "spread", "limit": {"train": 100}}
+    one = {"source": "one"}
+    return {
+        "sources": {
+            "one": {"path": str(folder / "rows.jsonl"), **about},
+            "other": {"path": str(folder / "others.jsonl")},
+        },
+        "tasks": {
+            "cut": {**one, "kind": "classification", "label": "score", "from_score": {"classes": ["low", "high"]}},
+            "kinds": {**one, "kind": "multilabel", "label": "kinds", "separator": "|"},
+            "score": {**one, "kind": "regression", "label": "score", "text": "title"},
+            "tone": {**one, "kind": "classification", "label": "tone"},
+            "paired": {**one, "kind": "classification", "label": "tone", "pair": "title"},
+            "other": {"source": "other", "kind": "classification", "label": "tone"},
+        },
+        "output": str(folder / "run"),
+    }
+
+
+def test_an_experts_table_is_the_one_of_its_own_run_file(tmp_path):
+    config = make_config(write_untidy(tmp_path), tmp_path)
+    table, plans, _ = plan_single_tasks(config, tmp_path, held_out=True)
+    assert "merged because they repeat" in "".join(table.notes)
+    assert "(limit)" in "".join(table.notes)
+    for plan in plans:
+        alone = load_table(plan.config)
+        assert plan.table.tasks == alone.tasks
+        for split, rows in alone.splits.items():
+            assert plan.table.splits[split].features == rows.features
+            assert plan.table.splits[split].to_dict() == rows.to_dict()
+    for split, rows in load_table(config).splits.items():
+        assert table.splits[split].to_dict() == rows.to_dict()
 
 
 def test_the_base_model_is_not_asked_again_beside_every_task(tmp_path, tiny_model):
@@ -102,7 +161,7 @@ def test_a_task_alone_reads_its_rows_as_often_as_the_joint_run_does(finished):
     for epoch in range(2):
         sampler.set_epoch(epoch)
         reads.update(sources[row] for row in sampler)
-    results = read(finished.folder, "single-task.json")["tasks"]
+    results = read_json(finished.folder, "single-task.json")["tasks"]
     assert results["towards"]["passes"] > 2 > results["polarity"]["passes"]
     for task, about in results.items():
         source = table.tasks[task].source
@@ -124,12 +183,12 @@ def test_metrics_and_tests_set_them_beside_the_joint_run(finished):
     table = load_table(load_config(finished.folder / "config.yaml"))
     alone = [record for record in finished.records if record["model"] == "single-task"]
     found = {task: [{**one, "model": "run"} for one in alone if one["task"] == task] for task in SCORED}
-    results = read(finished.folder, "single-task.json")
+    results = read_json(finished.folder, "single-task.json")
     assert [test["task"] for test in results["tests"]] == list(SCORED)
     for test in results["tests"]:
         task = test["task"]
         folder = finished.folder / "single-task" / task
-        assert found[task] == [one for one in read(folder, "metrics.json") if one["model"] == "run"]
+        assert found[task] == [one for one in read_json(folder, "metrics.json") if one["model"] == "run"]
         losses = []
         for place in (finished.folder, folder):
             with np.load(place / "predictions.npz") as arrays:
@@ -194,7 +253,7 @@ def test_one_task_is_single_already(tmp_path, tiny_model):
     data["tasks"] = {"polarity": data["tasks"]["polarity"]}
     config = make_config(data)
     with pytest.raises(UsageError, match="--single-task: the run file has one task"):
-        plan_single_tasks(config, load_table(config), config.output)
+        plan_single_tasks(config, config.output)
 
 
 def test_several_processes_train_them_together(tmp_path, tiny_model):
@@ -202,7 +261,7 @@ def test_several_processes_train_them_together(tmp_path, tiny_model):
     config = config.model_copy(update={"tasks": {task: config.tasks[task] for task in ("intensity", "towards")}})
     assert [process.exit_code for process in in_two_processes(train_beside, config)] == [0, 0]
     sources = load_table(config).splits["train"]["source"][:]
-    results = read(config.output, "single-task.json")["tasks"]
+    results = read_json(config.output, "single-task.json")["tasks"]
     drawn = [results[task]["passes"] * sources.count(config.tasks[task].source) for task in ("intensity", "towards")]
     # Three steps of two processes with 8 rows each.
     assert sum(drawn) == pytest.approx(3 / np.ceil(len(sources) / 16) * len(sources))

@@ -3,11 +3,12 @@
 from .collating import Collator, gather_scored, gather_tokens, pad_rows
 from .columns import read_tokens
 from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
-from .loading import load_table
+from .loading import SourceSplits, join_table, load_table, split_sources
 from .prompting import ChatStyle, PromptEncoder
 from .reading import FORMATS, read_rows
 from .rows import Rows
 from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_length, share_out
+from .sources import SourceReader, read_once, read_source
 from .table import SplitCounts, Table
 from .tokenizing import tokenize
 
@@ -19,6 +20,8 @@ __all__ = [
     "MixedLengthSampler",
     "PromptEncoder",
     "Rows",
+    "SourceReader",
+    "SourceSplits",
     "SplitCounts",
     "Table",
     "choose_demonstrations",
@@ -26,12 +29,16 @@ __all__ = [
     "draw_sources",
     "gather_scored",
     "gather_tokens",
+    "join_table",
     "load_table",
     "order_by_length",
     "order_demonstrations",
     "pad_rows",
+    "read_once",
     "read_rows",
+    "read_source",
     "read_tokens",
     "share_out",
+    "split_sources",
     "tokenize",
 ]

@@ -82,7 +82,8 @@ def check_rows(rows: Rows, source: "SourceConfig", tasks: Sequence[Task], proble
         columns[f"subset:{column}"] = _subsets(rows, column)
     if source.group is not None:
         columns["group"] = _words(_cells(rows, source.group, "the source's group"))
-    texts = dict.fromkeys(f"text:{task.text}" for task in tasks)
+    # Sorted, so that what is chosen by them does not depend on the order of the tasks.
+    texts = sorted({f"text:{task.text}" for task in tasks})
     columns["keys"] = list(zip(*(map(text_key, columns[text]) for text in texts), strict=True))
     return Rows(rows.file, rows.numbers, columns, rows.unit)
 

@@ -1,7 +1,7 @@
 """From the run file to the table."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from equipoise.errors import DataError, UsageError, did_you_mean
@@ -11,7 +11,7 @@ from equipoise.kinds import LabelError, Task, View, quote
 from .checking import Problems, check_rows, read_disagreement
 from .merging import count_repeats, labelled, merge_repeats
 from .rows import Rows, join_rows
-from .sources import SPLITS, read_source
+from .sources import SPLITS, SourceReader, read_source
 from .spellings import check_listed, join_classes, join_words
 from .splitting import choose, separate, split_rows
 from .table import Table, join_views
@@ -20,31 +20,56 @@ if TYPE_CHECKING:
     from equipoise.config import RunConfig, SourceConfig
 
 
-def load_table(config: "RunConfig", *, fitted: dict[str, Task] | None = None) -> Table:
+@dataclass(frozen=True)
+class SourceSplits:
+    """The rows of a run file's sources in their splits, before they become a table.
+
+    Args:
+        rows: by source and split, with the labels of all tasks that read the source, held-out ones among them.
+        notes: what was left out, joined or taken from train: plain sentences.
+    """
+
+    rows: dict[str, dict[str, Rows]]
+    notes: list[str]
+
+
+def load_table(
+    config: "RunConfig", *, fitted: dict[str, Task] | None = None, read: SourceReader = read_source
+) -> Table:
     """Read, check, split and join all sources of a run.
 
     Args:
         config: the run file.
         fitted: tasks of a trained model; their label spaces are taken as they are and nothing is fitted. The
             run file still says which tasks are read, and from which source and columns.
+        read: reads the files of a source; see `read_once`.
 
     Raises:
         DataError: a file, a row or a label is not what the run file says.
         UsageError: the run file names a task that `fitted` does not have, or of another kind, or a starter
             corpus that does not exist.
     """
-    tasks = {name: check_listed(task) for name, task in config.open_tasks().items()}
-    if fitted is not None:
-        tasks = _adopt(fitted, tasks)
-    # Read like any other until texts are kept apart and rows are limited, so that these are the rows of one model for
-    # all tasks; then forgotten.
+    return join_table(config, split_sources(config, fitted=fitted, read=read), fitted=fitted)
+
+
+def split_sources(
+    config: "RunConfig", *, fitted: dict[str, Task] | None = None, read: SourceReader = read_source
+) -> SourceSplits:
+    """Read, check and split all sources of a run: the first half of `load_table`, which also says what is raised.
+
+    Args:
+        config, fitted, read: see `load_table`.
+    """
+    # Held-out tasks are read like any other until texts are kept apart and rows are limited, so that these are the
+    # rows of one model for all tasks.
     held_out = [task.build_task(name) for name, task in config.held_out.items()]
+    tasks = [*_open_tasks(config, fitted).values(), *held_out]
     notes: list[str] = []
     sources: dict[str, dict[str, Rows]] = {}
     for name, source in config.sources.items():
-        readers = [task for task in (*tasks.values(), *held_out) if task.source == name]
+        readers = [task for task in tasks if task.source == name]
         if readers:
-            sources[name] = _load_source(name, source, readers, notes)
+            sources[name] = _load_source(name, source, readers, notes, read)
         else:
             notes.append(f"Source '{name}' is not read: no task names it.")
     separate(sources, notes)
@@ -53,20 +78,36 @@ def load_table(config: "RunConfig", *, fitted: dict[str, Task] | None = None) ->
             if limit is not None and split in splits and limit < len(rows := splits[split]):
                 splits[split] = choose(rows, limit)
                 notes.append(f"Source '{name}', {split}: {limit} of {len(rows)} rows are used (limit).")
-    read = {task.source for task in tasks.values()}
-    sources = {name: splits for name, splits in sources.items() if name in read}
-    parts = {split: _view_rows(split, sources, _readers(tasks.values(), split), notes) for split in SPLITS}
+    return SourceSplits(sources, notes)
+
+
+def join_table(config: "RunConfig", splits: SourceSplits, *, fitted: dict[str, Task] | None = None) -> Table:
+    """Make the table of the sources' rows: the second half of `load_table`, which also says what is raised.
+
+    Args:
+        config: the run file, or one with fewer tasks that holds the others out: what is held out takes part in
+            `split_sources` and in nothing here, so both have the same splits.
+        splits: the rows; they stay as they are.
+        fitted: see `load_table`.
+    """
+    tasks, notes = _open_tasks(config, fitted), list(splits.notes)
+    parts = {split: _view_rows(split, splits.rows, _readers(tasks.values(), split), notes) for split in SPLITS}
     if fitted is None:
         tasks = {name: _fit(task, parts["train"][task.view]) for name, task in tasks.items()}
     notes += _describe_labels(parts, tasks)
-    subsets = _join_subsets(config, sources, parts, notes)
+    read = {task.source for task in tasks.values()}
+    subsets = _join_subsets(config, [name for name in splits.rows if name in read], parts, notes)
     problems = Problems()
     for split, views in parts.items():
         for task in _readers(tasks.values(), split):
             _encode(views[task.view], task, problems)
     problems.stop()
-    splits = {split: join_views(views, tasks, subsets) for split, views in parts.items()}
-    return Table(tasks, splits, notes)
+    return Table(tasks, {split: join_views(views, tasks, subsets) for split, views in parts.items()}, notes)
+
+
+def _open_tasks(config: "RunConfig", fitted: dict[str, Task] | None) -> dict[str, Task]:
+    tasks = {name: check_listed(task) for name, task in config.open_tasks().items()}
+    return tasks if fitted is None else _adopt(fitted, tasks)
 
 
 def _adopt(fitted: dict[str, Task], tasks: dict[str, Task]) -> dict[str, Task]:
@@ -74,12 +115,9 @@ def _adopt(fitted: dict[str, Task], tasks: dict[str, Task]) -> dict[str, Task]:
     for name, task in tasks.items():
         if name not in fitted:
             raise UsageError(f"tasks.{name}: the model has no such task. {did_you_mean(name, fitted)}")
-        known = fitted[name]
-        if known.kind != task.kind:
-            raise UsageError(f"tasks.{name}: found kind {task.kind}, expected {known.kind} as in the model.")
-        if problem := task.contradiction(known):
-            raise UsageError(f"tasks.{name}.{problem}, as in the model; correct the key, or leave it out.")
-        adopted[name] = known.replace(**task.reading())
+        if problem := task.contradiction(fitted[name]):
+            raise UsageError(f"tasks.{name}.{problem}, as in the model; correct the run file.")
+        adopted[name] = fitted[name].replace(**task.reading())
     return adopted
 
 
@@ -88,11 +126,13 @@ def _readers(tasks: Iterable[Task], split: str) -> list[Task]:
     return [task for task in tasks if split == "train" or not task.auxiliary]
 
 
-def _load_source(name: str, source: "SourceConfig", tasks: Sequence[Task], notes: list[str]) -> dict[str, Rows]:
+def _load_source(
+    name: str, source: "SourceConfig", tasks: Sequence[Task], notes: list[str], read: SourceReader
+) -> dict[str, Rows]:
     """Read a source's rows that have a label, checked and in its splits: train alone if no task of it is scored."""
     scored = _readers(tasks, "test")
     problems = Problems()
-    raw = read_source(source, SPLITS if scored else ("train",))
+    raw = read(source, SPLITS if scored else ("train",))
     missing = [split for split in SPLITS if split not in raw] if scored else []
     _check_shares(name, source, missing)
     checked = {
@@ -227,7 +267,8 @@ def _view_rows(
                     f"task '{task.name}': found no label in {split} (source '{view.source}', column "
                     f"'{task.label}', {len(rows)} rows), expected one or more. Label some rows of {split}."
                 )
-        views[view] = rows
+        # Columns are replaced from here on, and other tables may be made of the same rows.
+        views[view] = replace(rows, columns=dict(rows.columns))
     return views
 
 

@@ -1,9 +1,10 @@
 """From a source of the run file to raw rows by split."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import datasets
 
@@ -28,6 +29,15 @@ _SPLIT_NAMES = {
     "val": "dev",
     "test": "test",
 }
+
+
+SourceReader: TypeAlias = Callable[["SourceConfig", tuple[str, ...]], dict[str, list[Rows]]]
+"""What reads a source's splits: `read_source`, or one of `read_once`."""
+
+
+def read_once() -> SourceReader:
+    """Return a `read_source` that keeps what it has read: for several tables of the same sources."""
+    return cache(read_source)
 
 
 def read_source(source: "SourceConfig", splits: Sequence[str] = SPLITS) -> dict[str, list[Rows]]:

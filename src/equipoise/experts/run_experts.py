@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from equipoise.config import RunConfig, load_config
-from equipoise.data import load_table
 from equipoise.errors import UsageError
 from equipoise.progress import Progress, format_seconds
 from equipoise.reporting import write_experts
@@ -106,9 +105,8 @@ def _plan(config: RunConfig, folder: ExpertsFolder, overwrite: bool) -> tuple[li
             "pre-trained model, or train single tasks (equipoise train --single-task)."
         )
     folder.check(inputs_of(config))
-    table = load_table(config)
     # The model that is merged of them answers for all tasks: no expert may learn from a text that another is scored on.
-    plans, _ = plan_single_tasks(config, table, folder.path, "experts", held_out=True)
+    table, plans, _ = plan_single_tasks(config, folder.path, "experts", held_out=True)
     if overwrite or not all(is_finished(plan.config.output) for plan in plans):
         check_settings(config)
         build_model(config, table)

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -329,20 +329,26 @@ class Task(ABC):
             "auxiliary": self.auxiliary,
         }
 
-    def contradiction(self, trained: Self) -> str:
+    def contradiction(self, trained: "Task") -> str:
         """Say which key of this open task states something else than the task of a trained model.
 
         Args:
-            trained: the task of the model.
+            trained: the task of the model, of whatever kind.
 
         Returns:
             "KEY: found …, expected …"; "" where all that is stated agrees.
         """
-        if (self.pair is None) == (trained.pair is None):
-            return ""
-        if self.pair is None:
+        if self.kind != trained.kind:
+            return f"kind: found {self.kind}, expected {trained.kind}"
+        if self.pair is None and trained.pair is not None:
             return "pair: found none, expected the column of a second text"
-        return f"pair: found {quote([self.pair])}, expected none"
+        if self.pair is not None and trained.pair is None:
+            return f"pair: found {quote([self.pair])}, expected none"
+        return self.label_contradiction(cast(Self, trained))
+
+    def label_contradiction(self, trained: Self) -> str:
+        """Say which of the kind's own keys states other labels than a trained model's; see `contradiction`."""
+        return ""
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""

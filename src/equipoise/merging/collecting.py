@@ -117,11 +117,7 @@ def read_expert_rows(config: RunConfig, models: Mapping[str, MultiTaskModel]) ->
                     f"--data: the run file has no task '{task}', which expert '{expert}' was trained for. "
                     f"{did_you_mean(task, stated)} Give a run file with the tasks of all experts."
                 )
-            if stated[task].kind != trained.kind:
-                problem = f"kind: found {stated[task].kind}, expected {trained.kind}"
-            else:
-                problem = stated[task].contradiction(trained)
-            if problem:
+            if problem := stated[task].contradiction(trained):
                 raise UsageError(f"--data: tasks.{task}.{problem}, as in expert '{expert}'.")
     table = load_table(config)
     return {

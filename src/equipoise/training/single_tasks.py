@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.config import STAGED, BalanceConfig, CurriculumConfig, RunConfig
-from equipoise.data import Table, load_table
+from equipoise.data import SourceReader, Table, join_table, load_table, read_once, read_source, split_sources
 from equipoise.errors import DataError, UsageError
 from equipoise.evaluation import Items, Record, as_stored, paired_tests, run_score, without_prompted
 from equipoise.files import write_json
@@ -63,15 +63,17 @@ def single_task(config: RunConfig, table: Table, task: str, *, held_out: bool = 
 
 
 def load_single_tasks(
-    config: RunConfig, table: Table, name: str, *, held_out: bool = False
+    config: RunConfig, table: Table, name: str, *, read: SourceReader = read_source
 ) -> tuple[dict[str, Table], list[str]]:
     """Load each scored task's table alone, and make sure that it has the test rows that it has among the others.
+
+    It is no selection of the rows of `table`: there are fewer texts to keep apart, and a limit counts fewer rows.
 
     Args:
         config: the run file.
         table: its table.
         name: what messages call the run file.
-        held_out: see `single_task`.
+        read: reads the files of a source; see `equipoise.data.read_once`.
 
     Returns:
         The tables by task, and sentences on tasks that have other training or dev rows alone.
@@ -79,55 +81,67 @@ def load_single_tasks(
     Raises:
         DataError: the test rows differ.
     """
-    tables, notes = {}, []
-    for task in table.scored:
-        alone = tables[task] = load_table(single_task(config, table, task, held_out=held_out))
-        if table.items(task, "test") != alone.items(task, "test"):
-            raise DataError(
-                f"{name}: task '{task}' alone has other test rows than among the other tasks (a limit counts rows "
-                "of all tasks of its source); give test files of their own, without a limit."
+    tables = {task: load_table(single_task(config, table, task), read=read) for task in table.scored}
+    return tables, [note for task, alone in tables.items() for note in _compare_rows(task, alone, table, name)]
+
+
+def _compare_rows(task: str, alone: Table, table: Table, name: str) -> list[str]:
+    """Refuse other test rows than among the other tasks, and tell of other training and dev rows."""
+    if table.items(task, "test") != alone.items(task, "test"):
+        raise DataError(
+            f"{name}: task '{task}' alone has other test rows than among the other tasks (a limit counts rows "
+            "of all tasks of its source); give test files of their own, without a limit."
+        )
+    notes = []
+    for split in ("train", "dev"):
+        here, there = (one.items(task, split) for one in (alone, table))
+        # Training rows may stand in another order: repeats are merged where the first of any task stands.
+        if set(here) != set(there):
+            notes.append(
+                f"Task '{task}' alone has {len(here)} {split} rows, among the other tasks {len(there)}: there, "
+                "texts in another source's dev or test are dropped, and a limit counts rows of all tasks."
             )
-        for split in ("train", "dev"):
-            here, there = (one.items(task, split) for one in (alone, table))
-            # Training rows may stand in another order: repeats are merged where the first of any task stands.
-            if set(here) != set(there):
-                notes.append(
-                    f"Task '{task}' alone has {len(here)} {split} rows, among the other tasks {len(there)}: there, "
-                    "texts in another source's dev or test are dropped, and a limit counts rows of all tasks."
-                )
-    return tables, notes
+    return notes
 
 
 def plan_single_tasks(
-    config: RunConfig, table: Table, folder: Path, name: str = "--single-task", *, held_out: bool = False
-) -> tuple[list[SingleTask], list[str]]:
+    config: RunConfig, folder: Path, name: str = "--single-task", *, held_out: bool = False
+) -> tuple[Table, list[SingleTask], list[str]]:
     """Plan one model for each scored task, with the joint run's passes over the task's training rows.
 
     Args:
         config: the joint run file.
-        table: its table.
         folder: the folder of their folders.
         name: what messages call that which asks for them.
         held_out: see `single_task`.
 
     Returns:
-        The models, and the notes of `load_single_tasks`.
+        The joint run's table, the models, and the notes of `load_single_tasks` (none where others are held out).
 
     Raises:
-        UsageError: the run file has one task.
-        DataError: a task alone has other test rows.
+        UsageError: the run file has one task, or is wrong.
+        DataError: a file or a label is wrong, or a task alone has other test rows.
     """
     if len(config.tasks) == 1:
         raise UsageError(f"{name}: the run file has one task, expected two or more: its model is single-task.")
-    tables, notes = load_single_tasks(config, table, name, held_out=held_out)
+    read = read_once()
+    splits = split_sources(config, read=read)
+    table = join_table(config, splits)
+    configs = {task: single_task(config, table, task, held_out=held_out) for task in table.scored}
+    notes: list[str] = []
+    if held_out:
+        # Still no selection of the table's rows: of repeated texts each task has the first that it has a label on.
+        tables = {task: join_table(own, splits) for task, own in configs.items()}
+    else:
+        tables, notes = load_single_tasks(config, table, name, read=read)
     passes = count_passes(config.train, list(table.splits["train"]["source"]))
     plans = []
-    for task, alone in tables.items():
-        own = single_task(config, table, task, held_out=held_out)
+    for task, own in configs.items():
         train = own.train.model_copy(update={"epochs": passes[own.tasks[task].source], "max_steps": None})
         own = own.model_copy(update={"train": train, "output": folder / task})
-        plans.append(SingleTask(task, own, alone, train.epochs, count_steps(train, len(alone.splits["train"]))))
-    return plans, notes
+        steps = count_steps(train, len(tables[task].splits["train"]))
+        plans.append(SingleTask(task, own, tables[task], train.epochs, steps))
+    return table, plans, notes
 
 
 def add_baselines(folder: Path, table: Table, plans: Sequence[SingleTask], notes: Sequence[str]) -> None:

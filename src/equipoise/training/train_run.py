@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from equipoise.config import RunConfig, load_config
-from equipoise.data import Table, load_table
+from equipoise.data import Table
 from equipoise.errors import UsageError
 from equipoise.workspace import lock_folder
 
@@ -68,8 +68,7 @@ def train(
 
 
 def _train_with_single_tasks(config: RunConfig, resume: bool, overwrite: bool) -> Run:
-    table = load_table(config)
-    plans, notes = plan_single_tasks(config, table, config.output / SINGLE_TASK)
+    table, plans, notes = plan_single_tasks(config, config.output / SINGLE_TASK)
     steps = [count_steps(config.train, len(table.splits["train"])), *(plan.steps for plan in plans)]
     names = ["joint", *(f"{plan.task} alone" for plan in plans)]
     labels = [f"Training {number} of {len(names)} ({name})" for number, name in enumerate(names, start=1)]

@@ -56,8 +56,8 @@ class Classification(ClassTask):
         """Return the class's new name."""
         return label if self.from_score else super().rename(label, names)
 
-    def contradiction(self, trained: Self) -> str:
-        """Say whether pair, classes or thresholds are others than those of a trained model."""
+    def label_contradiction(self, trained: Self) -> str:
+        """Say whether classes or thresholds are others than those of a trained model."""
         if self.from_score and not trained.from_score:
             return "from_score: found one, expected none, since its classes are no cuts of a score"
         key = "from_score." if self.from_score else ""
@@ -67,7 +67,7 @@ class Classification(ClassTask):
             return f"{key}classes: found {quote(self.classes)}, expected {quote(trained.classes)}"
         if self.thresholds and not np.allclose(self.thresholds, trained.thresholds):
             return f"{key}thresholds: found {list(self.thresholds)}, expected {list(trained.thresholds)}"
-        return super().contradiction(trained)
+        return ""
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find the classes, or automatic thresholds, in the training labels."""

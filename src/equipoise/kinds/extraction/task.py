@@ -111,12 +111,12 @@ class Extraction(Task):
         """Return the mentions with their classes under new names."""
         return tuple(mention._replace(label=names.get(mention.label, mention.label)) for mention in label)
 
-    def contradiction(self, trained: Self) -> str:
-        """Say whether pair or classes are others than those of a trained model."""
+    def label_contradiction(self, trained: Self) -> str:
+        """Say whether the classes are others than those of a trained model."""
         found, expected = ({name_key(name) for name in task.classes} for task in (self, trained))
         if found and found != expected:
             return f"classes: found {quote(self.classes)}, expected {quote(trained.classes)}"
-        return super().contradiction(trained)
+        return ""
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find the classes in the training rows, and whether terms are whole words."""

@@ -104,12 +104,12 @@ class Multilabel(Task):
         """Return the labels that apply under their new names."""
         return tuple(sorted({names.get(name, name) for name in label}))
 
-    def contradiction(self, trained: Self) -> str:
-        """Say whether pair or classes are others than those of a trained model."""
+    def label_contradiction(self, trained: Self) -> str:
+        """Say whether the classes are others than those of a trained model."""
         found, expected = ({name_key(name) for name in task.classes} for task in (self, trained))
         if found and not self.columns and found != expected:
             return f"classes: found {quote(self.classes)}, expected {quote(trained.classes)}"
-        return super().contradiction(trained)
+        return ""
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find the labels in the training rows; each must apply to some rows and not to others."""

@@ -56,11 +56,11 @@ class Ordinal(ClassTask):
             )
         return super().parse(cell)
 
-    def contradiction(self, trained: Self) -> str:
-        """Say whether pair or classes, which are in order, are others than those of a trained model."""
+    def label_contradiction(self, trained: Self) -> str:
+        """Say whether the classes, which are in order, are others than those of a trained model."""
         if self.classes and [*map(name_key, self.classes)] != [*map(name_key, trained.classes)]:
             return f"classes: found {quote(self.classes)}, expected {quote(trained.classes)}"
-        return super().contradiction(trained)
+        return ""
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find the classes in the training labels, and how many outputs a label decides."""

@@ -68,11 +68,11 @@ class Regression(Task):
             return bound
         raise LabelError(f"found {number:.9g}, expected a number from {low:g} to {high:g} (the task's range)")
 
-    def contradiction(self, trained: Self) -> str:
-        """Say whether pair or range are others than those of a trained model."""
+    def label_contradiction(self, trained: Self) -> str:
+        """Say whether the range is another than that of a trained model."""
         if self.range is not None and trained.range is not None and self.range != trained.range:
             return f"range: found {list(self.range)}, expected {list(trained.range)}"
-        return super().contradiction(trained)
+        return ""
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Take mean and standard deviation from the training labels."""

@@ -105,12 +105,12 @@ class Triplets(Task):
         """Return the opinions with their polarities under new names."""
         return tuple(opinion._replace(polarity=names.get(opinion.polarity, opinion.polarity)) for opinion in label)
 
-    def contradiction(self, trained: Self) -> str:
-        """Say whether pair or classes are others than those of a trained model."""
+    def label_contradiction(self, trained: Self) -> str:
+        """Say whether the classes are others than those of a trained model."""
         found, expected = ({name_key(name) for name in task.classes} for task in (self, trained))
         if found and found != expected:
             return f"classes: found {quote(self.classes)}, expected {quote(trained.classes)}"
-        return super().contradiction(trained)
+        return ""
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find the polarities in the training rows, and whether terms and opinions are whole words."""
