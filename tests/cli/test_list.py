@@ -1,9 +1,12 @@
+import re
+
 import pytest
 from typer.testing import CliRunner
 
 from equipoise.cli import app
 from equipoise.cli.lists import LISTS, get_catalogue
 from equipoise.errors import UsageError
+from equipoise.kinds import TaskConfig, get_kind, list_kinds
 
 
 def _run(*arguments):
@@ -36,6 +39,21 @@ def test_a_section_of_keys_is_described():
     assert "lora.rank (default: 8)\n    Rank of the update of each matrix.\n" in output
     assert "train.epochs" not in output
     assert "| `train.epochs` | `3.0` | Passes over the training rows" in _run("list", "keys", "--markdown").output
+
+
+@pytest.mark.parametrize("kind", list_kinds())
+def test_a_kind_is_described_with_its_own_keys(kind):
+    output = _run("list", "kinds", kind).output
+    own = set(get_kind(kind).config_type.model_fields) - set(TaskConfig.model_fields)
+    assert own <= set(re.findall(r"^tasks\.NAME\.(\w+)", output, re.MULTILINE))
+    assert "tasks.NAME.metric" not in output
+    assert "Args:" not in output
+
+
+def test_a_key_that_a_kind_reads_in_its_own_way_is_described_as_its_own():
+    output = _run("list", "kinds", "multilabel").output
+    assert "tasks.NAME.label (default: label)\n    Column of the labels; a list names one column a label" in output
+    assert "tasks.NAME.from_score.classes (required)" in _run("list", "kinds", "classification").output
 
 
 @pytest.mark.parametrize(

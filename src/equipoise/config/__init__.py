@@ -6,7 +6,7 @@ from .curriculum import STAGED, CurriculumConfig
 from .loading import dump_config, load_config, make_config
 from .merging import MergeConfig, hide_password
 from .parsing import parse_yaml
-from .reference import Key, list_keys
+from .reference import Key, list_keys, list_own_keys
 from .schema import BalanceConfig, EvaluationConfig, RunConfig, TrainConfig
 from .sources import SourceConfig
 
@@ -24,6 +24,7 @@ __all__ = [
     "dump_config",
     "hide_password",
     "list_keys",
+    "list_own_keys",
     "load_config",
     "make_config",
     "parse_yaml",

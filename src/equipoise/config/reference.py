@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from equipoise.kinds import TaskConfig, list_kinds
+from equipoise.kinds import TaskConfig, get_kind, list_kinds
 
 from .schema import RunConfig
 
@@ -36,18 +36,26 @@ def list_keys(
                 inner = f"{path}.NAME." if named else f"{path}."
                 yield from list_keys(choice, inner, listed)
                 if choice is TaskConfig:
-                    yield from _keys_of_kinds(inner, listed)
+                    for kind in list_kinds():
+                        for key in list_own_keys(kind, inner, listed):
+                            yield key._replace(description=f"({kind}) {key.description}")
 
 
-def _keys_of_kinds(prefix: str, listed: set[type[BaseModel]]) -> Iterator[Key]:
-    """Yield the keys that some kinds of task have, each with its kind."""
-    for name, kind in list_kinds().items():
-        shared = {key: field.description for key, field in TaskConfig.model_fields.items()}
-        fields = kind.config_type.model_fields.items()
-        own = [key for key, field in fields if key != "kind" and field.description != shared.get(key)]
-        for key in list_keys(kind.config_type, prefix, listed):
-            if key.path.removeprefix(prefix).partition(".")[0] in own:
-                yield key._replace(description=f"({name}) {key.description}")
+def list_own_keys(kind: str, prefix: str = "tasks.NAME.", listed: set[type[BaseModel]] | None = None) -> Iterator[Key]:
+    """Yield the keys that a kind of task has beside those of every task, or with another meaning.
+
+    Args:
+        kind: its name.
+        prefix: what stands before each key.
+        listed: sections that are listed already, and are left out; those listed here are added.
+    """
+    config = get_kind(kind).config_type
+    shared = {key: field.description for key, field in TaskConfig.model_fields.items()}
+    fields = config.model_fields.items()
+    own = [key for key, field in fields if key != "kind" and field.description != shared.get(key)]
+    for key in list_keys(config, prefix, listed):
+        if key.path.removeprefix(prefix).partition(".")[0] in own:
+            yield key
 
 
 def _default(value: Any) -> str:

@@ -1,10 +1,14 @@
 """`equipoise list keys`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
 from equipoise.terminal import Column, ListTable
 
 from .catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from equipoise.config import Key
 
 
 class Keys(Catalogue):
@@ -29,13 +33,16 @@ class Keys(Catalogue):
     def _describe(self, name: str) -> str:
         from equipoise.config import list_keys
 
-        lines = []
-        for key in list_keys():
-            if key.path == name or key.path.startswith(f"{name}."):
-                default = f" (default: {key.default})" if key.default and key.default != "required" else ""
-                required = " (required)" if key.default == "required" else ""
-                lines.append(f"{key.path}{default}{required}\n    {key.description}")
-        return "\n".join(lines)
+        return describe_keys(key for key in list_keys() if key.path == name or key.path.startswith(f"{name}."))
+
+
+def describe_keys(keys: "Iterable[Key]") -> str:
+    """Return keys with their defaults, each above its description."""
+    lines = []
+    for key in keys:
+        default = " (required)" if key.default == "required" else f" (default: {key.default})" if key.default else ""
+        lines.append(f"{key.path}{default}\n    {key.description}")
+    return "\n".join(lines)
 
 
 CATALOGUE = Keys()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from equipoise.terminal import Column, ListTable
 
 from .catalogue import Catalogue
+from .keys import describe_keys
 
 if TYPE_CHECKING:
     from equipoise.kinds import Task
@@ -32,7 +33,14 @@ class Kinds(Catalogue):
         return ListTable(columns, rows)
 
     def _describe(self, name: str) -> str:
-        return _description(_kinds()[name])
+        from equipoise.config import list_own_keys
+
+        task = _kinds()[name]
+        about = _description(task).partition("\nArgs:")[0].strip()
+        metrics = f"Metrics, the primary one first: {', '.join(task.metrics)}."
+        keys = describe_keys(list_own_keys(name))
+        own = f"Keys of its own, beside those of every task (`equipoise list keys tasks`):\n{keys}"
+        return "\n\n".join([about, metrics, own if keys else "It has no keys of its own."])
 
 
 def _kinds() -> "dict[str, type[Task]]":
