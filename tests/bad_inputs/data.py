@@ -23,9 +23,11 @@ def _csv(name: str, rows: str, words: str, *overrides: str) -> Case:
     return _file(name, "bad.csv", _HEAD + _ROW + rows, words, *overrides)
 
 
-def _made(name: str, make: Callable[[World], object], words: str, path: str = "bad.csv", *overrides: str) -> Case:
+def _made(
+    name: str, make: Callable[[World], object], words: str, path: str = "bad.csv", *overrides: str, code: int = 1
+) -> Case:
     options = [part for override in (f"sources.s.path={path}", *overrides) for part in ("--set", override)]
-    return Case("data", name, words, (*TRAIN, *options), make)
+    return Case("data", name, words, (*TRAIN, *options), make, code)
 
 
 def _parquet(columns: list[tuple[str, list]]) -> bytes:
@@ -82,6 +84,13 @@ CASES = [
         "text,1,grand,x\n",
         "line 4, column 'label' (task 'polarity'): found class 'grand', expected one of 'neg', 'pos'",
         *("tasks.polarity.kind=ordinal", "tasks.polarity.classes=[neg, pos]"),
+    ),
+    _made(
+        "a metric of a class that is not there",
+        lambda world: None,
+        "tasks.polarity: 'metric' names the class 'post', which the task does not have. Did you mean 'pos'?",
+        *("data.csv", "tasks.polarity.metric={f1: post}"),
+        code=2,
     ),
     _made(
         "one class of a scale alone",

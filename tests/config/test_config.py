@@ -168,7 +168,7 @@ def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
         ("tasks.intensity.range=[1, 2, 3]", "tasks.intensity.range: found [1, 2, 3], expected fewer values"),
         ("tasks.intensity.label=2024-01-01", "label: found the date 2024-01-01, expected a text: write it in quotes"),
         ("tasks.intensity.label=", "tasks.intensity.label: found nothing, expected a text. Column of the label"),
-        ("tasks.intensity.metric=accuracy", "'metric' is 'accuracy', expected one of pearson, spearman"),
+        ("tasks.intensity.metric=accuracy", "'metric' is 'accuracy', expected one of pearson, spearman, cosine for"),
         ("tasks.intensity.classes=[a, b]", "'classes' goes with kind: classification"),
         ("tasks.polarity.range=[0, 1]", "'range' goes with kind: regression"),
         ("tasks.polarity.group=''", "tasks.polarity.group: found '', expected some text"),
@@ -187,7 +187,25 @@ def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
         ("tasks.emotions={source: finance, kind: multilabel, classes: [a, a]}", "expected one or more different names"),
         (
             "tasks.emotions={source: finance, kind: multilabel, metric: accuracy}",
-            "'metric' is 'accuracy', expected one of macro_f1, micro_f1, jaccard for multilabel",
+            "'metric' is 'accuracy', expected one of macro_f1, micro_f1, jaccard, {f1: CLASS}, {mean_f1: [CLASS, "
+            "CLASS, …]} for multilabel",
+        ),
+        ("tasks.polarity.metric=f1", "'metric' is 'f1', expected one of macro_f1, accuracy, macro_recall, {f1: CLASS}"),
+        ("tasks.polarity.metric={accuracy: a}", "'metric' is 'accuracy(a)', expected one of macro_f1, accuracy"),
+        ("tasks.polarity.metric={f1: [a, b]}", "'metric': found ['a', 'b'] for f1, expected one class"),
+        ("tasks.polarity.metric={mean_f1: a}", "'metric': found ['a'] for mean_f1, expected two or more different cl"),
+        ("tasks.polarity.metric={mean_f1: [a, a]}", "'metric': found ['a', 'a'] for mean_f1, expected two or more"),
+        ("tasks.polarity.metric={f1: yes}", "found {'f1': True}, expected the name of a metric, or {f1: CLASS} or"),
+        ("tasks.polarity.metric=[f1]", "found ['f1'], expected the name of a metric, or {f1: CLASS} or {mean_f1:"),
+        ("tasks.polarity.metric={f1: a, mean_f1: b}", "found {'f1': 'a', 'mean_f1': 'b'}, expected the name of"),
+        ("tasks.intensity.metric={f1: a}", "'metric' is 'f1(a)', expected one of pearson, spearman, cosine for regr"),
+        (
+            "tasks.t={source: finance, kind: classification, classes: [irony, plain], metric: {f1: ironi}}",
+            "tasks.t: 'metric' names the class 'ironi', which the task does not have. Did you mean 'irony'?",
+        ),
+        (
+            "tasks.t={source: finance, kind: multilabel, label: [joy, fear], metric: {mean_f1: [joy, faer]}}",
+            "'metric' names the label 'faer', which the task does not have. Did you mean 'fear'?",
         ),
         ("tasks.title={source: finance, kind: generation, beams: 0}", "tasks.title.beams: found 0, expected greater"),
         (

@@ -2,18 +2,21 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
+from sklearn.metrics.pairwise import cosine_similarity
 
-from equipoise.kinds import get_metric, list_kinds
+from equipoise.kinds import Classification, Multilabel, Ordinal, get_metric, list_kinds, make_metric
 
 REFERENCE_SCORES = {
     "pearson": lambda gold, scores: stats.pearsonr(gold, scores).statistic,
     "spearman": lambda gold, scores: stats.spearmanr(gold, scores).statistic,
+    "cosine": lambda gold, scores: cosine_similarity(gold[None], scores[None])[0, 0],
     "mse": sklearn_metrics.mean_squared_error,
     "mae": sklearn_metrics.mean_absolute_error,
 }
 REFERENCE_CLASSES = {
     "macro_f1": lambda gold, predicted: sklearn_metrics.f1_score(gold, predicted, average="macro"),
     "accuracy": sklearn_metrics.accuracy_score,
+    "macro_recall": sklearn_metrics.balanced_accuracy_score,
 }
 
 REFERENCE_RANKS = {
@@ -99,6 +102,71 @@ def test_multilabel_parity_on_the_rows_and_on_resamples(name, share):
     assert get_metric(name)(gold, decided) == pytest.approx(REFERENCE_LABELS[name](gold, decided))
     expected = [REFERENCE_LABELS[name](gold[drawn], decided[drawn]) for drawn in rows]
     assert get_metric(name).prepare(gold, decided)(counts) == pytest.approx(expected)
+
+
+COMMON = ("t", "s", "text", None, "label")
+
+
+@pytest.mark.parametrize(
+    ("metric", "classes", "average"), [("f1(b)", ("b",), None), ("mean_f1(d, b)", ("d", "b"), "macro")]
+)
+@pytest.mark.parametrize("kind", [Classification, Ordinal])
+def test_f1_of_named_classes_on_the_rows_and_on_resamples(kind, metric, classes, average):
+    task = kind(*COMMON, metric, ("a", "b", "c", "d"), metric_classes=classes)
+    generator = np.random.default_rng(6)
+    gold, predicted = generator.integers(4, size=(2, 24))
+    rows = generator.integers(24, size=(5, 24))
+    counts = np.stack([np.bincount(drawn, minlength=24) for drawn in rows]).astype(float)
+    numbers = [task.classes.index(name) for name in classes]
+
+    def reference(rows):
+        found = sklearn_metrics.f1_score(gold[rows], predicted[rows], labels=numbers, average=average, zero_division=0)
+        return float(np.ravel(found)[0])
+
+    made = make_metric(task, metric)
+    assert made(gold, one_hot(predicted, 4)) == pytest.approx(reference(np.arange(24)))
+    assert made.prepare(gold, one_hot(predicted, 4))(counts) == pytest.approx([reference(drawn) for drawn in rows])
+    assert made.higher_is_better
+    assert made.label == get_metric(metric).label
+
+
+def test_f1_of_named_labels():
+    task = Multilabel(*COMMON, "mean_f1(c, a)", ("a", "b", "c"), metric_classes=("c", "a"))
+    generator = np.random.default_rng(7)
+    gold, decided = (generator.random((2, 30, 3)) < 0.4).astype(np.int8)
+    expected = sklearn_metrics.f1_score(gold, decided, labels=[2, 0], average="macro")
+    assert make_metric(task, "mean_f1(c, a)")(gold, decided) == pytest.approx(expected)
+    assert make_metric(task, "jaccard") is get_metric("jaccard")
+
+
+def test_a_named_class_that_occurs_nowhere_counts_as_0():
+    task = Classification(*COMMON, "mean_f1(a, c)", ("a", "b", "c"), metric_classes=("a", "c"))
+    assert make_metric(task, task.metric)([0, 1], one_hot([0, 1], 3)) == 0.5
+    assert get_metric("macro_f1")([0, 1], one_hot([0, 1], 3)) == 1
+
+
+def test_a_metric_of_classes_is_known_by_its_name_but_scores_by_the_task_alone():
+    metric = get_metric("mean_f1(in favor, (not))")
+    assert metric.label == "mean F1 of in favor, (not)"
+    with pytest.raises(TypeError, match="ask `make_metric`"):
+        metric([0, 1], one_hot([0, 1], 2))
+    task = Classification(*COMMON, "f1(b)", ("a", "B"), metric_classes=("b",))
+    with pytest.raises(KeyError, match="which the task does not have"):
+        make_metric(task, "f1(b)")
+    with pytest.raises(KeyError):
+        make_metric(task, "f1(a)")
+
+
+def test_the_mean_of_recall_leaves_out_a_class_without_rows():
+    # Recall 1 of the first class, 1/2 of the second; the third is only predicted.
+    assert get_metric("macro_recall")([0, 1, 1], one_hot([0, 1, 2], 3)) == 0.75
+
+
+def test_the_cosine_by_hand():
+    assert get_metric("cosine")([1.0, 0.0], [2.0, 2.0]) == pytest.approx(0.5**0.5)
+    assert get_metric("cosine")([1.0, -2.0], [0.5, -1.0]) == pytest.approx(1)
+    assert get_metric("cosine")([0.0, 0.0], [1.0, 1.0]) == 0
+    assert get_metric("cosine")([1e30, 2e30], [1e-30, 2e-30]) == pytest.approx(1)
 
 
 def test_no_label_anywhere():

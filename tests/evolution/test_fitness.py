@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,13 @@ def test_a_candidate_that_is_never_pruned_is_scored_on_all_rows(folds):
     assert found.tasks == {"kind": 0.5, "score": pytest.approx(1)}
     assert found.run_score == pytest.approx(0.75)
     assert found.folds == tuple(score for _, score in asked)
+
+
+def test_a_candidate_is_scored_by_the_f1_of_a_named_class(folds):
+    named = TASKS["kind"].replace(metric="f1(a)", metric_classes=("a",))
+    found = score_by_folds(replace(folds, tasks={"kind": named}), answer, lambda fold, score: True)
+    # Two of the four are of class a, and all four are called so.
+    assert found.tasks == {"kind": pytest.approx(2 * 2 / (4 + 2))}
 
 
 def test_a_candidate_that_is_behind_is_pruned(folds):

@@ -42,6 +42,16 @@ def test_of_equal_penalties_the_strongest_is_taken_and_else_the_best_on_dev():
     )
 
 
+def test_the_penalty_is_chosen_by_the_f1_of_a_named_class():
+    features = np.array([[-1.0]] * 36 + [[1.0]] * 4)
+    gold = np.array([0] * 36 + [1] * 4)
+    rare, common = (classes("a", "b").replace(metric=f"f1({name})", metric_classes=(name,)) for name in ("b", "a"))
+    chosen = choose_probe(rare, (features, gold), (features, gold))
+    assert chosen.predict(features).argmax(axis=1).tolist() == gold.tolist()
+    # Dev without any "a": F1 of it is 0 whatever the penalty, so that the strongest is kept.
+    assert choose_probe(common, (features, gold), (features[36:], gold[36:])).penalty == PENALTIES[0]
+
+
 def test_a_class_without_training_rows_is_never_predicted():
     features, gold = RNG.normal(size=(30, 3)), np.array([0, 2] * 15)
     found = make_analysis(classes("a", "b", "c")).make_probe(1.0).fit(features, gold).predict(features)

@@ -143,8 +143,27 @@ def test_what_a_run_file_states_is_what_the_model_has(stated, trained, problem):
 
 
 @pytest.mark.parametrize(
+    ("metric", "classes", "problem"),
+    [
+        ("f1(b)", ("b",), ""),
+        ("mean_f1(a, b)", ("a", "b"), ""),
+        ("accuracy", (), ""),
+        ("f1(c)", ("c",), "metric: names the class 'c', which the task does not have. There is: 'a', 'b'."),
+        ("f1(a)", ("b",), "metric: found 'f1(a)', expected one of macro_f1"),
+        ("f1(a)", (), "metric: found 'f1(a)', expected one of macro_f1"),
+        ("accuracy(a)", ("a",), "metric: found 'accuracy(a)', expected one of macro_f1"),
+        ("bleu", (), "metric: found 'bleu', expected one of macro_f1"),
+    ],
+)
+def test_the_metric_of_a_task_from_a_file_is_one_it_has(metric, classes, problem):
+    found = classification(classes=("a", "b")).replace(metric=metric, metric_classes=classes).find_problem()
+    assert found.startswith(problem) if problem else found == ""
+
+
+@pytest.mark.parametrize(
     "task",
     [
+        classification(metric_classes=("a", "b")).replace(metric="mean_f1(a, b)").fit(["a", "b"]),
         regression(range=(-1.0, 1.0)).fit([0.0, 1.0]),
         classification().fit(["a", "b"]),
         classification(classes=("x", "y"), from_score=True).fit([1, 2]),

@@ -275,12 +275,15 @@ def _view_rows(
 def _fit(task: Task, rows: Rows) -> Task:
     labels = [label for label in rows.columns[f"label:{task.name}"] if label is not None]
     try:
-        return task.fit(labels)
+        fitted = task.fit(labels)
     except LabelError as error:
         raise DataError(
             f"{rows.file}, column '{task.label}' (task '{task.name}', {len(labels)} training labels): {error}. "
             "Check the column, or leave the task out."
         ) from None
+    if problem := fitted.find_metric_problem():
+        raise UsageError(f"tasks.{task.name}: 'metric' {problem}")
+    return fitted
 
 
 def _encode(rows: Rows, task: Task, problems: Problems) -> None:

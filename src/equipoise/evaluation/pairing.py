@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.kinds import Task, get_metric
+from equipoise.kinds import Task, make_metric
 
 from .statistics import bootstrap_means, holm, sign_flip_test, with_interval
 
@@ -27,7 +27,7 @@ class Items(NamedTuple):
 
 def item_losses(task: Task, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Return each item's loss by `task.item_metric`, shape (n,): an error as it is, a score taken from 1."""
-    metric = get_metric(task.item_metric)
+    metric = make_metric(task, task.item_metric)
     assert metric.items is not None
     values = metric.items(gold, predictions)
     return 1 - values if metric.higher_is_better else values

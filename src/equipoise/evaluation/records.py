@@ -13,6 +13,7 @@ from equipoise.kinds import Task
 class Record(TypedDict):
     """One value of one metric: a line of `metrics.json`.
 
+    `metric` is its name in the run file, with the classes it is of: "macro_f1", "f1(irony)", "mean_f1(against, favor)".
     `subset` is "all" or "column=value"; `model` is "run" or a baseline's name; `low` and `high` bound the
     95 % interval and are None where it was not asked for; `n` counts the rows scored.
     """

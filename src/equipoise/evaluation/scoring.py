@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import ModelError
-from equipoise.kinds import Floats, Statistic, Task, get_metric
+from equipoise.kinds import Floats, Statistic, Task, make_metric
 
 from .records import Record
 
@@ -29,7 +29,7 @@ def score_task(
     bootstrap: int = 0,
     seed: int = 0,
 ) -> list[Record]:
-    """Score one task's predictions by all metrics of its kind.
+    """Score one task's predictions by all metrics of its kind, and by its primary one.
 
     The 95 % interval is the percentile bootstrap's (Efron 1979): rows are drawn with replacement, as if they
     were independent, and the metric is taken anew. Resamples depend on the seed and the number of rows alone,
@@ -58,12 +58,12 @@ def score_task(
     predictions = np.asarray(predictions, dtype=task.prediction_type)
     _check(task, predictions, gold, split)
     decided = task.decide(predictions)
-    against = dict.fromkeys(task.metrics, gold)
+    against = dict.fromkeys(task.scored_metrics, gold)
     if texts is not None:
         against |= dict.fromkeys(task.text_metrics, np.asarray(texts, dtype=object))
     records: list[Record] = []
     for subset, rows in _select(len(gold), subsets or {}):
-        statistics = [get_metric(name).prepare(truth[rows], decided[rows]) for name, truth in against.items()]
+        statistics = [make_metric(task, name).prepare(truth[rows], decided[rows]) for name, truth in against.items()]
         n = len(rows)
         values = [float(statistic(np.ones((1, n)))[0]) for statistic in statistics]
         intervals = _intervals(statistics, n, bootstrap, seed)

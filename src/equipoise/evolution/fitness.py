@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.data import Table
-from equipoise.kinds import Task, get_metric
+from equipoise.kinds import Task, make_metric
 
 Indices = npt.NDArray[np.int64]
 Predict = Callable[[Mapping[str, Indices]], Mapping[str, npt.NDArray[Any]]]
@@ -82,7 +82,7 @@ class Folds:
         for name, task in self.tasks.items():
             answers = np.concatenate([one[name] for one in predictions])
             gold = np.concatenate([self.gold[fold][name] for fold in folds])
-            scores[name] = max(0.0, float(get_metric(task.metric)(gold, task.decide(answers))))
+            scores[name] = max(0.0, float(make_metric(task, task.metric)(gold, task.decide(answers))))
         return scores
 
 

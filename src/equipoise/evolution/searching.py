@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from optuna.storages import BaseStorage
 
-from equipoise.kinds import get_metric
+from equipoise.kinds import make_metric
 from equipoise.merging import Cache, MetaGPT, TaskVector, make_merge_operator
 from equipoise.progress import Progress
 
@@ -152,7 +152,7 @@ def dev_scores(bench: Workbench, tasks: list[str], bar: Progress | None = None) 
     for name in tasks:
         gold = bench.table.labels(name, "dev")
         task = bench.table.tasks[name].tune(found[name], gold)
-        scores[name] = max(0.0, float(get_metric(task.metric)(gold, task.decide(found[name]))))
+        scores[name] = max(0.0, float(make_metric(task, task.metric)(gold, task.decide(found[name]))))
     return scores
 
 

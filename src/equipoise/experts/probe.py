@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.kinds import PENALTIES, LinearProbe, Task, get_metric, make_analysis
+from equipoise.kinds import PENALTIES, LinearProbe, Task, make_analysis, make_metric
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,7 +27,7 @@ def choose_probe(
     for penalty in PENALTIES:
         probe = make_analysis(task).make_probe(penalty).fit(*train)
         predictions = probe.predict(features)
-        value = get_metric(task.metric)(gold, task.tune(predictions, gold).decide(predictions))
+        value = make_metric(task, task.metric)(gold, task.tune(predictions, gold).decide(predictions))
         if value > highest:
             best, highest = probe, value
     assert best is not None  # no metric is NaN

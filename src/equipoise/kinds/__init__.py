@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .analysis import Analysis, Fold, Labels, Lexicon
+from .class_metrics import CLASS_METRICS, ClassMetric, name_metric
 from .classification import Classification
 from .extraction import Extraction
 from .former_names import list_former_names, with_current_names
@@ -27,6 +28,7 @@ from .registry import (
     get_metric,
     list_kinds,
     make_analysis,
+    make_metric,
     make_objective,
     register,
     task_from_dict,
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
     from .task_config import TaskConfig
 
 __all__ = [
+    "CLASS_METRICS",
     "PENALTIES",
     "Analysis",
+    "ClassMetric",
     "ClassProbe",
     "Classification",
     "Extraction",
@@ -77,8 +81,10 @@ __all__ = [
     "list_former_names",
     "list_kinds",
     "make_analysis",
+    "make_metric",
     "make_objective",
     "mean_metric",
+    "name_metric",
     "parse_number",
     "quote",
     "register",

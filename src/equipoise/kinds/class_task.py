@@ -26,6 +26,7 @@ class ClassTask(Task):
         verbalize: by class what a language model is to answer; a class that is left out stands for itself.
     """
 
+    class_metrics: ClassVar[tuple[str, ...]] = ("f1", "mean_f1")
     label_type: ClassVar[str] = "int64"
     prediction_dims: ClassVar[int] = 2
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "labels")

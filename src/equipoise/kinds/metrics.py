@@ -99,6 +99,25 @@ def mean_metric(
     return Metric(label, higher_is_better, prepare, items)
 
 
+def macro_recall(gold: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> Statistic:
+    """Prepare the mean of recall over the classes that occur in gold, as scikit-learn's `balanced_accuracy_score`.
+
+    SemEval-2017 task 4 ranks tweets' polarity by it. A class that no row at hand has, as in some resamples, has no
+    recall and is left out.
+    """
+    n_classes = probabilities.shape[1]
+    right = accuracies(gold, probabilities)[:, None]
+    columns = np.hstack([np.eye(n_classes)[gold], np.eye(n_classes)[gold] * right])
+
+    def statistic(counts: Floats) -> Floats:
+        totals = counts @ columns
+        rows, hits = totals[:, :n_classes], totals[:, n_classes:]
+        recall = hits / np.maximum(rows, 1)
+        return np.asarray(recall.sum(axis=1) / np.maximum((rows > 0).sum(axis=1), 1))
+
+    return statistic
+
+
 def accuracies(gold: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> Floats:
     """Return 1 for each row whose most probable class is the label, else 0."""
     return np.asarray(probabilities.argmax(axis=1) == gold, dtype=np.float64)
@@ -106,3 +125,4 @@ def accuracies(gold: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> Float
 
 ACCURACY = mean_metric("accuracy", True, accuracies)
 MACRO_F1 = Metric("macro-F1", True, macro_f1)
+MACRO_RECALL = Metric("macro recall", True, macro_recall)

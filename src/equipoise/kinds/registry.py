@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.errors import UsageError, did_you_mean
 
+from .class_metrics import CLASS_METRICS
 from .classification.task import Classification
 from .extraction.task import Extraction
 from .former_names import with_current_names
 from .generation.task import Generation
 from .multilabel.task import Multilabel
+from .names import NameIndex
 from .ordinal.task import Ordinal
 from .quads.task import Quads
 from .regression.task import Regression
@@ -38,12 +40,13 @@ class Kind:
         config: the run file's keys, a subclass of `TaskConfig`; as "module:name", like the next three.
         objective: loss and predictions, a subclass of `Objective`.
         analysis: baselines, difficulty, weak rows, a subclass of `Analysis`.
-        metrics: a mapping from name to `Metric`, all that `task.metrics` and `task.text_metrics` name.
+        metrics: a mapping from name to `Metric`, all that the `metrics`, `primary_metrics` and `text_metrics` of the
+            task name.
 
     Example:
         >>> from equipoise.kinds import get_kind
         >>> get_kind("regression").task.primary_metrics
-        ('pearson', 'spearman')
+        ('pearson', 'spearman', 'cosine')
     """
 
     task: type[Task]
@@ -164,12 +167,38 @@ def make_analysis(task: Task) -> "Analysis":
     return get_kind(task.kind).make_analysis(task)
 
 
+def make_metric(task: Task, name: str) -> "Metric":
+    """Return one of a task's metrics, to score with.
+
+    Args:
+        task: the task, its label space resolved.
+        name: one of `task.reported`, or `task.item_metric`.
+
+    Raises:
+        KeyError: the task has no such metric, or none of its classes is called so.
+    """
+    metrics = get_kind(task.kind).metrics_by_name
+    if name in metrics or name != task.metric:
+        return metrics[name]
+    known = NameIndex(task.class_names)
+    found = {named: known.find(named) for named in task.metric_classes}
+    if None in found.values():
+        raise KeyError(f"{name}: the metric {task.find_metric_problem()}")
+    classes = [index for index in found.values() if index is not None]
+    return CLASS_METRICS[name.partition("(")[0]].of(", ".join(found), classes)
+
+
 def get_metric(name: str) -> "Metric":
-    """Return a metric of any kind by its name in run files and records.
+    """Return a metric of any kind by its name in records: what it is called, and which way is better.
+
+    To score by a metric of named classes, such as `f1(irony)`, ask `make_metric`.
 
     Raises:
         KeyError: no kind has it.
     """
+    measure, bracket, classes = name.partition("(")
+    if bracket and measure in CLASS_METRICS:
+        return CLASS_METRICS[measure].of(classes.removesuffix(")"))
     for kind in list_kinds().values():
         if name in kind.metrics_by_name:
             return kind.metrics_by_name[name]

@@ -9,7 +9,11 @@ from typing import Any, ClassVar, NamedTuple, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from .labels import quote
+from equipoise.errors import did_you_mean
+
+from .class_metrics import name_metric
+from .labels import quote, show
+from .names import NameIndex
 from .prompts import Question, split_template, with_text
 
 _FORMATS = ("head", "prompt")
@@ -54,6 +58,7 @@ class Task(ABC):
             are scored.
         template: what it is asked, "" for the kind's own template.
         variants: further templates, by which predictions can be averaged.
+        metric_classes: the classes that the primary metric is of, as the run file spells them; none for most metrics.
     """
 
     kind: ClassVar[str]
@@ -61,6 +66,8 @@ class Task(ABC):
     """The metrics every table shows for this kind; the first is the default primary metric."""
     primary_metrics: ClassVar[tuple[str, ...]]
     """Metrics that can select a checkpoint, the default first: higher is better, 1 is perfect."""
+    class_metrics: ClassVar[tuple[str, ...]] = ()
+    """Metrics of named classes that can select a checkpoint, too (see `ClassMetric`)."""
     text_metrics: ClassVar[tuple[str, ...]] = ()
     """Further metrics, which compare a prediction with the input text."""
     item_metric: ClassVar[str]
@@ -99,6 +106,7 @@ class Task(ABC):
     format: str = field(default="head", kw_only=True)
     template: str = field(default="", kw_only=True)
     variants: tuple[str, ...] = field(default=(), kw_only=True)
+    metric_classes: tuple[str, ...] = field(default=(), kw_only=True)
 
     @property
     def view(self) -> View:
@@ -141,9 +149,23 @@ class Task(ABC):
         return ()
 
     @property
+    def scored_metrics(self) -> tuple[str, ...]:
+        """What predictions are scored by against labels: the kind's metrics, after the primary one if it is another."""
+        return self.metrics if self.metric in self.metrics else (self.metric, *self.metrics)
+
+    @property
     def reported(self) -> tuple[str, ...]:
         """All metrics that a table can show."""
-        return self.metrics + self.text_metrics
+        return self.scored_metrics + self.text_metrics
+
+    def find_metric_problem(self) -> str:
+        """Say which class the primary metric names that the task, its classes known, does not have; "" if none."""
+        known = NameIndex(self.class_names)
+        for name in self.metric_classes:
+            if name not in known:
+                about = f"names the {self.class_noun} {show(name)}, which the task does not have"
+                return f"{about}. {did_you_mean(name, self.class_names)}"
+        return ""
 
     @property
     def label_columns(self) -> tuple[str, ...]:
@@ -317,7 +339,12 @@ class Task(ABC):
         """Say what is wrong with a task read from a file that its types do not show: "KEY: …"; "" if nothing is."""
         if self.format not in _FORMATS:
             return f"format: found {self.format!r}, expected {' or '.join(_FORMATS)}"
-        return ""
+        name = self.metric.partition("(")[0]
+        allowed = self.class_metrics if self.metric_classes else self.primary_metrics
+        if name not in allowed or self.metric != name_metric(name, self.metric_classes):
+            return f"metric: found {show(self.metric)}, expected one of {', '.join(self.primary_metrics)}"
+        problem = self.find_metric_problem()
+        return problem and f"metric: {problem}"
 
     def reading(self) -> dict[str, Any]:
         """Return the fields that say where rows and labels come from; they can differ from those at training."""

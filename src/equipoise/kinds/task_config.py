@@ -1,5 +1,6 @@
 """The run file's keys that tasks of every kind have."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, field_validator, model_validator
@@ -7,6 +8,7 @@ from pydantic_core import PydanticKnownError
 
 from equipoise.sections import NumberOrText, Section
 
+from .class_metrics import CLASS_METRICS, find_shape_problem, name_metric
 from .prompts import check_template
 from .registry import get_kind, list_kinds
 from .task import Task
@@ -30,6 +32,30 @@ Templates = Annotated[
 """One template or several; one alone is written without a list."""
 
 
+def _read_metric(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and len(value) == 1:
+        ((name, classes),) = value.items()
+        classes = list(classes) if isinstance(classes, list | tuple) else [classes]
+        if classes and all(isinstance(one, str | int | float) and not isinstance(one, bool) for one in classes):
+            return {name: tuple(map(str, classes))}
+    forms = " or ".join(f"{{{name}: {metric.form}}}" for name, metric in CLASS_METRICS.items())
+    raise ValueError(f"found {value!r}, expected the name of a metric, or {forms} (yes and no in quotes)")
+
+
+def _write_metric(metric: str | dict[str, tuple[str, ...]] | None) -> Any:
+    if not isinstance(metric, dict):
+        return metric
+    return {name: list(found) if CLASS_METRICS[name].several else found[0] for name, found in metric.items()}
+
+
+MetricChoice = Annotated[
+    str | dict[str, tuple[str, ...]] | None, BeforeValidator(_read_metric), PlainSerializer(_write_metric)
+]
+"""A metric's name, or the name with the classes it is of."""
+
+
 class TaskConfig(Section):
     """One task; each kind adds its own keys."""
 
@@ -51,10 +77,10 @@ class TaskConfig(Section):
         description="The prompt of the language model, with {text} and, if there is one, {pair}; `equipoise check` "
         "shows the kind's own. Of a list the first is trained by; the others are variants for `--prompts`.",
     )
-    metric: str | None = Field(
+    metric: MetricChoice = Field(
         None,
         description="Primary metric, which selects the checkpoint; `equipoise list kinds` shows each kind's, the "
-        "default first.",
+        "default first. Of named classes: `{f1: irony}`, `{mean_f1: [against, favor]}`.",
     )
     group: Annotated[str, Field(coerce_numbers_to_str=True, min_length=1)] | None = Field(
         None,
@@ -83,9 +109,7 @@ class TaskConfig(Section):
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
         task = get_kind(self.kind).task
-        allowed = task.primary_metrics
-        if self.metric is not None and self.metric not in allowed:
-            raise ValueError(f"'metric' is '{self.metric}', expected one of {', '.join(allowed)} for {self.kind}")
+        self._check_metric()
         if self.is_prompted and not task.default_questions:
             raise ValueError(f"'format' is 'prompt', expected 'head' for kind: {self.kind}")
         if task.writes_text and self.format == "head":
@@ -98,6 +122,29 @@ class TaskConfig(Section):
             except ValueError as error:
                 raise ValueError(f"'template': {error}") from None
         return self
+
+    def _check_metric(self) -> None:
+        task = get_kind(self.kind).task
+        name, classes = self._metric
+        allowed = task.class_metrics if classes else task.primary_metrics
+        if name not in allowed:
+            forms = [f"{{{one}: {CLASS_METRICS[one].form}}}" for one in task.class_metrics]
+            expected = ", ".join([*task.primary_metrics, *forms])
+            raise ValueError(f"'metric' is '{name_metric(name, classes)}', expected one of {expected} for {self.kind}")
+        problem = find_shape_problem(name, classes) if classes else ""
+        if problem:
+            raise ValueError(f"'metric': {problem}")
+        opened = self.build_task("task")
+        if opened.class_names and (problem := opened.find_metric_problem()):
+            raise ValueError(f"'metric' {problem}")
+
+    @property
+    def _metric(self) -> tuple[str, tuple[str, ...]]:
+        """The primary metric's name, and the classes it is of."""
+        if isinstance(self.metric, dict):
+            ((name, classes),) = self.metric.items()
+            return name, classes
+        return self.metric or get_kind(self.kind).task.primary_metrics[0], ()
 
     @property
     def is_prompted(self) -> bool:
@@ -114,7 +161,8 @@ class TaskConfig(Section):
             self.text,
             self.pair,
             self.label_name,
-            self.metric or task.primary_metrics[0],
+            name_metric(*self._metric),
+            metric_classes=self._metric[1],
             auxiliary=self.auxiliary,
             format="prompt" if self.is_prompted else "head",
             template=first,

@@ -59,7 +59,7 @@ def plot_metrics(tasks: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) ->
             axes.set_yticks(range(len(rows)), names if column == 0 else [""] * len(rows), color=INK, parse_math=False)
             axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
             axes.set_title(short(name), loc="left", fontsize=13, fontweight="bold", parse_math=False)
-            axes.set_xlabel(get_metric(task["metric"]).label)
+            axes.set_xlabel(get_metric(task["metric"]).label, parse_math=False)
             said.append(f"{name}: " + ", ".join(f"{rows[y]['name']} {cell['value']:.3f}" for y, cell in cells.items()))
         return to_svg(figure, "metrics", "Primary metric of every row on test. " + "; ".join(said) + ".")
 

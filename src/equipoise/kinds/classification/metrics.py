@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..metrics import ACCURACY, MACRO_F1, Metric, Statistic, accuracies
+from ..metrics import ACCURACY, MACRO_F1, MACRO_RECALL, Metric, Statistic, accuracies
 
 _CALIBRATION_BINS = 15
 
@@ -25,5 +25,6 @@ def calibration_error(gold: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -
 METRICS = {
     "macro_f1": MACRO_F1,
     "accuracy": ACCURACY,
+    "macro_recall": MACRO_RECALL,
     "ece": Metric("ECE", False, calibration_error),
 }

@@ -32,7 +32,7 @@ class Classification(ClassTask):
 
     kind: ClassVar[str] = "classification"
     metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy", "ece")
-    primary_metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy")
+    primary_metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy", "macro_recall")
     item_metric: ClassVar[str] = "accuracy"
     default_questions: ClassVar[tuple[str, ...]] = (
         "What is the {task} of the text above{towards}? Answer with one of: {labels}.",

@@ -36,6 +36,7 @@ class Multilabel(Task):
     kind: ClassVar[str] = "multilabel"
     metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "micro_f1", "jaccard")
     primary_metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "micro_f1", "jaccard")
+    class_metrics: ClassVar[tuple[str, ...]] = ("f1", "mean_f1")
     item_metric: ClassVar[str] = "jaccard"
     label_type: ClassVar[str] = "list<int8>"
     prediction_dims: ClassVar[int] = 2

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..metrics import ACCURACY, MACRO_F1, Floats, Metric, Statistic, mean_metric
+from ..metrics import ACCURACY, MACRO_F1, MACRO_RECALL, Floats, Metric, Statistic, mean_metric
 
 
 def quadratic_kappa(gold: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> Statistic:
@@ -38,4 +38,5 @@ METRICS = {
     "rank_mae": mean_metric("MAE in ranks", False, rank_errors),
     "accuracy": ACCURACY,
     "macro_f1": MACRO_F1,
+    "macro_recall": MACRO_RECALL,
 }

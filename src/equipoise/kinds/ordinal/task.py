@@ -34,7 +34,7 @@ class Ordinal(ClassTask):
 
     kind: ClassVar[str] = "ordinal"
     metrics: ClassVar[tuple[str, ...]] = ("qwk", "rank_mae", "accuracy", "macro_f1")
-    primary_metrics: ClassVar[tuple[str, ...]] = ("qwk", "accuracy", "macro_f1")
+    primary_metrics: ClassVar[tuple[str, ...]] = ("qwk", "accuracy", "macro_f1", "macro_recall")
     item_metric: ClassVar[str] = "rank_mae"
     averages_seeds: ClassVar[bool] = False
     default_questions: ClassVar[tuple[str, ...]] = (

@@ -46,6 +46,22 @@ def spearman(gold: npt.NDArray[Any], scores: Floats) -> Statistic:
     return statistic
 
 
+def cosine(gold: npt.NDArray[Any], scores: npt.NDArray[Any]) -> Statistic:
+    """Prepare the cosine of gold and predicted scores; 0 by definition where all of either are 0.
+
+    It is the weighted cosine of SemEval-2017 task 5 (Cortis et al. 2017), whose weight, the share of texts that are
+    answered, is 1: a model answers all.
+    """
+    x, y = (values / (np.abs(values).max() or 1.0) for values in (gold.astype(np.float64), scores.astype(np.float64)))
+    columns = np.stack([x * x, y * y, x * y], axis=1)
+
+    def statistic(counts: Floats) -> Floats:
+        xx, yy, xy = (counts @ columns).T
+        return _correlation(xy, xx, yy)
+
+    return statistic
+
+
 def _standardize(values: npt.NDArray[Any]) -> Floats:
     """Shift and scale to mean 0 and variance 1, so that sums of squares lose no digits."""
     if np.ptp(values) == 0:
@@ -83,6 +99,7 @@ def _ranker(values: npt.NDArray[Any]) -> Callable[[Floats], Floats]:
 METRICS = {
     "pearson": Metric("Pearson r", True, pearson),
     "spearman": Metric("Spearman ρ", True, spearman),
+    "cosine": Metric("cosine", True, cosine),
     "mse": mean_metric("MSE", False, squared_errors),
     "mae": mean_metric("MAE", False, absolute_errors),
 }

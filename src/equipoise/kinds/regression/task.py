@@ -30,7 +30,7 @@ class Regression(Task):
 
     kind: ClassVar[str] = "regression"
     metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman", "mse", "mae")
-    primary_metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman")
+    primary_metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman", "cosine")
     item_metric: ClassVar[str] = "mse"
     label_type: ClassVar[str] = "float64"
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "low", "high")
