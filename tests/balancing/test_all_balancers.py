@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from equipoise.balancing import BALANCERS, FAMO, NashMTL, make_balancer, torchjd_balancers
+from equipoise.balancing import BALANCERS, FAMO, NashMTL, input_checks, make_balancer
 from equipoise.errors import UsageError
 
 TASKS = ["a", "b", "c"]
@@ -115,7 +115,7 @@ def test_the_runs_seed_is_that_of_the_draws_unless_the_options_have_one():
     ("name", "package"), [("upgrad", "quadprog"), ("dualproj", "qpsolvers"), ("cagrad", "cvxpy"), ("nash_mtl", "ecos")]
 )
 def test_a_missing_package_is_answered_at_once_with_the_line_that_installs_it(name, package, monkeypatch):
-    monkeypatch.setattr(torchjd_balancers, "find_spec", lambda module: None if module == package else find_spec(module))
+    monkeypatch.setattr(input_checks, "find_spec", lambda module: None if module == package else find_spec(module))
     message = f'needs {package}, which is not installed. Install with: pip install "equipoise[balancers]"'
     with pytest.raises(UsageError, match=re.escape(message)):
         make_balancer(name, TASKS)
@@ -124,9 +124,7 @@ def test_a_missing_package_is_answered_at_once_with_the_line_that_installs_it(na
 
 @pytest.mark.parametrize("name", ["stch", "upgrad"])
 def test_without_torchjd_its_balancers_say_so_and_the_others_work(name, monkeypatch):
-    monkeypatch.setattr(
-        torchjd_balancers, "find_spec", lambda module: None if module == "torchjd" else find_spec(module)
-    )
+    monkeypatch.setattr(input_checks, "find_spec", lambda module: None if module == "torchjd" else find_spec(module))
     with pytest.raises(
         UsageError, match=r'needs torchjd, which is not installed.*pip install "equipoise\[balancers\]"'
     ):

@@ -77,4 +77,4 @@ def test_the_guard_of_this_test_blocks():
         run = _run(SCRIPT + line)
         assert "ImportError: __main__ imports" in run.stderr
     run = _run(SCRIPT + "from equipoise.balancing import UPGrad; UPGrad(['a'])")
-    assert "ImportError: equipoise.balancing.torchjd_balancers imports torchjd" in run.stderr
+    assert "ImportError: equipoise.balancing.input_checks imports torchjd" in run.stderr

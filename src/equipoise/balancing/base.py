@@ -14,7 +14,7 @@ from .batch_losses import BatchLosses, add_up, gather_losses
 from .clipping import bounded
 from .collectives import sum_over_ranks, world_size
 from .flat_state import FlatState
-from .input_checks import check_entries, check_finite, check_names, check_products, checked_clip
+from .input_checks import check_entries, check_finite, check_installed, check_names, check_products, checked_clip
 from .step_memory import StepMemory
 from .task_gradients import Needs, TaskGradients
 
@@ -51,6 +51,9 @@ class Balancer(FlatState, ABC):
         clip: the smallest and the largest weight; 1 lies between them.
         where: where gradients are taken, for a balancer that uses them: "map", "features" or "parameters"; see
             `TaskGradients`.
+
+    Raises:
+        UsageError: If one of `packages` is not installed.
     """
 
     needs: Needs = "losses"
@@ -65,6 +68,8 @@ class Balancer(FlatState, ABC):
     """Whether weights are drawn at random, from a generator of its own that is part of its state."""
     paper: str = ""
     """Authors, year and arXiv id, or "our design"."""
+    packages: tuple[str, ...] = ()
+    """Packages that it needs beyond torch and numpy."""
     process_group: Any = None
     """The `torch.distributed` group to sum over; None means the default one, where there is one."""
 
@@ -76,12 +81,15 @@ class Balancer(FlatState, ABC):
         where: str = "map",
     ) -> None:
         super().__init__()
+        check_installed(type(self).__name__, self.packages)
         if isinstance(tasks, str) or not tasks or len(set(tasks)) < len(tasks):
             raise ValueError(f"`tasks` must be one or more different names, or name: kind pairs. Found {tasks!r}.")
         self.tasks = dict(tasks) if isinstance(tasks, Mapping) else dict.fromkeys(tasks, "")
         self.clip = checked_clip(clip)
         self._gradients = TaskGradients(where, self.needs)
         self._memory = StepMemory(len(self.tasks))
+        self._state: dict[str, Tensor] = {}
+        """What a balancer remembers from step to step, by name; changed in place."""
         self._alignment = 0.0
         self._weights: dict[str, float] = {}
         self._losses: dict[str, float] = {}
@@ -344,8 +352,10 @@ class Balancer(FlatState, ABC):
 
     def _get_state(self) -> dict[str, Tensor]:
         """Return the state beyond parameters and buffers; a balancer with more of it extends both methods."""
-        return self._memory.state()
+        # The prefix is older than the attribute's name; checkpoints have it.
+        return self._memory.state() | {f"kept.{name}": value.clone() for name, value in self._state.items()}
 
     def _set_state(self, state: dict[str, Tensor]) -> None:
         """Take over what `_get_state` returned."""
         self._memory.load(state)
+        self._state = {name: state[f"kept.{name}"] for name in self._state}

@@ -48,7 +48,7 @@ class CAGrad(TorchJDWeighting):
     """
 
     paper = "Liu et al., 2021, arXiv 2110.14048"
-    packages = ("cvxpy", "clarabel")
+    packages = ("torchjd", "cvxpy", "clarabel")
     weighting = "CAGradWeighting"
 
     def __init__(

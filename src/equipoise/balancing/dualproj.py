@@ -38,5 +38,5 @@ class DualProj(TorchJDWeighting):
     """
 
     paper = "Lopez-Paz and Ranzato, 2017, arXiv 1706.08840"
-    packages = ("quadprog", "qpsolvers")
+    packages = ("torchjd", "quadprog", "qpsolvers")
     weighting = "DualProjWeighting"

@@ -7,13 +7,12 @@ from torch import Tensor
 
 from equipoise.checks import checked_number
 
-from .base import DEFAULT_CLIP
-from .stateful import StatefulBalancer
+from .base import DEFAULT_CLIP, Balancer
 
 _TINY = 1e-12
 
 
-class DynamicWeightAverage(StatefulBalancer):
+class DynamicWeightAverage(Balancer):
     r"""Weigh each task by how slowly its loss falls from epoch to epoch (DWA, Liu et al., 2019, arXiv 1803.10704).
 
         w ∝ softmax(r / τ),    r_t = L_t(e-1) / L_t(e-2)

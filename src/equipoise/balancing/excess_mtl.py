@@ -7,15 +7,14 @@ from torch import Tensor
 
 from equipoise.checks import checked_integer, checked_number
 
-from .base import DEFAULT_CLIP
+from .base import DEFAULT_CLIP, Balancer
 from .simplex import shares_within
-from .stateful import StatefulBalancer
 from .task_gradients import Needs
 
 _EPSILON = 1e-7
 
 
-class ExcessMTL(StatefulBalancer):
+class ExcessMTL(Balancer):
     r"""Weigh each task by its excess risk, how far it is from its best (He et al., 2024, arXiv 2402.02009).
 
         e_t = Σ_j g_tj² / √(Σ_τ g_tj(τ)² + ε),    w_t ← w_t exp(η e_t / (e_t(0) + ε)),    Σ_t w_t = 1,    ε = 1e-7

@@ -8,9 +8,8 @@ from torch import Tensor
 from equipoise.checks import checked_number
 from equipoise.errors import TrainingError
 
-from .base import DEFAULT_CLIP
+from .base import DEFAULT_CLIP, Balancer
 from .input_checks import checked_numbers
-from .stateful import StatefulBalancer
 
 _EPSILON = 1e-8
 # Adam's, as in torch.optim.Adam.
@@ -18,7 +17,7 @@ _DECAYS = (0.9, 0.999)
 _ADAM_EPSILON = 1e-8
 
 
-class FAMO(StatefulBalancer):
+class FAMO(Balancer):
     r"""Let all losses fall at one rate, judged by them after each update (FAMO; Liu et al., 2023, arXiv 2306.03792).
 
         w_t ∝ z_t / (L_t - b_t + ε),    z = softmax(ξ),    ε = 1e-8

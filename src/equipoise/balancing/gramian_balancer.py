@@ -7,11 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .stateful import StatefulBalancer
+from .base import Balancer
 from .task_gradients import Needs
 
 
-class GramianBalancer(StatefulBalancer):
+class GramianBalancer(Balancer):
     """Base of the balancers that compute weights from the inner products of the task gradients.
 
     The products are in float64. The tasks are sorted by name, so that neither random draws nor a solver's tolerance

@@ -2,17 +2,32 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from equipoise.checks import checked_number
-from equipoise.errors import TrainingError, did_you_mean
+from equipoise.errors import TrainingError, UsageError, did_you_mean
 
 
 class NonFiniteLoss(TrainingError):  # noqa: N818 - it names the finding
     """A task's loss, or its gradient, is NaN or infinite."""
+
+
+def check_installed(balancer: str, packages: Iterable[str]) -> None:
+    """Check that a balancer's packages are installed.
+
+    Raises:
+        UsageError: If one is not, with the command that installs it.
+    """
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise UsageError(
+            f"The balancer {balancer} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} "
+            'not installed. Install with: pip install "equipoise[balancers]"'
+        )
 
 
 def checked_numbers(

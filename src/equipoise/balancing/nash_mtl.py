@@ -54,7 +54,7 @@ class NashMTL(TorchJDWeighting):
     """
 
     paper = "Navon et al., 2022, arXiv 2202.01017"
-    packages = ("cvxpy", "ecos")
+    packages = ("torchjd", "cvxpy", "ecos")
     weighting = "NashMTL"
     # Unit gradients have their own scale.
     scale_free = False

@@ -4,15 +4,13 @@ TorchJD's objects are made anew for every step, from options and the tasks prese
 no public way to save and load it, so these balancers are implemented here.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-
-from equipoise.errors import UsageError
 
 from .base import DEFAULT_CLIP, Balancer
 from .gramian_balancer import GramianBalancer
@@ -32,8 +30,9 @@ class TorchJDScalarizer(Balancer):
     scalarizer: ClassVar[str]
     """The name of the class in `torchjd.scalarization`."""
 
+    packages: tuple[str, ...] = ("torchjd",)
+
     def __init__(self, tasks: Mapping[str, str] | Sequence[str], *, clip: tuple[float, float] = DEFAULT_CLIP) -> None:
-        check_installed(type(self).__name__, ["torchjd"])
         super().__init__(tasks, clip=clip)
 
     def _make_scalarizer(self, *options: Any) -> Any:
@@ -54,38 +53,13 @@ class TorchJDWeighting(GramianBalancer):
 
     weighting: ClassVar[str]
     """The name of the class in `torchjd.aggregation`."""
-    packages: ClassVar[tuple[str, ...]] = ()
-    """What the weighting needs beyond the dependencies of Equipoise."""
-
-    def __init__(
-        self,
-        tasks: Mapping[str, str] | Sequence[str],
-        *,
-        clip: tuple[float, float] = DEFAULT_CLIP,
-        where: str = "map",
-    ) -> None:
-        check_installed(type(self).__name__, ["torchjd", *self.packages])
-        super().__init__(tasks, clip=clip, where=where)
-        self._options: dict[str, Any] = {}
-        """Keyword arguments of `weighting`."""
+    packages: tuple[str, ...] = ("torchjd",)
+    _options: Mapping[str, Any] = MappingProxyType({})
+    """Keyword arguments of `weighting`."""
 
     def _solve(self, products: Tensor, rows: list[int]) -> Tensor:
         weighting = getattr(import_module("torchjd.aggregation"), self.weighting)
         return weighting(**self._options)(products)
-
-
-def check_installed(balancer: str, packages: Iterable[str]) -> None:
-    """Check that a balancer's packages are installed.
-
-    Raises:
-        UsageError: If one is not, with the command that installs it.
-    """
-    missing = [package for package in packages if find_spec(package) is None]
-    if missing:
-        raise UsageError(
-            f"The balancer {balancer} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} "
-            'not installed. Install with: pip install "equipoise[balancers]"'
-        )
 
 
 def derivative(scalarizer: Callable[[Tensor], Tensor], losses: Tensor) -> Tensor:

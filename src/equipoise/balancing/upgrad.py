@@ -37,5 +37,5 @@ class UPGrad(TorchJDWeighting):
     """
 
     paper = "Quinton and Rey, 2024, arXiv 2406.16232"
-    packages = ("quadprog", "qpsolvers")
+    packages = ("torchjd", "quadprog", "qpsolvers")
     weighting = "UPGradWeighting"

@@ -73,7 +73,8 @@ def _summary(balancer: "type[Balancer]") -> str:
 def _costs(balancer: "type[Balancer]") -> str:
     """Return what a step costs beyond one with equal weights."""
     costs = "one more forward" if balancer.needs_next_losses else _COSTS[balancer.needs]
-    return costs + ("; extra" if getattr(balancer, "packages", ()) else "")
+    # TorchJD alone comes with Equipoise.
+    return costs + ("; extra" if set(balancer.packages) - {"torchjd"} else "")
 
 
 def _options(balancer: "type[Balancer]") -> tuple[str, ...]:
