@@ -14,14 +14,36 @@ from corpus import words_data, write_data
 from equipoise.cli import main
 from equipoise.comparison import cell_runs, compare, processes
 from equipoise.errors import OutputError, TrainingError, UsageError
+from equipoise.reporting import ComparisonResults
 from equipoise.training import read_run
 from pages import Page
 
 ROWS = ["single-task", "equal", "static-tuned", "dao", "wild: dao"]
 
 
-def row_of(results, name):
-    return next(row for row in results["rows"] if row["name"] == name)
+def row_of(table, name):
+    return next(row for row in table.rows if row.name == name)
+
+
+def test_the_table_as_data_keeps_its_form(finished):
+    data = json.loads((finished.folder / "compare.json").read_text(encoding="utf-8"))
+    assert json.loads(json.dumps(finished.results)) == data
+    assert json.loads(json.dumps(ComparisonResults.from_json(data).to_json())) == data
+    names = "name seeds trials tasks rows tests failed notes run_files versions"
+    assert list(data) == names.split()
+    names = "kind metric metrics item_metric test_rows parts part_metrics part_errors class_noun"
+    assert [list(task) for task in data["tasks"].values()] == [names.split()] * 2
+    names = (
+        "name kind run_file seeds seeds_planned metrics run_score weights epochs seconds_per_step peak_memory_mb "
+        "seconds seconds_choosing trajectory parts mean_rank wins delta_m relative_step_time relative_memory"
+    )
+    assert [list(row) for row in data["rows"]] == [names.split()] * len(ROWS)
+    dao = data["rows"][3]
+    assert list(dao["metrics"]["dev"]["intensity"]["pearson"]) == ["value", "low", "high", "seeds"]
+    assert list(dao["run_score"]["test"]) == list(dao["delta_m"]) == ["value", "low", "high"]
+    assert list(dao["trajectory"]["polarity"]) == ["steps", "weights", "losses"]
+    assert list(data["tests"]["equal"][0]) == ["row", "task", "difference", "ratio", "p", "p_holm"]
+    assert list(data["failed"][0]) == ["row", "seed", "key", "message"]
 
 
 def test_every_row_and_seed_is_one_line(finished):
@@ -42,19 +64,19 @@ def test_every_row_and_seed_is_one_line(finished):
         assert {record["task"] for record in line["metrics"]} == set(line["tasks"])
         assert line["steps"] == (1 if line["role"] == "trial" else 4)
         assert min(line["seconds_per_step"], line["peak_memory_mb"]) > 0
-    # What a training has said is kept where it failed.
+    # What a training has printed stays where it failed.
     assert len(list((finished.folder / "runs").rglob("*.log"))) == 2
 
 
 def test_failures_are_recorded_and_the_rest_goes_on(finished):
-    failed = finished.results["failed"]
-    assert sorted((one["row"], one["seed"]) for one in failed) == [("wild: dao", 0), ("wild: dao", 1)]
-    assert all("not finite" in one["message"] for one in failed)
-    assert [row["name"] for row in finished.results["rows"] if row["seeds"]] == ROWS[:4]
+    failed = finished.table.failed
+    assert sorted((one.row, one.seed) for one in failed) == [("wild: dao", 0), ("wild: dao", 1)]
+    assert all("not finite" in one.message for one in failed)
+    assert [row.name for row in finished.table.rows if row.seeds] == ROWS[:4]
 
 
 def test_the_table_is_what_the_runs_say(finished):
-    results = finished.results
+    table = finished.table
     lines = {line["key"]: line for line in lines_of(finished.folder)}
 
     def pearson(key):
@@ -64,22 +86,22 @@ def test_the_table_is_what_the_runs_say(finished):
             if (record["split"], record["metric"]) == ("test", "pearson")
         )
 
-    dao = row_of(results, "dao")["metrics"]["test"]["intensity"]["pearson"]
-    assert dao["value"] == pytest.approx((pearson("dao/seed-0") + pearson("dao/seed-1")) / 2)
-    single = row_of(results, "single-task")["metrics"]["test"]
+    dao = row_of(table, "dao").metrics["test"]["intensity"]["pearson"]
+    assert dao.value == pytest.approx((pearson("dao/seed-0") + pearson("dao/seed-1")) / 2)
+    single = row_of(table, "single-task").metrics["test"]
     assert set(single) == {"intensity", "polarity"}
-    assert single["intensity"]["pearson"]["seeds"] == [
+    assert single["intensity"]["pearson"].seeds == [
         pearson("single-task/intensity/seed-0"),
         pearson("single-task/intensity/seed-1"),
     ]
-    assert row_of(results, "single-task")["delta_m"]["value"] == pytest.approx(0)
+    assert row_of(table, "single-task").delta_m.value == pytest.approx(0)
     gains = [
-        row_of(results, "dao")["metrics"]["test"][task][metric]["value"] / single[task][metric]["value"] - 1
+        row_of(table, "dao").metrics["test"][task][metric].value / single[task][metric].value - 1
         for task, metric in (("intensity", "pearson"), ("polarity", "macro_f1"))
     ]
-    assert row_of(results, "dao")["delta_m"]["value"] == pytest.approx(50 * sum(gains))
-    assert sum(row["wins"] for row in results["rows"] if row["seeds"]) >= 2
-    assert row_of(results, "equal")["relative_step_time"] == 1
+    assert row_of(table, "dao").delta_m.value == pytest.approx(50 * sum(gains))
+    assert sum(row.wins for row in table.rows if row.seeds) >= 2
+    assert row_of(table, "equal").relative_step_time == 1
 
 
 def test_static_weights_are_chosen_on_dev_and_their_trials_paid_for(finished):
@@ -87,29 +109,27 @@ def test_static_weights_are_chosen_on_dev_and_their_trials_paid_for(finished):
         (line for line in lines_of(finished.folder) if line["role"] == "trial"), key=lambda line: line["key"]
     )
     best = max(trials, key=lambda line: line["run_score"]["dev"])
-    tuned = row_of(finished.results, "static-tuned")
-    assert tuned["weights"] == best["overrides"]["balance"]["weights"]
-    assert tuned["seconds_choosing"] == pytest.approx(sum(line["seconds"] for line in trials))
+    tuned = row_of(finished.table, "static-tuned")
+    assert tuned.weights == best["overrides"]["balance"]["weights"]
+    assert tuned.seconds_choosing == pytest.approx(sum(line["seconds"] for line in trials))
     cells = [line for line in lines_of(finished.folder) if (line["row"], line["role"]) == ("static-tuned", "cell")]
-    assert tuned["seconds"] == pytest.approx(sum(line["seconds"] for line in trials + cells))
+    assert tuned.seconds == pytest.approx(sum(line["seconds"] for line in trials + cells))
 
 
 def test_items_of_the_runs_are_tested_in_pairs(finished):
-    tests = finished.results["tests"]["single-task"]
-    assert {(test["row"], test["task"]) for test in tests} == {
+    table = finished.table
+    tests = table.tests["single-task"]
+    assert {(test.row, test.task) for test in tests} == {
         (row, task) for row in ROWS[1:4] for task in ("intensity", "polarity")
     }
-    dao = next(test for test in tests if (test["row"], test["task"]) == ("dao", "intensity"))
-    mse = {
-        row: row_of(finished.results, row)["metrics"]["test"]["intensity"]["mse"]["value"]
-        for row in ("dao", "single-task")
-    }
-    assert dao["ratio"]["value"] == pytest.approx(mse["dao"] / mse["single-task"])
-    assert dao["ratio"]["low"] <= dao["ratio"]["value"] <= dao["ratio"]["high"]
-    assert all(test["p"] <= test["p_holm"] <= 1 for test in tests)
+    dao = next(test for test in tests if (test.row, test.task) == ("dao", "intensity"))
+    mse = {row: row_of(table, row).metrics["test"]["intensity"]["mse"].value for row in ("dao", "single-task")}
+    assert dao.ratio.value == pytest.approx(mse["dao"] / mse["single-task"])
+    assert dao.ratio.low <= dao.ratio.value <= dao.ratio.high
+    assert all(test.p <= test.p_holm <= 1 for test in tests)
     # The mean over regions, weighted by their rows, is the whole.
-    parts = finished.results["tasks"]["intensity"]["parts"]
-    regions = row_of(finished.results, "dao")["parts"]["intensity"]
+    parts = table.tasks["intensity"].parts
+    regions = row_of(table, "dao").parts["intensity"]
     whole = sum(part["items"] * (region["mse"] or 0) for part, region in zip(parts, regions, strict=True))
     assert whole / sum(part["items"] for part in parts) == pytest.approx(mse["dao"])
 
@@ -120,18 +140,18 @@ def test_called_again_it_trains_only_what_failed(finished, tmp_path, tiny_model,
     started = []
 
     class Watched(processes.RunningCell):
-        def __init__(self, cell, threads, anew):
-            started.append((cell.key, anew))
-            super().__init__(cell, threads, anew)
+        def __init__(self, cell, threads, restart):
+            started.append((cell.key, restart))
+            super().__init__(cell, threads, restart)
 
     monkeypatch.setattr(cell_runs, "RunningCell", Watched)
     source = finished.folder.parent
     again = equipoise.compare(source / "run.yaml", ["dao"], seeds=2, trials=2, output=folder)
     assert started == []
     for name in ("single-task", "equal", "static-tuned", "dao"):
-        assert row_of(again.results, name)["metrics"] == row_of(finished.results, name)["metrics"]
+        assert row_of(again.table, name).metrics == row_of(finished.table, name).metrics
 
-    # A line that was cut short counts for nothing; its run is found finished and only recorded.
+    # A line that was cut short counts for nothing; its run is finished already and only recorded.
     journal = folder / "compare.jsonl"
     lines = journal.read_text().splitlines(keepends=True)
     last = next(i for i, line in enumerate(lines) if '"dao/seed-1"' in line)
@@ -139,7 +159,7 @@ def test_called_again_it_trains_only_what_failed(finished, tmp_path, tiny_model,
     log = folder / "runs/dao/seed-1/log.jsonl"
     before = log.stat().st_mtime_ns
     compare([source / "run.yaml", source / "wild.yaml"], "dao", seeds=2, trials=2, output=folder, jobs=2)
-    assert [anew for _, anew in sorted(started)] == [False, True, True]
+    assert [restart for _, restart in sorted(started)] == [False, True, True]
     assert [line["row"] for line in lines_of(folder)[-3:]] == ["dao", "wild: dao", "wild: dao"]
     assert log.stat().st_mtime_ns == before
 
@@ -178,7 +198,7 @@ def test_killed_and_called_again_it_repeats_nothing(tmp_path, tiny_model):
     assert lines[:1] == before
     keys = [line["key"] for line in lines]
     assert len(keys) == len(set(keys)) == 3
-    assert comparison.results["failed"] == []
+    assert comparison.table.failed == []
 
 
 def test_epochs_of_single_tasks_are_chosen_on_dev(tmp_path, tiny_model):
@@ -188,12 +208,12 @@ def test_epochs_of_single_tasks_are_chosen_on_dev(tmp_path, tiny_model):
     best = max(("0.25", "0.5"), key=lambda n: lines[f"single-task/polarity/epochs-{n}/seed-0"]["run_score"]["dev"])
     assert len(lines) == 3
     assert f"single-task/polarity/epochs-{best}/seed-1" in lines
-    (row,) = comparison.results["rows"]
-    assert row["epochs"] == {"polarity": float(best)}
-    assert row["seeds"] == [0, 1]
+    (row,) = comparison.table.rows
+    assert row.epochs == {"polarity": float(best)}
+    assert row.seeds == [0, 1]
     other = lines[f"single-task/polarity/epochs-{'0.5' if best == '0.25' else '0.25'}/seed-0"]
-    assert row["seconds_choosing"] == pytest.approx(other["seconds"])
-    assert "run once" in comparison.results["notes"][0]
+    assert row.seconds_choosing == pytest.approx(other["seconds"])
+    assert "run once" in comparison.table.notes[0]
 
 
 def test_interrupted_it_says_how_to_go_on(tmp_path, tiny_model, monkeypatch):
@@ -257,7 +277,7 @@ def test_predictions_lie_where_the_table_takes_them_from(finished):
 
 def test_the_base_language_model_is_a_row_of_its_own(tmp_path, tiny_llm):
     data = words_data(tmp_path, tiny_llm, max_steps=2, evaluations=1)
-    # No grid can be written out without a range, so that nobody can be asked for the score.
+    # No grid can be written out without a range, so that nobody can be prompted for the score.
     data["tasks"] = {
         "words": {**data["tasks"]["words"], "format": "prompt"},
         "score": {"source": "reviews", "kind": "regression", "label": "score"},
@@ -266,42 +286,45 @@ def test_the_base_language_model_is_a_row_of_its_own(tmp_path, tiny_llm):
     data |= {"max_length": 128, "lora": {"rank": 2}}
     data["evaluation"] = {"bootstrap": 100, "baselines": ["majority", "zero_shot", "few_shot"], "shots": 2}
     path = write_data(tmp_path, data)
-    found = compare([path], "equal", seeds=2, trials=1, jobs=2, output=tmp_path / "out")
-    rows = {row["name"]: row for row in found.results["rows"]}
+    comparison = compare([path], "equal", seeds=2, trials=1, jobs=2, output=tmp_path / "out")
+    rows = {row.name: row for row in comparison.table.rows}
     assert [*rows] == ["single-task", "equal", "static-tuned", "zero-shot", "few-shot"]
-    assert (rows["zero-shot"]["seeds"], rows["few-shot"]["seeds"]) == ([0], [0, 1])
+    assert (rows["zero-shot"].seeds, rows["few-shot"].seeds) == ([0], [0, 1])
     for name in ("zero-shot", "few-shot"):
         row = rows[name]
-        assert set(row["metrics"]["test"]) == {"words"}
-        assert row["run_score"]["test"] is row["delta_m"] is row["seconds_per_step"] is None
-    tested = {(test["row"], test["task"]) for test in found.results["tests"]["equal"]}
+        assert set(row.metrics["test"]) == {"words"}
+        assert row.run_score["test"] is row.delta_m is row.seconds_per_step is None
+    tested = {(test.row, test.task) for test in comparison.table.tests["equal"]}
     assert ("zero-shot", "words") in tested
     assert ("zero-shot", "score") not in tested
-    page = Page((found.folder / "compare.html").read_text(encoding="utf-8"))
+    page = Page((comparison.folder / "compare.html").read_text(encoding="utf-8"))
     assert "zero-shot" in [line[0] for line in page.tables[0]]
-    # No model asks the base again, and nothing is repeated.
-    lines = lines_of(found.folder)
-    models = {line["model"] for line in read_run(found.folder / "runs/equal/seed-0").records}
+    # No model prompts the base again, and nothing is repeated.
+    lines = lines_of(comparison.folder)
+    models = {line["model"] for line in read_run(comparison.folder / "runs/equal/seed-0").records}
     assert models == {"run", "majority"}
     compare([path], "equal", seeds=2, trials=1, jobs=2, output=tmp_path / "out")
-    assert lines_of(found.folder) == lines
+    assert lines_of(comparison.folder) == lines
 
 
 def test_a_run_file_may_have_fewer_tasks(tmp_path, tiny_model):
     files = [write_run_file(tmp_path, tiny_model), write_run_file(tmp_path, tiny_model, "fewer", tasks=("polarity",))]
-    found = compare(files, "single-task,dao", seeds=1, trials=0, output=tmp_path / "out")
-    rows = {row["name"]: row for row in found.results["rows"]}
+    comparison = compare(files, "single-task,dao", seeds=1, trials=0, output=tmp_path / "out")
+    table = comparison.table
+    rows = {row.name: row for row in table.rows}
     names = ["single-task", "equal", "dao", "fewer: single-task", "fewer: dao"]
     assert [*rows] == names, "no trials, no static weights"
-    assert [*found.results["tests"]] == ["single-task", "equal", "fewer: single-task"]
-    assert set(rows["fewer: single-task"]["metrics"]["test"]) == {"polarity"}
-    assert [line["tasks"] for line in lines_of(found.folder) if line["row"] == "fewer: single-task"] == [["polarity"]]
+    assert [*table.tests] == ["single-task", "equal", "fewer: single-task"]
+    assert set(rows["fewer: single-task"].metrics["test"]) == {"polarity"}
+    assert [line["tasks"] for line in lines_of(comparison.folder) if line["row"] == "fewer: single-task"] == [
+        ["polarity"]
+    ]
     whole, part = rows["dao"], rows["fewer: dao"]
-    assert set(part["metrics"]["test"]) == {"polarity"}
-    assert part["delta_m"] is part["mean_rank"] is part["wins"] is part["run_score"]["test"] is None
-    assert whole["mean_rank"] is not None
-    assert part["relative_step_time"] > 0
-    assert {test["task"] for test in found.results["tests"]["equal"] if test["row"] == "fewer: dao"} == {"polarity"}
-    assert "fewer has no intensity: its rows have no Δm, rank or run score." in found.results["notes"]
-    page = (found.folder / "compare.html").read_text(encoding="utf-8")
+    assert set(part.metrics["test"]) == {"polarity"}
+    assert part.delta_m is part.mean_rank is part.wins is part.run_score["test"] is None
+    assert whole.mean_rank is not None
+    assert part.relative_step_time > 0
+    assert {test.task for test in table.tests["equal"] if test.row == "fewer: dao"} == {"polarity"}
+    assert "fewer has no intensity: its rows have no Δm, rank or run score." in table.notes
+    page = (comparison.folder / "compare.html").read_text(encoding="utf-8")
     assert "fewer: dao" in page

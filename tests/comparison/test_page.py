@@ -31,21 +31,19 @@ def test_the_page_has_every_part(html):
 
 def test_the_tables_hold_the_numbers_of_the_runs(finished, html):
     overview, cost, intensity, against, polarity, _, regions, classes = Page(html).tables
-    row = next(row for row in finished.results["rows"] if row["name"] == "dao")
-    pearson = row["metrics"]["test"]["intensity"]["pearson"]
+    table = finished.table
+    row = next(row for row in table.rows if row.name == "dao")
+    pearson = row.metrics["test"]["intensity"]["pearson"]
     written = cell(intensity, "dao", "Pearson r").replace("−", "-")
-    assert written == f"{pearson['value']:.3f} [{pearson['low']:.3f}, {pearson['high']:.3f}]"
-    assert cell(polarity, "dao", "macro-F1").startswith(
-        f"{row['metrics']['test']['polarity']['macro_f1']['value']:.3f}"
-    )
-    assert cell(overview, "dao", "Δm %").replace("−", "-").startswith(f"{row['delta_m']['value']:.2f}")
-    assert cell(overview, "dao", "mean rank") == f"{row['mean_rank']:.2f}"
+    assert written == f"{pearson.value:.3f} [{pearson.low:.3f}, {pearson.high:.3f}]"
+    macro_f1 = row.metrics["test"]["polarity"]["macro_f1"]
+    assert cell(polarity, "dao", "macro-F1").startswith(f"{macro_f1.value:.3f}")
+    assert cell(overview, "dao", "Δm %").replace("−", "-").startswith(f"{row.delta_m.value:.2f}")
+    assert cell(overview, "dao", "mean rank") == f"{row.mean_rank:.2f}"
     assert cell(cost, "equal", "seconds a step").endswith("1.00 × equal")
-    test = next(
-        test for test in finished.results["tests"]["single-task"] if (test["row"], test["task"]) == ("dao", "intensity")
-    )
-    assert cell(against, "dao", "MSE ÷ single-task").startswith(f"{test['ratio']['value']:.3f} [")
-    assert f"{test['p_holm']:.3f}".replace("0.000", "< 0.001") in cell(against, "dao", "p, single-task")
+    test = next(test for test in table.tests["single-task"] if (test.row, test.task) == ("dao", "intensity"))
+    assert cell(against, "dao", "MSE ÷ single-task").startswith(f"{test.ratio.value:.3f} [")
+    assert f"{test.p_holm:.3f}".replace("0.000", "< 0.001") in cell(against, "dao", "p, single-task")
     assert [head.removesuffix(" ↓") for head in regions[0]] == ["row", "negative", "neutral", "positive"]
     assert "recall" in cell(classes, "dao", "negative")
     # A row that could not be trained stands there without numbers.
@@ -56,7 +54,7 @@ def test_the_tables_hold_the_numbers_of_the_runs(finished, html):
 def test_figures_say_what_they_show(finished, html):
     page = Page(html)
     assert len(page.labels) == 3
-    value = finished.results["rows"][0]["metrics"]["test"]["intensity"]["pearson"]["value"]
+    value = finished.table.rows[0].metrics["test"]["intensity"]["pearson"].value
     assert f"intensity: single-task {value:.3f}, equal" in page.labels[0]
     assert re.search(r"intensity: single-task [\d.]+, equal [\d.]+, static-tuned [\d.]+, dao [\d.]+;", page.labels[1])
     # Equal weights and rows without models have no course of weights to show.
@@ -71,8 +69,8 @@ def test_the_page_is_alone_and_tells_failures_and_choices(finished, html):
     page = Page(html)
     assert re.findall(r"\w+:?//|@import|javascript:", html) == []
     assert not {tag for tag, _ in page.tags} & {"script", "link", "img", "iframe"}
-    assert finished.results["failed"][0]["message"] in page.text
-    weights = next(row["weights"] for row in finished.results["rows"] if row["name"] == "static-tuned")
+    assert finished.table.failed[0].message in page.text
+    weights = next(row.weights for row in finished.table.rows if row.name == "static-tuned")
     assert ", ".join(f"{task} {weight:g}" for task, weight in weights.items()) in page.text
     assert "learning_rate: 0.003" in html
 
@@ -92,11 +90,11 @@ def test_names_are_escaped_and_one_seed_has_no_intervals(finished, tmp_path):
 
 def test_the_console_table_has_every_row(finished):
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(comparison_table(finished.results))
+    console.print(comparison_table(finished.table))
     text = console.export_text()
-    for row in finished.results["rows"]:
-        assert row["name"] in text
-    value = finished.results["rows"][0]["metrics"]["test"]["intensity"]["pearson"]["value"]
+    for row in finished.table.rows:
+        assert row.name in text
+    value = finished.table.rows[0].metrics["test"]["intensity"]["pearson"].value
     assert f"{value:.3f}" in text
 
 

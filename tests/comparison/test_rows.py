@@ -18,7 +18,7 @@ def names(path_or_paths, balance):
     return [row.name for row in make_rows(load_run_files(paths, ()), parse_balancers(balance))]
 
 
-def test_rows_have_the_rivals_first_and_each_balancer_once(tmp_path, tiny_model):
+def test_comparison_rows_come_first_and_each_balancer_once(tmp_path, tiny_model):
     files = [write_run_file(tmp_path, tiny_model), write_run_file(tmp_path, tiny_model, "more")]
     rows = make_rows(
         load_run_files(files, ()), parse_balancers("equal,dao,{name: dao, example_weights: false},{name: dao}")
@@ -36,7 +36,7 @@ def test_rows_have_the_rivals_first_and_each_balancer_once(tmp_path, tiny_model)
     assert len({row.folder for row in rows}) == len(rows)
 
 
-def test_single_tasks_of_every_run_file_where_asked_for(tmp_path, tiny_model):
+def test_single_tasks_of_every_run_file_where_named(tmp_path, tiny_model):
     files = [write_run_file(tmp_path, tiny_model), write_run_file(tmp_path, tiny_model, "more")]
     assert names(files, "single-task,dao") == [
         "single-task",
@@ -163,16 +163,30 @@ def test_further_run_files_may_train_on_more(tmp_path, tiny_model):
     assert {cell.tasks for cell in plan.seed_cells(plan.rows[0], {})[0]} == {("intensity",), ("polarity",)}
 
 
+def test_cells_are_named_by_their_row_and_what_tells_them_apart(tmp_path, tiny_model):
+    (run,) = load_run_files([write_run_file(tmp_path, tiny_model)], ())
+    rows = make_rows([run], parse_balancers("{name: dao, example_weights: true}"))
+    cells = Plan(rows, 1, 1, (0.5,), tmp_path).cells({})
+    assert [(cell.title, cell.key) for cell in cells] == [
+        ("single-task: intensity, epochs-0.5, seed-0", "single-task/intensity/epochs-0.5/seed-0"),
+        ("single-task: polarity, epochs-0.5, seed-0", "single-task/polarity/epochs-0.5/seed-0"),
+        ("static-tuned: trial-0", "static-tuned/trial-0"),
+        ("equal: seed-0", "equal/seed-0"),
+        ("dao (example_weights=true): seed-0", f"{rows[-1].folder}/seed-0"),
+    ]
+    assert all(cell.config.output == tmp_path / "runs" / cell.key for cell in cells)
+
+
 def test_static_weights_to_try():
-    found = candidate_weights(["a", "b", "c"], 8)
-    assert found[0] == {"a": 1.0, "b": 1.0, "c": 1.0}
-    ratios = [weights[task] for weights in found[1:] for task in ("b", "c")]
-    assert all(weights["a"] == 1 for weights in found)
+    candidates = candidate_weights(["a", "b", "c"], 8)
+    assert candidates[0] == {"a": 1.0, "b": 1.0, "c": 1.0}
+    ratios = [weights[task] for weights in candidates[1:] for task in ("b", "c")]
+    assert all(weights["a"] == 1 for weights in candidates)
     assert all(0.1 <= ratio <= 10 for ratio in ratios)
     # Evenly spread on the log scale: both halves of it are tried for each task.
     for task in ("b", "c"):
-        assert 2 <= sum(weights[task] < 1 for weights in found[1:]) <= 5
-    assert candidate_weights(["a", "b", "c"], 4) == found[:4]
+        assert 2 <= sum(weights[task] < 1 for weights in candidates[1:]) <= 5
+    assert candidate_weights(["a", "b", "c"], 4) == candidates[:4]
     assert candidate_weights(["a", "b"], 1) == [{"a": 1.0, "b": 1.0}]
 
 

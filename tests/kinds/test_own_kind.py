@@ -131,8 +131,8 @@ def test_it_is_compared(tmp_path, tiny_model):
         trials=0,
         output=tmp_path / "c",
     )
-    row = next(row for row in comparison.results["rows"] if row["name"] == "equal")
-    assert row["metrics"]["test"]["praise"]["deviance"]["value"] > 0
+    row = next(row for row in comparison.table.rows if row.name == "equal")
+    assert row.metrics["test"]["praise"]["deviance"].value > 0
     assert "praise" in (tmp_path / "c" / "compare.html").read_text()
 
 

@@ -83,13 +83,14 @@ def compare(
         overwrite=overwrite,
         keep_models=keep_models,
     )
+    table = comparison.table
     console = open_console()
-    console.print(comparison_table(comparison.results))
+    console.print(comparison_table(table))
     here = os.path.relpath(comparison.folder)
     console.print(f"Report: {here}/compare.html   Table: {here}/compare.json", soft_wrap=True)
-    if failed := comparison.results["failed"]:
+    if failed := table.failed:
         raise TrainingError(
-            f"{len(failed)} trainings failed; the first, {failed[0]['key']}: {failed[0]['message']} "
+            f"{len(failed)} trainings failed; the first, {failed[0].key}: {failed[0].message} "
             "The same command tries them again."
         )
 

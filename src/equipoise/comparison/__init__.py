@@ -1,4 +1,4 @@
-"""Comparing balancers fairly: the same data, several seeds, the rivals that matter, and paired tests."""
+"""Comparing balancers fairly: the same data, several seeds, the comparison rows that matter, and paired tests."""
 
 from .compare_runs import Comparison, compare
 

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from typing import Any
 
 from equipoise.errors import TrainingError
 from equipoise.evaluation import run_score
@@ -16,14 +15,15 @@ from equipoise.workspace import CONTINUE, Journal
 
 from .plan import Cell, Plan
 from .processes import RunningCell
+from .records import CellRecord, Records, TrainingRecord
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def run_cells(
-    plan: Plan, journal: Journal[str, dict[str, Any]], jobs: int, keep_models: bool
-) -> dict[str, dict[str, Any]]:
-    """Train every cell that is not finished yet; a failure is recorded and the rest goes on.
+    plan: Plan, journal: Journal[str, TrainingRecord], jobs: int, keep_models: bool
+) -> dict[str, TrainingRecord]:
+    """Train every cell that is not finished yet; a failure is recorded and the others continue.
 
     Args:
         plan: the cells.
@@ -40,29 +40,21 @@ def run_cells(
     records = journal.read()
     failed_before = {key for key, record in records.items() if record["status"] == "failed"}
     records = {key: record for key, record in records.items() if key not in failed_before}
-    cells = plan.cells(records)
-    if all(cell.key in records for cell in cells):
+    if all(cell.key in records for cell in plan.cells(records)):
         return records
-    threads = max(1, _count_cores() // jobs)
     running: list[RunningCell] = []
     with _bar(plan, records) as bar:
         try:
-            while True:
-                cells = plan.cells(records)
-                busy = {one.cell.key for one in running}
-                waiting = [cell for cell in cells if cell.key not in records and cell.key not in busy]
-                for cell in waiting[: jobs - len(running)]:
-                    running.append(RunningCell(cell, threads, anew=cell.key in failed_before))
-                if not running:
-                    return records
+            while _start(plan, records, running, jobs, failed_before):
                 _show(bar, plan, records, running)
                 wait([one.sentinel for one in running], timeout=_SECONDS_BETWEEN_LOOKS)
-                for one in [one for one in running if not one.is_alive()]:
-                    running.remove(one)
-                    record = _record(plan, one, keep_models)
+                for ended in [one for one in running if not one.is_alive()]:
+                    running.remove(ended)
+                    record = _record(plan, ended, keep_models)
                     journal.append(record)
-                    records[one.cell.key] = record
-                    bar.say(_sentence(one.cell, record))
+                    records[ended.cell.key] = record
+                    bar.say(_sentence(ended.cell, record))
+            return records
         except KeyboardInterrupt:
             _stop(running)
             done = sum(cell.key in records for cell in plan.cells(records))
@@ -75,12 +67,22 @@ def run_cells(
                 one.kill()
 
 
+def _start(plan: Plan, records: Records, running: list[RunningCell], jobs: int, failed_before: set[str]) -> bool:
+    """Start as many of the waiting cells as may run beside the others; return whether any is running."""
+    threads = max(1, _count_cores() // jobs)
+    started = records.keys() | {one.cell.key for one in running}
+    waiting = [cell for cell in plan.cells(records) if cell.key not in started]
+    for cell in waiting[: jobs - len(running)]:
+        running.append(RunningCell(cell, threads, restart=cell.key in failed_before))
+    return bool(running)
+
+
 def _count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
-def _bar(plan: Plan, records: dict[str, dict[str, Any]]) -> Iterator[Progress]:
+def _bar(plan: Plan, records: Records) -> Iterator[Progress]:
     done = sum(cell.steps for cell in plan.cells(records) if cell.key in records)
     bar = Progress("Comparing", plan.total_steps(), "step", done=done)
     try:
@@ -89,7 +91,7 @@ def _bar(plan: Plan, records: dict[str, dict[str, Any]]) -> Iterator[Progress]:
         bar.close()
 
 
-def _show(bar: Progress, plan: Plan, records: dict[str, dict[str, Any]], running: list[RunningCell]) -> None:
+def _show(bar: Progress, plan: Plan, records: Records, running: list[RunningCell]) -> None:
     cells = plan.cells(records)
     done = sum(cell.steps for cell in cells if cell.key in records)
     done += sum(min(one.steps_done(), one.cell.steps) for one in running)
@@ -100,10 +102,10 @@ def _show(bar: Progress, plan: Plan, records: dict[str, dict[str, Any]], running
         bar.advance(done - bar.done, f"{finished} trainings finished; now {names}")
 
 
-def _record(plan: Plan, ended: RunningCell, keep_models: bool) -> dict[str, Any]:
+def _record(plan: Plan, ended: RunningCell, keep_models: bool) -> TrainingRecord:
     """Return the line of a cell that has ended."""
     cell, folder = ended.cell, ended.cell.config.output
-    record: dict[str, Any] = {
+    line: CellRecord = {
         "key": cell.key,
         "row": cell.row,
         "role": cell.role,
@@ -114,24 +116,25 @@ def _record(plan: Plan, ended: RunningCell, keep_models: bool) -> dict[str, Any]
     }
     message = ended.failure()
     if message is not None:
-        return {**record, "status": "failed", "message": message}
+        return {**line, "status": "failed", "message": message}
     metrics = [
-        line
-        for line in read_run(folder).records
-        if line["model"] == "run" and line["subset"] == "all" and line["task"] in cell.tasks
+        record
+        for record in read_run(folder).records
+        if record["model"] == "run" and record["subset"] == "all" and record["task"] in cell.tasks
     ]
     summary = read_summary(folder)
-    # Not every task can be asked about.
-    there = {line["task"] for line in metrics}
-    tasks = {name: task for name, task in plan.rows[0].run.table.scored.items() if name in there}
+    # A language model cannot be prompted for every task.
+    scored = {record["task"] for record in metrics}
+    tasks = {name: task for name, task in plan.rows[0].run.table.scored.items() if name in scored}
     if not keep_models:
         remove_folder(folder / "model")
     return {
-        **record,
+        **line,
         "status": "finished",
         "metrics": metrics,
         "run_score": {
-            split: run_score([line for line in metrics if line["split"] == split], tasks) for split in ("dev", "test")
+            split: run_score([record for record in metrics if record["split"] == split], tasks)
+            for split in ("dev", "test")
         },
         "seconds": summary["seconds"],
         "seconds_per_step": summary["seconds_per_step"],
@@ -142,7 +145,7 @@ def _record(plan: Plan, ended: RunningCell, keep_models: bool) -> dict[str, Any]
     }
 
 
-def _sentence(cell: Cell, record: dict[str, Any]) -> str:
+def _sentence(cell: Cell, record: TrainingRecord) -> str:
     if record["status"] == "failed":
         return f"{cell.title}: failed: {record['message']}"
     return f"{cell.title}: dev run score {record['run_score']['dev']:.4f} ({format_seconds(record['seconds'])})"
@@ -157,4 +160,4 @@ def _stop(running: list[RunningCell]) -> None:
         for one in running:
             one.wait()
     except KeyboardInterrupt:
-        pass  # they are killed, and go on from their last checkpoint
+        pass  # they are killed, and continue from their last checkpoint

@@ -12,6 +12,7 @@ from equipoise.outputs import OutputKind, misplaced
 from equipoise.training import strangers_among_runs
 from equipoise.workspace import Journal, WorkKind, Workspace, fingerprint
 
+from .records import TrainingRecord
 from .run_files import RunFile
 
 _MARK = "settings of an Equipoise comparison"
@@ -45,10 +46,10 @@ def describe_settings(runs: Sequence[RunFile], trials: int, single_task_epochs: 
 
 def _strangers(folder: Path) -> list[str]:
     """Return what would be lost with the runs of a comparison; only what it writes is removed."""
-    found = strangers_among_runs(folder / RUNS)
+    strangers = strangers_among_runs(folder / RUNS)
     files = [name for name in _FILES if name != RUNS]
     # What a training has printed is no stranger.
-    inner = [f"{RUNS}/{name}" for name in found if not re.fullmatch(r"(.*/)?(seed|trial)-\d+\.log", name)]
+    inner = [f"{RUNS}/{name}" for name in strangers if not re.fullmatch(r"(.*/)?(seed|trial)-\d+\.log", name)]
     return [*misplaced(folder, files, [RUNS]), *inner]
 
 
@@ -72,7 +73,7 @@ class CompareFolder(Workspace):
         super().__init__(
             path, WorkKind("the comparison", COMPARISON_OUTPUT, lambda folder: [folder / name for name in _FILES])
         )
-        self.journal: Journal[str, dict[str, Any]] = Journal(path / _JOURNAL, "key")
+        self.journal: Journal[str, TrainingRecord] = Journal(path / _JOURNAL, "key")
 
     def start(self, settings: dict[str, Any], *, restart: bool = False) -> None:
         """Start the comparison, or make sure that the one that lies here is this one.

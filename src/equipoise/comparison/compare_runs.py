@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from equipoise.config import BalanceConfig
 from equipoise.errors import UsageError
 from equipoise.files import write_json
-from equipoise.reporting import write_comparison
+from equipoise.reporting import ComparisonResults, write_comparison
 from equipoise.training import load_single_tasks
 from equipoise.workspace import inputs_of
 
@@ -17,8 +17,8 @@ from .cell_runs import run_cells
 from .compare_folder import CompareFolder, describe_settings
 from .plan import Plan
 from .results import gather_results
-from .rows import Kind, make_rows, parse_balancers
-from .run_files import load_run_files
+from .rows import Kind, Row, make_rows, parse_balancers
+from .run_files import RunFile, load_run_files
 
 
 class Comparison(NamedTuple):
@@ -26,15 +26,20 @@ class Comparison(NamedTuple):
 
     Args:
         folder: its folder.
-        results: the table as data, as in `compare.json`.
+        results: the table as plain data, as in `compare.json`.
     """
 
     folder: Path
     results: dict[str, Any]
 
+    @property
+    def table(self) -> ComparisonResults:
+        """The results as objects with typed fields."""
+        return ComparisonResults.from_json(self.results)
+
 
 _MOST = {"seeds": 1000, "jobs": 1000, "single-task-epochs": 1_000_000, "trials": 10_000}
-"""What a comparison can be asked for, at most."""
+"""The largest number that each option takes."""
 
 
 def compare(
@@ -77,41 +82,64 @@ def compare(
         DataError: a file or a label is wrong, or the run files' dev and test rows differ.
         TrainingError: the folder holds something else, or Ctrl-C.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UsageError(
-            "a comparison starts its trainings itself, found several processes; call it without a launcher."
-        )
-    numbers = [("seeds", seeds), ("jobs", jobs)]
-    for name, number in [*numbers, *(("single-task-epochs", epochs) for epochs in single_task_epochs)]:
-        if number <= 0 or not isfinite(number):
-            raise UsageError(f"{name}: found {number:g}, expected a number above 0.")
-        if number > _MOST[name]:
-            raise UsageError(f"{name}: found {number:g}, expected {_MOST[name]:,} at most.")
-    if not 0 <= trials <= _MOST["trials"]:
-        raise UsageError(f"trials: found {trials:g}, expected 0 or more, {_MOST['trials']:,} at most.")
+    _refuse_launcher()
+    _check_numbers(seeds, jobs, single_task_epochs, trials)
     balancers = parse_balancers(balance)
     runs = load_run_files([run_files] if isinstance(run_files, str | Path) else run_files, overrides)
     rows = make_rows(runs, balancers, static=trials > 0)
-    notes: list[str] = []
-    for run in [row.run for row in rows if row.kind is Kind.SINGLE_TASK]:
-        if len(run.config.tasks) > 1:
-            notes += load_single_tasks(run.config, run.table, run.name)[1]
-    if len(runs[0].config.tasks) == 1:
-        notes.append(f"{runs[0].name} has one task: single-task, equal and static weights are the same, and run once.")
-    for run in runs[1:]:
-        if missing := [name for name in runs[0].table.scored if name not in run.table.scored]:
-            notes.append(f"{run.name} has no {' and no '.join(missing)}: its rows have no Δm, rank or run score.")
-    first = runs[0].config.output
-    folder = CompareFolder(Path(output).absolute() if output is not None else first.with_name(f"{first.name}-compare"))
-    read = {(f"{run.name}: {name}", path) for run in runs for name, path in inputs_of(run.config)}
-    folder.check(sorted(read))
+    notes = _explain_rows(runs, rows)
+    folder = CompareFolder(_choose_folder(runs[0]) if output is None else Path(output).absolute())
+    folder.check(sorted({(f"{run.name}: {name}", path) for run in runs for name, path in inputs_of(run.config)}))
     epochs = sorted(set(single_task_epochs))
     plan = Plan(rows, seeds, trials, epochs, folder.path)
     settings = describe_settings(runs, trials, epochs)
     with folder.lock():
         folder.start(settings, restart=overwrite)
         records = run_cells(plan, folder.journal, jobs, keep_models)
-        results = gather_results(plan, records, notes)
+        table = gather_results(plan, records, notes)
+        results = table.to_json()
         write_json(folder.path / "compare.json", results)
-        write_comparison(folder.path, results)
+        write_comparison(folder.path, table)
     return Comparison(folder.path, results)
+
+
+def _refuse_launcher() -> None:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "a comparison starts its trainings itself, found several processes; call it without a launcher."
+        )
+
+
+def _check_numbers(seeds: int, jobs: int, single_task_epochs: Sequence[float], trials: int) -> None:
+    numbers = [("seeds", seeds), ("jobs", jobs), *(("single-task-epochs", epochs) for epochs in single_task_epochs)]
+    for name, number in numbers:
+        if number <= 0 or not isfinite(number):
+            raise UsageError(f"{name}: found {number:g}, expected a number above 0.")
+        if number > _MOST[name]:
+            raise UsageError(f"{name}: found {number:g}, expected {_MOST[name]:,} at most.")
+    if not 0 <= trials <= _MOST["trials"]:
+        raise UsageError(f"trials: found {trials:g}, expected 0 or more, {_MOST['trials']:,} at most.")
+
+
+def _explain_rows(runs: Sequence[RunFile], rows: Sequence[Row]) -> list[str]:
+    """Return sentences on single tasks with other rows, and on what the rows lack.
+
+    Raises:
+        DataError: a task alone has other test rows.
+    """
+    notes: list[str] = []
+    for run in [row.run for row in rows if row.kind is Kind.SINGLE_TASK]:
+        if len(run.config.tasks) > 1:
+            notes += load_single_tasks(run.config, run.table, run.name)[1]
+    first = runs[0]
+    if len(first.config.tasks) == 1:
+        notes.append(f"{first.name} has one task: single-task, equal and static weights are the same, and run once.")
+    for run in runs[1:]:
+        if missing := [name for name in first.table.scored if name not in run.table.scored]:
+            notes.append(f"{run.name} has no {' and no '.join(missing)}: its rows have no Δm, rank or run score.")
+    return notes
+
+
+def _choose_folder(first: RunFile) -> Path:
+    output = first.config.output
+    return output.with_name(f"{output.name}-compare")

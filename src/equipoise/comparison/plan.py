@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
 from equipoise.config import BalanceConfig, RunConfig
 from equipoise.training import single_task
 
 from .compare_folder import RUNS
+from .records import FinishedRecord, Records, Role, get_finished
 from .rows import Kind, Row
 from .tuning import best_on_dev, candidate_weights, trial_budget
-
-Records = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -20,30 +19,32 @@ class Cell:
     """One training.
 
     Args:
-        key: its name in `compare.jsonl`, and its folder under `runs/`.
         row: the row's name.
+        path: its place among the row's cells, such as task, number of epochs and seed, in words that a folder can have.
+        key: its name in `compare.jsonl`, and its folder under `runs/`: the row's folder, then `path`.
         role: "cell" (a row's model), "single" (one task's model of the row single-task; the seed-0 ones also choose
             the number of epochs), "trial" (chooses static weights).
         seed: the seed.
         tasks: the compared tasks it is scored on.
         config: the run file it is trained by, complete.
         steps: how many steps it will take at most.
-        rival: how the base language model is asked, instead of training one.
+        baseline: how the base language model is prompted, instead of training one.
     """
 
-    key: str
     row: str
-    role: Literal["cell", "single", "trial"]
+    path: tuple[str, ...]
+    key: str
+    role: Role
     seed: int
     tasks: tuple[str, ...]
     config: RunConfig
     steps: int
-    rival: str = ""
+    baseline: str = ""
 
     @property
     def title(self) -> str:
         """What messages call it."""
-        return f"{self.row}: {', '.join(self.key.split('/')[1:])}"
+        return f"{self.row}: {', '.join(self.path)}"
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -95,6 +96,10 @@ class Plan:
         """Return the compared tasks that a row's run file has."""
         return tuple(name for name in self.tasks if name in row.run.table.scored)
 
+    def seeds_of(self, row: Row) -> range:
+        """Return the seeds of a row: all, or one where nothing is drawn, for want of demonstrations."""
+        return self.seeds[:1] if row.baseline == "zero_shot" else self.seeds
+
     @property
     def chooses_epochs(self) -> bool:
         """Whether the number of epochs of single tasks is chosen."""
@@ -135,8 +140,7 @@ class Plan:
     def _best(self, cells: Sequence[Cell], records: Records) -> Cell | None:
         if any(cell.key not in records for cell in cells):
             return None
-        finished = [dict(records[cell.key]) for cell in cells if records[cell.key]["status"] == "finished"]
-        best = best_on_dev(finished)
+        best = best_on_dev(record for cell in cells if (record := get_finished(records, cell.key)) is not None)
         return None if best is None else next(cell for cell in cells if cell.key == best["key"])
 
     def _cells_of(self, row: Row, records: Records) -> Iterator[Cell]:
@@ -150,30 +154,29 @@ class Plan:
                     yield from (self._single(row, task, epochs, seed) for seed in seeds)
             return
         if row.kind is Kind.PROMPTED:
-            # Without demonstrations nothing is drawn.
-            for seed in self.seeds[:1] if row.rival == "zero_shot" else self.seeds:
-                cell = self._cell(row, f"{row.folder}/seed-{seed}", "cell", seed, self.tasks_of(row), row.run.config)
-                yield replace(cell, steps=0, rival=row.rival)
+            for seed in self.seeds_of(row):
+                cell = self._cell(row, (f"seed-{seed}",), "cell", seed, self.tasks_of(row), row.run.config)
+                yield replace(cell, steps=0, baseline=row.baseline)
             return
-        balance, prefix = row.balance, row.folder
+        balance, path = row.balance, tuple[str, ...]()
         if row.kind is Kind.STATIC_TUNED:
             yield from self._trials(row)
             number = self.chosen_trial(row, records)
             if number is None:
                 return
             # By number: should a trial that failed win later on, models of other weights are not mistaken for its.
-            balance, prefix = _static(self.candidates[number]), f"{row.folder}/weights-{number}"
+            balance, path = _static(self.candidates[number]), (f"weights-{number}",)
         for seed in self.seeds:
             config = row.run.config.model_copy(update={"balance": balance})
-            yield self._cell(row, f"{prefix}/seed-{seed}", "cell", seed, self.tasks_of(row), config)
+            yield self._cell(row, (*path, f"seed-{seed}"), "cell", seed, self.tasks_of(row), config)
 
     def _single(self, row: Row, task: str, epochs: float, seed: int) -> Cell:
         config = single_task(row.run.config, row.run.table, task)
-        prefix = f"{row.folder}/{task}"
+        path: tuple[str, ...] = (task,)
         if self._epochs:
             config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
-            prefix += f"/epochs-{epochs:g}"
-        return self._cell(row, f"{prefix}/seed-{seed}", "single", seed, (task,), config)
+            path += (f"epochs-{epochs:g}",)
+        return self._cell(row, (*path, f"seed-{seed}"), "single", seed, (task,), config)
 
     def _trials(self, row: Row) -> list[Cell]:
         config = row.run.config
@@ -181,7 +184,7 @@ class Plan:
         return [
             self._cell(
                 row,
-                f"{row.folder}/trial-{number}",
+                (f"trial-{number}",),
                 "trial",
                 0,
                 self.tasks,
@@ -190,16 +193,20 @@ class Plan:
             for number, weights in enumerate(self.candidates)
         ]
 
-    def _cell(self, row: Row, key: str, role: Any, seed: int, tasks: tuple[str, ...], config: RunConfig) -> Cell:
+    def _cell(
+        self, row: Row, path: tuple[str, ...], role: Role, seed: int, tasks: tuple[str, ...], config: RunConfig
+    ) -> Cell:
+        key = "/".join((row.folder, *path))
         train = config.train.model_copy(update={"seed": seed})
         config = config.model_copy(update={"train": train, "output": self.folder / RUNS / key})
-        return Cell(key, row.name, role, seed, tasks, config, row.run.steps(config))
+        return Cell(row.name, path, key, role, seed, tasks, config, row.run.steps(config))
 
 
 def _static(weights: Mapping[str, float]) -> BalanceConfig:
     return BalanceConfig.model_validate({"name": "static", "weights": dict(weights)})
 
 
-def _supposed(cell: Cell) -> dict[str, Any]:
-    """The record of a cell by which the longest of all choices wins."""
-    return {"key": cell.key, "status": "finished", "run_score": {"dev": cell.steps}}
+def _supposed(cell: Cell) -> FinishedRecord:
+    """Return what choosing reads of a cell's record, such that the longest of all choices wins."""
+    record = {"key": cell.key, "status": "finished", "run_score": {"dev": cell.steps}}
+    return cast(FinishedRecord, record)

@@ -28,17 +28,17 @@ class RunningCell:
     Args:
         cell: the cell.
         threads: how many threads it may use.
-        anew: discard what an earlier try has left, instead of going on with it.
+        restart: discard what an earlier try has left, instead of continuing it.
     """
 
-    def __init__(self, cell: Cell, threads: int, anew: bool) -> None:
+    def __init__(self, cell: Cell, threads: int, restart: bool) -> None:
         self.cell = cell
         self._log = cell.config.output.with_name(cell.config.output.name + ".log")
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._receiver, sender = _CONTEXT.Pipe(duplex=False)
         self._process = _CONTEXT.Process(
             target=_train,
-            args=(list(list_kinds().values()), cell, self._log, threads, anew, sender),
+            args=(list(list_kinds().values()), cell, self._log, threads, restart, sender),
             name=cell.key,
             daemon=True,
         )
@@ -102,7 +102,7 @@ def _ignoring_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
 
 
-def _train(kinds: Sequence[Kind], cell: Cell, log: Path, threads: int, anew: bool, sender: Connection) -> None:
+def _train(kinds: Sequence[Kind], cell: Cell, log: Path, threads: int, restart: bool, sender: Connection) -> None:
     for kind in kinds:
         register(kind)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -115,10 +115,10 @@ def _train(kinds: Sequence[Kind], cell: Cell, log: Path, threads: int, anew: boo
         from equipoise.training import run_prompted, train
 
         torch.set_num_threads(min(threads, torch.get_num_threads()))
-        if cell.rival:
-            run_prompted(cell.config, cell.rival)
+        if cell.baseline:
+            run_prompted(cell.config, cell.baseline)
         else:
-            train(cell.config, resume=not anew, overwrite=anew)
+            train(cell.config, resume=not restart, overwrite=restart)
     except EquipoiseError as error:
         sender.send(str(error))
         sys.exit(error.exit_code)

@@ -25,7 +25,7 @@ class Kind(StrEnum):
     BALANCER = "balancer"
     SINGLE_TASK = "single-task"
     STATIC_TUNED = "static-tuned"
-    PROMPTED = "asked"
+    PROMPTED = "asked"  # the word that `compare.json` has always had
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,15 @@ class Row:
         kind: how its models come about.
         run: the run file.
         balance: the balancer; single tasks have none, and tuned static weights take the place of it.
-        rival: how the base language model is asked, instead of training one; see `equipoise.training.run_prompted`.
+        baseline: how the base language model is prompted, instead of training one; see
+            `equipoise.training.run_prompted`.
     """
 
     name: str
     kind: Kind
     run: RunFile
     balance: BalanceConfig
-    rival: str = ""
+    baseline: str = ""
 
     @property
     def folder(self) -> str:
@@ -79,7 +80,7 @@ def parse_balancers(given: str | Sequence[str | Mapping[str, Any] | BalanceConfi
 def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig], *, static: bool = True) -> list[Row]:
     """Return the rows: single tasks, equal and tuned static weights of the first run file, then every balancer.
 
-    A run file's balancers are followed by the rivals for which its base language model is asked.
+    A run file's balancers are followed by the baselines for which its base language model is prompted.
 
     With one task in the first run file the first three are the same, and it is run as `single-task` alone.
 
@@ -112,9 +113,9 @@ def make_rows(runs: Sequence[RunFile], balancers: Sequence[BalanceConfig], *, st
             if run is not first:
                 name = f"{run.name}: {name}"
             rows.append(Row(name, kind, run, balance))
-        for rival in run.asked:
-            name = rival.replace("_", "-")
-            rows.append(Row(name if run is first else f"{run.name}: {name}", Kind.PROMPTED, run, equal, rival))
+        for baseline in run.prompted:
+            name = baseline.replace("_", "-")
+            rows.append(Row(name if run is first else f"{run.name}: {name}", Kind.PROMPTED, run, equal, baseline))
     return list({row.name: row for row in rows}.values())
 
 

@@ -19,13 +19,13 @@ class RunFile:
         name: the file's stem.
         config: what the file says.
         table: its rows.
-        asked: the rivals among its baselines for which a language model is asked; they are rows of their own.
+        prompted: those of its baselines for which a language model is prompted; they are rows of their own.
     """
 
     name: str
     config: RunConfig
     table: Table
-    asked: tuple[str, ...] = ()
+    prompted: tuple[str, ...] = ()
     _rows: dict[tuple[str, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def steps(self, config: RunConfig) -> int:
@@ -48,9 +48,9 @@ def load_run_files(paths: Sequence[str | Path], overrides: Sequence[str]) -> lis
         if path.stem in (run.name for run in runs):
             raise UsageError(f"{path}: another run file is called '{path.stem}', too; rename one: rows are named so.")
         config = load_config(path, overrides)
-        asked = tuple(name for name in config.evaluation.baselines if name in PROMPTED)
+        prompted = tuple(name for name in config.evaluation.baselines if name in PROMPTED)
         # Once for all models, not beside each.
-        runs.append(RunFile(path.stem, without_prompted(config), load_table(config), asked))
+        runs.append(RunFile(path.stem, without_prompted(config), load_table(config), prompted))
     for run in runs[1:]:
         _check_same_items(runs[0], run)
     return runs
@@ -66,15 +66,15 @@ def _check_same_items(first: RunFile, other: RunFile) -> None:
     for name, task in first.table.scored.items():
         if name not in other.table.scored:
             continue
-        found = other.table.tasks[name]
-        if (found.kind, found.metric) != (task.kind, task.metric):
+        same = other.table.tasks[name]
+        if (same.kind, same.metric) != (task.kind, task.metric):
             raise UsageError(
-                f"{other.name}: tasks.{name}: found {found.kind} by {found.metric}, expected {task.kind} by "
+                f"{other.name}: tasks.{name}: found {same.kind} by {same.metric}, expected {task.kind} by "
                 f"{task.metric} as in {first.name}."
             )
         for split in ("dev", "test"):
             here, there = (run.table.items(name, split) for run in (other, first))
-            if here != there or getattr(found, "classes", None) != getattr(task, "classes", None):
+            if here != there or getattr(same, "classes", None) != getattr(task, "classes", None):
                 raise DataError(
                     f"{other.name}: task '{name}': found other {split} rows, labels or classes ({len(here)} rows) than "
                     f"in {first.name} ({len(there)} rows), expected the same. Give the same {split} file; write "

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.reporting import Course
+
 _POINTS = 60
 
 
-def mean_courses(folders: Sequence[Path], tasks: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+def mean_courses(folders: Sequence[Path], tasks: Sequence[str]) -> dict[str, Course]:
     """Return each task's weight and loss over the steps: means over seeds and a sixtieth of the run.
 
     Args:
@@ -18,8 +20,7 @@ def mean_courses(folders: Sequence[Path], tasks: Sequence[str]) -> dict[str, dic
         tasks: the tasks' names.
 
     Returns:
-        By task "steps" (the middle of each part), "weights" and "losses"; a part in which the task was absent is left
-        out.
+        The courses by task; a step is the middle of a sixtieth, which is left out where the task was absent.
     """
     lines = [line for folder in folders for line in _read(folder / "log.jsonl")]
     if not lines:
@@ -27,7 +28,7 @@ def mean_courses(folders: Sequence[Path], tasks: Sequence[str]) -> dict[str, dic
     last = max(line["step"] for line in lines)
     edges = np.linspace(0, last, min(_POINTS, last) + 1)
     middles = (edges[:-1] + edges[1:] + 1) / 2
-    found = {}
+    courses = {}
     for task in tasks:
         # A loss that was not finite stands in the log as null.
         points = [
@@ -38,19 +39,19 @@ def mean_courses(folders: Sequence[Path], tasks: Sequence[str]) -> dict[str, dic
         if not points:
             continue
         steps, weights, losses = np.array(points, dtype=np.float64).T
-        part = np.searchsorted(edges, steps, side="left") - 1
-        counts = np.bincount(part, minlength=len(middles))
-        there = counts > 0
-        means = {
-            key: (np.bincount(part, values, minlength=len(middles))[there] / counts[there]).tolist()
-            for key, values in (("weights", weights), ("losses", losses))
-        }
-        found[task] = {
-            "steps": middles[there].round(2).tolist(),
-            "weights": [round(value, 4) for value in means["weights"]],
-            "losses": [float(f"{value:.4g}") for value in means["losses"]],
-        }
-    return found
+        intervals = np.searchsorted(edges, steps, side="left") - 1
+        counts = np.bincount(intervals, minlength=len(middles))
+        present = counts > 0
+        mean_weights, mean_losses = (
+            (np.bincount(intervals, values, minlength=len(middles))[present] / counts[present]).tolist()
+            for values in (weights, losses)
+        )
+        courses[task] = Course(
+            steps=middles[present].round(2).tolist(),
+            weights=[round(value, 4) for value in mean_weights],
+            losses=[float(f"{value:.4g}") for value in mean_losses],
+        )
+    return courses
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

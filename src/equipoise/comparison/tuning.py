@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from scipy.stats import qmc
 
 from equipoise.config import TrainConfig
+
+from .records import FinishedRecord
 
 WIDEST = 10.0
 """The largest ratio between a task's weight and the first task's; the smallest is its inverse."""
@@ -24,15 +25,15 @@ def candidate_weights(tasks: Sequence[str], trials: int) -> list[dict[str, float
         tasks: the tasks' names.
         trials: how many.
     """
-    found = [dict.fromkeys(tasks, 1.0)][:trials]
+    candidates = [dict.fromkeys(tasks, 1.0)][:trials]
     if trials > 1 and len(tasks) > 1:
         sobol = qmc.Sobol(len(tasks) - 1, scramble=True, seed=_SEED)
         # A power of two: what the sequence is balanced for, and scipy warns of anything else.
         points = sobol.random_base2(math.ceil(math.log2(trials - 1)))[: trials - 1]
         for point in points:
             ratios = [1.0, *(round(float(WIDEST ** (2 * u - 1)), 4) for u in point)]
-            found.append(dict(zip(tasks, ratios, strict=True)))
-    return found
+            candidates.append(dict(zip(tasks, ratios, strict=True)))
+    return candidates
 
 
 def trial_budget(train: TrainConfig) -> TrainConfig:
@@ -41,6 +42,6 @@ def trial_budget(train: TrainConfig) -> TrainConfig:
     return train.model_copy(update={"epochs": train.epochs / _SHARE, "max_steps": steps})
 
 
-def best_on_dev(records: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+def best_on_dev(records: Iterable[FinishedRecord]) -> FinishedRecord | None:
     """Return the record with the best run score on dev, the earliest of equals; None where there is none."""
     return max(records, key=lambda record: record["run_score"]["dev"], default=None)

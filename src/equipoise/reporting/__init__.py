@@ -1,6 +1,16 @@
 """What a run, a comparison, experts or difficulty show of themselves: the page and the terminal's table."""
 
 from .compare import comparison_table, write_comparison
+from .compare_results import (
+    ComparedRow,
+    ComparedTask,
+    ComparisonResults,
+    Course,
+    Estimate,
+    FailedTraining,
+    SeedsEstimate,
+    read_tests,
+)
 from .console import results_table
 from .difficulty import correlations_table, difficulty_table, write_difficulty
 from .experts import experts_table, write_experts
@@ -21,11 +31,18 @@ from .report import write_report
 __all__ = [
     "Candidate",
     "CellTime",
+    "ComparedRow",
+    "ComparedTask",
+    "ComparisonResults",
+    "Course",
+    "Estimate",
+    "FailedTraining",
     "MergeResults",
     "Parameter",
     "RowKind",
     "RowResult",
     "SearchResult",
+    "SeedsEstimate",
     "TaskResult",
     "WeakCounts",
     "comparison_table",
@@ -33,6 +50,7 @@ __all__ = [
     "difficulty_table",
     "experts_table",
     "merge_table",
+    "read_tests",
     "results_table",
     "write_comparison",
     "write_difficulty",

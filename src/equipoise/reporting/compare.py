@@ -11,7 +11,9 @@ from rich.text import Text as RichText
 from equipoise.progress import format_seconds
 from equipoise.terminal import make_results_table
 
+from .compare_results import ComparisonResults
 from .compare_tables import (
+    Column,
     Text,
     against_columns,
     cost_columns,
@@ -22,12 +24,12 @@ from .compare_tables import (
 from .pages import write_page
 
 
-def write_comparison(folder: str | Path, results: Mapping[str, Any]) -> Path:
+def write_comparison(folder: str | Path, results: ComparisonResults | Mapping[str, Any]) -> Path:
     """Write `compare.html` into a comparison's folder: one page that needs neither network nor scripts.
 
     Args:
         folder: the folder.
-        results: the table as data, as in `compare.json`.
+        results: the table, or what `compare.json` holds.
 
     Returns:
         The path of the page.
@@ -35,53 +37,67 @@ def write_comparison(folder: str | Path, results: Mapping[str, Any]) -> Path:
     # matplotlib is imported when a page is written, not with every table.
     from .compare_figures import plot_losses, plot_metrics, plot_trajectories
 
-    tasks, rows = results["tasks"], results["rows"]
+    results = _typed(results)
+    tasks, rows = results.tasks, results.rows
+    names = [row.name for row in rows]
     return write_page(
         folder,
         "compare",
         results=results,
         rows=rows,
-        overview=overview_columns(results),
-        costs=cost_columns(results),
-        metrics={name: metric_columns(name, about, rows) for name, about in tasks.items()},
-        against={name: against_columns(name, about, results) for name, about in tasks.items()},
-        parts={name: part_columns(name, about, rows) for name, about in tasks.items()},
-        metric_figure=plot_metrics(tasks, rows),
-        loss_figure=plot_losses(tasks, rows),
+        overview=overview_columns(rows),
+        costs=cost_columns(rows),
+        metrics={name: metric_columns(name, task, rows) for name, task in tasks.items()},
+        against={name: against_columns(name, task.item_metric, results.tests, names) for name, task in tasks.items()},
+        parts={name: part_columns(name, task, rows) for name, task in tasks.items()},
+        metric_figure=plot_metrics(
+            {name: task.metric for name, task in tasks.items()},
+            {row.name: row.primary(tasks) for row in rows if row.seeds},
+        ),
+        loss_figure=plot_losses(list(tasks), rows),
         weight_figure=plot_trajectories(rows),
         key_figures=_key_figures(results),
         chosen=_chosen(results),
         run_files={
             name: yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
-            for name, data in results["run_files"].items()
+            for name, data in results.run_files.items()
         },
     )
 
 
-def comparison_table(results: Mapping[str, Any]) -> rich.table.Table:
-    """Return the rows with what sums them up and each task's primary metric, for the terminal."""
-    tasks, rows = results["tasks"], results["rows"]
-    seeds = f"{results['seeds']} seed{'s' if results['seeds'] > 1 else ''}"
-    half = "; under it half the 95 % interval" if results["seeds"] > 1 else ""
+def comparison_table(results: ComparisonResults | Mapping[str, Any]) -> rich.table.Table:
+    """Return the rows with what sums them up and each task's primary metric, for the terminal.
+
+    Args:
+        results: the table, or what `compare.json` holds.
+    """
+    results = _typed(results)
+    rows = results.rows
+    seeds = f"{results.seeds} seed{'s' if results.seeds > 1 else ''}"
+    half = "; under it half the 95 % interval" if results.seeds > 1 else ""
     table = make_results_table(
         f"Results on test: means over {seeds}{half}",
         "Δm: mean relative gain over single-task; * differs from single-task (p < 0.05 after Holm); bold: best",
     )
-    table.add_column("row", overflow="fold", min_width=min(30, max(len(row["name"]) for row in rows)))
-    columns = overview_columns(results)[:4] + [
-        column._replace(head=f"{name}\n{column.head}")
-        for name, about in tasks.items()
-        for column in metric_columns(name, about, rows)
-        if column.primary
-    ]
-    differs = {(test["row"], test["task"]) for test in results["tests"].get("single-task", ()) if test["p_holm"] < 0.05}
-    for column in columns:
-        table.add_column(RichText(column.head), justify="right", overflow="fold")
+    table.add_column("row", overflow="fold", min_width=min(30, max(len(row.name) for row in rows)))
+    columns: list[tuple[str, Column]] = [("", column) for column in overview_columns(rows)[:4]]
+    for name, task in results.tasks.items():
+        columns += [(name, column) for column in metric_columns(name, task, rows) if column.primary]
+    for task_name, column in columns:
+        head = f"{task_name}\n{column.head}" if task_name else column.head
+        table.add_column(RichText(head), justify="right", overflow="fold")
+    differs = {(test.row, test.task) for test in results.tests.get("single-task", ()) if test.p_holm < 0.05}
     for number, row in enumerate(rows):
-        marks = [" *" if (row["name"], column.head.split("\n")[0]) in differs else "" for column in columns]
-        cells = [_rich(column.cells[number], mark) for column, mark in zip(columns, marks, strict=True)]
-        table.add_row(RichText(row["name"]), *cells)
+        cells = [
+            _rich(column.cells[number], " *" if (row.name, task_name) in differs else "")
+            for task_name, column in columns
+        ]
+        table.add_row(RichText(row.name), *cells)
     return table
+
+
+def _typed(results: ComparisonResults | Mapping[str, Any]) -> ComparisonResults:
+    return results if isinstance(results, ComparisonResults) else ComparisonResults.from_json(results)
 
 
 def _rich(cell: Text | None, mark: str) -> RichText:
@@ -93,25 +109,24 @@ def _rich(cell: Text | None, mark: str) -> RichText:
     return text
 
 
-def _key_figures(results: Mapping[str, Any]) -> dict[str, str]:
-    trained = sum(row["seconds"] for row in results["rows"])
-    figures = {"rows": str(len(results["rows"])), "seeds": str(results["seeds"])}
-    figures["training time"] = format_seconds(trained)
-    if results["failed"]:
-        figures["failed trainings"] = str(len(results["failed"]))
+def _key_figures(results: ComparisonResults) -> dict[str, str]:
+    figures = {"rows": str(len(results.rows)), "seeds": str(results.seeds)}
+    figures["training time"] = format_seconds(sum(row.seconds for row in results.rows))
+    if results.failed:
+        figures["failed trainings"] = str(len(results.failed))
     return figures
 
 
-def _chosen(results: Mapping[str, Any]) -> dict[str, str]:
+def _chosen(results: ComparisonResults) -> dict[str, str]:
     """What was chosen on dev, in words."""
     chosen = {}
-    for row in results["rows"]:
-        if row["weights"]:
-            weights = ", ".join(f"{task} {weight:g}" for task, weight in row["weights"].items())
+    for row in results.rows:
+        if row.weights:
+            weights = ", ".join(f"{task} {weight:g}" for task, weight in row.weights.items())
             chosen["Static weights"] = (
-                f"{weights}: the best on dev of {results['trials']}, each at a quarter of the budget"
+                f"{weights}: the best on dev of {results.trials}, each at a quarter of the budget"
             )
-        if row["epochs"]:
-            epochs = ", ".join(f"{task} {'–' if n is None else format(n, 'g')}" for task, n in row["epochs"].items())
+        if row.epochs:
+            epochs = ", ".join(f"{task} {'–' if n is None else format(n, 'g')}" for task, n in row.epochs.items())
             chosen["Epochs of single tasks"] = epochs
     return chosen

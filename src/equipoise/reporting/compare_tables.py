@@ -1,10 +1,11 @@
 """A comparison's numbers, written out for the page and the terminal alike."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from equipoise.kinds import get_metric
 
+from .compare_results import ComparedRow, ComparedTask, Estimate, PairedTest
 from .tables import digits_for, write_number
 
 
@@ -26,37 +27,39 @@ class Column(NamedTuple):
     cells: list[Text | None]
 
 
-def metric_columns(task: str, about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+def metric_columns(task: str, about: ComparedTask, rows: Sequence[ComparedRow]) -> list[Column]:
     """Return a column for each metric of a task on test."""
     columns = []
-    for metric in about["metrics"]:
-        cells = [row["metrics"]["test"].get(task, {}).get(metric) for row in rows]
+    for name in about.metrics:
+        metric = get_metric(name)
+        cells = [row.metrics["test"].get(task, {}).get(name) for row in rows]
         if not any(cells):
             continue  # a metric that is younger than the trainings
-        better = get_metric(metric).higher_is_better
-        columns.append(
-            Column(get_metric(metric).label, not better, metric == about["metric"], write_estimates(cells, better))
-        )
+        better = metric.higher_is_better
+        columns.append(Column(metric.label, not better, name == about.metric, write_estimates(cells, better)))
     return columns
 
 
-def against_columns(task: str, about: Mapping[str, Any], results: Mapping[str, Any]) -> list[Column]:
+def against_columns(
+    task: str, item_metric: str, tests: Mapping[str, Sequence[PairedTest]], rows: Sequence[str]
+) -> list[Column]:
     """Return, for each reference row, a column of the items' metric against it and one of corrected p-values.
 
     An error, such as the MSE, stands there as a ratio, a score, such as the accuracy, as a difference in points.
+
+    Args:
+        task: the task's name.
+        item_metric: its metric of single items.
+        tests: the tests by reference row.
+        rows: the rows' names.
     """
-    metric = get_metric(about["item_metric"])
+    metric = get_metric(item_metric)
     columns = []
-    for reference, tests in results["tests"].items():
-        found = {test["row"]: test for test in tests if test["task"] == task}
-        rows = [found.get(row["name"]) for row in results["rows"]]
-        against = [
-            test and (_points(test["difference"]) if metric.higher_is_better else _ratio(test["ratio"]))
-            for test in rows
-        ]
-        p_values = [
-            test and Text(_p(test["p_holm"]), f"uncorrected {_p(test['p'])}", test["p_holm"] < 0.05) for test in rows
-        ]
+    for reference, its_tests in tests.items():
+        by_row = {test.row: test for test in its_tests if test.task == task}
+        of_rows = [by_row.get(row) for row in rows]
+        against = [None if test is None else _against(test, metric.higher_is_better) for test in of_rows]
+        p_values = [None if test is None else _write_p(test) for test in of_rows]
         head = f"{metric.label} − {reference}, points" if metric.higher_is_better else f"{metric.label} ÷ {reference}"
         columns += [
             Column(head, not metric.higher_is_better, False, against),
@@ -65,105 +68,103 @@ def against_columns(task: str, about: Mapping[str, Any], results: Mapping[str, A
     return columns
 
 
-def part_columns(task: str, about: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+def part_columns(task: str, about: ComparedTask, rows: Sequence[ComparedRow]) -> list[Column]:
     """Return a column for each part, such as a class (F1, with recall under it) or a region of a score (MSE)."""
     columns = []
-    measure, *others = about["part_metrics"] or [None]
-    lower = about["part_errors"]
-    for number, part in enumerate(about["parts"]):
-        found = [row["parts"][task][number] if task in row["parts"] else None for row in rows]
-        scores = [None if one is None or one[measure] is None else {"value": one[measure]} for one in found]
-        cells = write_estimates(scores, not lower)
+    for number, part in enumerate(about.parts):
+        main, *others = about.part_metrics
+        scores = [row.parts[task][number] if task in row.parts else {} for row in rows]
+        cells = write_estimates([_estimate(of_row.get(main)) for of_row in scores], not about.part_errors)
         if others:
             cells = [
-                cell
-                and one
-                and cell._replace(interval=", ".join(f"{other} {write_number(one[other], 3)}" for other in others))
-                for cell, one in zip(cells, found, strict=True)
+                cell and cell._replace(interval=_write_others(of_row, others))
+                for cell, of_row in zip(cells, scores, strict=True)
             ]
-        columns.append(Column(part["name"], lower, False, cells))
+        columns.append(Column(part["name"], about.part_errors, False, cells))
     return columns
 
 
-def overview_columns(results: Mapping[str, Any]) -> list[Column]:
+def overview_columns(rows: Sequence[ComparedRow]) -> list[Column]:
     """Return the columns that sum a row up over all tasks."""
-    rows = results["rows"]
 
-    def estimates(head: str, pick: Any, lower: bool = False, digits: int | None = None) -> Column:
-        return Column(head, lower, False, write_estimates([pick(row) for row in rows], not lower, digits))
-
-    def plain(head: str, key: str, digits: int, lower: bool = False) -> Column:
-        return estimates(head, lambda row: None if row[key] is None else {"value": row[key]}, lower, digits)
+    def column(
+        head: str, values: Sequence[Estimate | None], *, lower_is_better: bool = False, digits: int | None = None
+    ) -> Column:
+        return Column(head, lower_is_better, False, write_estimates(values, not lower_is_better, digits))
 
     return [
-        estimates("Δm %", lambda row: row["delta_m"], digits=2),
-        plain("mean rank", "mean_rank", 2, lower=True),
-        plain("wins", "wins", 0),
-        estimates("run score, test", lambda row: row["run_score"]["test"]),
-        estimates("run score, dev", lambda row: row["run_score"]["dev"]),
+        column("Δm %", [row.delta_m for row in rows], digits=2),
+        column("mean rank", [_estimate(row.mean_rank) for row in rows], lower_is_better=True, digits=2),
+        column("wins", [_estimate(row.wins) for row in rows], digits=0),
+        column("run score, test", [row.run_score["test"] for row in rows]),
+        column("run score, dev", [row.run_score["dev"] for row in rows]),
     ]
 
 
-def cost_columns(results: Mapping[str, Any]) -> list[Column]:
+def cost_columns(rows: Sequence[ComparedRow]) -> list[Column]:
     """Return the columns of time and memory; no cell is the best."""
-
-    def column(head: str, write: Any) -> Column:
-        return Column(head, True, False, [write(row) if row["seeds"] else None for row in results["rows"]])
-
-    return [
-        column(
-            "seconds a step",
-            lambda row: (
-                row["seconds_per_step"] and Text(f"{row['seconds_per_step']:.3g}", _times(row["relative_step_time"]))
-            ),
-        ),
-        column("peak memory, MB", lambda row: Text(f"{row['peak_memory_mb']:,.0f}", _times(row["relative_memory"]))),
-        column(
-            "total seconds",
-            lambda row: Text(
-                f"{row['seconds']:,.0f}", f"{row['seconds_choosing']:,.0f} to choose" if row["seconds_choosing"] else ""
-            ),
-        ),
-    ]
+    cells = {
+        "seconds a step": [_cost(row.seconds_per_step, ".3g", row.relative_step_time) for row in rows],
+        "peak memory, MB": [_cost(row.peak_memory_mb, ",.0f", row.relative_memory) for row in rows],
+        "total seconds": [_total(row) if row.seeds else None for row in rows],
+    }
+    return [Column(head, True, False, column) for head, column in cells.items()]
 
 
 def write_estimates(
-    cells: Sequence[Mapping[str, Any] | None], higher_is_better: bool, digits: int | None = None
+    estimates: Sequence[Estimate | None], higher_is_better: bool, digits: int | None = None
 ) -> list[Text | None]:
     """Write values with their intervals, the best of them marked."""
-    values = [cell["value"] for cell in cells if cell is not None]
+    values = [estimate.value for estimate in estimates if estimate is not None]
     if not values:
-        return [None] * len(cells)
+        return [None] * len(estimates)
     if digits is None:
         digits = digits_for(max(map(abs, values)))
     best = max(values) if higher_is_better else min(values)
 
-    def write(cell: Mapping[str, Any]) -> Text:
-        low, high = cell.get("low"), cell.get("high")
-        interval = "" if low is None or high is None else f"[{write_number(low, digits)}, {write_number(high, digits)}]"
-        is_best = len(values) > 1 and min(values) < max(values) and cell["value"] == best
-        half = "" if low is None or high is None else f"±{write_number((high - low) / 2, digits)}"
-        return Text(write_number(cell["value"], digits), interval, is_best, half)
-
-    return [None if cell is None else write(cell) for cell in cells]
+    several = min(values) < max(values)
+    return [
+        None if estimate is None else _write(estimate, digits, several and estimate.value == best)
+        for estimate in estimates
+    ]
 
 
-def _ratio(estimate: Mapping[str, float] | None) -> Text | None:
-    if estimate is None:
-        return None
-    value, low, high = (write_number(estimate[key], 3) for key in ("value", "low", "high"))
-    return Text(value, f"[{low}, {high}]")
+def _write(estimate: Estimate, digits: int, best: bool = False) -> Text:
+    value, low, high = write_number(estimate.value, digits), estimate.low, estimate.high
+    if low is None or high is None:
+        return Text(value, best=best)
+    interval = f"[{write_number(low, digits)}, {write_number(high, digits)}]"
+    return Text(value, interval, best, f"±{write_number((high - low) / 2, digits)}")
 
 
-def _points(errors: Mapping[str, float]) -> Text:
-    """Write a difference of losses, 1 less a score, as one of scores, in points."""
-    value, low, high = (write_number(-100 * errors[key], 2) for key in ("value", "high", "low"))
-    return Text(value, f"[{low}, {high}]")
+def _estimate(value: float | None) -> Estimate | None:
+    return None if value is None else Estimate(value)
+
+
+def _against(test: PairedTest, higher_is_better: bool) -> Text | None:
+    if not higher_is_better:
+        return None if test.ratio is None else _write(test.ratio, 3)
+    # The losses are 1 less a score: their difference is turned into one of scores, in points.
+    value, low, high = test.difference.value, test.difference.high, test.difference.low
+    return _write(Estimate(-100 * value, low and -100 * low, high and -100 * high), 2)
+
+
+def _write_others(scores: Mapping[str, float | None], metrics: Sequence[str]) -> str:
+    values = {metric: scores[metric] for metric in metrics}
+    return ", ".join(f"{metric} {write_number(value, 3)}" for metric, value in values.items() if value is not None)
+
+
+def _write_p(test: PairedTest) -> Text:
+    return Text(_p(test.p_holm), f"uncorrected {_p(test.p)}", test.p_holm < 0.05)
 
 
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _times(ratio: float | None) -> str:
-    return "" if ratio is None else f"{ratio:.2f} × equal"
+def _cost(value: float | None, form: str, ratio: float | None) -> Text | None:
+    return None if value is None else Text(format(value, form), "" if ratio is None else f"{ratio:.2f} × equal")
+
+
+def _total(row: ComparedRow) -> Text:
+    return Text(f"{row.seconds:,.0f}", f"{row.seconds_choosing:,.0f} to choose" if row.seconds_choosing else "")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from equipoise.kinds import get_metric
 from equipoise.progress import format_seconds
 
+from .compare_results import Estimate
 from .compare_tables import Column, Text, write_estimates
 from .merge_results import Candidate, MergeResults, RowKind, SearchResult
 from .tables import write_number
@@ -45,7 +46,9 @@ def write_rows(results: MergeResults, split: str) -> list[Row]:
 
 def _column(results: MergeResults, task: str, split: str) -> Column:
     metric = get_metric(results["tasks"][task]["metric"])
-    cells = write_estimates([row["metrics"][split].get(task) for row in results["rows"]], metric.higher_is_better)
+    records = [row["metrics"][split].get(task) for row in results["rows"]]
+    estimates = [one and Estimate(one["value"], one["low"], one["high"]) for one in records]
+    cells = write_estimates(estimates, metric.higher_is_better)
     marks = find_marks(results) if split == "test" else {}
     marked = [
         cell and cell._replace(value=cell.value + marks.get((row["name"], task), ""))
@@ -163,5 +166,5 @@ def _share(share: float | None) -> str:
     return "–" if share is None else percent(share)
 
 
-def _estimate(value: float | None) -> dict[str, float] | None:
-    return None if value is None else {"value": value}
+def _estimate(value: float | None) -> Estimate | None:
+    return None if value is None else Estimate(value)

@@ -7,12 +7,11 @@ from typing import Any
 from equipoise.kinds import Task, get_metric
 from equipoise.progress import format_seconds
 
+from .compare_results import Estimate, read_tests
 from .compare_tables import against_columns
 from .folder import RunFolder
 from .pages import thousands, write_page
 from .tables import arrange, main_split, subset_columns
-
-_JOINT = {"name": "run"}
 
 
 def write_report(run_dir: str | Path) -> Path:
@@ -38,6 +37,8 @@ def write_report(run_dir: str | Path) -> Path:
     run = RunFolder.read(Path(run_dir))
     tasks = run.tasks
     split = main_split(run.records)
+    single = run.single.get("tasks", {})
+    tests = {"single-task": read_tests(run.single.get("tests", []))}
     return write_page(
         run_dir,
         "report",
@@ -51,11 +52,8 @@ def write_report(run_dir: str | Path) -> Path:
             column: arrange(run.records, tasks, split=split, column=column)
             for column in subset_columns(run.records, split)
         },
-        single_figure=plot_metrics(run.single.get("tasks", {}), _joint_and_single(run)),
-        against={
-            name: against_columns(name, about, {"tests": {"single-task": run.single["tests"]}, "rows": [_JOINT]})
-            for name, about in run.single.get("tasks", {}).items()
-        },
+        single_figure=plot_metrics({name: about["metric"] for name, about in single.items()}, _joint_and_single(run)),
+        against={name: against_columns(name, about["item_metric"], tests, ["run"]) for name, about in single.items()},
         examples=run.examples,
         key_figures=_key_figures(run),
         setup=_setup(run),
@@ -66,15 +64,17 @@ def write_report(run_dir: str | Path) -> Path:
     )
 
 
-def _joint_and_single(run: RunFolder) -> list[dict[str, Any]]:
-    """Return single-task models and the joint one as the rows of a comparison."""
-    metrics: dict[str, dict[str, Any]] = {"single-task": {}, "run": {}}
-    for record in run.records:
-        if record["split"] == "test" and record["subset"] == "all" and record["model"] in metrics:
-            metrics[record["model"]].setdefault(record["task"], {})[record["metric"]] = record
+def _joint_and_single(run: RunFolder) -> dict[str, dict[str, Estimate]]:
+    """Return the primary metrics of single-task models and of the joint one, as the rows of a comparison."""
+    if not run.single:
+        return {}
+    rows: dict[str, dict[str, Estimate]] = {"single-task": {}, "this run": {}}
     names = {"single-task": "single-task", "run": "this run"}
-    seeds = [run.config.train.seed] if run.single else []
-    return [{"name": names[row], "seeds": seeds, "metrics": {"test": found}} for row, found in metrics.items()]
+    for one in run.records:
+        is_whole_test = one["split"] == "test" and one["subset"] == "all"
+        if is_whole_test and one["model"] in names and one["metric"] == run.tasks[one["task"]].metric:
+            rows[names[one["model"]]][one["task"]] = Estimate(one["value"], one["low"], one["high"])
+    return rows
 
 
 def _key_figures(run: RunFolder) -> dict[str, str]:
