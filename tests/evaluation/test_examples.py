@@ -32,14 +32,14 @@ def test_best_median_and_worst(table):
     table, _ = table
     # 12 outputs with 0, 1/12 … 11/12 of the target's two words: ROUGE-L falls with the number of words.
     outputs = np.array([f"{word} title" + " more" * i for i, word in enumerate(WORDS)], dtype=object)
-    found = choose_examples({"title": outputs, "score": np.zeros(12)}, table, "test")
-    assert list(found) == ["title"]
-    assert [(one["part"], one["target"].split()[0]) for one in found["title"]] == [
+    examples = choose_examples({"title": outputs, "score": np.zeros(12)}, table, "test")
+    assert list(examples) == ["title"]
+    assert [(one["part"], one["target"].split()[0]) for one in examples["title"]] == [
         *(("best", "one"), ("best", "two"), ("best", "three")),
         *(("median", "six"), ("median", "seven")),
         *(("worst", "ten"), ("worst", "eleven"), ("worst", "twelve")),
     ]
-    first = found["title"][0]
+    first = examples["title"][0]
     assert first == {
         "part": "best",
         "rouge_l": 1.0,
@@ -48,7 +48,7 @@ def test_best_median_and_worst(table):
         "target": "one title",
         "output": "one title",
     }
-    scores = [one["rouge_l"] for one in found["title"]]
+    scores = [one["rouge_l"] for one in examples["title"]]
     assert scores == sorted(scores, reverse=True)
 
 
@@ -65,12 +65,12 @@ def test_equals_are_drawn_by_the_seed(table):
 def test_few_rows_are_all_shown_once(table, split, parts):
     table, _ = table
     n = len(table.labels("title", split))
-    found = choose_examples({"title": np.full(n, "", dtype=object)}, table, split)["title"]
-    assert len({one["text"] for one in found}) == len(found) == min(8, n)
-    assert parts is None or [one["part"] for one in found] == parts
+    examples = choose_examples({"title": np.full(n, "", dtype=object)}, table, split)["title"]
+    assert len({one["text"] for one in examples}) == len(examples) == min(8, n)
+    assert parts is None or [one["part"] for one in examples] == parts
 
 
-def test_rivals_and_rates_stand_in_the_records_of_a_split(table):
+def test_baselines_and_rates_stand_in_the_records_of_a_split(table):
     table, config = table
     outputs = np.array([f"{word} in" for word in WORDS], dtype=object)
     records = score_split({"title": outputs, "score": np.arange(12.0)}, table, "test", config)

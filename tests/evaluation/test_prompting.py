@@ -1,4 +1,4 @@
-"""The base language model as a rival: zero-shot and few-shot."""
+"""The base language model as a baseline: zero-shot and few-shot."""
 
 import json
 
@@ -20,8 +20,8 @@ from other_device import other_device
 from pages import Page
 
 
-def asked_data(folder, model, **train):
-    """Every kind, one task in each format, one that cannot be asked, and both rivals."""
+def prompted_data(folder, model, **train):
+    """Every kind, one task in each format, one that cannot be prompted for, and both prompted baselines."""
     data = words_data(folder, model, max_steps=2, evaluations=1, **train)
     reviews = {"source": "reviews"}
     data["tasks"] |= {
@@ -39,7 +39,7 @@ def asked_data(folder, model, **train):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, tiny_llm):
-    data = asked_data(tmp_path_factory.mktemp("asked"), tiny_llm)
+    data = prompted_data(tmp_path_factory.mktemp("prompted"), tiny_llm)
     return train(make_config({**data, "lora": {"rank": 2, "targets": ["q_proj"]}}))
 
 
@@ -51,11 +51,11 @@ def values(records, model):
     }
 
 
-def test_the_rivals_have_rows_of_every_task_that_can_be_asked(finished):
-    for rival in ("zero_shot", "few_shot"):
-        found = {(split, task) for split, task, _ in values(finished.records, rival)}
+def test_the_baselines_have_rows_of_every_task_that_can_be_prompted_for(finished):
+    for baseline in ("zero_shot", "few_shot"):
+        scored = {(split, task) for split, task, _ in values(finished.records, baseline)}
         tasks = ["words", "intensity", "polarity", "towards", "title"]
-        assert found == {(split, task) for split in ("dev", "test") for task in tasks}
+        assert scored == {(split, task) for split in ("dev", "test") for task in tasks}
     page = Page((finished.folder / "report.html").read_text(encoding="utf-8"))
     assert page.tables[0][0] == ["task", "metric", "this run", "majority", "zero-shot", "few-shot", "rows"]
     notes = json.loads((finished.folder / "data.json").read_text())["notes"]
@@ -74,7 +74,7 @@ def test_zero_shot_is_the_model_before_training(finished, tiny_llm):
     assert values(finished.records, "zero_shot")["test", "towards", "accuracy"] == pytest.approx(accuracy)
 
 
-def test_the_base_is_the_same_without_its_adapter_and_loaded_anew(finished, tmp_path, tiny_llm):
+def test_the_base_is_the_same_without_its_adapter_and_loaded_again(finished, tmp_path, tiny_llm):
     config = equipoise.training.train_run.load_config(finished.folder / "config.yaml")
     table = load_table(config)
     torch.manual_seed(1)
@@ -83,9 +83,9 @@ def test_the_base_is_the_same_without_its_adapter_and_loaded_anew(finished, tmp_
         for parameter in whole.backbone.parameters():
             parameter.add_(0.1)
     records, _ = score_prompted(whole, table, config, ["test"])
-    for rival in ("zero_shot", "few_shot"):
-        then = {key: value for key, value in values(finished.records, rival).items() if key[0] == "test"}
-        assert values(records, rival) == pytest.approx(then, abs=1e-6)
+    for baseline in ("zero_shot", "few_shot"):
+        then = {key: value for key, value in values(finished.records, baseline).items() if key[0] == "test"}
+        assert values(records, baseline) == pytest.approx(then, abs=1e-6)
 
 
 def test_evaluate_scores_them_too_and_leaves_the_adapter_in_place(finished):
@@ -93,9 +93,9 @@ def test_evaluate_scores_them_too_and_leaves_the_adapter_in_place(finished):
     before = predictor.predict("good film", "film", tasks="towards")
     records = equipoise.evaluate(predictor, finished.folder / "config.yaml")
     assert predictor.predict("good film", "film", tasks="towards") == before
-    for rival in ("run", "zero_shot", "few_shot"):
-        then = {key: value for key, value in values(finished.records, rival).items() if key[0] == "test"}
-        assert values(records, rival) == pytest.approx(then, abs=1e-6)
+    for baseline in ("run", "zero_shot", "few_shot"):
+        then = {key: value for key, value in values(finished.records, baseline).items() if key[0] == "test"}
+        assert values(records, baseline) == pytest.approx(then, abs=1e-6)
 
 
 def test_few_shot_reads_its_demonstrations(finished):
@@ -103,7 +103,7 @@ def test_few_shot_reads_its_demonstrations(finished):
 
 
 def test_demonstrations_that_do_not_fit_are_counted(tmp_path, tiny_llm):
-    data = asked_data(tmp_path, tiny_llm)
+    data = prompted_data(tmp_path, tiny_llm)
     data["tasks"] = {"towards": data["tasks"]["towards"]}
     data["max_length"] = 250
     data["evaluation"] |= {"baselines": ["few_shot"], "shots": 3}
@@ -119,7 +119,7 @@ def test_demonstrations_that_do_not_fit_are_counted(tmp_path, tiny_llm):
 
 
 def test_answers_that_cannot_be_told_apart_leave_a_task_without_a_row(tmp_path, tiny_llm):
-    data = asked_data(tmp_path, tiny_llm)
+    data = prompted_data(tmp_path, tiny_llm)
     lines = (tmp_path / "words.csv").read_text().splitlines()
     path = tmp_path / "numbers.csv"
     path.write_text(
@@ -140,33 +140,35 @@ def test_answers_that_cannot_be_told_apart_leave_a_task_without_a_row(tmp_path, 
 def test_an_encoder_is_refused_before_anything_is_written(tmp_path, tiny_model):
     data = words_data(tmp_path, tiny_model)
     data["evaluation"]["baselines"] = ["zero_shot"]
-    with pytest.raises(UsageError, match=r"few_shot ask a language model, .* is no decoder .* smollm2-135m"):
+    with pytest.raises(UsageError, match=r"few_shot prompt a language model, .* is no decoder .* smollm2-135m"):
         train(make_config(data))
     assert not (tmp_path / "run").exists()
 
 
-def test_a_model_on_another_device_is_asked_as_on_the_cpu(tmp_path, tiny_llm):
+def test_a_model_on_another_device_is_prompted_as_on_the_cpu(tmp_path, tiny_llm):
     """Also for a score, whose grid of numbers is a tensor of the task's own."""
-    config = make_config(asked_data(tmp_path, tiny_llm))
+    config = make_config(prompted_data(tmp_path, tiny_llm))
     table = load_table(config)
     backbone, tokenizer = load_backbone(str(tiny_llm), language_model=True)
-    asked, _ = prompting.choose_prompted(backbone, tokenizer, table, config)
-    assert {"regression", "multilabel", "classification", "generation"} >= {task.kind for task in asked.tasks.values()}
-    assert "intensity" in asked.tasks
+    prompted, _ = prompting.choose_prompted(backbone, tokenizer, table, config)
+    assert {"regression", "multilabel", "classification", "generation"} >= {
+        task.kind for task in prompted.tasks.values()
+    }
+    assert "intensity" in prompted.tasks
 
-    def predict(rival):
-        return prompting.predict_prompted(backbone, tokenizer, asked, config, rival, ["dev"])[0]["dev"]
+    def predict(baseline):
+        return prompting.predict_prompted(backbone, tokenizer, prompted, config, baseline, ["dev"])[0]["dev"]
 
-    expected = {rival: predict(rival) for rival in ("zero_shot", "few_shot")}
+    expected = {baseline: predict(baseline) for baseline in ("zero_shot", "few_shot")}
     with other_device() as device:
         backbone.to(device)
-        found = {rival: predict(rival) for rival in expected}
-    for rival, answers in expected.items():
+        on_device = {baseline: predict(baseline) for baseline in expected}
+    for baseline, answers in expected.items():
         for task, values in answers.items():
             if values.dtype == object:
-                assert found[rival][task].tolist() == values.tolist()
+                assert on_device[baseline][task].tolist() == values.tolist()
             else:
-                np.testing.assert_allclose(found[rival][task], values, rtol=1e-3, atol=1e-6)
+                np.testing.assert_allclose(on_device[baseline][task], values, rtol=1e-3, atol=1e-6)
 
 
 def test_demonstrations_are_ordered_by_meta_data(tmp_path, tiny_llm, monkeypatch):
@@ -177,7 +179,7 @@ def test_demonstrations_are_ordered_by_meta_data(tmp_path, tiny_llm, monkeypatch
         return demonstrate(tokenizer, task, examples, *others)
 
     monkeypatch.setattr(prompting, "demonstrate", keep)
-    data = asked_data(tmp_path, tiny_llm)
+    data = prompted_data(tmp_path, tiny_llm)
     data["evaluation"] |= {"baselines": ["few_shot"], "shots": 3}
     for order in ("random", "easy_first", "hard_first"):
         data["evaluation"]["demonstrations"] = order

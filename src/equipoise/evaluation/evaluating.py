@@ -35,7 +35,7 @@ def evaluate(
         overrides: `key=value` settings that win over the file.
         split: "test", "dev" or "train".
         prompts: over how many templates the answers of tasks in the format `prompt` are averaged (see
-            `infer_texts`); rivals that are asked take the first.
+            `infer_texts`); prompted baselines take the first.
 
     Raises:
         UsageError: the split does not exist, the run file has a task that the model has not, or a task has fewer
@@ -55,10 +55,10 @@ def evaluate(
     wanted = {name: table.rows(name, split) for name in table.scored}
     size, label = config.train.eval_batch_size, f"Scoring {split}"
     predictions = infer_texts(predictor.model, table.splits[split], wanted, size, prompts=prompts, label=label)
-    asked, notes = score_prompted(predictor.model, table, config, [split])
+    of_prompted, notes = score_prompted(predictor.model, table, config, [split])
     for text in notes:
         print(text, file=sys.stderr)
-    return score_split(predictions, table, split, config) + asked
+    return score_split(predictions, table, split, config) + of_prompted
 
 
 def _differences(config: RunConfig, predictor: Predictor) -> list[str]:

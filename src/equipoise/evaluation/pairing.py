@@ -43,7 +43,7 @@ def paired_tests(reference: str, tasks: Mapping[str, Items]) -> list[dict[str, A
         reference: the row to compare with.
         tasks: the items by task.
     """
-    found: list[dict[str, Any]] = []
+    tests: list[dict[str, Any]] = []
     for name, (task, gold, predictions) in tasks.items():
         others = [row for row in predictions if row != reference]
         if not others or reference not in predictions:
@@ -62,7 +62,7 @@ def paired_tests(reference: str, tasks: Mapping[str, Items]) -> list[dict[str, A
             ratio = None
             if (means[reference] > 0).all():
                 ratio = with_interval(value / base, means[row] / means[reference])._asdict()
-            found.append(
+            tests.append(
                 {
                     "row": row,
                     "task": name,
@@ -71,6 +71,6 @@ def paired_tests(reference: str, tasks: Mapping[str, Items]) -> list[dict[str, A
                     "p": float(p_value),
                 }
             )
-    for one, corrected in zip(found, holm([one["p"] for one in found]), strict=True):
-        one["p_holm"] = corrected
-    return found
+    for test, corrected in zip(tests, holm([test["p"] for test in tests]), strict=True):
+        test["p_holm"] = corrected
+    return tests

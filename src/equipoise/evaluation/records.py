@@ -52,15 +52,15 @@ def run_score(records: Iterable[Record], tasks: Mapping[str, Task]) -> float:
     Raises:
         ValueError: a task's primary metric is missing, or stands there twice.
     """
-    found: dict[str, list[float]] = {name: [] for name, task in tasks.items() if not task.auxiliary}
+    primary: dict[str, list[float]] = {name: [] for name, task in tasks.items() if not task.auxiliary}
     for record in records:
         name = record["task"]
-        if record["subset"] == "all" and name in found and record["metric"] == tasks[name].metric:
-            found[name].append(record["value"])
-    for name, values in found.items():
+        if record["subset"] == "all" and name in primary and record["metric"] == tasks[name].metric:
+            primary[name].append(record["value"])
+    for name, values in primary.items():
         if len(values) != 1:
             raise ValueError(
                 f"task '{name}': found {len(values)} records of {tasks[name].metric} on subset 'all', "
                 "expected one (records of one model on one split)"
             )
-    return sum(max(0.0, values[0]) for values in found.values()) / len(found)
+    return sum(max(0.0, values[0]) for values in primary.values()) / len(primary)

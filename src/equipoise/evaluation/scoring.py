@@ -32,7 +32,7 @@ def score_task(
     """Score one task's predictions by all metrics of its kind, and by its primary one.
 
     The 95 % interval is the percentile bootstrap's (Efron 1979): rows are drawn with replacement, as if they
-    were independent, and the metric is taken anew. Resamples depend on the seed and the number of rows alone,
+    were independent, and the metric is computed again. Resamples depend on the seed and the number of rows alone,
     so models scored on the same rows are scored on the same resamples.
 
     Args:

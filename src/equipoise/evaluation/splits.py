@@ -1,4 +1,4 @@
-"""Scoring a model, and its rivals, on one split of the table."""
+"""Scoring a model, and its baselines, on one split of the table."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -78,43 +78,43 @@ def tune_tasks(predictions: Predictions, table: Table) -> Table:
         predictions: the predictions on dev, as `predict_split` returns them.
         table: the table.
     """
-    tuned = {name: table.tasks[name].tune(found, table.labels(name, "dev")) for name, found in predictions.items()}
+    tuned = {name: table.tasks[name].tune(of_task, table.labels(name, "dev")) for name, of_task in predictions.items()}
     return replace(table, tasks={**table.tasks, **tuned})
 
 
 def score_baselines(
     names: tuple[str, ...], table: Table, split: str, *, bootstrap: int = 0, seed: int = 0
 ) -> list[Record]:
-    """Score the rivals that need no training on a split.
+    """Score the baselines that need no model on a split.
 
     Args:
-        names: "majority", "vader", "lead"; a rival that does not apply to a task has no row for it.
-        table: the table; the rivals look at its training split.
+        names: "majority", "vader", "lead"; a baseline that does not apply to a task has no row for it.
+        table: the table; the baselines look at its training split.
         split: the split's name.
         bootstrap: resamples behind the intervals; 0 leaves intervals and subsets out.
         seed: seed of the resamples.
     """
     records: list[Record] = []
-    for rival in names:
+    for baseline in names:
         predictions = {}
         for name, task in table.scored.items():
             labels = table.labels(name, "train")
-            if rival == "majority":
-                found = majority(task, labels, len(table.rows(name, split)))
-            elif rival == "lead":
-                found = lead(task, _texts(table, name, split), labels)
+            if baseline == "majority":
+                predicted = majority(task, labels, len(table.rows(name, split)))
+            elif baseline == "lead":
+                predicted = lead(task, _texts(table, name, split), labels)
             else:
-                found = vader(task, _texts(table, name, split), _texts(table, name, "train"), labels)
-            if found is not None:
-                predictions[name] = found
-        records += score_predictions(predictions, table, split, model=rival, bootstrap=bootstrap, seed=seed)
+                predicted = vader(task, _texts(table, name, split), _texts(table, name, "train"), labels)
+            if predicted is not None:
+                predictions[name] = predicted
+        records += score_predictions(predictions, table, split, model=baseline, bootstrap=bootstrap, seed=seed)
     return records
 
 
 def score_split(predictions: Predictions, table: Table, split: str, config: RunConfig) -> list[Record]:
     """Score a model's predictions and the run's baselines on a split, with intervals and subsets.
 
-    Rivals that are asked are left out: see `score_prompted`.
+    Prompted baselines are left out: see `score_prompted`.
 
     Args:
         predictions: as `predict_split` returns them.
@@ -124,8 +124,8 @@ def score_split(predictions: Predictions, table: Table, split: str, config: RunC
     """
     resamples, seed = config.evaluation.bootstrap, config.train.seed
     records = score_predictions(predictions, table, split, bootstrap=resamples, seed=seed)
-    rivals = tuple(name for name in config.evaluation.baselines if name not in PROMPTED)
-    return records + score_baselines(rivals, table, split, bootstrap=resamples, seed=seed)
+    baselines = tuple(name for name in config.evaluation.baselines if name not in PROMPTED)
+    return records + score_baselines(baselines, table, split, bootstrap=resamples, seed=seed)
 
 
 def _texts(table: Table, task: str, split: str) -> list[str]:

@@ -83,8 +83,8 @@ def sign_flip_test(differences: Floats, resamples: int = RESAMPLES, seed: int = 
     """Return two-sided p-values of the hypothesis that paired differences are symmetric about zero.
 
     Under it every item's sign is a coin's: the share of random signs under which the mean is as far from zero as
-    found, the finding itself counted in (`scipy.stats.permutation_test`, "samples", gives the same for one column
-    at a time; here the signs are drawn once for all columns).
+    observed, the observation itself counted in (`scipy.stats.permutation_test`, "samples", gives the same for one
+    column at a time; here the signs are drawn once for all columns).
 
     Args:
         differences: a loss less its reference's, shape (items, columns).
@@ -92,9 +92,8 @@ def sign_flip_test(differences: Floats, resamples: int = RESAMPLES, seed: int = 
         seed: seed of the draws.
     """
     n, columns = differences.shape
-    found = np.abs(differences.sum(axis=0))
     # Sums that differ by rounding alone are equal.
-    bound = found - 1e-9 * np.abs(differences).sum(axis=0)
+    bound = np.abs(differences.sum(axis=0)) - 1e-9 * np.abs(differences).sum(axis=0)
     generator = np.random.default_rng(seed)
     as_far = np.zeros(columns, dtype=np.int64)
     done = 0
@@ -136,12 +135,12 @@ def bootstrap_means(losses: Sequence[Floats], resamples: int = BOOTSTRAP, seed: 
         size = min(max(1, _CHUNK // n), resamples - done)
         items = generator.integers(n, size=(size, n)) + np.arange(size)[:, None] * n
         counts = np.bincount(items.ravel(), minlength=size * n).reshape(size, n) / n
-        for row, found in zip(losses, means, strict=True):
-            a_seed = row @ counts.T
-            drawn = generator.integers(len(row), size=a_seed.shape)
-            found.append(np.take_along_axis(a_seed, drawn, axis=0).mean(axis=0))
+        for row, chunks in zip(losses, means, strict=True):
+            of_seeds = row @ counts.T
+            drawn = generator.integers(len(row), size=of_seeds.shape)
+            chunks.append(np.take_along_axis(of_seeds, drawn, axis=0).mean(axis=0))
         done += size
-    return np.stack([np.concatenate(found) for found in means])
+    return np.stack([np.concatenate(chunks) for chunks in means])
 
 
 def with_interval(value: float, sample: Floats) -> Estimate:
