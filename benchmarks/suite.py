@@ -1,0 +1,173 @@
+"""One model for the 20 public sets of the suite, beside single-task models and public figures.
+
+The run file trains one model for all sets (three groups: SC, ABSA, MAST). Each set is scored on its published test file
+by its official metric. Rows: joint with the dynamic adaptive loss (`dao`), joint with equal weights, one model per set
+(`single-task`, same backbone and passes, one seed), and the majority answer. A training is a run in `--output`; a
+finished one is not repeated, and a stopped one continues, so the command can be called again until the table is full.
+
+    python benchmarks/suite.py [--quick] [--rows 1000] [--seeds 3] [--model minilm] [--output runs/suite]
+                               [--set train.epochs=4] [--only dao,equal,single-task]
+
+EQUIPOISE_DATA names the folder that holds suite/. `--rows 0` takes all training rows. `--model mpnet-base --rows 0
+--seeds 1 --set train.precision=bf16` is the table of a base-size model for one GPU. `--quick` trains one step of each
+kind of cell on a few rows, and shows only that all of it runs.
+
+Public figures: ChatGPT (2023, zero-shot) and T5-large (770M, one model per set, all training data) as arXiv 2305.15005
+reports them are from memory and not verified; RoBERTa (Twitter) is scored from the predictions that
+cardiffnlp/tweeteval ships.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from equipoise.config import RunConfig, load_config
+from equipoise.errors import EquipoiseError
+from equipoise.training import Run, train
+from measuring import setting
+
+RUN_FILE = Path(__file__).parents[1] / "examples" / "suite" / "suite.yaml"
+GROUPS = {"SC": "SC", "uabsa": "UABSA+ASTE", "aste": "UABSA+ASTE", "asqp": "ASQP", "MAST": "MAST"}
+"""The groups whose means are shown, by the run file's group or, within ABSA, by how the set's name begins."""
+_SETS = """imdb sst2 sst5 twitter yelp5 asc_lap14 asc_rest14 uabsa_rest14 uabsa_rest15 uabsa_laptop14 aste_laptop14
+aste_rest14 aste_rest16 asqp_rest15 asqp_rest16 implicit irony offensive stance emotion"""
+
+
+def _figures(numbers: str) -> dict[str, float]:
+    return dict(zip(_SETS.split(), map(float, numbers.split()), strict=True))
+
+
+PUBLIC = {
+    "ChatGPT (memory)": _figures(
+        "94.20 93.60 48.00 69.40 52.40 76.80 82.80 54.46 40.03 33.14 27.30 40.04 42.18 10.46 14.02 54.98 68.66 64.88 "
+        "50.25 72.80"
+    ),
+    "T5-large (memory)": _figures(
+        "93.93 93.20 56.80 67.73 65.60 78.60 83.67 75.31 65.46 62.35 53.69 65.20 65.94 41.08 50.58 67.12 79.44 80.76 "
+        "67.33 80.35"
+    ),
+    "RoBERTa (verified)": {"emotion": 81.37, "irony": 63.59, "offensive": 85.67, "twitter": 73.60, "stance": 70.08},
+}
+WAYS = ("majority", "single-task", "equal", "dao")
+
+Scores = dict[str, dict[str, list[float]]]
+"""By way and task the official metric on test, one number for each seed."""
+
+
+def group_of(task: str, group: str | None) -> str:
+    """Return the group that a set is averaged in."""
+    return GROUPS.get(task.split("_")[0], GROUPS.get(group or "", group or "all"))
+
+
+def train_cells(arguments: argparse.Namespace) -> tuple[RunConfig, Scores]:
+    """Train what is missing, and return the scores. The single tasks stand in the folder of the first joint run."""
+    config = load_config(RUN_FILE, arguments.set)
+    settings = [*arguments.set, f"model={arguments.model}"]
+    settings += [f"sources.{name}.limit.train={arguments.rows or 10**9}" for name in config.sources]
+    if arguments.quick:
+        settings += ["train.max_steps=1", "train.evaluations=1", "evaluation.bootstrap=100"]
+        settings += [f"sources.{name}.limit.{split}=20" for name in config.sources for split in ("dev", "test")]
+    scores: Scores = {way: {} for way in WAYS}
+    for seed in range(arguments.seeds):
+        for balance in (way for way in ("dao", "equal") if way in arguments.only):
+            own = [f"balance={balance}", f"train.seed={seed}", f"output={arguments.output}/{balance}-{seed}"]
+            first = seed == 0 and balance == "dao"
+            run = train(RUN_FILE, [*settings, *own], resume=True, single_task=first and "single-task" in arguments.only)
+            values = official_scores(run, load_config(run.folder / "config.yaml"))
+            for way, model in ((balance, "run"), *((("majority",) * 2, ("single-task",) * 2) if first else ())):
+                for task, value in values.get(model, {}).items():
+                    scores[way].setdefault(task, []).append(value)
+    return config, scores
+
+
+def official_scores(run: Run, config: RunConfig) -> dict[str, dict[str, float]]:
+    """Return by model and task the primary metric on test, in percent."""
+    tasks = config.open_tasks()
+    found: dict[str, dict[str, float]] = {}
+    for record in run.records:
+        is_primary = record["metric"] == tasks[record["task"]].metric
+        if is_primary and record["split"] == "test" and record["subset"] == "all":
+            found.setdefault(record["model"], {})[record["task"]] = 100 * record["value"]
+    return found
+
+
+def describe(values: Sequence[float]) -> str:
+    """Write a mean and the half width of its 95 % t-interval over seeds."""
+    if not values:
+        return "–"
+    mean = f"{np.mean(values):.1f}"
+    return mean if len(values) < 2 else f"{mean} ±{half_width(values):.1f}"
+
+
+def half_width(values: Sequence[float]) -> float:
+    """Return half of the 95 % t-interval of a mean."""
+    return float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
+
+
+def group_means(scores: Mapping[str, Sequence[float]], groups: Mapping[str, str]) -> dict[str, list[float]]:
+    """Return for each group the mean over its sets, one number for each seed; nothing where a set is missing."""
+    found = {}
+    for group in dict.fromkeys(groups.values()):
+        sets = [list(scores.get(task, [])) for task, of in groups.items() if of == group]
+        if all(sets) and len({len(values) for values in sets}) == 1:
+            found[group] = [float(mean) for mean in np.mean(sets, axis=0)]
+    return found
+
+
+def show(config: RunConfig, scores: Scores) -> dict[str, dict[str, list[float]]]:
+    """Print the table, and return the groups' means."""
+    groups = {name: group_of(name, task.group) for name, task in config.tasks.items()}
+    public = {name: {task: [value] for task, value in figures.items()} for name, figures in PUBLIC.items()}
+    columns = {**scores, **public}
+    means = {name: group_means(values, groups) for name, values in columns.items()}
+    print(f"{'set':16}{'metric':26}" + "".join(f"{name:>20}" for name in columns))
+    for task in config.tasks:
+        cells = (describe(values.get(task, [])) for values in columns.values())
+        print(f"{task:16}{config.open_tasks()[task].metric:26}" + "".join(f"{cell:>20}" for cell in cells))
+    for group in dict.fromkeys(groups.values()):
+        cells = (describe(of_column.get(group, [])) for of_column in means.values())
+        print(f"{group:16}{'mean':26}" + "".join(f"{cell:>20}" for cell in cells))
+    return means
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rows", type=int, default=1000, help="training rows of each set; 0 takes all")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--model", default="minilm")
+    parser.add_argument("--output", default="runs/suite")
+    parser.add_argument("--only", default=["dao", "equal", "single-task"], type=lambda text: text.split(","))
+    parser.add_argument("--set", action="append", default=[], help="a setting that wins over the run file")
+    arguments = parser.parse_args()
+    arguments.output = os.path.abspath(arguments.output)
+    if arguments.quick:
+        arguments.rows, arguments.seeds, arguments.output = 20, 1, f"{arguments.output}-quick"
+        arguments.only = ["dao", "equal"]
+    return arguments
+
+
+def main() -> int:
+    arguments = parse()
+    try:
+        config, scores = train_cells(arguments)
+    except EquipoiseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    means = show(config, scores)
+    print(
+        json.dumps(
+            {"benchmark": "suite", **setting(), "rows": arguments.rows, "seeds": arguments.seeds, "means": means}
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
