@@ -49,7 +49,7 @@ def test_a_living_process_keeps_a_lock_and_is_named_and_a_killed_one_does_not(tm
     for folder in (tmp_path, tmp_path.with_name(f"{tmp_path.name}-moved")):
         with lock_folder(folder):
             assert f"process {process.pid} on " in (told := capsys.readouterr().err)
-            assert "has left a lock and has ended; going on" in told
+            assert "has ended and left a lock behind; continuing" in told
         assert list(folder.iterdir()) == []
         with lock_folder(folder):
             assert capsys.readouterr().err == ""

@@ -61,7 +61,7 @@ def write_json(path: str | Path, data: Any) -> None:
 
 
 def append_json_line(path: str | Path, data: Any) -> None:
-    """Append one line of JSON, and see it on the disk before going on; a line cut short before it is removed."""
+    """Append one line of JSON, and see it on the disk before returning; a line cut short before it is removed."""
     line = (to_json(data) + "\n").encode()
     with Path(path).open("a+b") as file:
         file.seek(0)
@@ -74,13 +74,13 @@ def append_json_line(path: str | Path, data: Any) -> None:
 def read_json_lines(path: str | Path) -> list[Any]:
     """Return what `append_json_line` wrote, nothing where there is no file; a line cut short is passed over."""
     path = Path(path)
-    found = []
+    records = []
     for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else ():
         try:
-            found.append(json.loads(line))
+            records.append(json.loads(line))
         except ValueError:
             continue
-    return found
+    return records
 
 
 def check_readable(
@@ -100,20 +100,20 @@ def check_readable(
         EquipoiseError: there is no such file, it is a folder, a pipe or a device, it is unreadable or too large.
     """
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError as problem:
         if problem.errno == errno.ELOOP:
             raise error(f"{path}: found a symbolic link that leads back to itself, expected a file.") from None
         raise error(f"{path}: cannot be read ({problem.strerror}).") from None
     except ValueError:  # a null character, or a lone surrogate
         raise error(f"{path}: found characters that no path can have, expected the name of a file.") from None
-    if not stat.S_ISREG(found.st_mode):
-        raise error(f"{path}: found {_kind_of_file(found.st_mode)}, expected an ordinary file.")
+    if not stat.S_ISREG(status.st_mode):
+        raise error(f"{path}: found {_kind_of_file(status.st_mode)}, expected an ordinary file.")
     if not os.access(path, os.R_OK):
         raise error(f"{path}: cannot be read ({os.strerror(errno.EACCES)}).")
-    if at_most is not None and found.st_size > at_most:
-        raise error(f"{path}: found {found.st_size:,} bytes, expected {at_most:,} at most; is it another file?")
-    return found
+    if at_most is not None and status.st_size > at_most:
+        raise error(f"{path}: found {status.st_size:,} bytes, expected {at_most:,} at most; is it another file?")
+    return status
 
 
 def read_bytes(path: str | Path, at_most: int, error: type[EquipoiseError] = DataError) -> bytes:

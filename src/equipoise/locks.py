@@ -138,7 +138,7 @@ def _note(file: Path, what: str, brief: bool) -> None:
     """Write down who holds the lock; say so if it was left behind."""
     there, here = _read(file), this_process()
     if there is not None and not brief:
-        print(f"{what}: {name_owner(there)} has left a lock and has ended; going on.", file=sys.stderr, flush=True)
+        print(f"{what}: {name_owner(there)} has ended and left a lock behind; continuing.", file=sys.stderr, flush=True)
     if there != here:
         with suppress(OSError):
             file.write_text(json.dumps(here), encoding="utf-8")

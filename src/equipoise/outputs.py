@@ -63,9 +63,9 @@ def check_output(folder: Path, kind: OutputKind, inputs: Inputs = ()) -> bool:
     check_apart(folder, inputs, kind.hint)
     if not folder.exists():
         return False
-    found = sorted(path.name for path in folder.iterdir() if path.name not in kind.beside)
+    present = sorted(path.name for path in folder.iterdir() if path.name not in kind.beside)
     ours = kind.is_ours(folder)
-    others = list(kind.strangers(folder)) if ours else [name for name in found if kind.whole or name[0] != "."]
+    others = list(kind.strangers(folder)) if ours else [name for name in present if kind.whole or name[0] != "."]
     if others:
         more = ", …" if len(others) > 3 else ""
         raise OutputError(
@@ -89,8 +89,8 @@ def misplaced(folder: Path, files: Iterable[str], folders: Iterable[str] = ()) -
 
 def holds_predictions(file: Path) -> bool:
     """Whether a file begins with a line that `equipoise predict` writes: an object with an answer to a task."""
-    with file.open("rb") as found:
-        answers = _as_json(found.readline(_LONGEST_LINE))
+    with file.open("rb") as content:
+        answers = _as_json(content.readline(_LONGEST_LINE))
     return isinstance(answers, dict) and any(
         isinstance(answer, dict) and answer.keys() & {"label", "labels", "score", "text"} for answer in answers.values()
     )
@@ -98,8 +98,8 @@ def holds_predictions(file: Path) -> bool:
 
 def holds_metrics(file: Path) -> bool:
     """Whether a file holds what `equipoise evaluate` writes: a list of metrics."""
-    with file.open("rb") as found:
-        records = _as_json(found.read(_LONGEST_LINE))
+    with file.open("rb") as content:
+        records = _as_json(content.read(_LONGEST_LINE))
     return isinstance(records, list) and all(
         isinstance(record, dict) and record.keys() >= {"task", "metric", "value"} for record in records
     )
@@ -137,8 +137,8 @@ def check_output_file(
     check_writable(file)
     check_apart(file, inputs, hint)
     if file.exists():
-        with file.open("rb") as found:
-            start = found.read(1)
+        with file.open("rb") as content:
+            start = content.read(1)
         if start not in (b"", b"{", b"["):
             raise OutputError(
                 f"{file}: found a file that is no JSON, expected none, or one of an earlier call; nothing was changed; "

@@ -149,9 +149,9 @@ def _clean(folder: Path, name: str | None) -> None:
         names = [entry.name for entry in os.scandir(folder)]
     except OSError:
         return
-    found = [(path, match) for path in names if (match := _NAME.fullmatch(path)) and name in (None, match["name"])]
+    leftovers = [(path, match) for path in names if (match := _NAME.fullmatch(path)) and name in (None, match["name"])]
     # First what may be put back.
-    for path, match in sorted(found, key=lambda one: one[1]["what"] != "old"):
+    for path, match in sorted(leftovers, key=lambda one: one[1]["what"] != "old"):
         with suppress(OSError):
             _clean_one(folder / path, match)
 

@@ -46,16 +46,16 @@ def test_heads_that_the_base_lacks_are_kept(classifiers, tmp_path, tiny_model):
 
 
 def test_heads_are_averaged_or_refused_as_told(classifiers, tmp_path, tiny_model):
-    made = merge(classifiers, tmp_path / "out", base=str(tiny_model), modules="average")
+    made = merge(classifiers, tmp_path / "out", base=str(tiny_model), heads="average")
     assert {fate.name for fate in made.tensors if fate.fate is Fate.AVERAGED} == set(HEAD)
     a, b, merged = (state(folder) for folder in (*classifiers, tmp_path / "out"))
     for key in merged:
         torch.testing.assert_close(merged[key], (a[key] + b[key]) / 2)
     with pytest.raises(UsageError, match="a, b have a head each"):
-        merge(classifiers, tmp_path / "no", base=str(tiny_model), modules="error")
+        merge(classifiers, tmp_path / "no", base=str(tiny_model), heads="error")
     save_checkpoint(tmp_path / "c", tiny_model, AutoModelForTokenClassification, 3, num_labels=3)
     with pytest.raises(UsageError, match="heads of a, c differ in class, labels or shapes"):
-        merge([classifiers[0], tmp_path / "c"], tmp_path / "no", base=str(tiny_model), modules="average")
+        merge([classifiers[0], tmp_path / "c"], tmp_path / "no", base=str(tiny_model), heads="average")
     assert not (tmp_path / "no").exists()
     made = merge([classifiers[0], tmp_path / "c"], tmp_path / "kept", base=str(tiny_model))
     assert {fate.place for fate in made.tensors if fate.expert == "c" and fate.fate is Fate.KEPT} == {

@@ -10,8 +10,8 @@ from peft import IA3Config, LoraConfig, PeftModel, PromptTuningConfig, get_peft_
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from adapters import one, save_checkpoint, save_model
-from equipoise.errors import ModelError, OutputError, UsageError
-from equipoise.merging import Base, find_experts, merge, read_vectors, writing
+from equipoise.errors import EquipoiseWarning, ModelError, OutputError, UsageError
+from equipoise.merging import Base, HeadPolicy, find_experts, merge, read_vectors, writing
 from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
 from prompted import TEXTS, encode, predict
 
@@ -179,18 +179,30 @@ def test_heads_for_one_task(tmp_path, tiny_llm):
         save_model(tmp_path / name, tiny_llm, one(polarity="head"), seed)
     folders = [tmp_path / "a", tmp_path / "b"]
     assert merge(folders, tmp_path / "kept").tasks == ["polarity@a", "polarity@b"]
-    assert merge(folders, tmp_path / "averaged", modules="average").tasks == ["polarity"]
+    assert merge(folders, tmp_path / "averaged", heads="average").tasks == ["polarity"]
     states = [
         MultiTaskModel.from_pretrained(tmp_path / name).head("polarity").state_dict() for name in ("a", "b", "averaged")
     ]
     for key, tensor in states[2].items():
         torch.testing.assert_close(tensor, (states[0][key] + states[1][key]) / 2)
     with pytest.raises(UsageError, match="a, b have a head for task 'polarity' each, and they differ"):
-        merge(folders, tmp_path / "refused", modules="error")
+        merge(folders, tmp_path / "refused", heads="error")
     # The same head twice is no conflict.
     shutil.copytree(tmp_path / "a", tmp_path / "copy")
-    assert merge([tmp_path / "a", tmp_path / "copy"], tmp_path / "same", modules="error").tasks == ["polarity"]
+    assert merge([tmp_path / "a", tmp_path / "copy"], tmp_path / "same", heads="error").tasks == ["polarity"]
     assert not (tmp_path / "refused").exists()
+
+
+def test_former_names_work_with_one_note(tmp_path, tiny_llm):
+    folders = [tmp_path / name for name in "ab"]
+    for seed, folder in enumerate(folders):
+        save_model(folder, tiny_llm, one(polarity="head"), seed)
+    with pytest.warns(EquipoiseWarning, match="the argument `modules` is now `heads`") as told:
+        assert merge(folders, tmp_path / "out", modules="average").tasks == ["polarity"]
+    assert [one.category for one in told].count(EquipoiseWarning) == 1
+    with pytest.warns(EquipoiseWarning, match="Modules is now HeadPolicy"):
+        from equipoise.merging import Modules
+    assert Modules is HeadPolicy
 
 
 def test_what_cannot_be_merged_is_refused(tmp_path, tiny_llm, tiny_model):

@@ -145,7 +145,7 @@ def test_whole_numbers_in_the_place_of_weights(tmp_path, tiny_model):
     edit_tensors(
         tmp_path / "a/model.safetensors", lambda tensors: tensors.update({name: torch.zeros(32, 32, dtype=torch.int8)})
     )
-    refused(tmp_path, f"'{name}' in model.safetensors holds no numbers with a fraction", "a", base=str(tiny_model))
+    refused(tmp_path, f"'{name}' in model.safetensors holds no floating-point numbers", "a", base=str(tiny_model))
 
 
 def test_pickled_weights(tmp_path, tiny_llm):

@@ -1,6 +1,7 @@
 """`equipoise difficulty`."""
 
 import os
+from functools import partial
 
 from .options import Device, RunFile, Set
 
@@ -22,10 +23,7 @@ def difficulty(run_file: RunFile, set_: Set = None, device: Device = None) -> No
 
     folder = config.output / DIFFICULTY
     clean_leftovers(folder)
-
-    def check_free() -> None:
-        check_output(folder, DIFFICULTY_OUTPUT, inputs_of(config))
-
+    check_free = partial(check_output, folder, DIFFICULTY_OUTPUT, inputs_of(config))
     check_free()
     measured = measure_difficulty(config)
     results = gather_difficulty(measured)

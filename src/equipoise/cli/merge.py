@@ -142,7 +142,7 @@ def _merge(experts: Sequence[Path], output: Path, method: _Method, overwrite: bo
         weights=weights,
         base=method.base,
         rank=method.rank,
-        modules=method.heads,
+        heads=method.heads,
         seed=method.seed,
         data=method.data,
         data_rows=method.data_rows,

@@ -63,11 +63,11 @@ def gather_difficulty(measured: MeasuredRun) -> dict[str, Any]:
         "tasks": {
             name: {
                 "kind": table.tasks[name].summary,
-                **summarise(found),
-                "correlations": {"names": list(found.columns()), "values": found.correlations()},
-                "examples_of": _arrays(found),
+                **summarise(figures),
+                "correlations": {"names": list(figures.columns()), "values": figures.correlations()},
+                "examples_of": _arrays(figures),
             }
-            for name, found in difficulty.tasks.items()
+            for name, figures in difficulty.tasks.items()
         },
         "order": {by: difficulty.order(by) for by in MEASURES},
         "notes": [*table.notes, *difficulty.notes],
@@ -88,26 +88,26 @@ def write_examples(folder: Path, difficulty: Difficulty) -> None:
     A line holds "task", "row" (the example's number in the training split of the run file's table), "metadata" (the
     score), its parts, and where they are measured "pvi", "confidence", "variability", "forgetting" and "suspected".
     """
-    lines = [line for name, found in difficulty.tasks.items() for line in _lines(name, found)]
+    lines = [line for name, figures in difficulty.tasks.items() for line in _lines(name, figures)]
     write_text(folder / EXAMPLES_FILE, "".join(to_json(line) + "\n" for line in lines))
 
 
-def _lines(name: str, found: TaskDifficulty) -> Iterator[dict[str, Any]]:
-    columns = {"metadata": found.metadata, **found.parts, **_arrays(found)}
-    for place, row in enumerate(found.rows.tolist()):
-        figures = {key: values[place].item() for key, values in columns.items()}
+def _lines(name: str, figures: TaskDifficulty) -> Iterator[dict[str, Any]]:
+    columns = {"metadata": figures.metadata, **figures.parts, **_arrays(figures)}
+    for place, row in enumerate(figures.rows.tolist()):
+        values_of_row = {key: values[place].item() for key, values in columns.items()}
         yield {
             "task": name,
             "row": row,
-            **{key: None if value != value else _rounded(value) for key, value in figures.items()},
+            **{key: None if value != value else _rounded(value) for key, value in values_of_row.items()},
         }
 
 
-def _arrays(found: TaskDifficulty) -> dict[str, np.ndarray]:
-    arrays: dict[str, np.ndarray] = {} if found.pvi is None else {"pvi": found.pvi.values}
-    if found.dynamics is not None:
-        arrays |= {key: getattr(found.dynamics, key) for key in ("confidence", "variability", "forgetting")}
-    return arrays if found.suspected is None else {**arrays, "suspected": found.suspected}
+def _arrays(figures: TaskDifficulty) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {} if figures.pvi is None else {"pvi": figures.pvi.values}
+    if figures.dynamics is not None:
+        arrays |= {key: getattr(figures.dynamics, key) for key in ("confidence", "variability", "forgetting")}
+    return arrays if figures.suspected is None else {**arrays, "suspected": figures.suspected}
 
 
 def _rounded(value: Any) -> Any:

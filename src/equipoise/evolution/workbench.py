@@ -18,7 +18,7 @@ from equipoise.devices import choose_device
 from equipoise.evaluation import Predictions
 from equipoise.merging import (
     Base,
-    Modules,
+    HeadPolicy,
     Vector,
     combine_models,
     common_base,
@@ -58,7 +58,7 @@ class Workbench:
         self.vectors: dict[str, Vector] = read_vectors(experts, self.base)
         on = (self.base.backbone, self.base.tokenizer)
         models = {expert.name: MultiTaskModel.from_pretrained(expert.folder, on=on) for expert in experts}
-        self.model = combine_models(models, Modules.ERROR).put_on(self.base)
+        self.model = combine_models(models, HeadPolicy.ERROR).put_on(self.base)
         self.model.to(choose_device())
         changed = {name for vector in self.vectors.values() for name in vector.tensors}
         # No candidate changes what lies below all that experts have learnt.

@@ -35,10 +35,10 @@ def gather_results(
     own: dict[str, list[Record]] = {split: [] for split in _SPLITS}
     for expert in (None, *tasks):
         record = records[expert]
-        found = {split: [line for line in record["metrics"] if line["split"] == split] for split in _SPLITS}
+        by_split = {split: [line for line in record["metrics"] if line["split"] == split] for split in _SPLITS}
         metrics = {
             split: {line["task"]: line for line in lines if line["metric"] == tasks[line["task"]].metric}
-            for split, lines in found.items()
+            for split, lines in by_split.items()
         }
         rows.append(
             {
@@ -48,11 +48,11 @@ def gather_results(
                 "metrics": metrics,
                 "run_score": {
                     split: run_score(lines, tasks) if metrics[split].keys() == tasks.keys() else None
-                    for split, lines in found.items()
+                    for split, lines in by_split.items()
                 },
             }
         )
-        for split, lines in found.items():
+        for split, lines in by_split.items():
             own[split] += [line for line in lines if line["task"] == expert]
     return {
         "name": config.output.name,

@@ -3,8 +3,11 @@
 The operators need torch only. What reads and writes models needs transformers and peft, and loads when it is used.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from equipoise.errors import EquipoiseWarning
 
 from .operators import (
     MERGE_OPERATORS,
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from .heads import load_with_head
     from .merging import Merge, merge
     from .method import MergeMethod, MergeOptions
-    from .own_heads import Combined, Modules, combine_models
+    from .own_heads import Combined, HeadPolicy, combine_models
     from .statistics import RowSample, fisher, input_grams
     from .vector import Vector
     from .vectors import read_vectors
@@ -41,13 +44,13 @@ __all__ = [
     "Expert",
     "ExpertRows",
     "Fate",
+    "HeadPolicy",
     "Kind",
     "Merge",
     "MergeMethod",
     "MergeOperator",
     "MergeOptions",
     "MetaGPT",
-    "Modules",
     "Reuse",
     "RowSample",
     "TaskVector",
@@ -77,11 +80,11 @@ _HOMES = {
     "Expert": ".experts",
     "ExpertRows": ".collecting",
     "Fate": ".accounting",
+    "HeadPolicy": ".own_heads",
     "Kind": ".experts",
     "Merge": ".merging",
     "MergeMethod": ".method",
     "MergeOptions": ".method",
-    "Modules": ".own_heads",
     "RowSample": ".statistics",
     "TensorFate": ".accounting",
     "Vector": ".vector",
@@ -103,6 +106,9 @@ if not TYPE_CHECKING:  # a type checker knows the names from above
 
     def __getattr__(name: str) -> Any:
         """Import what reads and writes models when it is asked for."""
+        if name == "Modules":
+            warnings.warn("equipoise.merging.Modules is now HeadPolicy.", EquipoiseWarning, stacklevel=2)
+            name = "HeadPolicy"
         if name in _HOMES:
             return getattr(import_module(_HOMES[name], __name__), name)
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -1,6 +1,6 @@
-"""What an adapter of peft learnt."""
+"""What an adapter of peft has learned."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -55,21 +55,21 @@ class View:
 def read_adapter(expert: Expert, base: Base) -> Vector:
     """Read what an adapter learnt; see `read_vectors`."""
     part, _ = base.part(language_model=expert.language_model)
-    if expert.fingerprint is not None and (found := fingerprint(part)) != expert.fingerprint:
+    if expert.fingerprint is not None and (current := fingerprint(part)) != expert.fingerprint:
         raise ModelError(
             f"{expert.folder}: its adapter was trained on another '{base.name}' (fingerprint then "
-            f"{expert.fingerprint[:12]}…, now {found[:12]}…); put that one back, or train again."
+            f"{expert.fingerprint[:12]}…, now {current[:12]}…); put that one back, or train again."
         )
     settings = _read_settings(expert)
     files = list_tensors(expert.folder, expert.weights, "adapter_model")
     saved = load_file(expert.weights / "adapter_model.safetensors")
     check_numbers(expert.folder, saved)
     view = _fitting(expert, base, [key for key in saved if _mark(settings) in key] or list(saved))
-    owners = {key: _owner(view.module, key) for key in saved}
+    modules = {key: _module_of(view.module, key) for key in saved}
     kind = PeftType(settings.peft_type).value
     # The class for a task would look for parts that only the whole model has.
     settings.task_type, settings.modules_to_save, settings.inference_mode = None, None, True
-    with _put_back(view.module, owners.values()) as before:
+    with _restored(view.module, modules.values()) as before:
         try:
             with quiet_transformers():
                 adapted = PeftModel(view.module, settings).eval()
@@ -83,7 +83,7 @@ def read_adapter(expert: Expert, base: Base) -> Vector:
             tuner.unload()
     tensors = {view.name(name): tensor for name, tensor in changed.items()}
     products = None if factors is None else {view.name(name): one for name, one in factors.items()}
-    places = {files[key]: _place(base, view, owner) for key, owner in owners.items() if key not in plain}
+    places = {files[key]: _place(base, view, module) for key, module in modules.items() if key not in plain}
     aside: dict[FileTensor, Fate] = {}
     for key, name in plain.items():
         whole = _plain_change(expert, base, view, name, saved[key])
@@ -127,7 +127,7 @@ def _fitting(expert: Expert, base: Base, keys: list[str]) -> View:
     )
 
 
-def _owner(module: nn.Module, key: str) -> str:
+def _module_of(module: nn.Module, key: str) -> str:
     """The module that a tensor of an adapter belongs to: the longest part of its name that is one; "" is all."""
     known = key.removeprefix(_PREFIX).split(".")
     name = ""
@@ -140,12 +140,12 @@ def _owner(module: nn.Module, key: str) -> str:
 
 
 @contextmanager
-def _put_back(module: nn.Module, owners: Any) -> Iterator[dict[str, dict[str, Tensor]]]:
+def _restored(module: nn.Module, names: Iterable[str]) -> Iterator[dict[str, dict[str, Tensor]]]:
     """Yield copies of the tensors of some modules, and put these back in the end.
 
     Some adapters change the base when they are put on it, before anything is folded in (PiSSA, OLoRA).
     """
-    parts = {name: module.get_submodule(name) for name in owners if name}
+    parts = {name: module.get_submodule(name) for name in names if name}
     before = {name: _own(part) for name, part in parts.items()}
     try:
         yield before
@@ -214,11 +214,11 @@ def _own(part: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in part.named_parameters(recurse=False)}
 
 
-def _place(base: Base, view: View, owner: str) -> str:
+def _place(base: Base, view: View, module: str) -> str:
     """The tensor of the base that a tensor of an adapter changes."""
-    if not owner:
+    if not module:
         return ""  # shared by all modules, such as the projections of VeRA
-    name = view.name(owner)
+    name = view.name(module)
     return f"{name}.weight" if f"{name}.weight" in base.tensors else name
 
 
@@ -231,10 +231,10 @@ def _plain_change(expert: Expert, base: Base, view: View, own: str, tensor: Tens
     tied = base.backbone.state_dict().get(name)
     if before is None and tied is not None and tied.shape == tensor.shape and torch.equal(tied, tensor.float()):
         return None
-    found, expected = tuple(tensor.shape), "nothing" if before is None else str(tuple(before.shape))
+    shape, expected = tuple(tensor.shape), "nothing" if before is None else str(tuple(before.shape))
     there = "what is tied to other weights" if tied is not None and before is None else expected
     raise ModelError(
-        f"{expert.folder}: its adapter holds '{own}' whole (shape {found}), where '{base.name}' has {there}; a merge "
+        f"{expert.folder}: its adapter holds '{own}' whole (shape {shape}), where '{base.name}' has {there}; a merge "
         "would lose it: fold it in by peft's merge_and_unload, and give the checkpoint."
     )
 

@@ -28,7 +28,7 @@ _MASK = re.compile(r"attn(ention)?\.bias$")
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedCheckpoint:
     """A checkpoint, loaded as what it was saved as.
 
     Args:
@@ -51,7 +51,7 @@ class Loaded:
         return {name: parameter.detach() for name, parameter in named if name not in self.missing}
 
 
-def load_whole(location: str, architecture: str | None = None, *, language_model: bool = False) -> Loaded:
+def load_whole(location: str, architecture: str | None = None, *, language_model: bool = False) -> LoadedCheckpoint:
     """Load a checkpoint with everything it holds, in float32.
 
     Args:
@@ -68,7 +68,9 @@ def load_whole(location: str, architecture: str | None = None, *, language_model
         with quiet_transformers():
             config = AutoConfig.from_pretrained(location, **options)
             if getattr(config, "quantization_config", None):
-                raise ModelError("its weights are quantized, expected whole numbers; save it without quantization.")
+                raise ModelError(
+                    "its weights are quantized, expected floating-point numbers; save it without quantization."
+                )
             loader = known_class(architecture or (config.architectures or [""])[0])
             loader = loader or (AutoModelForCausalLM if language_model and is_decoder(config) else AutoModel)
             model, report = loader.from_pretrained(
@@ -77,13 +79,13 @@ def load_whole(location: str, architecture: str | None = None, *, language_model
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise ModelError(f"it cannot be loaded ({reason}); copy it again.") from None
-    return Loaded(model.eval(), frozenset(report["missing_keys"]))
+    return LoadedCheckpoint(model.eval(), frozenset(report["missing_keys"]))
 
 
 def known_class(name: str) -> type[PreTrainedModel] | None:
     """The model class of transformers of this name; None where there is none."""
-    found = getattr(transformers, name, None) if name else None
-    return found if isinstance(found, type) and issubclass(found, PreTrainedModel) else None
+    loader = getattr(transformers, name, None) if name else None
+    return loader if isinstance(loader, type) and issubclass(loader, PreTrainedModel) else None
 
 
 def read_checkpoint(expert: Expert, base: Base) -> Vector:
@@ -130,7 +132,7 @@ def _names_in(model: PreTrainedModel, keys: Collection[str]) -> dict[str, str]:
     return {key: rename_source_key(key, renamings, converters, model.base_model_prefix, state)[0] for key in keys}
 
 
-def _check_complete(expert: Expert, loaded: Loaded, head: Mapping[str, Tensor]) -> None:
+def _check_complete(expert: Expert, loaded: LoadedCheckpoint, head: Mapping[str, Tensor]) -> None:
     # A pooler that no head reads may be missing: models are often saved without.
     lost = sorted(name for name in loaded.missing if head or "pooler" not in name)
     if lost:
@@ -154,7 +156,7 @@ class _Parts:
         return self.pooler.keys() | self.head.keys()
 
 
-def _split(loaded: Loaded, before: Mapping[str, Tensor], *, whole: bool) -> _Parts:
+def _split(loaded: LoadedCheckpoint, before: Mapping[str, Tensor], *, whole: bool) -> _Parts:
     """Tell the backbone's tensors from those beside it; `whole` takes the output layer as part of the backbone."""
     parts = _Parts()
     for name, tensor in loaded.parameters.items():
@@ -175,8 +177,8 @@ def _split(loaded: Loaded, before: Mapping[str, Tensor], *, whole: bool) -> _Par
 def _check_float(expert: Expert, tensor: FileTensor) -> None:
     if not tensor.is_float:
         raise ModelError(
-            f"{expert.folder}: '{tensor.name}' in {tensor.file} holds no numbers with a fraction, of 16 bits or more, "
-            "and its config.json says of no quantization; save it without quantization, or copy it again."
+            f"{expert.folder}: '{tensor.name}' in {tensor.file} holds no floating-point numbers of 16 bits or "
+            "more, and its config.json names no quantization; save it without quantization, or copy it again."
         )
 
 
@@ -193,7 +195,7 @@ def _check_alike(expert: Expert, base: Base, before: dict[str, Tensor], after: d
 
 
 def _fate_of_other(
-    expert: Expert, found: FileTensor, model: PreTrainedModel, name: str, of_base: Tensor | None
+    expert: Expert, tensor: FileTensor, model: PreTrainedModel, name: str, of_base: Tensor | None
 ) -> Fate:
     """Say what a tensor of a file is that is no parameter of its own."""
     own = dict(model.named_buffers()).get(name)
@@ -203,14 +205,14 @@ def _fate_of_other(
         if not own.is_floating_point():
             return Fate.COMPUTED
         raise ModelError(
-            f"{expert.folder}: its buffer '{found.name}' is not the base's, and no operator merges buffers, such as "
+            f"{expert.folder}: its buffer '{tensor.name}' is not the base's, and no operator merges buffers, such as "
             "running means; merge experts that kept those of the base."
         )
     if name in model.state_dict():
         return Fate.TIED
-    if _COMPUTED.search(name) or (_MASK.search(name) and len(found.shape) == 4):
+    if _COMPUTED.search(name) or (_MASK.search(name) and len(tensor.shape) == 4):
         return Fate.COMPUTED
     raise ModelError(
-        f"{expert.folder}: '{found.name}' in {found.file} has no place in {type(model).__name__}, the class "
+        f"{expert.folder}: '{tensor.name}' in {tensor.file} has no place in {type(model).__name__}, the class "
         "that its config.json names, so that a merge would lose it; save the model again as what it is."
     )

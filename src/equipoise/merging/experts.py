@@ -86,9 +86,9 @@ def find_expert(folder: Path) -> Expert:
     if (folder / "config.json").is_file():
         made = _read(folder / "config.json").get("architectures") or [""]
         return Expert(name, folder, Kind.CHECKPOINT, folder, False, _has_output_layer(str(made[0])), None)
-    found = "holds none of them" if folder.is_dir() else "is a file" if folder.is_file() else "does not exist"
+    problem = "holds none of them" if folder.is_dir() else "is a file" if folder.is_file() else "does not exist"
     raise ModelError(
-        f"{folder}: {found}, expected an expert: the folder of a finished run, a checkpoint of transformers "
+        f"{folder}: {problem}, expected an expert: the folder of a finished run, a checkpoint of transformers "
         "(config.json), or an adapter of peft (adapter_config.json)."
     )
 
@@ -119,8 +119,8 @@ def _model(name: str, folder: Path) -> Expert:
     if base := config.get("base"):
         if base.get("quantization", "none") != "none":
             raise ModelError(
-                f"{folder}: its base is quantized ({base['quantization']}), expected whole numbers; train it without "
-                "quantization."
+                f"{folder}: its base is quantized ({base['quantization']}), expected floating-point numbers; "
+                "train it without quantization."
             )
         return Expert(name, folder, Kind.MODEL, folder / "adapter", True, writes, base["name"], base["fingerprint"])
     return Expert(name, folder, Kind.MODEL, folder / "backbone", False, writes, _model_of_run(folder.parent))
@@ -137,12 +137,12 @@ def _model_of_run(folder: Path) -> str | None:
 
 def _read(file: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{file}: cannot be read ({error}); copy it again.") from None
-    if not isinstance(found, dict):
-        raise ModelError(f"{file}: found {type(found).__name__}, expected an object; copy it again.")
-    return found
+    if not isinstance(content, dict):
+        raise ModelError(f"{file}: found {type(content).__name__}, expected an object; copy it again.")
+    return content
 
 
 def common_base(experts: Sequence[Expert], base: str | None = None) -> str:
@@ -159,13 +159,13 @@ def common_base(experts: Sequence[Expert], base: str | None = None) -> str:
         return base
     named = {expert.name: expert.base for expert in experts if expert.base is not None}
     if len(set(named.values())) > 1:
-        listed = "; ".join(f"{name} from {found}" for name, found in named.items())
+        listed = "; ".join(f"{name} from {base}" for name, base in named.items())
         raise UsageError(
             f"merge: found experts of different bases ({listed}), expected one; merge experts of one base, or name it "
             "with --base where these are names of the same."
         )
     revisions = {expert.name: expert.revision for expert in experts if expert.revision != "main"}
-    if revisions and not any(Path(found).is_dir() for found in named.values()):
+    if revisions and not any(Path(base).is_dir() for base in named.values()):
         listed = "; ".join(f"{expert.name} at {expert.revision}" for expert in experts if expert.base is not None)
         raise UsageError(
             f"merge: found experts of a revision of their base ({listed}), expected its main one; download the "

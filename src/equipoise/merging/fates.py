@@ -9,7 +9,7 @@ from equipoise.modeling import MultiTaskModel
 
 from .accounting import Fate, Places, TensorFate
 from .experts import Expert, Kind
-from .heads import Heads, list_carried
+from .heads import HeadPlan, list_carried
 from .own_heads import Combined
 from .tensor_files import list_tensors
 from .vector import Vector, check_numbers
@@ -21,7 +21,7 @@ def account(
     weights: Mapping[str, float],
     models: Mapping[str, MultiTaskModel],
     combined: Combined | None,
-    heads: Heads,
+    heads: HeadPlan,
 ) -> list[TensorFate]:
     """Say what becomes of every tensor of every expert's files.
 
@@ -40,17 +40,17 @@ def account(
     for expert in experts:
         vector, beside = vectors[expert.name], heads.fates.get(expert.name, {})
         changed = vector.tensors.keys() | heads.changes.get(expert.name, {}).keys()
-        for found, place in vector.places.items():
+        for tensor, place in vector.places.items():
             if place in beside:
                 fate, where = beside[place]
             elif place and place not in changed:
                 fate, where = Fate.UNCHANGED, place
             else:
                 fate, where = (Fate.MERGED, place) if weights[expert.name] else (Fate.LEFT_OUT, "")
-            fates.append(TensorFate(expert.name, found.file, found.name, fate, where))
+            fates.append(TensorFate(expert.name, tensor.file, tensor.name, fate, where))
         fates += [TensorFate(expert.name, one.file, one.name, fate, "") for one, fate in vector.aside.items()]
         if expert.kind is Kind.MODEL and combined is not None:
-            fates += _of_modules(expert, models[expert.name], combined)
+            fates += _fates_of_heads(expert, models[expert.name], combined)
         fates += list_carried(expert)
         # Where all tasks are asked, the file of heads holds none.
         read = {one.file for one in fates if one.expert == expert.name}
@@ -70,8 +70,8 @@ def _check_all_read(expert: Expert, read: set[str]) -> None:
         )
 
 
-def _of_modules(expert: Expert, model: MultiTaskModel, combined: Combined) -> list[TensorFate]:
-    places = _places_of_modules(expert.name, model, combined)
+def _fates_of_heads(expert: Expert, model: MultiTaskModel, combined: Combined) -> list[TensorFate]:
+    places = _places_of_heads(expert.name, model, combined)
     files = list_tensors(expert.folder, expert.folder, "task_modules")
     if lost := sorted(files.keys() - places.keys()):
         raise ModelError(
@@ -83,14 +83,14 @@ def _of_modules(expert: Expert, model: MultiTaskModel, combined: Combined) -> li
     return [TensorFate(expert.name, files[key].file, key, *places[key]) for key in files]
 
 
-def _places_of_modules(name: str, model: MultiTaskModel, combined: Combined) -> Places:
+def _places_of_heads(name: str, model: MultiTaskModel, combined: Combined) -> Places:
     """By a tensor's name in `task_modules.safetensors`, what becomes of it."""
     places: dict[str, tuple[Fate, str]] = {}
     for task in model.tasks:
-        kept = f"{task}@{name}" if f"{task}@{name}" in combined.states else task
+        result = f"{task}@{name}" if f"{task}@{name}" in combined.states else task
         for key, tensor in model.head(task).state_dict().items():
-            same = torch.equal(tensor, combined.states[kept][key])
-            places[f"task_{task}.{key}"] = (Fate.KEPT if same else Fate.AVERAGED, f"tasks/{kept}/{key}")
+            same = torch.equal(tensor, combined.states[result][key])
+            places[f"task_{task}.{key}"] = (Fate.KEPT if same else Fate.AVERAGED, f"tasks/{result}/{key}")
     if model.features.pooling is not None:
         for key, tensor in model.features.pooling.state_dict().items():
             same = torch.equal(tensor, combined.pooling_state[key])

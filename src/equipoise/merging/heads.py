@@ -19,7 +19,7 @@ from .accounting import Fate, Places, TensorFate
 from .base import Base
 from .checkpoints import AUTO, known_class, load_whole
 from .experts import Expert
-from .own_heads import Modules
+from .own_heads import HeadPolicy
 from .tensor_files import list_tensors
 from .vector import Head
 
@@ -27,8 +27,8 @@ FOLDER, _FILE = "heads", "head.safetensors"
 
 
 @dataclass(frozen=True)
-class Heads:
-    """What becomes of them.
+class HeadPlan:
+    """What becomes of the heads of checkpoints.
 
     Args:
         before: the base's own, of those that are merged like the backbone.
@@ -49,7 +49,7 @@ class Heads:
     like: Head | None = None
 
 
-def plan_heads(heads: Mapping[str, Head], base: Base, how: Modules, *, alone: bool) -> Heads:
+def plan_heads(heads: Mapping[str, Head], base: Base, policy: HeadPolicy, *, alone: bool) -> HeadPlan:
     """Decide what becomes of experts' heads.
 
     What the base has, too, is merged as all other tensors are. What it lacks began as random numbers, each expert's
@@ -59,15 +59,15 @@ def plan_heads(heads: Mapping[str, Head], base: Base, how: Modules, *, alone: bo
     Args:
         heads: by expert.
         base: the base.
-        how: what is done with those that differ.
+        policy: what is done with those that differ.
         alone: keep each apart, since the result has no room for heads: it is an Equipoise model, or an adapter.
 
     Raises:
-        UsageError: heads differ, and `how` says "error"; or they cannot be averaged.
+        UsageError: heads differ, and `policy` says "error"; or they cannot be averaged.
     """
     heads = {name: head for name, head in heads.items() if head.tensors}
     if alone or not heads:
-        return Heads(apart=dict(heads), fates={name: _apart(name, head) for name, head in heads.items()})
+        return HeadPlan(apart=dict(heads), fates={name: _apart(name, head) for name, head in heads.items()})
     whole = [head for head in heads.values() if head.head]
     like = (whole or list(heads.values()))[0]
     alike = all(_fits(head, like) for head in whole)
@@ -81,14 +81,14 @@ def plan_heads(heads: Mapping[str, Head], base: Base, how: Modules, *, alone: bo
     changes = {name: {key: change for key, change in own.items() if change.any()} for name, own in changes.items()}
     rest = {name: _without(head, shared) for name, head in heads.items()}
     rest = {name: head for name, head in rest.items() if head.tensors}
-    own, fate = _one_of(rest, how, alike=alike)
+    own, fate = _merge_missing_in_base(rest, policy, alike=alike)
     fates: dict[str, Places] = {}
     for name, head in rest.items():
         fates[name] = _apart(name, head) if own is None else {key: (fate, key) for key in head.tensors}
     if whole and (own is None or not alike):
         # A backbone alone, which may have a pooler.
         like = Head(type(base.backbone.base_model).__name__, base.backbone.config, {}, {})
-    return Heads(before, linear, changes, own or {}, {} if own is not None else rest, fates, like)
+    return HeadPlan(before, linear, changes, own or {}, {} if own is not None else rest, fates, like)
 
 
 def _fits(one: Head, other: Head) -> bool:
@@ -123,8 +123,8 @@ def _of_base(base: Base, like: Head | None, heads: Mapping[str, Head]) -> tuple[
         loaded = load_whole(location, like.architecture if like else type(base.backbone.base_model).__name__)
     except ModelError:
         return {}, frozenset()
-    found = {name.removeprefix(loaded.prefix): tensor for name, tensor in loaded.parameters.items()}
-    held = {key: found[key] for key, shapes in wanted.items() if key in found and shapes == {found[key].shape}}
+    own = {name.removeprefix(loaded.prefix): tensor for name, tensor in loaded.parameters.items()}
+    held = {key: own[key] for key, shapes in wanted.items() if key in own and shapes == {own[key].shape}}
     if like and not like.head.keys() <= held.keys():
         # Half a head is none.
         held = {key: tensor for key, tensor in held.items() if key not in like.head}
@@ -133,15 +133,17 @@ def _of_base(base: Base, like: Head | None, heads: Mapping[str, Head]) -> tuple[
     return held, frozenset(linear & held.keys())
 
 
-def _one_of(rest: Mapping[str, Head], how: Modules, *, alike: bool) -> tuple[dict[str, Tensor] | None, Fate]:
+def _merge_missing_in_base(
+    rest: Mapping[str, Head], policy: HeadPolicy, *, alike: bool
+) -> tuple[dict[str, Tensor] | None, Fate]:
     """Make one head of those that the base lacks; None where each is kept apart."""
     states = [head.tensors for head in rest.values()]
     same = alike and all(state.keys() == states[0].keys() for state in states)
     if not states or (same and all(torch.equal(state[key], states[0][key]) for state in states for key in state)):
         return (states[0] if states else {}), Fate.KEPT
-    if how is Modules.KEEP:
+    if policy is HeadPolicy.KEEP:
         return None, Fate.KEPT
-    if how is Modules.ERROR:
+    if policy is HeadPolicy.ERROR:
         raise UsageError(
             f"merge: {', '.join(rest)} have a head each ({', '.join(list(states[0])[:2])}, …) which their base lacks, "
             "and they differ; keep each (--heads keep) or average them (--heads average)."
@@ -178,8 +180,8 @@ def list_carried(expert: Expert) -> list[TensorFate]:
     fates = []
     for file in sorted((expert.folder / FOLDER).rglob(_FILE)):
         place = f"{FOLDER}/{expert.name}/{file.parent.relative_to(expert.folder / FOLDER).as_posix()}"
-        for key, found in list_tensors(expert.folder, file.parent, file.stem).items():
-            fates.append(TensorFate(expert.name, found.file, key, Fate.KEPT, f"{place}/{key}"))
+        for key, tensor in list_tensors(expert.folder, file.parent, file.stem).items():
+            fates.append(TensorFate(expert.name, tensor.file, key, Fate.KEPT, f"{place}/{key}"))
     return fates
 
 
@@ -220,8 +222,8 @@ def load_with_head(folder: str | Path, expert: str) -> PreTrainedModel:
     folder = Path(folder)
     own = folder / FOLDER / expert
     if not (own / _FILE).is_file():
-        kept = [path.name for path in (folder / FOLDER).iterdir()] if (folder / FOLDER).is_dir() else []
-        raise ModelError(f"{folder}: keeps no head of '{expert}'. {did_you_mean(expert, kept)}")
+        available = [path.name for path in (folder / FOLDER).iterdir()] if (folder / FOLDER).is_dir() else []
+        raise ModelError(f"{folder}: keeps no head of '{expert}'. {did_you_mean(expert, available)}")
     place = folder / "backbone" if (folder / "backbone").is_dir() else folder
     try:
         with quiet_transformers():

@@ -14,7 +14,7 @@ from .base import Base
 from .collecting import ExpertRows, read_expert_rows
 from .experts import Expert, Kind, common_base
 from .fates import account
-from .heads import Heads, plan_heads
+from .heads import HeadPlan, plan_heads
 from .method import MergeMethod
 from .own_heads import Combined, combine_models
 from .vector import Vector
@@ -41,14 +41,14 @@ class MergeInputs:
     vectors: Mapping[str, Vector]
     models: Mapping[str, MultiTaskModel]
     combined: Combined | None
-    heads: Heads
+    heads: HeadPlan
 
     @classmethod
     def read(cls, experts: Sequence[Expert], weights: Mapping[str, float], method: MergeMethod) -> "MergeInputs":
         """Read experts and base.
 
         Raises:
-            UsageError: heads differ, and `method` says "error"; or they cannot be averaged.
+            UsageError: heads differ, and `method.heads` is "error"; or they cannot be averaged.
             ModelError: an expert or the base cannot be read, or they do not belong together.
         """
         base = _load_base(experts, method.base)
@@ -58,9 +58,9 @@ class MergeInputs:
             for expert in experts
             if expert.kind is Kind.MODEL
         }
-        combined = combine_models(models, method.heads) if models else None
+        combined = combine_models(models, method.head_policy) if models else None
         own_heads = {name: vector.head for name, vector in vectors.items() if vector.head is not None}
-        heads = plan_heads(own_heads, base, method.heads, alone=combined is not None or method.rank is not None)
+        heads = plan_heads(own_heads, base, method.head_policy, alone=combined is not None or method.rank is not None)
         return cls(experts, weights, base, vectors, models, combined, heads)
 
     @property

@@ -77,7 +77,7 @@ def factors_of(adapted: PeftModel) -> dict[str, Factors] | None:
 
     The scale (alpha / rank) is in `up`.
     """
-    found = {}
+    factors = {}
     for name, layer in adapted.named_modules():
         if not isinstance(layer, BaseTunerLayer):
             continue
@@ -88,8 +88,8 @@ def factors_of(adapted: PeftModel) -> dict[str, Factors] | None:
             return None
         up, down = layer.lora_B[adapter].get_parameter("weight"), layer.lora_A[adapter].get_parameter("weight")
         tensor = f"{name.removeprefix('base_model.model.')}.weight"
-        found[tensor] = Factors(up.detach() * layer.scaling[adapter], down.detach().clone())
-    return found
+        factors[tensor] = Factors(up.detach() * layer.scaling[adapter], down.detach().clone())
+    return factors
 
 
 def name_as_trained(folder: Path, outer: str) -> None:

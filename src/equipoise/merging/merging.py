@@ -1,17 +1,18 @@
 """One model of several experts."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from torch import Tensor
 
 from equipoise.config import load_config
 from equipoise.digests import digest_folder
 from equipoise.disk import writing_model
-from equipoise.errors import ModelError, OutputError
+from equipoise.errors import EquipoiseWarning, ModelError, OutputError
 from equipoise.files import replace_folder, write_json
 from equipoise.modeling import MERGE_RECORD, MODEL_OUTPUT
 from equipoise.outputs import check_apart, check_output
@@ -87,7 +88,7 @@ def merge(
             peft, or a checkpoint of transformers.
         operator: a key of `MERGE_OPERATORS`.
         overwrite: replace the model that lies in the output folder; nothing else is ever replaced.
-        how: `options`, `weights`, `base`, `rank`, `modules`, `seed`, `data` and `data_rows`; see `MergeMethod`.
+        how: `options`, `weights`, `base`, `rank`, `heads`, `seed`, `data` and `data_rows`; see `MergeMethod`.
 
     Raises:
         UsageError: an option, a weight or a name is wrong; or the data is not that of the experts' tasks.
@@ -101,7 +102,7 @@ def merge(
     """
     output = Path(output)
     clean_leftovers(output.resolve())
-    method = MergeMethod(operator, **how)
+    method = MergeMethod(operator, **_with_current_names(how))
     config = load_config(method.data) if isinstance(method.data, str | Path) else method.data
     read = [(str(folder), Path(folder)) for folder in folders] + ([] if config is None else inputs_of(config))
     check_free = partial(_check_free, output, read, overwrite)
@@ -119,6 +120,14 @@ def merge(
         write_model(inputs, result.tensors, result.factors, target)
         write_json(target / MERGE_RECORD, {**made.as_json(), "files": digest_folder(target)})
     return made
+
+
+def _with_current_names(how: MergeOptions) -> MergeOptions:
+    options: dict[str, Any] = dict(how)
+    if "modules" in options:
+        warnings.warn("merge: the argument `modules` is now `heads`.", EquipoiseWarning, stacklevel=3)
+        options.setdefault("heads", options.pop("modules"))
+    return cast(MergeOptions, options)
 
 
 def _check_free(output: Path, read: Sequence[tuple[str, Path]], overwrite: bool) -> None:

@@ -9,7 +9,7 @@ from equipoise.config import RunConfig
 from equipoise.errors import UsageError
 
 from .operators import MergeOperator, make_merge_operator
-from .own_heads import Modules
+from .own_heads import HeadPolicy
 from .statistics import RowSample
 
 
@@ -20,7 +20,7 @@ class MergeOptions(TypedDict, total=False):
     weights: Mapping[str, float] | None
     base: str | None
     rank: int | None
-    modules: str
+    heads: str
     seed: int
     data: str | Path | RunConfig | None
     data_rows: int
@@ -36,7 +36,7 @@ class MergeMethod:
         weights: the weight of each expert; by default the operator's.
         base: the base, where the experts' files do not name it, or name it in several ways.
         rank: write an adapter of this rank.
-        modules: what is done where several experts have a head for one task: "keep", "average" or "error" (see
+        heads: what is done where several experts have a head for one task: "keep", "average" or "error" (see
             `combine_models`).
         seed: of random draws.
         data: the run file with the data of the experts' tasks, for an operator that needs statistics of it.
@@ -51,7 +51,7 @@ class MergeMethod:
     weights: Mapping[str, float] | None = None
     base: str | None = None
     rank: int | None = None
-    modules: str = "keep"
+    heads: str = "keep"
     seed: int = 0
     data: str | Path | RunConfig | None = None
     data_rows: int = 256
@@ -59,8 +59,8 @@ class MergeMethod:
     """The operator, made with its options."""
 
     def __post_init__(self) -> None:
-        if self.modules not in list(Modules):
-            raise UsageError(f"modules: found '{self.modules}', expected one of {', '.join(Modules)}.")
+        if self.heads not in list(HeadPolicy):
+            raise UsageError(f"heads: found '{self.heads}', expected one of {', '.join(HeadPolicy)}.")
         for option, value in (("--rank", self.rank), ("--data-rows", self.data_rows)):
             if value is not None and value < 1:
                 raise UsageError(f"{option}: found {value}, expected 1 or more.")
@@ -74,9 +74,9 @@ class MergeMethod:
             raise UsageError(f"--data: '{self.operator}' needs no data; leave it out, or take 'regmean' or 'fisher'.")
 
     @property
-    def heads(self) -> Modules:
+    def head_policy(self) -> HeadPolicy:
         """What is done where several experts have a head for one task."""
-        return Modules(self.modules)
+        return HeadPolicy(self.heads)
 
     @property
     def sample(self) -> RowSample:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 State = dict[str, Tensor]
 
 
-class Modules(StrEnum):
+class HeadPolicy(StrEnum):
     """What is done where several experts have a head for one task."""
 
     KEEP = "keep"
@@ -65,22 +65,22 @@ class Combined:
         return model.eval()
 
 
-def combine_models(models: Mapping[str, MultiTaskModel], how: Modules) -> Combined:
+def combine_models(models: Mapping[str, MultiTaskModel], policy: HeadPolicy) -> Combined:
     """Put what several models have besides their backbones together.
 
     A task that one model has is kept as it is, and so is one whose heads are equal in all that have it. For others it
-    depends on `how`: "keep" keeps each as `TASK@MODEL`, "average" averages those whose tasks and shapes agree, "error"
-    refuses. A pooling that learns is averaged; the longest input is the longest of all.
+    depends on `policy`: "keep" keeps each as `TASK@MODEL`, "average" averages those whose tasks and shapes agree,
+    "error" refuses. A pooling that learns is averaged; the longest input is the longest of all.
 
     Args:
         models: the models by name, one at least.
-        how: what is done where several models have a head for one task.
+        policy: what is done where several models have a head for one task.
 
     Raises:
-        UsageError: heads differ, and `how` says "error"; or they cannot be averaged; or models read texts
+        UsageError: heads differ, and `policy` says "error"; or they cannot be averaged; or models read texts
             differently.
     """
-    tasks, states = _combine_modules(models, how)
+    tasks, states = _combine_heads(models, policy)
     pooled = {name: model for name, model in models.items() if model.features.pooling is not None}
     pooling = _common("pooling", {name: model.pooling for name, model in (pooled or models).items()})
     asked = {name: model for name, model in models.items() if model.prompts is not None}
@@ -91,35 +91,37 @@ def combine_models(models: Mapping[str, MultiTaskModel], how: Modules) -> Combin
     )
 
 
-def _common(key: str, found: Mapping[str, T]) -> T:
-    values = list(found.values())
+def _common(key: str, by_model: Mapping[str, T]) -> T:
+    values = list(by_model.values())
     if any(value != values[0] for value in values):
-        listed = "; ".join(f"{name}: {value}" for name, value in found.items())
+        listed = "; ".join(f"{name}: {value}" for name, value in by_model.items())
         raise UsageError(
             f"merge: experts were trained with another '{key}' each ({listed}), expected one; train them alike."
         )
     return values[0]
 
 
-def _combine_modules(models: Mapping[str, MultiTaskModel], how: Modules) -> tuple[dict[str, Task], dict[str, State]]:
-    owners: dict[str, list[str]] = {}
+def _combine_heads(
+    models: Mapping[str, MultiTaskModel], policy: HeadPolicy
+) -> tuple[dict[str, Task], dict[str, State]]:
+    models_of: dict[str, list[str]] = {}
     for name, model in models.items():
         for task in model.tasks:
-            owners.setdefault(task, []).append(name)
+            models_of.setdefault(task, []).append(name)
     tasks: dict[str, Task] = {}
     states: dict[str, State] = {}
-    for task, names in owners.items():
-        found = {name: models[name].tasks[task] for name in names}
+    for task, names in models_of.items():
+        variants = {name: models[name].tasks[task] for name in names}
         own = {name: models[name].head(task).state_dict() for name in names}
         first = names[0]
-        same_task = all(_answers_alike(found[first], other) for other in found.values())
+        same_task = all(_answers_alike(variants[first], other) for other in variants.values())
         if same_task and all(_equal(own[first], other) for other in own.values()):
-            tasks[task], states[task] = found[first], own[first]
-        elif how is Modules.KEEP:
+            tasks[task], states[task] = variants[first], own[first]
+        elif policy is HeadPolicy.KEEP:
             for name in names:
-                tasks[f"{task}@{name}"] = found[name].replace(name=f"{task}@{name}")
+                tasks[f"{task}@{name}"] = variants[name].replace(name=f"{task}@{name}")
                 states[f"{task}@{name}"] = own[name]
-        elif how is Modules.ERROR:
+        elif policy is HeadPolicy.ERROR:
             raise UsageError(
                 f"merge: {', '.join(names)} have a head for task '{task}' each, and they differ; keep each "
                 "(--heads keep) or average them (--heads average)."
@@ -130,7 +132,7 @@ def _combine_modules(models: Mapping[str, MultiTaskModel], how: Modules) -> tupl
                 "heads cannot be averaged; keep each (--heads keep)."
             )
         else:
-            tasks[task], states[task] = found[first], _average(list(own.values()))
+            tasks[task], states[task] = variants[first], _average(list(own.values()))
     return tasks, states
 
 

@@ -20,7 +20,7 @@ class FileTensor:
         file: the file, relative to the expert's folder.
         name: its name there.
         shape: its shape.
-        is_float: whether it holds numbers with a fraction, of 16 bits or more.
+        is_float: whether it holds floating-point numbers of 16 bits or more.
     """
 
     file: str
@@ -56,14 +56,14 @@ def list_tensors(folder: Path, weights: Path, stem: str) -> dict[str, FileTensor
 
 def _tensors_in(folder: Path, path: Path) -> dict[str, FileTensor]:
     try:
-        found = {}
+        tensors = {}
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 - a safetensors file is no dict
                 part = file.get_slice(name)
                 is_float = part.get_dtype() in _FLOATS
                 where = path.relative_to(folder).as_posix()
-                found[name] = FileTensor(where, name, tuple(part.get_shape()), is_float)
-        return found
+                tensors[name] = FileTensor(where, name, tuple(part.get_shape()), is_float)
+        return tensors
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); copy it again.") from None
 
@@ -80,15 +80,15 @@ def _tensors_in_shards(folder: Path, index: Path) -> dict[str, FileTensor]:
             f"{index.parent / missing[0]}: {len(missing)} of {len(shards)} files that {index.name} names are missing; "
             "copy the folder again."
         )
-    found: dict[str, FileTensor] = {}
+    tensors: dict[str, FileTensor] = {}
     for shard in shards:
-        found |= _tensors_in(folder, index.parent / shard)
-    if lost := sorted(listed.keys() - found.keys()):
+        tensors |= _tensors_in(folder, index.parent / shard)
+    if lost := sorted(listed.keys() - tensors.keys()):
         raise ModelError(
             f"{index.parent / listed[lost[0]]}: lacks {len(lost)} tensors that {index.name} says it holds "
             f"({shortened(lost)}); copy the folder again."
         )
-    return found
+    return tensors
 
 
 def shortened(names: list[str], most: int = 2) -> str:

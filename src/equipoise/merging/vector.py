@@ -59,7 +59,7 @@ class Vector:
 
 
 def check_numbers(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that hold infinities or what is no number.
+    """Refuse tensors that hold infinities or NaN.
 
     Args:
         folder: the expert's folder.

@@ -30,7 +30,7 @@ def read_vectors(experts: Sequence[Expert], base: Base) -> dict[str, Vector]:
 
     Raises:
         ModelError: an expert was not tuned from this base, its vocabulary is another one, its weights cannot be read,
-            or its adapter cannot be folded in; or a tensor has no place in the base, or holds what is no number.
+            or its adapter cannot be folded in; or a tensor has no place in the base, or holds infinities or NaN.
     """
     vectors = {}
     with progress("Reading experts", len(experts), "expert") as bar:
