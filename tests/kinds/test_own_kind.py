@@ -175,7 +175,9 @@ def test_an_installed_package_that_is_broken_is_named(tmp_path):
 
 
 def test_a_name_is_given_once():
+    before = list_kinds()
     other = count_kind.Kind(count_kind.Count, config="a:b", objective="a:b", analysis="a:b", metrics="a:b")
     with pytest.raises(ValueError, match="another kind has this name"):
         register(other)
-    assert list(list_kinds()) == ["classification", "ordinal", "multilabel", "regression", "generation", "count"]
+    assert list_kinds() == before
+    assert list(before)[-1] == "count"
