@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 
 from equipoise.data import tokenize
 from equipoise.data.beginnings import Beginnings, reads_word_by_word
-from equipoise.data.tokenizing import _encode_by_tokenizer
+from equipoise.data.text_encoder import encode_by_tokenizer
 from made_tokenizers import LLAMA3, byte_level, pieces
 
 
@@ -53,7 +53,7 @@ def encode(tokenizer, text, pair, length):
 @given(text=sentences(30), pair=st.none() | sentences(30), length=st.integers(8, 60))
 def test_text_and_pair_are_cut_as_the_tokenizer_cuts_them_together(tokenizers, name, text, pair, length):
     found, cut = encode(tokenizers[name], text, pair, length)
-    ((expected, was_cut),) = _encode_by_tokenizer(tokenizers[name], [text], None if pair is None else [pair], length)
+    (((expected,), was_cut),) = encode_by_tokenizer(tokenizers[name], [text], None if pair is None else [pair], length)
     assert (found, cut) == (expected, was_cut)
 
 

@@ -127,7 +127,7 @@ def test_cut_texts_have_offsets_for_what_is_there(tokenizers):
 def test_a_tokenizer_whose_frame_is_unknown_gives_the_same(tokenizers, name, monkeypatch):
     arguments = (tokenizers[name], ["good film " * 20, "", "naïve 👩‍🚀"], ["a plot", "b", "c"], 16)
     expected = encode(*arguments, offsets=True)[0].to_list()
-    monkeypatch.setattr("equipoise.data.tokenizing._find_frame", lambda *_: None)
+    monkeypatch.setattr("equipoise.data.text_encoder._find_frame", lambda *_: None)
     found = encode(*arguments, offsets=True)[0].to_list()
     for row, same in zip(found, expected, strict=True):
         assert row | {"text_start": 0} == same | {"text_start": 0}

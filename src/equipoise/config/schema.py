@@ -141,7 +141,12 @@ class RunConfig(Section):
         "minilm",
         description="Backbone: a starter name, a Hugging Face hub id, or a folder; or `bilstm`, from scratch.",
     )
-    max_length: Count = Field(128, gt=2, description="Longest input in tokens; longer texts are cut, and counted.")
+    max_length: Count = Field(128, gt=2, description="Longest input in tokens; longer texts are counted.")
+    long_texts: Literal["cut", "windows"] = Field(
+        "cut",
+        description="Of longer texts: `cut` reads the beginning, `windows` all, in overlapping windows (only where all "
+        "tasks are in the format `head`).",
+    )
     pooling: Literal["mean", "last", "attention"] | None = Field(
         None,
         description="What heads read: the `mean` over the tokens (default for encoders), the `last` token "

@@ -11,6 +11,7 @@ from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_l
 from .sources import SourceReader, read_once, read_source
 from .table import SplitCounts, Table
 from .tokenizing import tokenize
+from .windows import WindowSampler, find_owners, group_windows, split_windows
 
 __all__ = [
     "FORMATS",
@@ -24,11 +25,14 @@ __all__ = [
     "SourceSplits",
     "SplitCounts",
     "Table",
+    "WindowSampler",
     "choose_demonstrations",
     "demonstrate",
     "draw_sources",
+    "find_owners",
     "gather_scored",
     "gather_tokens",
+    "group_windows",
     "join_table",
     "load_table",
     "order_by_length",
@@ -40,5 +44,6 @@ __all__ = [
     "read_tokens",
     "share_out",
     "split_sources",
+    "split_windows",
     "tokenize",
 ]

@@ -63,8 +63,10 @@ def evaluate(
 
 def _differences(config: RunConfig, predictor: Predictor) -> list[str]:
     """Say what the run file states of the model and the model has otherwise."""
-    stated = {key: getattr(config, key) for key in ("model", "max_length") if key in config.model_fields_set}
-    own = {"model": predictor.model.base or stated.get("model"), "max_length": predictor.model.max_length}
+    model = predictor.model
+    own = {"model": model.base, "max_length": model.max_length, "long_texts": model.long_texts}
+    stated = {key: getattr(config, key) for key in own if key in config.model_fields_set}
+    own["model"] = model.base or stated.get("model")
     return [
         f"{key}: found {value}, the model has {own[key]}; it is scored as it was trained."
         for key, value in stated.items()

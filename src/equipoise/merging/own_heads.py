@@ -38,6 +38,7 @@ class Combined:
         pooling_state: of a pooling that learns.
         style: how prompts are brought to the model.
         max_length: longest input in tokens.
+        long_texts: what is done with longer ones, "cut" or "windows".
     """
 
     tasks: dict[str, Task]
@@ -46,6 +47,7 @@ class Combined:
     pooling_state: State
     style: ChatStyle
     max_length: int
+    long_texts: str = "cut"
 
     def put_on(self, base: Base) -> MultiTaskModel:
         """Make one model of a backbone and all tasks."""
@@ -57,7 +59,7 @@ class Combined:
             pooling=self.pooling,
             style=self.style,
             base=base.name,
-        )
+        ).with_long_texts(self.long_texts)
         for task, state in self.states.items():
             model.head(task).load_state_dict(state)
         if model.features.pooling is not None:
@@ -70,7 +72,8 @@ def combine_models(models: Mapping[str, MultiTaskModel], policy: HeadPolicy) -> 
 
     A task that one model has is kept as it is, and so is one whose heads are equal in all that have it. For others it
     depends on `policy`: "keep" keeps each as `TASK@MODEL`, "average" averages those whose tasks and shapes agree,
-    "error" refuses. A pooling that learns is averaged; the longest input is the longest of all.
+    "error" refuses. A pooling that learns is averaged; the longest input is the longest of all, and longer texts are
+    read in windows if one of the models does so.
 
     Args:
         models: the models by name, one at least.
@@ -86,9 +89,9 @@ def combine_models(models: Mapping[str, MultiTaskModel], policy: HeadPolicy) -> 
     asked = {name: model for name, model in models.items() if model.prompts is not None}
     style = _common("prompt", {name: model.style for name, model in (asked or models).items()})
     own = [model.features.pooling.state_dict() for model in pooled.values() if model.features.pooling is not None]
-    return Combined(
-        tasks, states, pooling, _average(own) if own else {}, style, max(model.max_length for model in models.values())
-    )
+    max_length = max(model.max_length for model in models.values())
+    long_texts = max(model.long_texts for model in models.values())  # "windows" comes last in the alphabet
+    return Combined(tasks, states, pooling, _average(own) if own else {}, style, max_length, long_texts)
 
 
 def _common(key: str, by_model: Mapping[str, T]) -> T:

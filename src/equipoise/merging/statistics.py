@@ -234,7 +234,7 @@ def _encode(base: Base, model: MultiTaskModel, task: str, rows: Dataset, sample:
     check_on(base, model)
     rows = sample.draw(rows)
     learning = model.tasks[task].writes_text
-    return model.encode_rows(rows, {task: np.arange(len(rows))}, learning=learning)[0]
+    return model.encode_rows(rows, {task: np.arange(len(rows))}, learning=learning, windows=False)[0]
 
 
 def _real_tokens(inputs: dict[str, Tensor], lengths: list[int]) -> Tensor:

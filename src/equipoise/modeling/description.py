@@ -40,6 +40,7 @@ class Description(_Part):
 
     format_version: int = Field(ge=1)
     max_length: int = Field(gt=2, le=1_000_000_000)
+    long_texts: Literal["cut", "windows"] = "cut"  # stated where it is "windows"
     pooling: Literal["mean", "last", "attention"] = "mean"  # files from before there was a choice have none
     prompt: Prompting = Prompting()
     base: BaseModelOf | None = None

@@ -19,7 +19,7 @@ from .model import MultiTaskModel
 def encode_texts(
     model: MultiTaskModel, dataset: Dataset, batch_size: int, bar: Progress | None = None
 ) -> npt.NDArray[np.float64]:
-    """Return what heads read of texts: the pooled features, longest texts first.
+    """Return what heads read of texts: the pooled features, longest texts first; of one in windows those of the first.
 
     Args:
         model: the model, whose tasks are all in the format `head`; its mode is put back afterwards.
@@ -30,7 +30,7 @@ def encode_texts(
     Returns:
         rows × width.
     """
-    rows, _ = model.encode_rows(dataset, {})
+    rows, _ = model.encode_rows(dataset, {}, windows=False)
     found = np.empty((len(rows), hidden_width(model.backbone)))
     kept: list[Tensor] = []
     hook = model.features.register_forward_hook(lambda module, given, features: kept.append(features))

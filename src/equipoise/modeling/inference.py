@@ -8,13 +8,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from equipoise.data import gather_scored, gather_tokens, pad_rows
-from equipoise.kinds import Generation, Task, TokenWindow
+from equipoise.data import find_owners, gather_scored, gather_tokens, pad_rows
+from equipoise.kinds import Generation, Task
 from equipoise.progress import Progress
 
 from .evaluating import evaluating, longest_first
 from .generating import generate
 from .model import MultiTaskModel
+from .window_answers import cut_cells, gather_answers
 
 
 def infer(
@@ -26,11 +27,13 @@ def infer(
 ) -> dict[str, npt.NDArray[Any]]:
     """Predict for tokenized rows, longest first, so that padding is small and memory trouble comes at once.
 
+    Of texts in windows all windows are read (see `WindowMeans` and `WindowCells`).
+
     Args:
         model: the model; its mode (training or evaluation) is put back afterwards.
         rows: tokenized rows, a `datasets.Dataset`.
         wanted: for each task the indices of the rows to answer for.
-        batch_size: rows in a batch; changes the speed, not the answers (up to rounding).
+        batch_size: rows, or windows, in a batch; changes the speed, not the answers (up to rounding).
         bar: moved by the rows done, `count_work` in all.
 
     Returns:
@@ -38,27 +41,81 @@ def infer(
         (rows,) in the user's units, or texts (rows,), objects; JSON for tasks that read tokens.
     """
     written = {task: indices for task, indices in wanted.items() if model.tasks[task].writes_text}
-    slots = {task: _slots(indices, len(rows)) for task, indices in wanted.items() if task not in written}
-    needed = np.flatnonzero(np.any([slot >= 0 for slot in slots.values()], axis=0)) if slots else np.zeros(0, int)
-    # Reading the lengths of all rows would take longer than scoring a few.
-    lengths = np.asarray([len(ids) for ids in rows.select(needed)["input_ids"]])
-    found: dict[str, npt.NDArray[Any]] = {}
+    scored = {task: indices for task, indices in wanted.items() if task not in written}
     with evaluating(model), torch.inference_mode():
-        for chosen in longest_first(needed, lengths, batch_size, bar):
-            items = rows.select(chosen).to_list()
-            own = {task: np.flatnonzero(slot[chosen] >= 0) for task, slot in slots.items()}
-            outputs = model(*make_batch(model, items, own))
-            for task, index in own.items():
-                values = model.head(task).predict(outputs[task]).cpu().double().numpy()
-                if model.tasks[task].has_token_head:
-                    values = _read_cells(model.tasks[task], [items[row] for row in index], values)
-                values = model.tasks[task].clip(values)
-                if task not in found:
-                    found[task] = np.empty((len(wanted[task]), *values.shape[1:]), values.dtype)
-                found[task][slots[task][chosen[index]]] = values
+        score = _score_windows if model.reads_windows else _score
+        found = score(model, rows, scored, batch_size, bar)
         for task, indices in written.items():
             found[task] = _write(model, task, rows, indices, batch_size, bar)
     return found
+
+
+def _score(
+    model: MultiTaskModel,
+    rows: Any,
+    wanted: Mapping[str, npt.NDArray[np.int64]],
+    batch_size: int,
+    bar: Progress | None,
+) -> dict[str, npt.NDArray[Any]]:
+    """Predict for rows that are read once each."""
+    slots = {task: _slots(indices, len(rows)) for task, indices in wanted.items()}
+    needed = _find_needed(slots)
+    found: dict[str, npt.NDArray[Any]] = {}
+    for chosen in longest_first(needed, _measure(rows, needed), batch_size, bar):
+        for task, (places, items, outputs) in _answer(model, rows, chosen, slots).items():
+            values = model.head(task).predict(outputs).cpu().double().numpy()
+            if model.tasks[task].has_token_head:
+                values = _read_cells(model.tasks[task], items, values)
+            values = model.tasks[task].clip(values)
+            if task not in found:
+                found[task] = np.empty((len(wanted[task]), *values.shape[1:]), values.dtype)
+            found[task][places] = values
+    return found
+
+
+def _score_windows(
+    model: MultiTaskModel,
+    rows: Any,
+    wanted: Mapping[str, npt.NDArray[np.int64]],
+    batch_size: int,
+    bar: Progress | None,
+) -> dict[str, npt.NDArray[Any]]:
+    """Predict for texts from all of their windows."""
+    owners = find_owners(rows)
+    slots = {task: _slots(indices, len(rows))[owners] for task, indices in wanted.items()}
+    needed = _find_needed(slots)
+    # Windows of a text, which are equally long, come one after the other.
+    needed = needed[np.argsort(owners[needed], kind="stable")]
+    answers = {task: gather_answers(model, task, slot[slot >= 0]) for task, slot in slots.items()}
+    for chosen in longest_first(needed, _measure(rows, needed), batch_size, None):
+        for task, found in _answer(model, rows, chosen, slots).items():
+            answers[task].add(*found)
+        if bar is not None:
+            bar.advance(int((owners[chosen] == chosen).sum()))
+    predictions = {task: of_task.predict() for task, of_task in answers.items()}
+    return {task: model.tasks[task].clip(values) for task, values in predictions.items() if values is not None}
+
+
+def _find_needed(slots: Mapping[str, npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """Return the rows that any task answers for."""
+    return np.flatnonzero(np.any([slot >= 0 for slot in slots.values()], axis=0)) if slots else np.zeros(0, np.int64)
+
+
+def _measure(rows: Any, needed: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the lengths of rows; to read those of all rows would take longer than scoring a few."""
+    return np.asarray([len(ids) for ids in rows.select(needed)["input_ids"]])
+
+
+def _answer(
+    model: MultiTaskModel, rows: Any, chosen: npt.NDArray[np.int64], slots: Mapping[str, npt.NDArray[np.int64]]
+) -> dict[str, tuple[npt.NDArray[np.int64], list[dict[str, Any]], Tensor]]:
+    """Return for each task the places of a batch's answers, their rows, and the head's outputs for them."""
+    items = rows.select(chosen).to_list()
+    own = {task: np.flatnonzero(slot[chosen] >= 0) for task, slot in slots.items()}
+    outputs = model(*make_batch(model, items, own))
+    return {
+        task: (slots[task][chosen[index]], [items[row] for row in index], outputs[task]) for task, index in own.items()
+    }
 
 
 def count_work(model: MultiTaskModel, wanted: Mapping[str, npt.NDArray[np.int64]]) -> int:
@@ -99,12 +156,8 @@ def make_batch(
 def _read_cells(task: Task, items: Sequence[dict[str, Any]], cells: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
     """Return the predictions for some rows, shape (rows,), from what a head says of their cells, row after row."""
     found = np.empty(len(items), dtype=object)
-    start = 0
-    for row, item in enumerate(items):
-        offsets = np.reshape(item["offsets"], (-1, 2)).astype(np.int64)
-        end = start + task.count_cells(len(offsets))
-        found[row] = task.read_cells(item["text"], [TokenWindow(offsets, cells[start:end])])
-        start = end
+    for row, (item, window) in enumerate(zip(items, cut_cells(task, items, cells), strict=True)):
+        found[row] = task.read_cells(item["text"], [window])
     return found
 
 

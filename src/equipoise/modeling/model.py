@@ -144,6 +144,28 @@ class MultiTaskModel(nn.Module):
         other.prefix = Prefix(self.backbone, prefix, cached=self.reads_trees) if prefix else None
         return other
 
+    def with_long_texts(self, how: str) -> Self:
+        """Return a model with the same parts that treats texts of more than `max_length` tokens in another way.
+
+        Args:
+            how: "cut": only their beginning is read, as in a new model; "windows": they are read in overlapping windows
+                (see `equipoise.data.split_windows`), and the outputs for these are averaged. A model with tasks in the
+                format `prompt` cuts them in any case.
+        """
+        other = copy(self)
+        other._rows = self._rows.with_long_texts(how)
+        return other
+
+    @property
+    def long_texts(self) -> str:
+        """What is done with texts that are too long: see `with_long_texts`."""
+        return self._rows.long_texts
+
+    @property
+    def reads_windows(self) -> bool:
+        """Whether texts that are too long are read in windows."""
+        return self._rows.reads_windows
+
     @contextmanager
     def replacing(self, modules: Mapping[str, Head]) -> Iterator[None]:
         """Answer by other heads for a while."""
@@ -272,6 +294,7 @@ class MultiTaskModel(nn.Module):
         *,
         learning: bool = False,
         template: int = 0,
+        windows: bool = True,
     ) -> tuple[Dataset, int]:
         """Turn rows into what the model reads.
 
@@ -280,11 +303,12 @@ class MultiTaskModel(nn.Module):
             wanted: for each task the rows to answer for; heads can answer for all.
             learning: put the texts to generate in.
             template: which of `Task.templates` to ask by; above 0 every task wanted is in the format `prompt`.
+            windows: where the model reads windows, return all of them; else only the first of each text.
 
         Returns:
-            The rows with further columns (see `tokenize` and `PromptEncoder.encode`), and how many texts were cut.
+            The rows with further columns (see `tokenize` and `PromptEncoder.encode`), and how many texts are too long.
         """
-        rows, cut = self._rows.encode(dataset, wanted, learning, template)
+        rows, cut = self._rows.encode(dataset, wanted, learning, template, windows)
         check_tokens(self.backbone, self.tokenizer, rows)
         return rows, cut
 

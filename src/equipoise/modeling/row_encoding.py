@@ -25,6 +25,8 @@ class RowEncoder:
 
     Attributes:
         prompts: encodes prompts; None where no task is prompted.
+        long_texts: what is done with texts that are too long: "cut" (at first) or "windows". Prompts are always cut,
+            and so are texts that share a model with prompts.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class RowEncoder:
         self._tasks = tasks
         self._max_length = max_length
         self._style = style
+        self.long_texts = "cut"
         is_prompted = any(task.is_prompted for task in tasks.values())
         self.prompts = PromptEncoder(tokenizer, tasks, max_length, style, context) if is_prompted else None
 
@@ -48,13 +51,37 @@ class RowEncoder:
         other.prompts = prompts
         return other
 
+    def with_long_texts(self, how: str) -> Self:
+        """Return an encoder that treats texts that are too long in another way: "cut" or "windows"."""
+        other = copy(self)
+        other.long_texts = how
+        return other
+
+    @property
+    def reads_windows(self) -> bool:
+        """Whether texts that are too long are read in windows."""
+        return self.long_texts == "windows" and self.prompts is None
+
     def encode(
-        self, dataset: Dataset, wanted: Mapping[str, npt.NDArray[np.int64]], learning: bool, template: int
+        self,
+        dataset: Dataset,
+        wanted: Mapping[str, npt.NDArray[np.int64]],
+        learning: bool,
+        template: int,
+        windows: bool = True,
     ) -> tuple[Dataset, int]:
         """Encode rows; see `MultiTaskModel.encode_rows`."""
         if self.prompts is None:
             offsets = any(task.reads_tokens for task in self._tasks.values())
-            return tokenize(dataset, self._tokenizer, self._max_length, offsets=offsets)
+            return tokenize(
+                dataset,
+                self._tokenizer,
+                self._max_length,
+                offsets=offsets,
+                windows=windows and self.reads_windows,
+                # Only where spans are learnt is the text compared with them.
+                repeat=offsets and learning,
+            )
         prompts = self.prompts
         if template:
             others = {

@@ -90,7 +90,7 @@ def _load(cls: type[Model], folder: Path, on: tuple[PreTrainedModel, PreTrainedT
             pooling=said.pooling,
             style=ChatStyle(**said.prompt.model_dump()),
             base=base.name if base else None,
-        )
+        ).with_long_texts(said.long_texts)
         model.own_modules().load_state_dict(load_file(folder / MODULES))
     except (OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: not a readable Equipoise model ({error}); copy or train it again.") from error
@@ -104,6 +104,8 @@ def _write(model: MultiTaskModel, folder: Path) -> None:
         "pooling": model.pooling,
         "tasks": {name: task.to_dict() for name, task in model.tasks.items()},
     }
+    if model.long_texts != "cut":
+        config["long_texts"] = model.long_texts
     if model.prompts is not None:
         config["prompt"] = asdict(model.style)
     if has_adapter(model.backbone):

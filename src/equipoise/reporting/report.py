@@ -102,6 +102,7 @@ def _setup(run: RunFolder) -> dict[str, str]:
         f"{_length(run)}, "
         f"batches of {train.batch_size * train.gradient_accumulation} rows, "
         f"inputs of at most {config.max_length} tokens"
+        + (", longer texts in windows" if config.long_texts == "windows" else "")
     )
     modules = "" if train.head_learning_rate is None else f", {train.head_learning_rate:g} for heads"
     setup["Learning rate"] = f"{train.learning_rate:g}{modules}, {train.schedule} schedule"

@@ -42,24 +42,30 @@ def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
             )
         backbone.gradient_checkpointing_enable({"use_reentrant": False})
     style = ChatStyle(**config.prompt.model_dump())
-    return MultiTaskModel(
+    model = MultiTaskModel(
         backbone, tokenizer, table.tasks, config.max_length, pooling=config.pooling, style=style, base=config.model
     )
+    return model.with_long_texts(config.long_texts)
 
 
 def encode_table(table: Table, model: MultiTaskModel) -> tuple[dict[str, Dataset], list[str]]:
     """Turn all splits into what the model reads.
 
     Returns:
-        The rows by split, and notes on what was cut.
+        The rows by split, and notes on texts that are too long.
     """
     rows, notes = {}, []
     for split, dataset in table.splits.items():
         learning = split == "train"
         wanted = {name: table.rows(name, split) for name in (table.tasks if learning else table.scored)}
-        rows[split], cut = model.encode_rows(dataset, wanted, learning=learning)
-        if cut:
+        rows[split], long = model.encode_rows(dataset, wanted, learning=learning)
+        if long:
+            fate = "are cut"
+            if model.reads_windows:
+                fate = f"are read in {len(rows[split]) - len(dataset) + long} windows"
+            elif model.long_texts == "windows":
+                fate += ", since a model with tasks in the format prompt reads no windows"
             notes.append(
-                f"{split}: {cut} of {len(dataset)} texts do not fit into {model.max_length} tokens and are cut."
+                f"{split}: {long} of {len(dataset)} texts do not fit into {model.max_length} tokens and {fate}."
             )
     return rows, notes

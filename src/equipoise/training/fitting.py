@@ -8,7 +8,7 @@ from transformers import TrainerState
 from equipoise.balancing import Balancer, LabelStats, make_balancer
 from equipoise.config import RunConfig
 from equipoise.curriculum import Curriculum, CurriculumSampler
-from equipoise.data import EpochSampler, MixedLengthSampler
+from equipoise.data import EpochSampler, MixedLengthSampler, WindowSampler, group_windows
 from equipoise.errors import TrainingError
 from equipoise.evaluation import run_score, score_predictions, tune_tasks
 from equipoise.workspace import StoppedError
@@ -89,7 +89,15 @@ def _make_balancer(run: PreparedRun) -> Balancer:
 
 
 def _make_sampler(run: PreparedRun, curriculum: Curriculum | None) -> EpochSampler:
-    settings, rows = run.config.train, run.rows["train"]
+    sampler = _make_row_sampler(run, curriculum)
+    windows = group_windows(run.rows["train"]) if run.model.reads_windows else {}
+    return WindowSampler(sampler, windows, run.config.train.seed) if windows else sampler
+
+
+def _make_row_sampler(run: PreparedRun, curriculum: Curriculum | None) -> EpochSampler:
+    settings, table = run.config.train, run.table
+    # All windows of a text are equally long; those behind the first stand behind all rows.
+    rows = run.rows["train"].select(range(len(table.splits["train"])))
     lengths, sources, joined = rows["length"], rows["source"], settings.batch_size * count_processes()
     if curriculum is None:
         return MixedLengthSampler(lengths, sources, joined, settings.mixing, settings.seed)
