@@ -1,11 +1,13 @@
 """Texts a second and memory: one model for six tasks against six models behind six pipelines.
 
 All ways answer the same real texts (the starter corpus `vader`) for all tasks, from text to probabilities, with the
-same backbone, greatest length (128 tokens), batch size (32) and precision (float32); each task has three classes:
+same backbone, greatest length (128 tokens), batch size (32) and precision (float32). The fifth task extracts terms with
+their polarity, the sixth is ordinal with five classes, the others are classifications with three:
 
 - one model: `MultiTaskModel` with a module a task, run by `Predictor`;
-- pipelines: a single-task `AutoModelForSequenceClassification` a task in a text-classification pipeline of
-  `transformers`, which gets the list of all texts and `batch_size`, as its documentation has it;
+- pipelines: a single-task `AutoModelForSequenceClassification` per task in a text-classification pipeline of
+  `transformers` (for extraction `AutoModelForTokenClassification` in a token-classification pipeline), which gets the
+  list of all texts and `batch_size`, as its documentation has it;
 - pipelines, sorted: the same, by a user who sorts the texts by length first, and brings the answers back into order;
 - single models: a `MultiTaskModel` a task, run by `Predictor`. It has no overhead that the first way does not have, so
   it shows what sharing alone is worth.
@@ -30,14 +32,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, pipeline
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-from equipoise.kinds import Classification
+from equipoise.kinds import Classification, Extraction, Ordinal, Task
 from equipoise.modeling import MultiTaskModel, Predictor, load_backbone, quiet_transformers
 from equipoise.starter import STARTERS, fetch
 from measuring import FEW, interval, number, peak_memory, rounded, run_apart, setting, synchronize, take_turns
 
 CLASSES = ("negative", "neutral", "positive")
+STARS = ("1", "2", "3", "4", "5")
+EXTRACTION, ORDINAL = 4, 5
+"""The numbers of the tasks that are no classifications."""
 MAX_LENGTH, BATCH = 128, 32
 ONE, PIPELINES, SORTED, SINGLE = "one model", "pipelines", "pipelines, sorted", "single models"
 GOAL = {(PIPELINES, 6): 5.0, (SORTED, 6): 5.0}
@@ -58,42 +63,56 @@ def where() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def load_predictor(model: str, tasks: Sequence[str]) -> Predictor:
+def make_task(number: int) -> Task:
+    """Return a task of the kind that its number has."""
+    reads = f"task {number}", "texts", "text", None, "label"
+    if number == EXTRACTION:
+        return Extraction(*reads, "extraction_f1", CLASSES, whole_words=True)
+    if number == ORDINAL:
+        return Ordinal(*reads, "qwk", STARS)
+    return Classification(*reads, "macro_f1", CLASSES)
+
+
+def load_predictor(model: str, numbers: Sequence[int]) -> Predictor:
     """Put heads with random weights on a backbone."""
-    wanted = {name: Classification(name, "texts", "text", None, "label", "macro_f1", CLASSES) for name in tasks}
+    wanted = {task.name: task for task in map(make_task, numbers)}
     return Predictor(MultiTaskModel(*load_backbone(model), wanted, MAX_LENGTH).to(where()).eval())
 
 
-def load_pipeline(model: str) -> Callable[..., Any]:
+def load_pipeline(model: str, number: int) -> Callable[..., Any]:
     """Put a random classifier on a backbone, and a pipeline around it."""
     folder = str(fetch(model)) if model in STARTERS else model
-    classifier = AutoModelForSequenceClassification.from_pretrained(
-        folder, num_labels=len(CLASSES), dtype=torch.float32
-    )
-    return pipeline("text-classification", classifier, tokenizer=folder, device=where(), batch_size=BATCH)
+    tokenizer = AutoTokenizer.from_pretrained(folder, model_max_length=MAX_LENGTH, trust_remote_code=False)
+    shared = {"tokenizer": tokenizer, "device": where(), "batch_size": BATCH}
+    options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": False}
+    if number == EXTRACTION:
+        tagger = AutoModelForTokenClassification.from_pretrained(folder, num_labels=1 + 2 * len(CLASSES), **options)
+        return pipeline("token-classification", tagger, aggregation_strategy="simple", **shared)
+    labels = len(make_task(number).class_names)
+    classifier = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=labels, **options)
+    return pipeline("text-classification", classifier, top_k=None, truncation=True, **shared)
 
 
 def make_one_model(model: str, count: int) -> Answer:
-    predictor = load_predictor(model, [f"task {task}" for task in range(count)])
+    predictor = load_predictor(model, range(count))
     return lambda texts: predictor.predict(texts, batch_size=BATCH)
 
 
 def make_single_models(model: str, count: int) -> Answer:
-    predictors = [load_predictor(model, [f"task {task}"]) for task in range(count)]
+    predictors = [load_predictor(model, [number]) for number in range(count)]
     return lambda texts: [predictor.predict(texts, batch_size=BATCH) for predictor in predictors]
 
 
 def make_pipelines(model: str, count: int, *, by_length: bool = False) -> Answer:
-    pipelines = [load_pipeline(model) for _ in range(count)]
-    options = {"top_k": None, "truncation": True, "max_length": MAX_LENGTH}
+    pipelines = [load_pipeline(model, number) for number in range(count)]
 
     def answer(texts: Sequence[str]) -> list[list[Any]]:
         if not by_length:
-            return [pipe(list(texts), **options) for pipe in pipelines]
+            return [pipe(list(texts)) for pipe in pipelines]
         order = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
         answers: list[list[Any]] = [[None] * len(texts) for _ in pipelines]
         for own, pipe in zip(answers, pipelines, strict=True):
-            for place, found in zip(order, pipe([texts[place] for place in order], **options), strict=True):
+            for place, found in zip(order, pipe([texts[place] for place in order]), strict=True):
                 own[place] = found
         return answers
 

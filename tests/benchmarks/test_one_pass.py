@@ -64,6 +64,15 @@ def test_every_way_answers_every_task_for_every_text(one_pass, tiny_model):
     assert np.ptp(probabilities(pipes), axis=1).min() > 5e-6
 
 
+def test_one_of_six_tasks_extracts_and_one_is_ordinal(one_pass, tiny_model):
+    one, pipes = (one_pass.make(way, str(tiny_model), 6)(TEXTS) for way in (one_pass.ONE, one_pass.PIPELINES))
+    for text, answer, found in zip(TEXTS, one, pipes[4], strict=True):
+        assert all(text[item["start"] : item["end"]] == item["term"] for item in answer["task 4"])
+        assert all(entry["end"] <= len(text) for entry in found)
+    assert any(answer["task 4"] for answer in one)
+    assert len(one[0]["task 5"]["probabilities"]) == len(pipes[5][0]) == 5
+
+
 def test_a_goal_is_missed_beyond_the_noise_or_by_memory(one_pass):
     one = {"mib": 100.0}
     row = {"goal": 5.0, "ratio": 4.9, "low": 4.7, "high": 5.1, "mib": 200.0}
