@@ -164,5 +164,5 @@ def test_an_encoder_cannot_be_asked(tiny_model):
 
 def test_a_decoder_without_its_output_layer_cannot_be_asked(tiny_llm):
     backbone, tokenizer = load_backbone(str(tiny_llm))
-    with pytest.raises(ModelError, match=r"tasks.polarity: it is asked of a language model"):
+    with pytest.raises(ModelError, match=r"tasks.polarity: it prompts a language model"):
         MultiTaskModel(backbone, tokenizer, make_tasks(), 100)

@@ -53,6 +53,6 @@ def test_an_encoder_cannot_generate(tiny_model):
     with pytest.raises(ModelError) as caught:
         MultiTaskModel(*load_backbone(str(tiny_model)), {"title": title}, max_length=32)
     assert str(caught.value) == (
-        "tasks.title: it is asked of a language model (generation, format: prompt), but the backbone is no decoder "
+        "tasks.title: it prompts a language model (generation, format: prompt), but the backbone is no decoder "
         "(found BertModel); choose one, such as smollm2-135m."
     )

@@ -188,4 +188,4 @@ def test_the_console_table_has_one_line_a_row(merge_results):
 def test_layers_that_are_fitted_anew_are_told(tmp_path, merge_results):
     for refit in (True, False):
         page = Page(write_merge(tmp_path, {**merge_results(), "refit": refit}).read_text(encoding="utf-8"))
-        assert ("fitted anew to each merged model’s features" in page.text) is refit
+        assert ("refitted to each merged model’s features" in page.text) is refit

@@ -9,7 +9,7 @@ from equipoise.errors import UsageError
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
 _VALUES = 50_000
-"""Values of a document, at most; what an alias stands for counts anew each time."""
+"""Values of a document, at most; what an alias stands for counts again each time."""
 _LEVELS = 50
 """Levels of lists and keys inside each other, at most."""
 _DIGITS = 60

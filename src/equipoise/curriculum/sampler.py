@@ -21,7 +21,7 @@ class CurriculumSampler(EpochSampler):
     As with `MixedLengthSampler`, an epoch has as many draws as there are rows, sources get their share by rows^τ (here
     the rows that carry a label which is learnt), and batches hold similar lengths. The steps between two changes of
     the curriculum are drawn together, at most 50 batches, and their batches come in random order. What may be drawn of
-    a source is walked through in random order, in circles, from epoch to epoch; the walk begins anew when it changes,
+    a source is walked through in random order, in circles, from epoch to epoch; the walk begins again when it changes,
     so that each draw is a fair one (our design).
 
     The order depends on the arguments and the epoch only.

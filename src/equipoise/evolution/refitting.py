@@ -1,4 +1,4 @@
-"""The last layers of heads, fitted anew to what a merged model makes of texts."""
+"""The last layers of heads, refitted to what a merged model makes of texts."""
 
 import copy
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class LastInputs(Head):
 def refit_module(
     task: Task, module: Head, train: Labelled, dev: Labelled | None = None, penalty: float = 100.0
 ) -> Head:
-    """Return a copy of a head whose last layer is fitted anew.
+    """Return a copy of a head whose last layer is refitted.
 
     A merged model's features are no expert's, so that a module reads them askew (Yang et al., 2024, arXiv 2402.02705,
     who learn to correct the features). Here a linear model on standardized inputs takes the place of the last layer

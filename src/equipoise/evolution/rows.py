@@ -55,7 +55,7 @@ def record_row(name: str, found: Found, table: Table, config: RunConfig, folder:
 def score_applied(name: str, bench: Workbench, folder: Path) -> dict[str, Any]:
     """Score what is applied to the workbench on dev and test, all tasks.
 
-    Last layers are fitted anew to all training rows, if the run file wants it; dev chooses their penalties and the
+    Last layers are refitted to all training rows, if the run file wants it; dev chooses their penalties and the
     thresholds.
 
     Returns:

@@ -84,7 +84,7 @@ class Workbench:
 
     @property
     def refits(self) -> bool:
-        """Whether last layers are fitted anew to what is applied."""
+        """Whether last layers are refitted to what is applied."""
         return self.config.merge.refit and any(not task.is_prompted for task in self.model.tasks.values())
 
     @contextmanager
@@ -113,7 +113,7 @@ class Workbench:
     def refitted(
         self, rows: Mapping[str, Indices], *, precise: bool = True, by_dev: bool = False, bar: Progress | None = None
     ) -> Iterator[None]:
-        """Fit the last layers of heads anew to what is applied, for a while, if the run file wants it.
+        """Refit the last layers of heads to what is applied, for a while, if the run file wants it.
 
         Args:
             rows: for each task indices into the training rows to fit to.

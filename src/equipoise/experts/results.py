@@ -90,7 +90,7 @@ def _empty_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             if cell["how"] == "none":
                 by_task.setdefault(task, []).append(row["name"])
     return [
-        f"Task '{task}' is asked of a language model. The experts of {', '.join(experts)} answer by a head and "
-        "cannot be asked: their cells are empty."
+        f"Task '{task}' prompts a language model. The experts of {', '.join(experts)} answer by a head and "
+        "cannot be prompted: their cells are empty."
         for task, experts in by_task.items()
     ]

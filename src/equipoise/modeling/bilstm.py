@@ -1,4 +1,4 @@
-"""A bidirectional LSTM with its own vocabulary: the classic rival of a pre-trained backbone.
+"""A bidirectional LSTM with its own vocabulary: the classic alternative to a pre-trained backbone.
 
 Zhou et al. (2016), "Attention-Based Bidirectional Long Short-Term Memory Networks for Relation Classification", ACL,
 P16-2034. A token's hidden state is the sum of both directions', and `AttentionPooling` makes one vector of them.

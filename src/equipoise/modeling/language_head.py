@@ -36,7 +36,7 @@ def is_one_layer(backbone: PreTrainedModel) -> bool:
         alone = layer(hidden)
     except Exception as error:  # whatever the architecture raises
         raise ModelError(
-            f"model: {type(backbone).__name__} ({backbone.config.model_type}) cannot be asked (format: prompt): its "
+            f"model: {type(backbone).__name__} ({backbone.config.model_type}) cannot be prompted (format: prompt): its "
             f"output layer ended in {type(error).__name__}: {str(error)[:120]}; choose another model, such as "
             "smollm2-135m, or set format: head."
         ) from error

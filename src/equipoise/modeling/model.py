@@ -78,7 +78,7 @@ class MultiTaskModel(nn.Module):
         for task in prompted:
             if backbone.get_output_embeddings() is None or not is_decoder(backbone.config):
                 raise ModelError(
-                    f"tasks.{task.name}: it is asked of a language model ({task.kind}, format: prompt), but the "
+                    f"tasks.{task.name}: it prompts a language model ({task.kind}, format: prompt), but the "
                     f"backbone is no decoder (found {type(backbone).__name__}); choose one, such as smollm2-135m."
                 )
         positions = longest_input(backbone)

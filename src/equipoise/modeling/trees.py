@@ -117,7 +117,7 @@ def _try_tree(backbone: PreTrainedModel, tokens: Sequence[int]) -> bool:
     if _distance(alone[0][:_SHARED], alone[1][:_SHARED]) > limit:
         raise ModelError(
             f"model: {type(backbone).__name__} ({backbone.config.model_type}) reads a text in both directions, so that "
-            "it cannot be asked (format: prompt); choose a decoder, such as smollm2-135m, or set format: head."
+            "it cannot be prompted (format: prompt); choose a decoder, such as smollm2-135m, or set format: head."
         )
     ends = torch.arange(1, len(tokens) + 1, device=ids.device)
     ends[: _SHARED + first] = _SHARED + first

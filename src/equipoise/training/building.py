@@ -21,11 +21,11 @@ def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
         UsageError: a question does not fit.
     """
     settings = config.train
-    asked = any(task.is_prompted for task in table.tasks.values())
+    prompted = any(task.is_prompted for task in table.tasks.values())
     # Before and after: a new backbone draws its first weights, and whatever loading draws changes no head's.
     set_seed(settings.seed)
     backbone, tokenizer = load_backbone(
-        config.model, table.texts("train"), language_model=asked, quantization=config.quantization
+        config.model, table.texts("train"), language_model=prompted, quantization=config.quantization
     )
     set_seed(settings.seed)
     if config.lora is not None:

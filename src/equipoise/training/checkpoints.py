@@ -56,7 +56,7 @@ def check_checkpoint(checkpoint: Path) -> None:
 def damaged(file: Path, finding: str) -> TrainingError:
     """Return the error of a damaged checkpoint, with the way out."""
     return TrainingError(
-        f"{file}: {finding}: the checkpoint is damaged. Start anew with --overwrite, or remove the folder "
+        f"{file}: {finding}: the checkpoint is damaged. Start from scratch with --overwrite, or remove the folder "
         f"{file.parent} to go on from an earlier checkpoint, if there is one."
     )
 

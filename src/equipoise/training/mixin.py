@@ -261,7 +261,8 @@ class BalancedTrainerMixin(Trainer):
         file = Path(checkpoint) / _BALANCER
         if not file.is_file():
             raise TrainingError(
-                f"{file}: no such file: the checkpoint was written without a balancer. Start anew, or copy one there."
+                f"{file}: no such file: the checkpoint was written without a balancer. Start from scratch, or copy one "
+                "there."
             )
         self.balancer.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
 

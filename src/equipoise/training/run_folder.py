@@ -229,7 +229,7 @@ def check_same_run(config: RunConfig) -> None:
 
 
 def add_notes(folder: Path, notes: Sequence[str]) -> None:
-    """Add sentences to those of `data.json`, which a resumed run begins anew."""
+    """Add sentences to those of `data.json`, which a resumed run writes again."""
     data = json.loads((folder / DATA).read_text(encoding="utf-8"))
     write_json(folder / DATA, {**data, "notes": [*data["notes"], *notes]})
 
@@ -274,11 +274,11 @@ def read_predictions(folder: Path, task: str, gold: npt.NDArray[Any]) -> npt.NDA
         with np.load(path, allow_pickle=False) as arrays:
             if not np.array_equal(arrays[f"test/{task}/gold"], gold):
                 raise TrainingError(
-                    f"{path}: the labels of task '{task}' on test are not those of the run file; start anew with "
-                    "--overwrite."
+                    f"{path}: the labels of task '{task}' on test are not those of the run file; start from scratch "
+                    "with --overwrite."
                 )
             decided = f"test/{task}/decided"
             found: npt.NDArray[Any] = arrays[decided if decided in arrays else f"test/{task}"]
             return found
     except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(f"{path}: cannot be read ({error}); start anew with --overwrite.") from None
+        raise TrainingError(f"{path}: cannot be read ({error}); start from scratch with --overwrite.") from None
