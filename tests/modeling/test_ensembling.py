@@ -71,7 +71,7 @@ def test_the_number_of_prompts_is_checked(predictor):
     with pytest.raises(UsageError, match=r"prompts: found 5, but task 'polarity' has 4 templates; ask for fewer"):
         predictor.predict(TEXTS, prompts=5)
     predictor.predict(TEXTS, tasks="own", prompts=6)
-    with pytest.raises(UsageError, match="prompts: found 2, expected 1: none of plain, title is asked"):
+    with pytest.raises(UsageError, match="prompts: found 2, expected 1: none of plain, title prompts"):
         predictor.predict(TEXTS, tasks=["plain", "title"], prompts=2)
 
 

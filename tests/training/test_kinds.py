@@ -85,7 +85,7 @@ def test_example_weights_leave_labels_alone(tmp_path, tiny_model):
 def test_an_encoder_is_refused_before_anything_is_written(tmp_path, tiny_model):
     data = words_data(tmp_path, tiny_model)
     data["tasks"]["title"] = {"source": "reviews", "kind": "generation", "label": "title"}
-    with pytest.raises(ModelError, match=r"tasks.title: it is asked .* the backbone is no decoder"):
+    with pytest.raises(ModelError, match=r"tasks.title: it prompts .* the backbone is no decoder"):
         train(make_config(data))
     assert not (tmp_path / "run").exists()
 

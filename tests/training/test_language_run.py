@@ -274,7 +274,7 @@ def test_an_empty_target_is_named(tmp_path, tiny_llm):
 
 
 def test_an_encoder_cannot_be_asked(tmp_path, tiny_model):
-    with pytest.raises(ModelError, match=r"tasks.tone: it is asked .* choose one, such as smollm2-135m"):
+    with pytest.raises(ModelError, match=r"tasks.tone: it prompts .* choose one, such as smollm2-135m"):
         train(make_config(asked_data(tmp_path, tiny_model)))
 
 

@@ -1,6 +1,6 @@
 """TorchJD's scalarizers and weightings behind the contract of `Balancer`, through its public interface alone.
 
-TorchJD's objects are made again for every step, from options and the tasks present; those with a state of their own have
+TorchJD's objects are made for every step, from options and the tasks present; those with a state of their own have
 no public way to save and load it, so these balancers are implemented here.
 """
 

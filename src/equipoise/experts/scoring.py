@@ -72,7 +72,7 @@ def score_model(
     """Score an expert, or the base, on dev and test of every task.
 
     The expert's own cell is what its run found. Where it is asked, it reads the task's first template, and a label of a
-    multilabel task applies from a probability of 0.5, as for the baseline `zero_shot`. Probes learn from all training rows
+    multilabel task applies from a probability of 0.5, as for `zero_shot`. Probes learn from all training rows
     of their task, and choose their penalty and thresholds on dev.
 
     Args:
