@@ -156,9 +156,7 @@ def test_what_is_a_decoder(folder, tiny_model):
 
 
 def test_an_encoder_cannot_be_asked(tiny_model):
-    with pytest.raises(
-        ModelError, match=r"tasks.polarity: it prompts .* the backbone is no decoder \(found BertModel"
-    ):
+    with pytest.raises(ModelError, match=r"tasks.polarity: it prompts .* the backbone is no decoder \(found BertModel"):
         make_model(tiny_model, {"polarity": make_tasks()["polarity"]}, 100)
 
 
