@@ -2,11 +2,17 @@ import numpy as np
 import pytest
 import torch
 
+from equipoise.kinds import Written
 from equipoise.modeling import Predictor, count_work, infer
-from equipoise.modeling.generating import generate
+from equipoise.modeling.generating import generate as write
 from prompted import TEXTS, encode, make_model, make_tasks, predict
 
 LONG = [*TEXTS, "the film the film the film and a very long plot with no end at all", "x"]
+
+
+def generate(model, task, prompts):
+    """The texts alone."""
+    return [written.text for written in write(model, task, prompts)]
 
 
 @pytest.fixture
@@ -62,10 +68,28 @@ def test_it_stops_at_the_end(model, said, expected):
     assert generate(model, task, prompts) == [expected] * len(prompts)
 
 
-def test_it_stops_at_the_limit(model):
+@pytest.mark.parametrize(
+    ("said", "text", "is_complete"),
+    [("abcdefghij", "abcdef", False), ("abcdef", "abcdef", False), ("abcde", "abcde", True)],
+)
+def test_it_stops_at_the_limit_and_says_what_is_cut(model, said, text, is_complete):
     prompts = encode(model, TEXTS)["prompt:title"][:]
-    say(model, "abcdefghij")
-    assert generate(model, model.tasks["title"], prompts) == ["abcdef"] * len(prompts)
+    say(model, said)
+    assert write(model, model.tasks["title"], prompts) == [Written(text, is_complete)] * len(prompts)
+
+
+def test_a_batch_says_which_texts_are_cut(model):
+    steps = iter(zip(*[[40, 41, 2, 2], [40, 41, 42, 43]], strict=True))
+
+    def forward(module, inputs, output):
+        output.logits[:, -1] = 0.0
+        output.logits[range(2), -1, next(steps)] = 9.0
+
+    model.backbone.register_forward_hook(forward)
+    prompts = encode(model, TEXTS[:2])["prompt:title"][:]
+    written = write(model, model.tasks["title"].replace(max_new_tokens=4), prompts)
+    assert model.tokenizer.eos_token_id == 2
+    assert [one.is_complete for one in written] == [True, False]
 
 
 def test_what_the_model_writes_is_never_a_special_token(model):

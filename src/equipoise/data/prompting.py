@@ -158,7 +158,10 @@ class PromptEncoder:
             text, pair = self._fit(tokens[row].ids, pair_ids[row])
             cut += len(text) + len(pair) < len(tokens[row].ids) + len(pair_ids[row])
             inputs = {"text": text, "pair": pair}
-            found = self._grow(names, inputs, {name: rows[row] for name, rows in targets.items()})
+            right = {
+                name: self._tasks[name].correct_answers(targets[name][row])[0] for name in names if name in targets
+            }
+            found = self._grow(names, inputs, right)
             found["text_start"] = len(self._lead)
             if found["text_length"]:
                 found["offsets"] = tokens[row].part(0, len(text)).offsets

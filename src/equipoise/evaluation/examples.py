@@ -39,7 +39,7 @@ def choose_examples(predictions: Predictions, table: Table, split: str, *, seed:
     """
     chosen: dict[str, list[Example]] = {}
     for name, outputs in predictions.items():
-        if not table.tasks[name].writes_text:
+        if not table.tasks[name].shows_texts:
             continue
         rows = table.splits[split][table.rows(name, split)]
         targets = table.labels(name, split)

@@ -36,6 +36,8 @@ from .registry import (
 from .regression import Regression
 from .task import Task, TokenWindow, View
 from .triplets import Triplets
+from .writing_task import WritingTask
+from .written import WritingLimits, Written
 
 if TYPE_CHECKING:
     from .objective import Objective
@@ -74,6 +76,9 @@ __all__ = [
     "TokenWindow",
     "Triplets",
     "View",
+    "WritingLimits",
+    "WritingTask",
+    "Written",
     "as_text",
     "check_template",
     "get_kind",

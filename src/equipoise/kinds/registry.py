@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "equipoise.kinds"
 """The group of entry points by which an installed package brings kinds along: each names a `Kind`."""
 
+_WRITING = "equipoise.kinds.generation.objective:GenerationObjective"
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -38,7 +40,8 @@ class Kind:
     Args:
         task: the label logic, a subclass of `Task`.
         config: the run file's keys, a subclass of `TaskConfig`; as "module:name", like the next three.
-        objective: loss and predictions, a subclass of `Objective`.
+        objective: loss and predictions, a subclass of `Objective`; tasks that write text have that of
+            generation instead.
         analysis: baselines, difficulty, weak rows, a subclass of `Analysis`.
         metrics: a mapping from name to `Metric`, all that the `metrics`, `primary_metrics` and `text_metrics` of the
             task name.
@@ -68,7 +71,7 @@ class Kind:
 
     def make_objective(self, task: Task) -> "Objective":
         """Return the objective of a task."""
-        found: Objective = resolve_name(self.objective)(task)
+        found: Objective = resolve_name(_WRITING if task.writes_text else self.objective)(task)
         return found
 
     def make_analysis(self, task: Task) -> "Analysis":

@@ -15,6 +15,7 @@ from .class_metrics import name_metric
 from .labels import quote, show
 from .names import NameIndex
 from .prompts import Question, split_template, with_text
+from .written import WritingLimits, Written
 
 _FORMATS = ("head", "prompt")
 
@@ -81,8 +82,10 @@ class Task(ABC):
     """Whether a label cell may hold a list."""
     averages_seeds: ClassVar[bool] = True
     """Whether the predictions of several seeds can be averaged."""
-    writes_text: ClassVar[bool] = False
-    """Whether it is answered by text that a language model writes: its targets are tokens, and no head can read it."""
+    is_always_prompted: ClassVar[bool] = False
+    """Whether no head can answer it."""
+    shows_texts: ClassVar[bool] = False
+    """Whether reports show some of its predictions, which are texts to be read."""
     reads_tokens: ClassVar[bool] = False
     """Whether its head reads the tokens of the text, not one vector per row."""
     label_statistics: ClassVar[str] = ""
@@ -117,6 +120,16 @@ class Task(ABC):
     def is_prompted(self) -> bool:
         """Whether a language model is asked; else a head reads the features."""
         return self.format == "prompt"
+
+    @property
+    def writes_text(self) -> bool:
+        """Whether it is answered by text that a language model writes: its targets are tokens (see `WritingTask`)."""
+        return False
+
+    @property
+    def limits(self) -> WritingLimits:
+        """How its text is searched for; only for tasks that write text."""
+        raise NotImplementedError(f"Tasks of kind '{self.kind}' write no text.")
 
     @property
     def is_probed(self) -> bool:
@@ -254,6 +267,15 @@ class Task(ABC):
             windows: what the head says of it, one window or several that overlap.
         """
         raise NotImplementedError(f"Tasks of kind '{self.kind}' do not read tokens.")
+
+    def read_written(self, text: str, written: Written) -> Any:
+        """Return the prediction for a row; only for tasks that write text.
+
+        Args:
+            text: the row's text.
+            written: what a language model wrote for it.
+        """
+        raise NotImplementedError(f"Tasks of kind '{self.kind}' write no text.")
 
     def questions(self) -> list[Question]:
         """What a language model is asked about a row; the answers of all questions, in order, are scored."""

@@ -112,7 +112,7 @@ class TaskConfig(Section):
         self._check_metric()
         if self.is_prompted and not task.default_questions:
             raise ValueError(f"'format' is 'prompt', expected 'head' for kind: {self.kind}")
-        if task.writes_text and self.format == "head":
+        if task.is_always_prompted and self.format == "head":
             raise ValueError(f"'format' is 'head', expected 'prompt' for kind: {self.kind}")
         if self.template is not None and not self.is_prompted:
             raise ValueError("'template' goes with format: prompt, found format: head")
@@ -149,7 +149,7 @@ class TaskConfig(Section):
     @property
     def is_prompted(self) -> bool:
         """Whether a language model is asked; else a head reads the features."""
-        return self.format == "prompt" or get_kind(self.kind).task.writes_text
+        return self.format == "prompt" or get_kind(self.kind).task.is_always_prompted
 
     def build_task(self, name: str) -> Task:
         """Return the task, its label space still to be found on the training split."""

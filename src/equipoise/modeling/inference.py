@@ -1,7 +1,7 @@
 """Predictions for many rows, quickly and whatever the batch size."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.data import find_owners, gather_scored, gather_tokens, pad_rows
-from equipoise.kinds import Generation, Task
+from equipoise.kinds import Task
 from equipoise.progress import Progress
 
 from .evaluating import evaluating, longest_first
@@ -38,7 +38,7 @@ def infer(
 
     Returns:
         For each task the predictions in the order of its indices: probabilities (rows × classes, or × labels), scores
-        (rows,) in the user's units, or texts (rows,), objects; JSON for tasks that read tokens.
+        (rows,) in the user's units, or texts (rows,), objects; JSON for tasks that find words in the text.
     """
     written = {task: indices for task, indices in wanted.items() if model.tasks[task].writes_text}
     scored = {task: indices for task, indices in wanted.items() if task not in written}
@@ -169,14 +169,17 @@ def _write(
     batch_size: int,
     bar: Progress | None,
 ) -> npt.NDArray[Any]:
-    """Write a task's texts, the longest prompts first."""
+    """Write a task's texts, the longest prompts first, and return the predictions that they are."""
     task = model.tasks[name]
-    prompts = rows.select(indices)[f"prompt:{name}"][:]
-    texts = np.empty(len(prompts), dtype=object)
+    asked = rows.select(indices)
+    prompts, texts = asked[f"prompt:{name}"][:], asked["text"][:]
+    found = np.empty(len(prompts), dtype=object)
     lengths = np.array([len(prompt) for prompt in prompts])
     for chosen in longest_first(np.arange(len(prompts)), lengths, batch_size, bar):
-        texts[chosen] = generate(model, cast(Generation, task), [prompts[number] for number in chosen])
-    return texts
+        written = generate(model, task, [prompts[number] for number in chosen])
+        for number, answer in zip(chosen, written, strict=True):
+            found[number] = task.read_written(texts[number], answer)
+    return found
 
 
 def _slots(indices: npt.NDArray[np.int64], rows: int) -> npt.NDArray[np.int64]:

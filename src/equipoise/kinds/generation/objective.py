@@ -1,4 +1,4 @@
-"""The objective of generation: cross-entropy of tokens."""
+"""The objective of generation, and of all other tasks that write text: cross-entropy of tokens."""
 
 import torch
 from torch import Tensor

@@ -1,16 +1,17 @@
 """The generation task kind: a text is written for each text."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from ..labels import LabelError, as_text, show
 from ..prompts import Question
-from ..task import Task
+from ..writing_task import WritingTask
+from ..written import Written
 
 
 @dataclass(frozen=True)
-class Generation(Task):
+class Generation(WritingTask):
     """A text written for each text: a title, a summary.
 
     Args:
@@ -27,7 +28,8 @@ class Generation(Task):
     prediction_type: ClassVar[type] = object
     averages_seeds: ClassVar[bool] = False
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task")
-    writes_text: ClassVar[bool] = True
+    is_always_prompted: ClassVar[bool] = True
+    shows_texts: ClassVar[bool] = True
     default_questions: ClassVar[tuple[str, ...]] = (
         "Write the {task} of the text above{towards}.",
         "Give this text a {task}{towards}.",
@@ -47,24 +49,9 @@ class Generation(Task):
         """Return the text."""
         return [str(label)]
 
-    def shortened(self, tokens: int) -> Self:
-        """Return the task with at most so many tokens to write."""
-        return self.replace(max_new_tokens=min(tokens, self.max_new_tokens))
-
-    def longest_answer(self, count_tokens: Callable[[str], int]) -> int:
-        """Return how many tokens are written at most."""
-        return self.max_new_tokens
-
-    def find_problem(self) -> str:
-        """Say what is wrong with a task read from a file that its types do not show."""
-        problem = "max_new_tokens: found no 1 or more, or no 1 beam or more"
-        return problem if min(self.max_new_tokens, self.beams) < 1 else super().find_problem()
-
-    @property
-    def summary(self) -> str:
-        """What it predicts, with its limits."""
-        search = "" if self.beams == 1 else f", {self.beams} beams"
-        return f"{self.kind}, at most {self.max_new_tokens} tokens{search}"
+    def read_written(self, text: str, written: Written) -> str:
+        """Return the text that was written, also where it was cut."""
+        return written.text
 
     def parse(self, cell: Any) -> str:
         """Read a text, without the blanks around it."""
