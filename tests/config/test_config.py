@@ -174,8 +174,11 @@ def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
         ("tasks.polarity.group=''", "tasks.polarity.group: found '', expected some text"),
         ("tasks.polarity.group=[a]", "tasks.polarity.group: found a list, expected a text"),
         ("tasks.polarity.separator=;", "'separator' goes with kind: multilabel, found kind: classification"),
-        ("tasks.intensity.beams=2", "'beams' goes with kind: generation, found kind: regression"),
-        ("tasks.intensity.max_new_tokens=2", "'max_new_tokens' goes with kind: generation, found kind: regression"),
+        ("tasks.intensity.beams=2", "'beams' goes with kind: extraction or triplets or quads or generation, found"),
+        (
+            "tasks.intensity.max_new_tokens=2",
+            "'max_new_tokens' goes with kind: extraction or triplets or quads or generation, found kind: regression",
+        ),
         ("tasks.intensity.label=[a, b]", "'label' is a list, which goes with kind: multilabel, found kind: regression"),
         ("tasks.emotions={source: finance, kind: multilabel, label: []}", "label: found [], expected a column, or"),
         ("tasks.emotions={source: finance, kind: multilabel, label: [a, a]}", "label: found ['a', 'a'], expected"),
@@ -343,6 +346,21 @@ def test_the_keys_of_multilabel_and_generation(run_file):
     assert tasks["flags"] == Multilabel("flags", *common, "a, b", "macro_f1", ("a", "b"), ("a", "b"), ",")
     assert tasks["title"] == Generation("title", *common, "title", "rouge_l", 12, 4)
     assert (tasks["plain"].max_new_tokens, tasks["plain"].beams) == (32, 1)
+
+
+def test_the_limits_of_written_lists_go_with_prompts(run_file):
+    task = "{source: finance, kind: KIND, FORMAT}"
+    for kind in ("extraction", "triplets", "quads"):
+        own = f"tasks.found={task.replace('KIND', kind)}"
+        config = load_config(run_file, [own.replace("FORMAT", "format: prompt, max_new_tokens: 12, beams: 4")])
+        assert make_config(yaml.safe_load(dump_config(config))) == config
+        assert config.open_tasks()["found"].limits == (12, 4)
+        assert load_config(run_file, [own.replace("FORMAT", "format: prompt")]).open_tasks()["found"].limits == (96, 1)
+        for limit in ("max_new_tokens: 12", "beams: 4"):
+            for format in ("", "format: head, "):
+                message = f"tasks.found: '{limit.partition(':')[0]}' goes with format: prompt, found format: head"
+                with pytest.raises(UsageError, match=message):
+                    load_config(run_file, [own.replace("FORMAT", format + limit)])
 
 
 def test_lists_of_paths_are_relative_to_the_run_file(run_file, tmp_path):

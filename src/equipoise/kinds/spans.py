@@ -134,8 +134,24 @@ def write_items(items: Sequence[dict[str, Any]]) -> str:
 
 @lru_cache(maxsize=2**16)
 def load_items(encoded: str) -> tuple[dict[str, Any], ...]:
-    """Read what `write_items` wrote; nobody may change it."""
-    return tuple(json.loads(encoded))
+    """Read what `write_items` wrote, none from what `write_unparsed` wrote; nobody may change it."""
+    found = json.loads(encoded)
+    return tuple(found) if isinstance(found, list) else ()
+
+
+def write_unparsed(written: str, reason: str) -> str:
+    """Write the prediction that stands for an answer that cannot be read: without items, and known as such.
+
+    Args:
+        written: what a language model wrote.
+        reason: why it cannot be read.
+    """
+    return json.dumps({"unparsed": written, "reason": reason}, ensure_ascii=False)
+
+
+def find_unparsed(encoded: Any) -> dict[str, Any] | None:
+    """Return what `write_unparsed` wrote; None for a list."""
+    return json.loads(str(encoded)) if str(encoded).startswith("{") else None
 
 
 def name_some(terms: Sequence[str], most: int = 3) -> str:

@@ -2,7 +2,8 @@
 
 Gold and predictions are JSON lists of objects, one for each text (see `spans.write_items`). Of each text the sets are
 compared, and counts are summed over texts: micro-F1, by which aspect-based sentiment analysis is scored. A text without
-tuples is an answer like any other.
+tuples is an answer like any other; an answer that cannot be read (see `spans.write_unparsed`) finds nothing, and is
+wrong also where there is nothing.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .metrics import Floats, Metric, Statistic, mean_metric
-from .spans import load_items
+from .spans import find_unparsed, load_items
 
 Tuples = Callable[[dict[str, Any]], tuple[Any, ...]]
 """Which fields of an object are compared."""
@@ -52,11 +53,10 @@ def micro_f1_metric(label: str, fields: Tuples) -> Metric:
 
 
 def text_f1(fields: Tuples, gold: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> Floats:
-    """Return each text's F1 of exact tuples, 1 where there are none and none is predicted."""
+    """Return each text's F1 of exact tuples, 1 where there are none and none is predicted; 0 if it cannot be read."""
     pairs = zip(tuple_sets(gold, fields), tuple_sets(predictions, fields), strict=True)
-    return np.array(
-        [2 * len(one & other) / (len(one) + len(other)) if one or other else 1.0 for one, other in pairs], dtype=float
-    )
+    found = [2 * len(one & other) / (len(one) + len(other)) if one or other else 1.0 for one, other in pairs]
+    return np.array(found, dtype=float) * (1 - unparsed(gold, predictions))
 
 
 def text_f1_metric(label: str, fields: Tuples) -> Metric:
@@ -67,6 +67,14 @@ def text_f1_metric(label: str, fields: Tuples) -> Metric:
         fields: which fields are compared.
     """
     return mean_metric(label, True, lambda gold, predictions: text_f1(fields, gold, predictions))
+
+
+def unparsed(gold: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> Floats:
+    """Return 1 for each answer of a language model that cannot be read, else 0 (our design)."""
+    return np.array([find_unparsed(text) is not None for text in predictions], dtype=float)
+
+
+UNPARSED = mean_metric("unparsed answers", False, unparsed)
 
 
 def agreement_metric(label: str, fields: Tuples, given: Tuples) -> Metric:

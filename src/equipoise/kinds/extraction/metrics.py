@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..tuple_metrics import agreement_metric, micro_f1_metric, text_f1_metric
+from ..tuple_metrics import UNPARSED, agreement_metric, micro_f1_metric, text_f1_metric
 
 
 def _term(item: dict[str, Any]) -> tuple[Any, ...]:
@@ -27,4 +27,5 @@ METRICS = {
     "polarity_accuracy": agreement_metric("accuracy given the term", _term_and_class, _term),
     "span_f1": micro_f1_metric("span F1", _span_and_class),
     "text_f1": text_f1_metric("mean F1 per text", _term_and_class),
+    "unparsed": UNPARSED,
 }

@@ -3,54 +3,42 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.keys import name_key
-
 from ..labels import LabelError, order_names, quote, show
-from ..names import NameIndex
+from ..listing_task import Items, ListingTask
 from ..spans import NOWHERE, load_items, name_some, write_items
 from ..tagging import TaggedSpan, choose_owned, count_tags, keep_apart, read_tags, tag_tokens
-from ..task import Task, TokenWindow
+from ..task import TokenWindow
 from .mentions import Mention, Tags, place_mentions, place_tags, read_mentions
 
 
 @dataclass(frozen=True)
-class Extraction(Task):
+class Extraction(ListingTask):
     """Terms that a text mentions, each with a class: aspects with a polarity, names of products, complaints.
 
-    Tokens are tagged by B and I of each class, and O: unified tags (Li et al. 2019, arXiv 1811.05082).
+    A head tags tokens by B and I of each class, and O: unified tags (Li et al. 2019, arXiv 1811.05082). A language
+    model writes `term | class ; term | class`.
 
     Args:
-        classes: the classes in order; empty until `fit` finds them in the training rows, and where terms have none.
-        class_key: what a class is called in answers, "polarity" or "label".
-        whole_words: no training term begins or ends inside a word, so no answer does.
-        missing_terms: what a term is that does not stand in its text: "fail", or "skip", not learnt.
+        class_key: what a class is called in answers, "polarity" or "label"; terms can also be without classes.
     """
 
     kind: ClassVar[str] = "extraction"
     metrics: ClassVar[tuple[str, ...]] = ("extraction_f1", "term_f1", "polarity_accuracy", "span_f1", "text_f1")
     primary_metrics: ClassVar[tuple[str, ...]] = ("extraction_f1", "term_f1", "span_f1", "text_f1")
     item_metric: ClassVar[str] = "text_f1"
-    label_type: ClassVar[str] = "string"
-    prediction_type: ClassVar[type] = object
-    takes_lists: ClassVar[bool] = True
-    averages_seeds: ClassVar[bool] = False
-    reads_tokens: ClassVar[bool] = True
+    default_questions: ClassVar[tuple[str, ...]] = (
+        "Find the {task} in the text above{towards}. Answer in the form {format}.",
+        "Which {task} does this text mention{towards}? List them in order as {format}.",
+        "List the words of the text above that name its {task}{towards}. Write {format}.",
+        "Read the text above and write down its {task}{towards}, as {format}.",
+    )
 
-    classes: tuple[str, ...] = ()
     class_key: str = "polarity"
-    whole_words: bool = False
-    missing_terms: str = "fail"
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The classes in order."""
-        return self.classes
 
     @property
     def n_tags(self) -> int:
@@ -90,7 +78,7 @@ class Extraction(Task):
                 f"terms that do not stand in their text: {len(missing)} ({name_some(missing)}); they are not learnt, "
                 "and count as missed."
             )
-        if overlaps:
+        if overlaps and self.has_token_head:
             said.append(
                 f"terms that overlap with a longer one: {len(overlaps)} ({name_some(overlaps)}); the longer one is "
                 "learnt, the other counts as missed."
@@ -110,13 +98,6 @@ class Extraction(Task):
     def rename(self, label: Any, names: Mapping[str, str]) -> Any:
         """Return the mentions with their classes under new names."""
         return tuple(mention._replace(label=names.get(mention.label, mention.label)) for mention in label)
-
-    def label_contradiction(self, trained: Self) -> str:
-        """Say whether the classes are others than those of a trained model."""
-        found, expected = ({name_key(name) for name in task.classes} for task in (self, trained))
-        if found and found != expected:
-            return f"classes: found {quote(self.classes)}, expected {quote(trained.classes)}"
-        return ""
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find the classes in the training rows, and whether terms are whole words."""
@@ -177,23 +158,44 @@ class Extraction(Task):
             ]
         )
 
-    def merge(self, labels: Sequence[Any]) -> Any:
-        """Return the most frequent list of mentions, of equally frequent ones the first (our design)."""
-        return Counter(labels).most_common(1)[0][0]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the fields of a written item are called, in order."""
+        return ("term", self.class_key) if self.classes else ("term",)
 
     @property
-    def merge_rule(self) -> str:
-        """What `merge` does, for notes."""
-        return "most frequent list taken"
+    def choices(self) -> Mapping[str, tuple[str, ...]]:
+        """The names that a column can hold."""
+        return {self.class_key: self.classes} if self.classes else {}
+
+    def to_items(self, label: Any) -> Items:
+        """Return terms and classes in order; a term once, or with several classes for each place where it stands."""
+        placed: list[tuple[str, ...]] = [
+            tuple(item[column] for column in self.columns)
+            for item in load_items(str(label))
+            if item["start"] != NOWHERE
+        ]
+        classes = Counter(term for term, *_ in dict.fromkeys(placed))
+        found: list[tuple[str, ...]] = []
+        for item in placed:
+            if classes[item[0]] > 1 or item not in found:
+                found.append(item)
+        return found
+
+    def from_items(self, items: Items, text: str) -> tuple[Mention, ...]:
+        """Return the mentions that written items stand for."""
+        mentions = []
+        for term, *rest in items:
+            mention = Mention(rest[0] or "" if rest else "", term or "", key=self.class_key)
+            self._check_class(mention)
+            number = self._index.find(mention.label)
+            mentions.append(mention if number is None else mention._replace(label=self.classes[number]))
+        return place_mentions(mentions, text, may_be_missing=False)
 
     def count(self, labels: npt.NDArray[Any]) -> dict[str, int]:
         """Count the mentions of each class."""
         counts = Counter(item.get(self.class_key, "") for label in labels for item in load_items(str(label)))
         return {name: counts[name] for name in self.classes} if self.classes else {"terms": counts.total()}
-
-    def answer(self, prediction: Any) -> list[dict[str, Any]]:
-        """Return the mentions, each with its place in the text; an empty list is an answer."""
-        return [dict(item) for item in load_items(str(prediction))]
 
     def find_problem(self) -> str:
         """Say what is wrong with a task read from a file that its types do not show."""
@@ -202,7 +204,3 @@ class Extraction(Task):
         if self.class_key not in ("polarity", "label") or self.missing_terms not in ("fail", "skip"):
             return "class_key, missing_terms: found unknown words"
         return super().find_problem()
-
-    @cached_property
-    def _index(self) -> NameIndex:
-        return NameIndex(self.classes)

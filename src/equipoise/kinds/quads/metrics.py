@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..triplets.metrics import METRICS as OF_TRIPLETS
-from ..tuple_metrics import micro_f1_metric, text_f1_metric
+from ..tuple_metrics import UNPARSED, micro_f1_metric, text_f1_metric
 
 
 def _quad(item: dict[str, Any]) -> tuple[Any, ...]:
@@ -15,4 +15,5 @@ METRICS = {
     "triplet_f1": OF_TRIPLETS["triplet_f1"],
     "pair_f1": OF_TRIPLETS["pair_f1"],
     "quad_text_f1": text_f1_metric("mean F1 per text", _quad),
+    "unparsed": UNPARSED,
 }

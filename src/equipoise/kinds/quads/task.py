@@ -1,6 +1,6 @@
 """The quads kind: opinions with the category of what they are about; term and words can be implicit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -24,6 +24,7 @@ class Quads(Triplets):
     primary_metrics: ClassVar[tuple[str, ...]] = ("quad_f1", "triplet_f1", "quad_text_f1")
     item_metric: ClassVar[str] = "quad_text_f1"
     fields: ClassVar[tuple[str, ...]] = ("category", "term", "opinion", "polarity")
+    template_fields: ClassVar[tuple[str, ...]] = (*Triplets.template_fields, "categories")
     example: ClassVar[str] = '[{"category": "food quality", "term": "pizza", "opinion": null, "polarity": "positive"}]'
     may_be_implicit: ClassVar[bool] = True
 
@@ -34,23 +35,20 @@ class Quads(Triplets):
         """The categories in order."""
         return self.categories
 
-    def parse(self, cell: Any) -> tuple[Opinion, ...]:
-        """Read a list of opinions."""
-        found = super().parse(cell)
-        for opinion in found:
-            self._check(opinion.category, "category", self.categories, "one of")
-        return found
+    @property
+    def choices(self) -> Mapping[str, tuple[str, ...]]:
+        """The names that a column can hold."""
+        return {"category": self.categories, **super().choices}
+
+    def check_names(self, opinion: Opinion, expected: str) -> None:
+        """Refuse polarities and categories that are not known; see `Triplets.check_names`."""
+        super().check_names(opinion, expected)
+        self._check(opinion.category, "category", self.categories, expected)
 
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find polarities and categories in the training rows."""
         found = order_names({opinion.category for label in labels for opinion in label})
         return super().fit(labels).replace(categories=self.categories or found)
-
-    def encode(self, label: Any) -> str:
-        """Return the opinions as JSON."""
-        for opinion in label:
-            self._check(opinion.category, "category", self.categories, "as in train one of")
-        return super().encode(label)
 
     def _canonical(self, opinions: Sequence[Opinion]) -> list[Opinion]:
         """Give polarities and categories the spelling of the classes."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..tuple_metrics import micro_f1_metric, text_f1_metric
+from ..tuple_metrics import UNPARSED, micro_f1_metric, text_f1_metric
 
 
 def _triplet(item: dict[str, Any]) -> tuple[Any, ...]:
@@ -17,4 +17,5 @@ METRICS = {
     "triplet_f1": micro_f1_metric("triplet F1", _triplet),
     "pair_f1": micro_f1_metric("pair F1", _pair),
     "triplet_text_f1": text_f1_metric("mean F1 per text", _triplet),
+    "unparsed": UNPARSED,
 }

@@ -1,23 +1,22 @@
 """The triplets kind: opinions that a text states, each as term, opinion and polarity."""
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.keys import name_key
-
 from ..labels import LabelError, order_names, quote, show
+from ..listing_task import Items, ListingTask
 from ..names import NameIndex
 from ..opinion_grid import Found, Grid, grid_targets, read_grid
 from ..opinions import MISSING, Opinion, load_opinions, place_opinions, read_opinions, write_opinions
-from ..spans import load_items, name_some, write_items
+from ..spans import find_unparsed, load_items, name_some, write_items
 from ..tagging import own_ranges
-from ..task import Task, TokenWindow
+from ..task import TokenWindow
 from ..tuple_metrics import micro_f1
 
 _LEAST = 0.1
@@ -26,41 +25,33 @@ _THRESHOLDS = np.arange(0.1, 0.9, 0.05).round(2)
 
 
 @dataclass(frozen=True)
-class Triplets(Task):
+class Triplets(ListingTask):
     """Opinions that a text states, each as a term, the words of the opinion, and a polarity.
 
+    A head relates pairs of tokens (see `Grid`). A language model writes `term | opinion | polarity ; …`.
+
     Args:
-        classes: the polarities in order; empty until `fit` finds them in the training rows.
-        whole_words: no training term or opinion begins or ends inside a word, so no answer does.
-        missing_terms: what an opinion is whose words do not stand in its text: "fail", or "skip", not learnt.
-        threshold: how sure an answer must be; 0.5 until `tune` chooses it on dev.
+        threshold: how sure an answer of a head must be; 0.5 until `tune` chooses it on dev.
     """
 
     kind: ClassVar[str] = "triplets"
     metrics: ClassVar[tuple[str, ...]] = ("triplet_f1", "pair_f1", "triplet_text_f1")
     primary_metrics: ClassVar[tuple[str, ...]] = ("triplet_f1", "pair_f1", "triplet_text_f1")
     item_metric: ClassVar[str] = "triplet_text_f1"
-    label_type: ClassVar[str] = "string"
-    prediction_type: ClassVar[type] = object
-    takes_lists: ClassVar[bool] = True
-    averages_seeds: ClassVar[bool] = False
-    reads_tokens: ClassVar[bool] = True
     class_noun: ClassVar[str] = "polarity"
     fields: ClassVar[tuple[str, ...]] = ("term", "opinion", "polarity")
     """The fields of one opinion, in labels and answers."""
     example: ClassVar[str] = '[{"term": "battery", "opinion": "loud", "polarity": "negative"}]'
     may_be_implicit: ClassVar[bool] = False
     """Whether term and opinion may be null."""
+    default_questions: ClassVar[tuple[str, ...]] = (
+        "Find the {task} in the text above{towards}. Answer in the form {format}.",
+        "Which opinions does this text state{towards}? List them in order as {format}.",
+        "List what the text above says about what{towards}, in its own words. Write {format}.",
+        "Read the text above and write down its {task}{towards}, as {format}.",
+    )
 
-    classes: tuple[str, ...] = ()
-    whole_words: bool = False
-    missing_terms: str = "fail"
     threshold: float = 0.5
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The polarities in order."""
-        return self.classes
 
     @property
     def category_names(self) -> tuple[str, ...]:
@@ -76,8 +67,20 @@ class Triplets(Task):
         """Read a list of opinions."""
         found = read_opinions(cell, self.fields, self.example, may_be_implicit=self.may_be_implicit)
         for opinion in found:
-            self._check(opinion.polarity, "polarity", self.classes, "one of")
+            self.check_names(opinion, "one of")
         return found
+
+    def check_names(self, opinion: Opinion, expected: str) -> None:
+        """Refuse names that are not known, where the known ones are.
+
+        Args:
+            opinion: the opinion.
+            expected: what stands before the known ones in the message.
+
+        Raises:
+            LabelError: there is one.
+        """
+        self._check(opinion.polarity, "polarity", self.classes, expected)
 
     def _check(self, name: str, what: str, known: Sequence[str], expected: str) -> None:
         if known and name not in NameIndex(known):
@@ -105,13 +108,6 @@ class Triplets(Task):
         """Return the opinions with their polarities under new names."""
         return tuple(opinion._replace(polarity=names.get(opinion.polarity, opinion.polarity)) for opinion in label)
 
-    def label_contradiction(self, trained: Self) -> str:
-        """Say whether the classes are others than those of a trained model."""
-        found, expected = ({name_key(name) for name in task.classes} for task in (self, trained))
-        if found and found != expected:
-            return f"classes: found {quote(self.classes)}, expected {quote(trained.classes)}"
-        return ""
-
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find the polarities in the training rows, and whether terms and opinions are whole words."""
         opinions = [opinion for label in labels for opinion in label]
@@ -125,7 +121,7 @@ class Triplets(Task):
     def encode(self, label: Any) -> str:
         """Return the opinions as JSON."""
         for opinion in label:
-            self._check(opinion.polarity, "polarity", self.classes, "as in train one of")
+            self.check_names(opinion, "as in train one of")
         return write_opinions(self._canonical(label), self.fields)
 
     def _canonical(self, opinions: Sequence[Opinion]) -> list[Opinion]:
@@ -174,7 +170,7 @@ class Triplets(Task):
 
     def tune(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Self:
         """Choose the threshold by the micro-F1 of exact tuples on dev; the nearest to 0.5 of equally good ones."""
-        if not len(gold):
+        if not len(gold) or self.writes_text:
             return self
 
         def score(threshold: float) -> tuple[float, float]:
@@ -189,28 +185,46 @@ class Triplets(Task):
 
     def decide(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the candidates that are sure enough."""
-        return np.array([self._choose(text) for text in predictions], dtype=object)
+        return np.array([self.decide_one(text) for text in predictions], dtype=object)
 
-    def _choose(self, prediction: Any) -> str:
+    def decide_one(self, prediction: Any) -> str:
+        """Return the candidates of one text that are sure enough; what is written has no score, and all of it is."""
+        if find_unparsed(prediction):
+            return str(prediction)
         return write_items([item for item in load_items(str(prediction)) if item.get("score", 1) >= self.threshold])
 
-    def merge(self, labels: Sequence[Any]) -> Any:
-        """Return the most frequent list of opinions, of equally frequent ones the first (our design)."""
-        return Counter(labels).most_common(1)[0][0]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the fields of a written item are called, in order."""
+        return self.fields
 
     @property
-    def merge_rule(self) -> str:
-        """What `merge` does, for notes."""
-        return "most frequent list taken"
+    def choices(self) -> Mapping[str, tuple[str, ...]]:
+        """The names that a column can hold."""
+        return {"polarity": self.classes}
+
+    @property
+    def nullable(self) -> tuple[str, ...]:
+        """The columns that can be without words."""
+        return ("term", "opinion") if self.may_be_implicit else ()
+
+    def to_items(self, label: Any) -> Items:
+        """Return the fields of the opinions in the order of their terms, or of their words where a term is implicit."""
+        opinions = sorted((one for one in load_opinions(label) if one.is_placed), key=_order)
+        return list(dict.fromkeys(tuple(getattr(one, field) for field in self.fields) for one in opinions))
+
+    def from_items(self, items: Items, text: str) -> tuple[Opinion, ...]:
+        """Return the opinions that written items stand for."""
+        rows = [dict(zip(self.fields, item, strict=True)) for item in items]
+        found = [Opinion(row["term"], row["opinion"], row["polarity"] or "", row.get("category") or "") for row in rows]
+        for opinion in found:
+            self.check_names(opinion, "one of")
+        return place_opinions(self._canonical(found), text, may_be_missing=False)
 
     def count(self, labels: npt.NDArray[Any]) -> dict[str, int]:
         """Count the opinions of each polarity."""
         counts = Counter(opinion.polarity for label in labels for opinion in load_opinions(label))
         return {name: counts[name] for name in self.classes}
-
-    def answer(self, prediction: Any) -> list[dict[str, Any]]:
-        """Return the opinions, with the places of their words in the text; an empty list is an answer."""
-        return [dict(item) for item in load_items(self._choose(prediction))]
 
     def find_problem(self) -> str:
         """Say what is wrong with a task read from a file that its types do not show."""
@@ -220,6 +234,8 @@ class Triplets(Task):
             return "missing_terms, threshold: found an unknown word, or a threshold that is not from 0 to 1"
         return super().find_problem()
 
-    @cached_property
-    def _index(self) -> NameIndex:
-        return NameIndex(self.classes)
+
+def _order(opinion: Opinion) -> tuple[tuple[int, int], ...]:
+    """Return where an opinion stands: its term, else its words; at the end if both are implicit."""
+    places = [place for place in (opinion.term_place, opinion.opinion_place) if place != MISSING]
+    return (*places, (sys.maxsize, 0))

@@ -1,0 +1,164 @@
+"""Extraction, triplets and quads that a language model writes: from the run file to report, predictions and resume."""
+
+import json
+import signal
+
+import numpy as np
+import pytest
+
+import equipoise
+from corpus import GOOD, write_corpus, write_data
+from equipoise.config import load_config
+from equipoise.errors import UsageError
+from equipoise.kinds import Extraction, Quads, Written
+from equipoise.modeling import load
+from equipoise.training import check, train
+from outcomes import assert_same
+from pages import Page
+from prompted import encode, make_batch, make_model, predict, run_batch
+from strike import strike
+
+ASPECTS = Extraction("aspects", "s", "text", None, "l", "extraction_f1", ("bad", "good"), format="prompt")
+TEXTS = ("the film was good , the price bad", "so so", "good price")
+LABELS = (
+    '[{"term":"film","start":4,"end":8,"polarity":"good"},{"term":"price","start":24,"end":29,"polarity":"bad"}]',
+    "[]",
+    '[{"term":"price","start":5,"end":10,"polarity":"good"}]',
+)
+
+
+def write_run(folder, model, **changes):
+    """Words that praise: written with a polarity, found by a head, and as quads of an implicit term."""
+    write_corpus(folder, rows=60)
+    lines = []
+    for line in (folder / "reviews.csv").read_text().splitlines()[1:]:
+        text = line.split(",")[0]
+        found = list(dict.fromkeys(word for word in text.split() if word in GOOD))
+        row = {"text": text, "aspects": [{"term": word, "polarity": "positive"} for word in found]}
+        quad = {"category": "praise", "term": None, "polarity": "positive"}
+        lines.append(json.dumps({**row, "quads": [{**quad, "opinion": word} for word in found]}))
+    (folder / "reviews.jsonl").write_text("\n".join(lines) + "\n")
+    written = {"source": "reviews", "kind": "extraction", "label": "aspects"}
+    short = {"format": "prompt", "max_new_tokens": 5}
+    data = {
+        "model": str(model),
+        "max_length": 320,
+        "sources": {"reviews": {"path": str(folder / "reviews.jsonl"), "limit": {"train": 16, "dev": 4, "test": 6}}},
+        "tasks": {
+            "written": {**written, **short},
+            "found": written,
+            "quads": {**written, **short, "kind": "quads", "label": "quads"},
+        },
+        "train": {"max_steps": 2, "batch_size": 4, "evaluations": 2},
+        "evaluation": {"bootstrap": 50, "baselines": ["majority", "zero_shot", "few_shot"], "shots": 2},
+        "output": str(folder / "run"),
+    }
+    return write_data(folder, {**data, **changes})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, tiny_llm):
+    return train(write_run(tmp_path_factory.mktemp("written"), tiny_llm))
+
+
+def values(records):
+    return {(one["model"], one["task"], one["metric"]): one["value"] for one in records if one["split"] == "test"}
+
+
+def test_what_cannot_be_read_is_reported(run):
+    found = values(run.records)
+    for task in ("written", "quads"):
+        # Untrained, it does not end within five tokens, or writes anything.
+        assert found["run", task, "unparsed"] == 1
+        assert found["majority", task, "unparsed"] == 0
+    assert ("run", "found", "unparsed") not in found
+    assert {("zero_shot", task, "unparsed") in found for task in ("written", "found", "quads")} == {True}
+    page = Page((run.folder / "report.html").read_text(encoding="utf-8"))
+    rows = [row for row in page.tables[0] if any(cell.startswith("unparsed answers") for cell in row)]
+    assert len(rows) == 3
+    assert not (run.folder / "examples.json").exists()
+
+
+def test_predictions_are_kept_and_scored_again(run):
+    with np.load(run.folder / "predictions.npz", allow_pickle=False) as arrays:
+        assert all("unparsed" in json.loads(text) for text in arrays["test/written"])
+        assert all(isinstance(json.loads(text), list) for text in arrays["test/found"])
+    again = equipoise.evaluate(run.folder, run.folder / "config.yaml", baselines=[])
+    mine = values(run.records)
+    assert values(again.records) == {key: value for key, value in mine.items() if key[0] == "run"}
+
+
+def test_the_user_is_told_what_was_written(run):
+    [answer] = load(run.folder).predict(["a great film"], tasks=["written", "found"])
+    [item] = answer["written"]
+    assert set(item) == {"unparsed", "reason"}
+    assert isinstance(answer["found"], list)
+
+
+def test_it_is_resumed(tmp_path, tiny_llm, run):
+    run_file = write_run(tmp_path, tiny_llm)
+    assert strike(run_file, 1, signal.SIGKILL, "saved").exit_code == -signal.SIGKILL
+    train(run_file, resume=True)
+    assert_same(run.folder, tmp_path / "run")
+
+
+def test_check_shows_the_prompt_and_the_right_answer(tmp_path, tiny_llm):
+    checked = check(write_run(tmp_path, tiny_llm))
+    written, quads = checked.prompts
+    assert "Answer in the form term | polarity ; term | polarity (polarity: positive), or none." in written.prompt
+    assert written.right.endswith("| positive")
+    assert quads.right.startswith("praise | none | ")
+
+
+def test_an_encoder_is_refused(tmp_path, tiny_model):
+    with pytest.raises(UsageError, match="format: head"):
+        check(write_run(tmp_path, tiny_model, evaluation={"baselines": []}))
+
+
+def test_the_run_file_is_complete(run):
+    task = load_config(run.folder / "config.yaml").open_tasks()["quads"]
+    assert (task.classes, task.categories, task.limits) == (("positive",), ("praise",), (5, 1))
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_answers_are_read_in_the_text_of_their_row(tiny_llm, monkeypatch, beams):
+    answers = iter(["film | good ; price | bad", "none", "price | good", "price | bad"])
+
+    def say(model, task, prompts):
+        assert task.limits.beams == beams
+        return [Written(next(answers), True) for _ in prompts]
+
+    monkeypatch.setattr("equipoise.modeling.inference.generate", say)
+    model = make_model(tiny_llm, {"aspects": ASPECTS.replace(beams=beams)})
+    texts = sorted(TEXTS, key=len, reverse=True)  # the order of the batches
+    assert texts == [TEXTS[0], TEXTS[2], TEXTS[1]]
+    found = predict(model, encode(model, TEXTS), "aspects", batch_size=1)["aspects"]
+    assert found[0] == LABELS[0]
+    assert found[2] == "[]"
+    assert json.loads(found[1])["unparsed"] == "price | good"
+
+
+def test_it_learns_the_tokens_of_the_right_answer(tiny_llm):
+    model = make_model(tiny_llm, {"aspects": ASPECTS})
+    rows = encode(model, TEXTS, aspects=LABELS)
+    for tokens, label in zip(rows["tokens:aspects"], LABELS, strict=True):
+        assert tokens[-1] == model.tokenizer.eos_token_id
+        assert model.tokenizer.decode(tokens[:-1]).strip() == ASPECTS.correct_answers(label)[0]
+    batch = make_batch(model, rows)
+    losses = model.losses(run_batch(model, batch), batch["targets"])["aspects"]
+    assert len(losses) == sum(len(tokens) for tokens in rows["tokens:aspects"])
+    assert losses.min() > 0
+
+
+def test_quads_have_words_for_what_is_implicit():
+    task = Quads("q", "s", "text", None, "l", "quad_f1", ("bad", "good"), categories=("food",), format="prompt")
+    read = task.read_written("overpriced", Written("food | none | overpriced | bad", True))
+    [item] = task.answer(read)
+    assert item == {
+        "category": "food",
+        "term": None,
+        "opinion": "overpriced",
+        "polarity": "bad",
+        "opinion_start": 0,
+        "opinion_end": 10,
+    }
