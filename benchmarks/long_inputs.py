@@ -4,9 +4,10 @@ Each row has a text and a pair of that many words; both are cut to `max_length` 
 in a process of its own, answers short rows first, and then rows of each length, shortest first:
 
 - head: an encoder (`minilm`), a task with a pair in the format `head`;
-- asked: a language model (`smollm2-135m`), the same task in the format `prompt`.
+- prompt: a language model (`smollm2-135m`), the same task in the format `prompt`;
+- windows: the encoder, a task without a pair, `long_texts: windows`; at most 4 rows, all of whose words are read.
 
-    python benchmarks/long_inputs.py [--quick] [--words 100 1000 10000] [--rows 50] [--ways module prompt]
+    python benchmarks/long_inputs.py [--quick] [--words 100 1000 10000] [--rows 50] [--ways head prompt windows]
 
 `MiB above` is the peak of the process while it answers, from texts to answers, less what it held before; on a GPU what
 PyTorch has allocated there. `missed` in the JSON names the lengths that take more than 1 GiB.
@@ -26,8 +27,9 @@ from equipoise.kinds import Classification
 from equipoise.modeling import MultiTaskModel, Predictor, load_backbone
 from measuring import number, peak_memory, rounded, run_apart, setting
 
-MODELS = {"head": "minilm", "prompt": "smollm2-135m"}
+MODELS = {"head": "minilm", "prompt": "smollm2-135m", "windows": "minilm"}
 MAX_LENGTH, BATCH = 128, 8
+IN_WINDOWS = 4
 GOAL = 1024.0
 """MiB above the model."""
 _WORDS = ("hotel", "was", "great", "breakfast", "too", "late", "small", "room,", "never", "again", "price", "7/10")
@@ -41,15 +43,19 @@ def make_rows(words: int, count: int) -> list[dict[str, str]]:
 
 
 def load_predictor(way: str, model: str) -> Predictor:
-    """Put a task with a pair on a backbone; its module, where it has one, has random weights."""
-    task = Classification("p", "s", "text", "target", "label", "macro_f1", ("negative", "positive"), format=way)
+    """Put a task on a backbone; its head, where it has one, has random weights."""
+    kind, pair = ("prompt" if way == "prompt" else "head"), (None if way == "windows" else "target")
+    task = Classification("p", "s", "text", pair, "label", "macro_f1", ("negative", "positive"), format=kind)
     backbone, tokenizer = load_backbone(model, language_model=way == "prompt")
-    return Predictor(MultiTaskModel(backbone, tokenizer, {"p": task}, MAX_LENGTH).to(choose_device()).eval())
+    network = MultiTaskModel(backbone, tokenizer, {"p": task}, MAX_LENGTH).to(choose_device()).eval()
+    return Predictor(network.with_long_texts("windows" if way == "windows" else "cut"))
 
 
 def measure(way: str, model: str, words: Sequence[int], count: int) -> dict[str, dict[str, Any]]:
     """Measure one way in this process."""
     predictor = load_predictor(way, model)
+    if way == "windows":
+        count = min(count, IN_WINDOWS)
     predictor.predict(make_rows(100, min(count, BATCH)), batch_size=BATCH)
     found = {}
     for length in sorted(words):

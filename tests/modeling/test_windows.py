@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.kinds import Classification, Extraction, Regression
+from equipoise.merging import Modules, combine_models
 from equipoise.modeling import MultiTaskModel, Predictor, encode_texts, infer, load, load_backbone
 from equipoise.modeling.inference import make_batch
 from prompted import make_model, make_tasks
@@ -169,3 +170,12 @@ def test_a_model_is_asked_about_cut_texts(tiny_llm):
     assert not model.reads_windows
     rows, too_long = model.encode_rows(table([LONG * 20, "good"]), {"polarity": np.arange(2)})
     assert (len(rows), too_long) == (2, 1)
+
+
+@pytest.mark.parametrize(("ways", "expected"), [(("cut", "cut"), "cut"), (("cut", "windows"), "windows")])
+def test_a_merged_model_reads_windows_if_an_expert_does(model, ways, expected):
+    experts = {}
+    for (name, task), how in zip(TASKS.items(), ways, strict=True):
+        alone = MultiTaskModel(model.backbone, model.tokenizer, {name: task}, max_length=16)
+        experts[name] = alone.with_long_texts(how)
+    assert combine_models(experts, Modules.ERROR).long_texts == expected

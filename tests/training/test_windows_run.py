@@ -63,6 +63,19 @@ def test_the_notes_say_how_many_windows_there_are(tmp_path, tiny_model, whole):
     ]
 
 
+def test_prompted_models_say_that_they_cut(tmp_path, tiny_llm):
+    data = run_data(tmp_path, tiny_llm) | {"long_texts": "windows"}
+    rows = [{"text": f"{number} " + "good " * 200, "label": "ab"[number % 2]} for number in range(40)]
+    (tmp_path / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    data["sources"] = {"reviews": {"path": str(tmp_path / "long.jsonl")}}
+    data["tasks"] = {"polarity": data["tasks"]["polarity"] | {"format": "prompt", "template": "{text}\n{task}?"}}
+    data["max_length"] = 128
+    notes = check(write_data(tmp_path, data)).notes
+    said = [note for note in notes if "do not fit" in note]
+    assert len(said) == 3
+    assert all(note.endswith("cut, since a model with tasks in the format prompt reads no windows.") for note in said)
+
+
 def test_the_model_reads_windows_wherever_it_is_loaded(whole):
     predictor = load(whole)
     assert predictor.model.long_texts == "windows"
