@@ -13,8 +13,9 @@ from equipoise.config import load_config
 from equipoise.curriculum import measure_difficulty
 from equipoise.errors import DataError, UsageError
 from equipoise.experts import train_experts
+from equipoise.kinds import get_metric
 from equipoise.merging import merge
-from equipoise.training import check, train
+from equipoise.training import check, read_predictions, train
 from pages import Page
 
 TASKS = ("aspects", "triplets", "quads")
@@ -39,6 +40,16 @@ def test_they_are_learnt(run):
     assert found["run", "triplets", "triplet_f1"] > 0.5
     assert found["run", "quads", "quad_f1"] > 0.5
     assert found["majority", "aspects", "extraction_f1"] == 0
+
+
+def test_what_is_scored_is_kept_without_pickles(run):
+    tasks = equipoise.load(run.folder).tasks
+    with np.load(run.folder / "predictions.npz", allow_pickle=False) as arrays:
+        for task in TASKS:
+            gold = arrays[f"test/{task}/gold"]
+            found = read_predictions(run.folder, task, gold)
+            metric = tasks[task].metric
+            assert get_metric(metric)(gold, found) == pytest.approx(values(run)["run", task, metric])
 
 
 def test_predictions_have_places_in_the_users_text(run):

@@ -252,7 +252,7 @@ def write_predictions(folder: Path, predictions: Mapping[str, Predictions], tabl
             arrays |= {f"{split}/{name}": as_stored(values), f"{split}/{name}/gold": as_stored(gold)}
             decided = table.tasks[name].decide(values)
             if decided is not values:
-                arrays[f"{split}/{name}/decided"] = decided
+                arrays[f"{split}/{name}/decided"] = as_stored(decided)
     file = io.BytesIO()
     np.savez(file, **arrays)
     write_bytes(folder / "predictions.npz", file.getvalue())
