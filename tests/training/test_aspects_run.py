@@ -73,6 +73,13 @@ def test_a_prediction_does_not_depend_on_its_batch(run):
             assert [item | {"score": pytest.approx(item["score"], abs=2e-4)} for item in one[task]] == other[task]
 
 
+def test_what_was_decided_is_kept_as_text(run):
+    with np.load(run.folder / "predictions.npz", allow_pickle=False) as arrays:
+        for task in ("triplets", "quads"):
+            found, decided = arrays[f"test/{task}"], arrays[f"test/{task}/decided"]
+            assert sum(len(json.loads(text)) for text in found) >= sum(len(json.loads(text)) for text in decided) > 0
+
+
 def test_they_are_evaluated_again(run):
     records = equipoise.evaluate(run.folder, run.folder / "config.yaml")
     assert records == [record for record in run.records if record["split"] == "test"]

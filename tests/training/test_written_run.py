@@ -9,7 +9,10 @@ import pytest
 import equipoise
 from corpus import GOOD, write_corpus, write_data
 from equipoise.errors import ModelError
+from equipoise.evolution import evolve
+from equipoise.experts import train_experts
 from equipoise.kinds import Extraction, Quads, Written
+from equipoise.merging import merge
 from equipoise.modeling import load
 from equipoise.training import check, train
 from outcomes import assert_same
@@ -82,6 +85,8 @@ def test_predictions_are_kept_and_scored_again(run):
     with np.load(run.folder / "predictions.npz", allow_pickle=False) as arrays:
         assert all("unparsed" in json.loads(text) for text in arrays["test/written"])
         assert all(isinstance(json.loads(text), list) for text in arrays["test/found"])
+        # What the metrics read is text, too, never a pickled object.
+        assert arrays["test/quads/decided"].tolist() == arrays["test/quads"].tolist()
     again = equipoise.evaluate(run.folder, run.folder / "config.yaml")
     scores = [
         {key: value for key, value in found.items() if key[0] == "run"} for found in map(values, (again, run.records))
@@ -159,3 +164,38 @@ def test_quads_have_words_for_what_is_implicit():
         "opinion_start": 0,
         "opinion_end": 10,
     }
+
+
+MERGE = {"stages": ["one"], "candidates": 10, "finalists": 2, "weak": {"rows": 6}, "baselines": ["uniform", "ties"]}
+
+
+def test_experts_that_write_are_prompted_for_each_other_and_merged(tmp_path, tiny_llm):
+    changes = {"lora": {"rank": 2}, "evaluation": {"bootstrap": 100, "baselines": []}}
+    fast = {"max_steps": 2, "batch_size": 4, "evaluations": 1, "learning_rate": 0.01, "warmup": 0.0}
+    run_file = write_run(tmp_path, tiny_llm, **changes, train=fast)
+    found = train_experts(run_file)
+    rows = {row["name"]: row for row in found.results["rows"]}
+    modes = {name: {task: cell["how"] for task, cell in row["cells"].items()} for name, row in rows.items()}
+    asked = {"written": "asked", "quads": "asked", "found": "none"}
+    assert modes["base"] == asked
+    assert modes["written"] == {**asked, "written": "own"}
+    assert modes["found"] == {"written": "none", "quads": "none", "found": "own"}
+    assert found.results["notes"][0] == (
+        "Task 'found' is answered by a head that reads tokens, which no linear probe stands for. The cells of base, "
+        "written, quads are empty: only its own expert has that head."
+    )
+    experts = [found.folder / name for name in ("written", "quads")]
+    for operator in ("linear", "fisher", "regmean"):
+        data = None if operator == "linear" else run_file
+        merge(experts, tmp_path / operator, operator, base=str(tiny_llm), data=data)
+        answers = equipoise.load(tmp_path / operator).predict(["a great film"])
+        assert set(answers[0]) == {"text", "written", "quads"}
+
+
+def test_a_search_scores_what_is_written(tmp_path, tiny_llm):
+    fast = {"max_steps": 2, "batch_size": 4, "evaluations": 1, "learning_rate": 0.01, "warmup": 0.0}
+    data = json.loads(write_run(tmp_path, tiny_llm, train=fast, merge=MERGE, lora={"rank": 2}).read_text())
+    data["tasks"].pop("found")
+    data["evaluation"] = {"bootstrap": 100, "baselines": []}
+    found = evolve(write_data(tmp_path, data))
+    assert set(equipoise.load(found.folder).predict(["a great film"])[0]) == {"text", "written", "quads"}

@@ -18,8 +18,9 @@ class AnswerMode(StrEnum):
 def plan_cells(tasks: Mapping[str, Task], expert: str | None) -> dict[str, AnswerMode]:
     """Say how a model is scored on each task.
 
-    A task in the format `head` that an expert has not learnt is read off its features by a probe; one in the format
-    `prompt`, generation among them, is asked, of the base and of experts that are language models themselves.
+    A task in the format `head` that an expert has not learnt is read off its features by a probe, unless the head reads
+    tokens, which no probe does; one in the format `prompt`, generation among them, is asked, of the base and of experts
+    that are language models themselves.
 
     Args:
         tasks: the scored tasks.
@@ -32,7 +33,7 @@ def plan_cells(tasks: Mapping[str, Task], expert: str | None) -> dict[str, Answe
         else AnswerMode.PROBE
         if task.is_probed
         else AnswerMode.PROMPTED
-        if writes
+        if task.is_prompted and writes
         else AnswerMode.NONE
         for name, task in tasks.items()
     }

@@ -5,6 +5,7 @@ from typing import Any
 
 from equipoise.config import RunConfig
 from equipoise.evaluation import Record, run_score
+from equipoise.kinds import Task
 from equipoise.training import SingleTask, read_run, read_summary
 
 from .scoring import BASE
@@ -60,7 +61,7 @@ def gather_results(
         "tasks": {plan.task: _describe(plan, config) for plan in plans},
         "rows": rows,
         "own": {split: run_score(lines, tasks) for split, lines in own.items()},
-        "notes": _empty_cells(rows),
+        "notes": _empty_cells(rows, tasks),
     }
 
 
@@ -82,7 +83,7 @@ def _describe(plan: SingleTask, config: RunConfig) -> dict[str, Any]:
     }
 
 
-def _empty_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _empty_cells(rows: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -> list[str]:
     """Say which cells are empty, and why."""
     by_task: dict[str, list[str]] = {}
     for row in rows:
@@ -90,7 +91,10 @@ def _empty_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             if cell["how"] == "none":
                 by_task.setdefault(task, []).append(row["name"])
     return [
-        f"Task '{task}' prompts a language model. The experts of {', '.join(experts)} answer by a head and "
+        f"Task '{task}' is answered by a head that reads tokens, which no linear probe stands for. The cells of "
+        f"{', '.join(names)} are empty: only its own expert has that head."
+        if tasks[task].has_token_head
+        else f"Task '{task}' prompts a language model. The experts of {', '.join(names)} answer by a head and "
         "cannot be prompted: their cells are empty."
-        for task, experts in by_task.items()
+        for task, names in by_task.items()
     ]
