@@ -363,6 +363,17 @@ def test_the_limits_of_written_lists_go_with_prompts(run_file):
                     load_config(run_file, [own.replace("FORMAT", format + limit)])
 
 
+def test_templates_of_written_lists_name_the_form(run_file):
+    task = "tasks.found={source: finance, kind: KIND, format: prompt, template: '{text} {labels} {format} EXTRA'}"
+    for kind in ("extraction", "triplets", "quads"):
+        found = load_config(run_file, [task.replace("KIND", kind).replace("EXTRA", "")]).open_tasks()["found"]
+        assert found.prompts()[0][-1].endswith(", or none ")
+    found = load_config(run_file, [task.replace("KIND", "quads").replace("EXTRA", "{categories}")])
+    assert found.open_tasks()["found"].templates[0].endswith("{categories}")
+    with pytest.raises(UsageError, match=r"found the field \{categories\}, expected \{text\}, \{task\}"):
+        load_config(run_file, [task.replace("KIND", "triplets").replace("EXTRA", "{categories}")])
+
+
 def test_lists_of_paths_are_relative_to_the_run_file(run_file, tmp_path):
     run_file.write_text(RUN.replace("train: fin/train.jsonl", "train: [fin/train.jsonl, more/train.jsonl]"))
     expected = (tmp_path / "fin" / "train.jsonl", tmp_path / "more" / "train.jsonl")

@@ -31,7 +31,7 @@ def check_prompts(prompts: int, tasks: Mapping[str, Task]) -> None:
     if prompts > 1 and not prompted:
         raise UsageError(
             f"prompts: found {prompts}, expected 1: none of {', '.join(tasks)} prompts for an answer that "
-            "can be averaged (format: prompt, not generation)."
+            "can be averaged (format: prompt, scored and not written)."
         )
     for name, task in prompted.items():
         if len(task.templates) < prompts:
