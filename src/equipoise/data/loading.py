@@ -293,6 +293,6 @@ def _encode(rows: Rows, task: Task, problems: Problems) -> None:
         try:
             encoded.append(None if label is None else task.encode(label))
         except LabelError as error:
-            hint = "Correct the cells, or list every class in the run file (classes)."
+            hint = f"Correct the cells, or list every name in the run file ({task.listing_keys})."
             problems.add(rows.where(index), task.label, f"task '{task.name}'", error, hint)
     rows.columns[column] = encoded

@@ -34,7 +34,8 @@ from .registry import (
     task_from_dict,
 )
 from .regression import Regression
-from .task import Task, TokenWindow, View
+from .task import Task, View
+from .token_reading import TokenWindow
 from .triplets import Triplets
 from .writing_task import WritingTask
 from .written import WritingLimits, Written

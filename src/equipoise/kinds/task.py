@@ -1,9 +1,8 @@
 """The label logic that every kind of task shares; free of torch."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
@@ -14,8 +13,8 @@ from equipoise.errors import did_you_mean
 from .class_metrics import name_metric
 from .labels import quote, show
 from .names import NameIndex
-from .prompts import Question, split_template, with_text
-from .written import WritingLimits, Written
+from .prompting import Prompting
+from .token_reading import TokenReading
 
 _FORMATS = ("head", "prompt")
 
@@ -28,20 +27,8 @@ class View(NamedTuple):
     pair: str | None
 
 
-class TokenWindow(NamedTuple):
-    """What a head says of a stretch of a text's tokens.
-
-    Args:
-        offsets: where the tokens start and end, in characters of the text, tokens × 2.
-        cells: the predictions for its cells, cells × classes.
-    """
-
-    offsets: npt.NDArray[np.int64]
-    cells: npt.NDArray[np.float64]
-
-
 @dataclass(frozen=True)
-class Task(ABC):
+class Task(Prompting, TokenReading, ABC):
     """One task: what it reads, what it predicts, and by which metric it is judged.
 
     A task starts *open*, as the run file states it; `fit` returns it with its label space resolved on
@@ -82,23 +69,14 @@ class Task(ABC):
     """Whether a label cell may hold a list."""
     averages_seeds: ClassVar[bool] = True
     """Whether the predictions of several seeds can be averaged."""
-    is_always_prompted: ClassVar[bool] = False
-    """Whether no head can answer it."""
     shows_texts: ClassVar[bool] = False
     """Whether reports show some of its predictions, which are texts to be read."""
-    reads_tokens: ClassVar[bool] = False
-    """Whether its head reads the tokens of the text, not one vector per row."""
     label_statistics: ClassVar[str] = ""
     """As what the balancers count its labels: "classification", "regression", or "" for not at all."""
     class_noun: ClassVar[str] = "class"
     """What messages call one of its classes."""
-    template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task")
-    """The fields a template may have."""
-    required_fields: ClassVar[tuple[str, ...]] = ()
-    """The fields a template must have, beside the row's own inputs."""
-    default_questions: ClassVar[tuple[str, ...]] = ()
-    """What a language model is asked after the text, the default first; `{towards}` is for the pair."""
-
+    listing_keys: ClassVar[str] = "classes"
+    """The keys of the run file that list its names."""
     name: str
     source: str
     text: str
@@ -117,34 +95,9 @@ class Task(ABC):
         return View(self.source, self.text, self.pair)
 
     @property
-    def is_prompted(self) -> bool:
-        """Whether a language model is asked; else a head reads the features."""
-        return self.format == "prompt"
-
-    @property
-    def writes_text(self) -> bool:
-        """Whether it is answered by text that a language model writes: its targets are tokens (see `WritingTask`)."""
-        return False
-
-    @property
-    def limits(self) -> WritingLimits:
-        """How its text is searched for; only for tasks that write text."""
-        raise NotImplementedError(f"Tasks of kind '{self.kind}' write no text.")
-
-    @property
     def is_probed(self) -> bool:
         """Whether a model that has not learnt it is read by a linear probe on its features."""
         return not (self.is_prompted or self.writes_text or self.reads_tokens)
-
-    @property
-    def has_token_head(self) -> bool:
-        """Whether a head reads the tokens of the text."""
-        return self.reads_tokens and not self.is_prompted
-
-    @property
-    def is_averaged(self) -> bool:
-        """Whether its answers to several templates can be averaged."""
-        return self.is_prompted and not self.writes_text
 
     @property
     def has_distribution(self) -> bool:
@@ -238,90 +191,9 @@ class Task(ABC):
             LabelError: the label is not in the label space found on train.
         """
 
-    def count_cells(self, tokens: int) -> int:
-        """Return for how many cells the head answers on a row; only for tasks that read tokens.
-
-        Args:
-            tokens: tokens of the text.
-        """
-        return tokens
-
-    def cell_targets(self, label: Any, text: str, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the target of each cell of a row; only for tasks that read tokens.
-
-        Args:
-            label: the encoded label.
-            text: the text.
-            offsets: where its tokens start and end, in characters of the text, tokens × 2.
-
-        Returns:
-            Class indices, shape (cells,); −1 where a cell is not learnt from.
-        """
-        raise NotImplementedError(f"Tasks of kind '{self.kind}' do not read tokens.")
-
-    def read_cells(self, text: str, windows: Sequence["TokenWindow"]) -> Any:
-        """Return the prediction for a row; only for tasks that read tokens.
-
-        Args:
-            text: the text.
-            windows: what the head says of it, one window or several that overlap.
-        """
-        raise NotImplementedError(f"Tasks of kind '{self.kind}' do not read tokens.")
-
-    def read_written(self, text: str, written: Written) -> Any:
-        """Return the prediction for a row; only for tasks that write text.
-
-        Args:
-            text: the row's text.
-            written: what a language model wrote for it.
-        """
-        raise NotImplementedError(f"Tasks of kind '{self.kind}' write no text.")
-
-    def questions(self) -> list[Question]:
-        """What a language model is asked about a row; the answers of all questions, in order, are scored."""
-        raise NotImplementedError(f"Tasks of kind '{self.kind}' cannot be asked of a language model.")
-
-    def correct_answers(self, label: Any) -> list[str]:
-        """Return the right answer to each question for an encoded label."""
-        raise NotImplementedError(f"Tasks of kind '{self.kind}' cannot be asked of a language model.")
-
-    @property
-    def prompt_problem(self) -> str:
-        """Why a language model cannot be asked, "" if it can."""
-        return "" if self.default_questions else f"kind {self.kind} has no question for a language model"
-
     def as_prompted(self) -> Self:
-        """Return the task as an untrained language model is asked it."""
+        """Return the task as an untrained language model is prompted for it."""
         return self.replace(format="prompt")
-
-    def shortened(self, tokens: int) -> Self:
-        """Return the task with at most so many tokens to write, if it writes text."""
-        return self
-
-    def longest_answer(self, count_tokens: Callable[[str], int]) -> int:
-        """Return how many tokens an answer has at most.
-
-        Args:
-            count_tokens: counts the tokens of an answer.
-        """
-        return max(count_tokens(answer) for question in self.questions() for answer in question.answers)
-
-    @cached_property
-    def answers(self) -> int:
-        """How many answers are scored on a row."""
-        return sum(len(question.answers) for question in self.questions())
-
-    @property
-    def templates(self) -> tuple[str, ...]:
-        """The templates it can be asked by, each once: its own, the first of which it learns by, then the kind's."""
-        own = (self.template, *self.variants) if self.template else ()
-        return tuple(dict.fromkeys((*own, *with_text(self.default_questions, self.pair is not None))))
-
-    def prompts(self) -> list[list[str]]:
-        """Return the prompt of each question, cut at the row's own inputs (see `split_template`)."""
-        template = self.templates[0]
-        words = self.name.replace("_", " ").replace("-", " ")
-        return [split_template(template, {"task": words, **question.fields}) for question in self.questions()]
 
     @abstractmethod
     def merge(self, labels: Sequence[Any]) -> Any:

@@ -12,7 +12,7 @@ from ..labels import LabelError, order_names, quote, show
 from ..listing_task import Items, ListingTask
 from ..spans import NOWHERE, load_items, name_some, write_items
 from ..tagging import TaggedSpan, choose_owned, count_tags, keep_apart, read_tags, tag_tokens
-from ..task import TokenWindow
+from ..token_reading import TokenWindow
 from .mentions import Mention, Tags, place_mentions, place_tags, read_mentions
 
 

@@ -16,7 +16,7 @@ from ..opinion_grid import Found, Grid, grid_targets, read_grid
 from ..opinions import MISSING, Opinion, load_opinions, place_opinions, read_opinions, write_opinions
 from ..spans import find_unparsed, load_items, name_some, write_items
 from ..tagging import own_ranges
-from ..task import TokenWindow
+from ..token_reading import TokenWindow
 from ..tuple_metrics import micro_f1
 
 _LEAST = 0.1
