@@ -29,6 +29,8 @@ from scipy import stats
 
 from equipoise.config import RunConfig, load_config
 from equipoise.errors import EquipoiseError
+from equipoise.kinds import make_metric
+from equipoise.modeling import load
 from equipoise.training import Run, train
 from measuring import setting
 
@@ -120,6 +122,61 @@ def group_means(scores: Mapping[str, Sequence[float]], groups: Mapping[str, str]
     return found
 
 
+def read_arrays(folder: Path, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels of a set's test rows, and what the metrics read of a run's predictions for them."""
+    with np.load(folder / "predictions.npz", allow_pickle=False) as arrays:
+        decided = f"test/{task}/decided"
+        return arrays[f"test/{task}/gold"], arrays[decided if decided in arrays else f"test/{task}"]
+
+
+def resample(runs: Sequence[Path], alone: Path, draws: int = 1000) -> dict[str, np.ndarray]:
+    """Return by set the official metric of joint runs, their mean, less that of single-task models, in resamples.
+
+    Rows are drawn with replacement, the same for both; the first entry is of the rows as they are.
+
+    Args:
+        runs: the folders of the joint runs.
+        alone: the folder of the single-task runs.
+        draws: how many resamples.
+    """
+    found = {}
+    generator = np.random.default_rng(0)
+    for task in load(runs[0]).tasks.values():
+        folders = [*runs, alone / task.name]
+        gold, _ = read_arrays(alone / task.name, task.name)
+        counts = np.stack([np.bincount(rows, minlength=len(gold)) for rows in draw_rows(generator, draws, len(gold))])
+        metric = make_metric(task, task.metric)
+        values = []
+        for folder in folders:
+            same, predictions = read_arrays(folder, task.name)
+            assert np.array_equal(same, gold), f"{folder}: other rows of {task.name}"
+            values.append(100 * metric.prepare(gold, predictions)(counts.astype(np.float64)))
+        found[task.name] = np.mean(values[:-1], axis=0) - values[-1]
+    return found
+
+
+def draw_rows(generator: np.random.Generator, draws: int, n: int) -> list[np.ndarray]:
+    """Return the rows as they are, and resamples of them."""
+    return [np.arange(n), *generator.integers(n, size=(draws, n))]
+
+
+def show_differences(output: Path, balance: str, seeds: int, groups: Mapping[str, str]) -> dict[str, list[float]]:
+    """Print by group how much better joint models are than single-task ones; return mean, low and high."""
+    alone = output / "dao-0" / "single-task"
+    if not alone.is_dir():
+        return {}
+    differences = resample([output / f"{balance}-{seed}" for seed in range(seeds)], alone)
+    found = {}
+    print(f"\n{balance} less single-task, 95 % bootstrap interval over test rows")
+    for group in [*dict.fromkeys(groups.values()), *groups]:
+        sets = [differences[task] for task, of in groups.items() if group in (task, of)]
+        mean = np.mean(sets, axis=0)
+        low, high = np.quantile(mean[1:], (0.025, 0.975))
+        found[group] = [float(mean[0]), float(low), float(high)]
+        print(f"{group:16}{mean[0]:+6.1f} [{low:+.1f}, {high:+.1f}]")
+    return found
+
+
 def show(config: RunConfig, scores: Scores) -> dict[str, dict[str, list[float]]]:
     """Print the table, and return the groups' means."""
     groups = {name: group_of(name, task.group) for name, task in config.tasks.items()}
@@ -161,11 +218,11 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     means = show(config, scores)
-    print(
-        json.dumps(
-            {"benchmark": "suite", **setting(), "rows": arguments.rows, "seeds": arguments.seeds, "means": means}
-        )
-    )
+    groups = {name: group_of(name, task.group) for name, task in config.tasks.items()}
+    joint = [way for way in ("dao", "equal") if scores[way]]
+    less = {way: show_differences(Path(arguments.output), way, arguments.seeds, groups) for way in joint}
+    kept = {"rows": arguments.rows, "seeds": arguments.seeds, "means": means, "less_single_task": less}
+    print(json.dumps({"benchmark": "suite", **setting(), **kept}))
     return 0
 
 

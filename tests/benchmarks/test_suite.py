@@ -73,3 +73,19 @@ def test_the_official_scores_are_those_of_the_primary_metrics_on_test(suite, tmp
         if (one["split"], one["model"], one["metric"], one["subset"]) == ("test", "run", "f1(positive)", "all")
     ]
     assert found["run"]["tone"] == pytest.approx(100 * record["value"])
+
+
+def test_joint_and_single_task_models_are_compared_on_the_same_resamples(suite, tmp_path, tiny_model, capsys):
+    run_file = write_run(tmp_path, tiny_model, epochs=1, evaluations=1)
+    output = tmp_path / "suite"
+    run = train(run_file, [f"output={output}/dao-0"], single_task=True)
+    groups = dict.fromkeys(("aspects", "triplets", "quads", "tone"), "all")
+    found = suite.show_differences(output, "dao", 1, groups)
+    scores = suite.official_scores(run, suite.load_config(run.folder / "config.yaml"))
+    for task in groups:
+        mean, low, high = found[task]
+        assert mean == pytest.approx(scores["run"][task] - scores["single-task"][task])
+        assert low <= high
+    assert found["all"][0] == pytest.approx(sum(found[task][0] for task in groups) / 4)
+    assert "dao less single-task" in capsys.readouterr().out
+    assert suite.show_differences(tmp_path / "nothing", "dao", 1, groups) == {}
