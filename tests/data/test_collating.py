@@ -4,7 +4,7 @@ import torch
 from transformers import AutoTokenizer
 
 from equipoise.data import Collator, tokenize
-from equipoise.kinds import Classification, Regression
+from equipoise.kinds import Classification, Extraction, Regression
 
 TASKS = {
     "score": Regression("score", "s", "text", None, "score", "pearson"),
@@ -57,6 +57,23 @@ def test_the_side_of_the_padding_is_the_tokenizers(tiny_model, rows):
     left = AutoTokenizer.from_pretrained(tiny_model, padding_side="left")
     batch = Collator(left, TASKS)([rows[0], rows[2]])
     assert batch["inputs"]["attention_mask"][0].tolist() == [0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_head_reads_the_tokens_of_the_text_whichever_side_is_padded(tiny_model, side):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model, padding_side=side)
+    task = Extraction("terms", "s", "text", None, "terms", "extraction_f1", ("x",))
+    label = '[{"term":"film","start":2,"end":6,"polarity":"x"}]'
+    table = datasets.Dataset.from_dict(
+        {"text": ["a film", "so good was the price of it"], "pair": [None, "film"], "label:terms": [label, "[]"]}
+    )
+    rows, _ = tokenize(table, tokenizer, 16, offsets=True)
+    batch = Collator(tokenizer, {"terms": task})(rows.to_list())
+    read = batch["inputs"]["input_ids"].flatten()[batch["scored"]["terms"]["positions"]]
+    parts = [tokenizer.decode(ids) for ids in read.split(batch["scored"]["terms"]["counts"].tolist())]
+    assert parts == ["a film", "so good was the price of it"]
+    assert batch["targets"]["terms"].tolist() == [0, 1, *[0] * (len(read) - 2)]
+    assert batch["rows"]["terms"].tolist() == [0, 0, *[1] * (len(read) - 2)]
 
 
 def test_a_tokenizer_without_token_types(tiny_model, rows):

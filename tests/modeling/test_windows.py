@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.kinds import Classification, Extraction, Regression
-from equipoise.merging import Modules, combine_models
+from equipoise.merging import HeadPolicy, combine_models
 from equipoise.modeling import MultiTaskModel, Predictor, encode_texts, infer, load, load_backbone
 from equipoise.modeling.inference import make_batch
 from prompted import make_model, make_tasks
@@ -178,4 +178,4 @@ def test_a_merged_model_reads_windows_if_an_expert_does(model, ways, expected):
     for (name, task), how in zip(TASKS.items(), ways, strict=True):
         alone = MultiTaskModel(model.backbone, model.tokenizer, {name: task}, max_length=16)
         experts[name] = alone.with_long_texts(how)
-    assert combine_models(experts, Modules.ERROR).long_texts == expected
+    assert combine_models(experts, HeadPolicy.ERROR).long_texts == expected

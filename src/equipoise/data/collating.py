@@ -58,7 +58,7 @@ class Collator:
                 rows[name] = scored[name]["positions"] // width
                 targets[name] = scored[name]["tokens"]
             elif task.has_token_head:
-                scored[name] = gather_tokens(items, kept, width)
+                scored[name] = gather_tokens(items, kept, width, self._tokenizer.padding_side)
                 rows[name], targets[name] = _gather_cells(items, kept, task)
             else:
                 found = torch.tensor([labels[row] for row in kept], dtype=_TARGETS[task.label_type])
@@ -111,20 +111,27 @@ def pad_rows(items: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerB
     return inputs | {name: torch.tensor(values) for name, values in lengths.items()}
 
 
-def gather_tokens(items: Sequence[Mapping[str, Any]], rows: Sequence[int], width: int) -> dict[str, Tensor]:
+def gather_tokens(
+    items: Sequence[Mapping[str, Any]], rows: Sequence[int], width: int, padding_side: str
+) -> dict[str, Tensor]:
     """Gather the tokens of the text that a head reads on some rows of a batch.
 
     Args:
         items: the rows of the batch, with "text_start" and "offsets" (see `tokenize`).
         rows: which of them.
         width: tokens of a row of the padded batch.
+        padding_side: the tokenizer's; trees are padded on the right.
 
     Returns:
         "positions" in the flattened rows × tokens, shape (n,), row after row; "counts", how many each row has, shape
         (rows,).
     """
     counts = [len(items[row]["offsets"]) // 2 for row in rows]
-    starts = [row * width + items[row]["text_start"] for row in rows]
+    pads_left = padding_side == "left" and "ends" not in items[0]
+    starts = [
+        row * width + items[row]["text_start"] + (width - len(items[row]["input_ids"]) if pads_left else 0)
+        for row in rows
+    ]
     positions = [start + place for start, count in zip(starts, counts, strict=True) for place in range(count)]
     return {"positions": torch.tensor(positions, dtype=torch.long), "counts": torch.tensor(counts, dtype=torch.long)}
 

@@ -145,7 +145,7 @@ def make_batch(
         if model.tasks[task].is_prompted:
             scored[task] = gather_scored(items, index.tolist(), model.tasks[task], width)
         elif model.tasks[task].has_token_head:
-            scored[task] = gather_tokens(items, index.tolist(), width)
+            scored[task] = gather_tokens(items, index.tolist(), width, model.tokenizer.padding_side)
     return (
         {name: tensor.to(model.device) for name, tensor in inputs.items()},
         {task: torch.from_numpy(index).to(model.device) for task, index in own.items()},
