@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .metrics import Floats
-from .opinions import MISSING, Opinion, Place
+from .opinions import MISSING, Opinion
 from .tagging import Indices, find_inner, trim
+from .term_search import Place
 
 NEITHER, TERM, OPINION, RELATION = range(4)
 """What a cell is; from RELATION on, targets count pairs of category and polarity."""

@@ -5,9 +5,9 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from .labels import LabelError, parse_name, show
-from .spans import NOWHERE, cuts_words, find_term, load_items, read_fields, read_items, read_term, write_items
+from .spans import NOWHERE, load_items, read_fields, read_items, read_term, write_items
+from .term_search import Place, cuts_words, find_term
 
-Place = tuple[int, int]
 MISSING: Place = (NOWHERE, NOWHERE)
 """The place of words that do not stand in the text, and of those that are implicit."""
 

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,42 +12,6 @@ _LONGEST_LIST = 100_000
 
 NOWHERE = -1
 """The start and end of a term that does not stand in its text."""
-
-
-def find_term(text: str, term: str) -> list[tuple[int, int]]:
-    """Return where a term stands in a text: starts and ends in characters, in order, without overlaps.
-
-    Whole words are looked for first, then any place, then both in any case (our design).
-
-    Example:
-        >>> find_term("Good food, not fast food.", "food")
-        [(5, 9), (20, 24)]
-    """
-    if not term:
-        return []
-    exact = re.escape(term)
-    for pattern, flags in ((rf"(?<!\w){exact}(?!\w)", 0), (exact, 0), (rf"(?<!\w){exact}(?!\w)", re.IGNORECASE)):
-        found = [match.span() for match in re.finditer(pattern, text, flags)]
-        if found:
-            return found
-    return []
-
-
-def cuts_words(text: str, start: int, end: int) -> bool:
-    """Whether a stretch of a text begins or ends inside a word."""
-    return any(0 < place < len(text) and is_inside_word(text, place) for place in (start, end))
-
-
-def is_inside_word(text: str, place: int) -> bool:
-    """Whether the characters before and after a place belong to one word: letters, figures, or marks on them."""
-    return _continues_word(text[place - 1]) and _continues_word(text[place])
-
-
-def _continues_word(character: str) -> bool:
-    return character.isalnum() or character == "_" or bool(_MARK.match(character))
-
-
-_MARK = re.compile("[\u0300-\u036f\u200d\ufe0f]")
 
 
 def check_stretch(start: Any, end: Any, text: str) -> None:

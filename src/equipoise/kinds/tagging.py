@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .metrics import Floats
-from .spans import NOWHERE, is_inside_word
+from .spans import NOWHERE
+from .term_search import is_inside_word, is_mark
 
 Indices = npt.NDArray[np.int64]
 
@@ -138,6 +139,23 @@ def find_inner(text: str, offsets: Indices) -> npt.NDArray[np.bool_]:
         for start, end in zip(starts.tolist(), before.tolist(), strict=True)
     ]
     return np.array([False, *inner])
+
+
+def close_gaps(text: str, offsets: Indices) -> Indices:
+    """Let each token reach over the marks on its last letter that no token holds: some tokenizers leave accents out.
+
+    Args:
+        text: the text.
+        offsets: where the tokens start and end, tokens × 2, in order.
+    """
+    if text.isascii() or not len(offsets):
+        return offsets
+    ends = offsets[:, 1].tolist()
+    nexts = [*offsets[:, 0].tolist(), len(text)]
+    for token, following in enumerate(np.searchsorted(offsets[:, 0], offsets[:, 1]).tolist()):
+        while ends[token] < nexts[following] and is_mark(text[ends[token]]):
+            ends[token] += 1
+    return np.stack([offsets[:, 0], np.array(ends, dtype=np.int64)], axis=1)
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int] | None:

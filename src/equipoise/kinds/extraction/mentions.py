@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..labels import LabelError, parse_name, show
-from ..spans import NOWHERE, check_stretch, cuts_words, find_term, read_fields, read_items, read_term
+from ..spans import NOWHERE, check_stretch, read_fields, read_items, read_term
+from ..term_search import cuts_words, find_term
 
 EXAMPLE = '[{"term": "battery", "polarity": "negative"}]'
 _FIELDS = ("term", "start", "end", "polarity", "label")

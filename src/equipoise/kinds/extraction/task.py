@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..labels import LabelError, order_names, quote, show
 from ..listing_task import Items, ListingTask
 from ..spans import NOWHERE, load_items, name_some, write_items
-from ..tagging import TaggedSpan, choose_owned, count_tags, keep_apart, read_tags, tag_tokens
+from ..tagging import TaggedSpan, choose_owned, close_gaps, count_tags, keep_apart, read_tags, tag_tokens
 from ..token_reading import TokenWindow
 from .mentions import Mention, Tags, place_mentions, place_tags, read_mentions
 
@@ -142,10 +142,11 @@ class Extraction(ListingTask):
             # Merged with a text that differs in whitespace, its places may be others: then it is not learnt.
             if item["start"] != NOWHERE and text[item["start"] : item["end"]] == item["term"]
         ]
-        return tag_tokens(spans, offsets)
+        return tag_tokens(spans, close_gaps(text, offsets))
 
     def read_cells(self, text: str, windows: Sequence[TokenWindow]) -> str:
         """Return the most probable mentions, as JSON."""
+        windows = [part._replace(offsets=close_gaps(text, part.offsets)) for part in windows]
         found = [read_tags(text, part.offsets, part.cells, whole_words=self.whole_words) for part in windows]
         spans = choose_owned(found, [part.offsets for part in windows])
         return write_items(

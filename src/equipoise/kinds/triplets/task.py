@@ -15,7 +15,7 @@ from ..names import NameIndex
 from ..opinion_grid import Found, Grid, grid_targets, read_grid
 from ..opinions import MISSING, Opinion, load_opinions, place_opinions, read_opinions, write_opinions
 from ..spans import find_unparsed, load_items, name_some, write_items
-from ..tagging import own_ranges
+from ..tagging import close_gaps, own_ranges
 from ..token_reading import TokenWindow
 from ..tuple_metrics import micro_f1
 
@@ -145,7 +145,7 @@ class Triplets(ListingTask):
                 for words, place in ((opinion.term, opinion.term_place), (opinion.opinion, opinion.opinion_place))
             )
         ]
-        return grid_targets(numbered, offsets, self.grid)
+        return grid_targets(numbered, close_gaps(text, offsets), self.grid)
 
     def _category_number(self, opinion: Opinion) -> int:
         return 0
@@ -154,6 +154,7 @@ class Triplets(ListingTask):
         """Return all opinions that are probable enough to be candidates, as JSON."""
         opinions: list[Opinion] = []
         scores: list[float] = []
+        windows = [part._replace(offsets=close_gaps(text, part.offsets)) for part in windows]
         for part, (low, high) in zip(windows, own_ranges([part.offsets for part in windows]), strict=True):
             found = read_grid(text, part.offsets, part.cells, self.grid, whole_words=self.whole_words, least=_LEAST)
             for one in found:
