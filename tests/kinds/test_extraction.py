@@ -182,8 +182,27 @@ def test_of_overlapping_terms_the_longest_is_learnt():
     label = located(cell)
     task = extraction().fit([label])
     [sentence] = task.describe([label])
-    assert sentence.startswith("terms that overlap with a longer one: 1 ('battery')")
+    assert sentence.startswith("terms that overlap with another: 1 ('battery')")
     assert task.cell_targets(task.encode(label), TEXT, words(TEXT)).tolist()[:4] == [0, 3, 4, 0]
+
+
+def test_a_term_with_more_polarities_than_places_keeps_them_all():
+    cell = [{"term": "loud", "polarity": "p"}, {"term": "loud", "polarity": "n"}]
+    label = located(cell)
+    assert places(label) == [(40, 44, "p"), (40, 44, "n")]
+    task = extraction().fit([label])
+    [sentence] = task.describe([label])
+    assert sentence.startswith("terms that overlap with another: 1 ('loud')")
+    # The first is learnt, as the note says, and the other counts.
+    encoded = task.encode(label)
+    assert task.cell_targets(encoded, TEXT, words(TEXT)).tolist()[8] == 3
+    only_first = json.dumps([{"term": "loud", "start": 40, "end": 44, "polarity": "p"}])
+    assert get_metric("extraction_f1")([encoded], [only_first]) == pytest.approx(2 / 3)
+
+
+def test_a_polarity_that_has_its_place_is_not_repeated():
+    cell = [{"term": "battery", "polarity": one} for one in "pnp"]
+    assert places(located(cell)) == [(6, 13, "p"), (29, 36, "n")]
 
 
 def test_a_term_at_the_border_of_a_window_is_not_learnt():

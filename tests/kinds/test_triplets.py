@@ -112,6 +112,42 @@ def test_words_are_taken_where_term_and_opinion_are_nearest():
     assert opinion.opinion_place == (31, 35)
 
 
+def opinion(term, words, polarity="p", **more):
+    return {"term": term, "opinion": words, "polarity": polarity, **more}
+
+
+@pytest.mark.parametrize(
+    ("text", "cell", "colliding"),
+    [
+        ("the food is good", [opinion("food", "good"), opinion("food", "good", "n")], 2),
+        ("food service good", [opinion("food", "good"), opinion("service", "good")], 2),
+        ("food and service good", [opinion("food", "good"), opinion("service", "good")], 0),
+        ("food / service good", [opinion("food", "good"), opinion("service", "good")], 0),
+        ("good bad food", [opinion("food", "good"), opinion("food", "bad")], 2),
+        ("very good food", [opinion("food", "very good"), opinion("food", "good")], 2),
+        ("overpriced food", [opinion("overpriced food", "overpriced")], 1),
+        ("fresh food is here", [opinion("food", "fresh"), opinion("food", "here")], 0),
+    ],
+)
+def test_opinions_that_a_grid_cannot_tell_apart_are_told(text, cell, colliding):
+    task, encoded = fitted(triplets(), cell, text)
+    said = task.describe([located(task, cell, text)])
+    is_read_back = sorted(map(json.dumps, without_scores(read_back(task, encoded, text)))) == sorted(
+        map(json.dumps, task.answer(encoded))
+    )
+    assert is_read_back == (not colliding)
+    assert [f"are the same: {colliding} (" in sentence for sentence in said] == [True] * bool(colliding)
+    assert task.replace(format="prompt").describe([located(task, cell, text)]) == []
+
+
+def test_a_pair_of_quads_has_one_category():
+    cell = [opinion(None, None, category="food"), opinion(None, None, category="place")]
+    task, encoded = fitted(quads(), cell)
+    [sentence] = task.describe([located(quads(), cell)])
+    assert "are the same: 2 ('food / p', 'place / p')" in sentence
+    assert len(read_back(task, encoded)) == 1
+
+
 @pytest.mark.parametrize(
     ("cell", "message"),
     [

@@ -23,6 +23,7 @@ class Opinion(NamedTuple):
         term_place: where the term stands in the text.
         opinion_place: where the words of the opinion stand.
         cuts_words: whether one of them starts or ends inside a word.
+        collides: whether a grid cannot hold it beside the other opinions of its text (see `opinion_grid`).
     """
 
     term: str | None
@@ -32,11 +33,17 @@ class Opinion(NamedTuple):
     term_place: Place = MISSING
     opinion_place: Place = MISSING
     cuts_words: bool = False
+    collides: bool = False
 
     @property
     def is_placed(self) -> bool:
         """Whether all its words stand in the text."""
         return not self.missing
+
+    @property
+    def shown(self) -> list[str]:
+        """What stands for it in messages: its words, and its names where it has none."""
+        return [words for words in (self.term, self.opinion) if words] or [self.category, self.polarity]
 
     @property
     def missing(self) -> list[str]:
@@ -99,7 +106,40 @@ def place_opinions(found: Sequence[Opinion], text: str, *, may_be_missing: bool)
         if located.missing and not may_be_missing:
             raise LabelError(f"found the words {show(located.missing[0])}, which do not stand in the text {show(text)}")
         placed.append(located)
-    return tuple(placed)
+    return tuple(opinion._replace(collides=_collides(opinion, placed, text)) for opinion in placed)
+
+
+def _collides(opinion: Opinion, others: Sequence[Opinion], text: str) -> bool:
+    """Whether an opinion has the same words as another one, or words that touch or overlap with another's."""
+    if not opinion.is_placed:
+        return False
+    pair = (opinion.term_place, opinion.opinion_place)
+    if sum((other.term_place, other.opinion_place) == pair and other.is_placed for other in others) > 1:
+        return True
+    terms, opinions = ({place for place in places if place != MISSING} for places in _places_of(others))
+    return (
+        any(_touch(opinion.term_place, place, text) for place in terms)
+        or any(_touch(opinion.opinion_place, place, text) for place in opinions)
+        or any(_overlap(opinion.term_place, place) for place in opinions)
+        or any(_overlap(opinion.opinion_place, place) for place in terms)
+    )
+
+
+def _places_of(opinions: Sequence[Opinion]) -> tuple[list[Place], list[Place]]:
+    placed = [opinion for opinion in opinions if opinion.is_placed]
+    return [opinion.term_place for opinion in placed], [opinion.opinion_place for opinion in placed]
+
+
+def _overlap(one: Place, other: Place) -> bool:
+    return MISSING not in (one, other) and one[0] < other[1] and other[0] < one[1]
+
+
+def _touch(one: Place, other: Place, text: str) -> bool:
+    """Whether two places overlap, or have nothing but whitespace between them."""
+    if one == other or MISSING in (one, other):
+        return False
+    first, last = sorted((one, other))
+    return not text[first[1] : last[0]].strip()
 
 
 def _distance(places: tuple[Place, Place]) -> tuple[int, Place, Place]:

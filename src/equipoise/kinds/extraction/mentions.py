@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ..labels import LabelError, parse_name, show
 from ..spans import NOWHERE, check_stretch, read_fields, read_items, read_term
-from ..term_search import cuts_words, find_term
+from ..term_search import Place, cuts_words, find_term
 
 EXAMPLE = '[{"term": "battery", "polarity": "negative"}]'
 _FIELDS = ("term", "start", "end", "polarity", "label")
@@ -76,7 +76,8 @@ def place_mentions(found: Sequence[Mention], text: str, *, may_be_missing: bool)
     """Look for terms in their text.
 
     A term with one class is labeled wherever it stands. A term with several classes is labeled in the order of the
-    list, its last class wherever it stands after that (our design).
+    list, its last class wherever it stands after that. Where it has more classes than places, the others are at its
+    last place, too (our design).
 
     Args:
         found: the mentions of a text.
@@ -104,18 +105,23 @@ def place_mentions(found: Sequence[Mention], text: str, *, may_be_missing: bool)
         places = find_term(text, term)
         if not places and not may_be_missing:
             raise LabelError(f"found the term {show(term)}, which does not stand in the text {show(text)}")
-        alone = len({mention.label for mention in mentions}) == 1
-        if not places:
-            placed += dict.fromkeys(mentions)
-        for number, (start, end) in enumerate(places):
-            own = mentions[0 if alone else min(number, len(mentions) - 1)]
-            # As the text has it: it may differ in case.
-            placed.append(own._replace(term=text[start:end], start=start, end=end))
+        placed += _give_places(mentions, places, text) if places else dict.fromkeys(mentions)
     marked = [
         mention._replace(cuts_words=mention.start != NOWHERE and cuts_words(text, mention.start, mention.end))
         for mention in dict.fromkeys(placed)
     ]
-    return tuple(sorted(marked, key=lambda mention: (mention.start, mention.end, mention.label)))
+    return tuple(sorted(marked, key=lambda mention: (mention.start, mention.end)))
+
+
+def _give_places(mentions: Sequence[Mention], places: Sequence[Place], text: str) -> list[Mention]:
+    """Give the mentions of one term its places in the text (see `place_mentions`)."""
+    alone = len({mention.label for mention in mentions}) == 1
+    chosen = [mentions[0 if alone else min(number, len(mentions) - 1)] for number in range(len(places))]
+    labels = {mention.label for mention in chosen}
+    pairs = [*zip(chosen, places, strict=True)]
+    pairs += [(mention, places[-1]) for mention in mentions if mention.label not in labels]
+    # As the text has it: it may be spelled otherwise.
+    return [mention._replace(term=text[start:end], start=start, end=end) for mention, (start, end) in pairs]
 
 
 def place_tags(tags: Tags, text: str) -> tuple[Mention, ...]:

@@ -80,16 +80,16 @@ class Extraction(ListingTask):
             )
         if overlaps and self.has_token_head:
             said.append(
-                f"terms that overlap with a longer one: {len(overlaps)} ({name_some(overlaps)}); the longer one is "
-                "learnt, the other counts as missed."
+                f"terms that overlap with another: {len(overlaps)} ({name_some(overlaps)}); the longest, or the first "
+                "of one place, is learnt, the others count as missed."
             )
         return said
 
     def _list_overlapping(self, label: Sequence[Mention]) -> list[str]:
-        spans = [TaggedSpan(mention.start, mention.end, 0) for mention in label if mention.start != NOWHERE]
-        kept = set(keep_apart(spans))
         placed = [mention for mention in label if mention.start != NOWHERE]
-        return [mention.term for mention, span in zip(placed, spans, strict=True) if span not in kept]
+        spans = [TaggedSpan(mention.start, mention.end, number) for number, mention in enumerate(placed)]
+        kept = {span.number for span in keep_apart(spans)}
+        return [mention.term for number, mention in enumerate(placed) if number not in kept]
 
     def names(self, label: Any) -> tuple[str, ...]:
         """Return the classes of the mentions."""

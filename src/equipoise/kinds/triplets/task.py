@@ -91,14 +91,22 @@ class Triplets(ListingTask):
         return place_opinions(label, text, may_be_missing=self.missing_terms == "skip")
 
     def describe(self, labels: Sequence[Any]) -> list[str]:
-        """Say which words do not stand in their text."""
+        """Say which words do not stand in their text, and which opinions a head cannot tell apart."""
         missing = [words for label in labels for opinion in label for words in opinion.missing]
-        if not missing:
-            return []
-        return [
-            f"words that do not stand in their text: {len(missing)} ({name_some(missing)}); their opinions are not "
-            "learnt, and count as missed."
-        ]
+        colliding = [opinion for label in labels for opinion in label if opinion.collides]
+        said = []
+        if missing:
+            said.append(
+                f"words that do not stand in their text: {len(missing)} ({name_some(missing)}); their opinions are not "
+                "learnt, and count as missed."
+            )
+        if colliding and self.has_token_head:
+            shown = name_some([" / ".join(opinion.shown) for opinion in colliding])
+            said.append(
+                f"opinions whose words touch or overlap with those of another one, or are the same: {len(colliding)} "
+                f"({shown}). A head finds one of them, or them as one; the others count as missed."
+            )
+        return said
 
     def names(self, label: Any) -> tuple[str, ...]:
         """Return the polarities of the opinions."""
