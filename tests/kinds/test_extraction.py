@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -56,6 +57,9 @@ def certain(tags, n_tags):
         ["O", "B-positive", "I-positive", "O", "O", "O", "O", "O", "O", "O"],
         "O B-positive I-positive O O O O O O O",
         "O I-positive I-positive O O O O O O O",
+        "['O' 'B-positive' 'I-positive' 'O' 'O' 'O'\n 'O' 'O' 'O' 'O']",
+        "[{'term': 'battery life', 'polarity': 'positive'}\n {'term': 'battery life', 'polarity': 'positive'}]",
+        '[{"term": "battery life", "polarity": "positive"}\n {"term": "battery life", "polarity": "positive"}]',
     ],
 )
 def test_labels_come_as_terms_as_spans_or_as_tags(cell):
@@ -65,6 +69,20 @@ def test_labels_come_as_terms_as_spans_or_as_tags(cell):
 def test_a_tag_begins_a_new_mention_where_the_class_changes():
     tags = "O B-a I-b O O O I-a B-a O O"
     assert places(located(tags)) == [(6, 13, "a"), (14, 18, "b"), (29, 36, "a"), (37, 39, "a")]
+
+
+def test_words_are_read_as_numpy_writes_them():
+    assert [mention.term for mention in located("['battery' 'loud']")] == ["battery", "battery", "loud"]
+    assert [mention.term for mention in located("['} {' \"it's\"]", "} { it's")] == ["} {", "it's"]
+    objects = "[{'term': '} {'}\n {'term': 'x'}]"
+    assert [mention.term for mention in located(objects, "} { x")] == ["} {", "x"]
+
+
+def test_a_long_list_of_tags_is_read_as_numpy_writes_it():
+    text = "word " * 900
+    tags = "[" + " ".join(["'O'"] * 899 + ["'B-extremely-positive'"]) + "]"
+    [mention] = located(tags.replace("'O'", "'B-extremely-negative'", 1), text)[1:]
+    assert mention.label == "extremely-positive"
 
 
 def test_an_empty_list_is_an_answer():
@@ -101,16 +119,20 @@ def test_whole_words_are_looked_for_first_then_any_case():
     ("cell", "message"),
     [
         ([{"term": "screen", "polarity": "p"}], "found the term 'screen', which does not stand in the text"),
-        ([{"start": 6, "end": 99, "label": "p"}], "found a span from 6 to 99, expected 0 ≤ start < end ≤ 46"),
+        (
+            [{"start": 6, "end": 99, "label": "p"}],
+            "found a span from 6 to 99, expected whole numbers, 0 ≤ start < end ≤ 46",
+        ),
         ([{"start": 6, "end": 6, "label": "p"}], "found a span from 6 to 6"),
         ([{"start": True, "end": 6, "label": "p"}], "found a span from True to 6"),
         ([{"start": 5, "end": 6, "label": "p"}], "holds whitespace only"),
-        ([{"start": 6, "label": "p"}], "found a span from 6 to -1"),
+        ([{"start": 6, "label": "p"}], "without end, expected start and end, or neither"),
         (
             [{"term": "life", "start": 6, "end": 18}],
             "found the term 'life' at 6 to 18, where the text has 'battery life'",
         ),
         (["O", "B-p"], "found 2 tags for 10 words"),
+        ([{"start": 6.0, "end": 18.0}], "found a span from 6.0 to 18.0, expected whole numbers, 0 ≤ start < end ≤ 46"),
     ],
 )
 def test_a_label_that_does_not_fit_its_text_is_refused(cell, message):
@@ -130,6 +152,9 @@ def test_a_label_that_does_not_fit_its_text_is_refused(cell, message):
         ([{"term": " "}], "expected words of the text"),
         ([{"term": "a", "polarity": "p", "label": "q"}], "both a polarity and a label"),
         ("[" * 3000, "expected a list"),
+        (["O", "S-p"], "found the tag 'S-p', expected O, B-CLASS or I-CLASS for each word"),
+        ("o b-p i-p", "found the tag 'o', expected O, B-CLASS"),
+        (["O", "B-"], "found the tag 'B-'"),
     ],
 )
 def test_what_is_no_list_of_terms_is_refused(cell, message):
@@ -157,12 +182,34 @@ def test_a_polarity_that_train_does_not_have_is_refused():
     ("labels", "message"),
     [
         ([()], "no training text mentions a term"),
-        ([located(["battery"]), located([{"term": "battery", "polarity": "p"}])], "with a class .*'p'.* without one"),
+        (
+            [located(["battery"]), located([{"term": "battery", "polarity": "p"}])],
+            r"with a class .*'p'.* and 2 without one \('battery', 'battery'\)",
+        ),
     ],
 )
 def test_what_cannot_be_learnt_is_refused(labels, message):
     with pytest.raises(LabelError, match=message):
         extraction().fit(labels)
+
+
+def test_terms_are_not_taken_for_tags():
+    assert [mention.term for mention in located(["T-shirt"], "a T-shirt")] == ["T-shirt"]
+    assert [mention.term for mention in located(["a", "o"], "o a")] == ["o", "a"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "hint"),
+    [
+        (["screen"], {}, r"\(missing_terms: skip\)"),
+        ([{"term": "battery", "polarity": "q"}], {"classes": ("p",)}, r"list every name in the run file \(classes\)"),
+        ([3], {}, "^$"),
+    ],
+)
+def test_errors_say_what_to_do(cell, options, hint):
+    with pytest.raises(LabelError) as error:
+        located(cell, **options)
+    assert re.search(hint, error.value.hint)
 
 
 def test_missing_terms_can_be_skipped_and_count_as_missed():

@@ -172,8 +172,16 @@ def test_unknown_polarities_and_categories_are_refused():
     with pytest.raises(LabelError, match="found the category 'food', expected one of 'drinks'"):
         quads(categories=("drinks",)).parse([quad])
     task, _ = fitted(quads(), [quad])
-    with pytest.raises(LabelError, match="found the category 'drinks', expected as in train one of 'food'"):
+    with pytest.raises(LabelError, match="found the category 'drinks', expected as in train one of 'food'") as error:
         task.encode(located(quads(), [{**quad, "category": "drinks"}]))
+    assert error.value.hint.endswith("(categories).")
+
+
+def test_words_that_stand_for_nothing_are_null():
+    with pytest.raises(
+        LabelError, match=r"'NULL', which do not stand in the text .*; what is implicit is null, in quads"
+    ):
+        located(quads(), [{**FRESH, "category": "food", "term": "NULL"}])
     with pytest.raises(LabelError, match="no training text states an opinion"):
         triplets().fit([()])
 

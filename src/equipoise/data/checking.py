@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 _MANY = 1000
 _SUBSET_VALUES = 20
-_FIX_LABELS = "Correct the cells; an empty label cell (null in JSON) means that the row has no label."
+FIX_LABELS = "Correct the cells; an empty label cell (null in JSON) means that the row has no label."
 _FIX_DISAGREEMENT = "Correct the cells, or name another column (disagreement)."
 _FIX_TEXTS = "Give these rows a text, or delete them."
 
@@ -153,12 +153,12 @@ def _labels(rows: Rows, task: Task, problems: Problems) -> list[Any]:
         cell, label = task.join_cells(cells), None
         if isinstance(cell, list | dict) and not task.takes_lists:
             found = f"found {show(cell)}, expected one value"
-            problems.add(rows.where(index), task.label, reader, found, _FIX_LABELS)
+            problems.add(rows.where(index), task.label, reader, found, FIX_LABELS)
         elif cell is not None:
             try:
                 label = task.parse(cell)
             except LabelError as error:
-                problems.add(rows.where(index), task.label, reader, error, _FIX_LABELS)
+                problems.add(rows.where(index), task.label, reader, error, error.hint or FIX_LABELS)
         labels.append(label)
     return labels
 
@@ -171,7 +171,7 @@ def _locate(rows: Rows, columns: dict[str, list[Any]], task: Task, problems: Pro
             try:
                 labels[index] = task.locate(label, text)
             except LabelError as error:
-                problems.add(rows.where(index), task.label, f"task '{task.name}'", error, _FIX_LABELS)
+                problems.add(rows.where(index), task.label, f"task '{task.name}'", error, error.hint or FIX_LABELS)
 
 
 def _subsets(rows: Rows, column: str) -> list[str | None]:

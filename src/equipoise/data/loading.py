@@ -8,7 +8,7 @@ from equipoise.errors import DataError, UsageError, did_you_mean
 from equipoise.keys import loose_key
 from equipoise.kinds import LabelError, Task, View, quote
 
-from .checking import Problems, check_rows, read_disagreement
+from .checking import FIX_LABELS, Problems, check_rows, read_disagreement
 from .merging import count_repeats, labelled, merge_repeats
 from .rows import Rows, join_rows
 from .sources import SPLITS, SourceReader, read_source
@@ -293,6 +293,5 @@ def _encode(rows: Rows, task: Task, problems: Problems) -> None:
         try:
             encoded.append(None if label is None else task.encode(label))
         except LabelError as error:
-            hint = f"Correct the cells, or list every name in the run file ({task.listing_keys})."
-            problems.add(rows.where(index), task.label, f"task '{task.name}'", error, hint)
+            problems.add(rows.where(index), task.label, f"task '{task.name}'", error, error.hint or FIX_LABELS)
     rows.columns[column] = encoded

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from equipoise.keys import name_key
 
-from .labels import LabelError, parse_name, quote, show
+from .labels import LabelError, list_names_hint, parse_name, quote, show
 from .names import NameIndex, read_list, seems_bytes
 from .prompts import Question, join_words
 from .task import Task
@@ -49,7 +49,7 @@ class ClassTask(Task):
         """Read a class name."""
         name = parse_name(cell)
         if self.classes and name not in self._index:
-            raise LabelError(f"found class {show(name)}, expected one of {quote(self.classes)}")
+            raise LabelError(f"found class {show(name)}, expected one of {quote(self.classes)}", list_names_hint())
         if not self.classes and name_key(name).lower() == "nan":
             raise LabelError(f"found {show(name)}, expected a class (if it is one, list all in `classes`)")
         if not self.classes and seems_bytes(name):
@@ -71,7 +71,8 @@ class ClassTask(Task):
         found = self._index.find(label)
         if found is None:
             raise LabelError(
-                f"found class {show(label)}, which train does not have, expected one of {quote(self.classes)}"
+                f"found class {show(label)}, which train does not have, expected one of {quote(self.classes)}",
+                list_names_hint(),
             )
         return found
 

@@ -12,7 +12,25 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 class LabelError(ValueError):
-    """A cell is no label of its task; the message says what was found and what was expected."""
+    """A cell is no label of its task; the message says what was found and what was expected.
+
+    Args:
+        message: the message, without a full stop.
+        hint: what to do, a sentence; "" for what holds for all labels: to correct the cells, or to leave them empty.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def list_names_hint(key: str = "classes") -> str:
+    """Return what to do where a label names a class, or another name, that is not known.
+
+    Args:
+        key: the key of the run file that lists the classes.
+    """
+    return f"Correct the cells, or list every name in the run file ({key})."
 
 
 def parse_number(cell: Any) -> float:

@@ -12,10 +12,10 @@ from equipoise.keys import name_key
 _LONGEST_LIST = 10_000
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _CALL = re.compile(r"(?:np\.|numpy\.)?(?:array|set|frozenset|list|tuple)\((.*?)(?:,\s*dtype=[^()]*)?\)", re.DOTALL)
-_BYTES = re.compile(rf"b(?:{_QUOTED})", re.DOTALL)
-_ITEM = re.compile(rf"\s*({_QUOTED}|{_NUMBER})\s*(,?)", re.DOTALL)
+_BYTES = re.compile(rf"b(?:{QUOTED})", re.DOTALL)
+_ITEM = re.compile(rf"\s*({QUOTED}|{_NUMBER})\s*(,?)", re.DOTALL)
 
 
 class NameIndex:
@@ -40,8 +40,12 @@ class NameIndex:
         return self._keys.get(name_key(name)) if found is None else found
 
 
-def read_list(text: str) -> list[Any] | None:
+def read_list(text: str, longest: int = _LONGEST_LIST) -> list[Any] | None:
     """Read a list that was written as text: by JSON, by Python (as pandas does), or by numpy.
+
+    Args:
+        text: the text.
+        longest: a text of more characters is none.
 
     Returns:
         The texts and numbers in it; None where the text is no such list. `[other]` is none: nothing in it is quoted.
@@ -49,7 +53,7 @@ def read_list(text: str) -> list[Any] | None:
     text = text.strip()
     if called := _CALL.fullmatch(text):
         text = called[1].strip() or "[]"
-    if len(text) > _LONGEST_LIST or len(text) < 2 or _BRACKETS.get(text[0]) != text[-1]:
+    if len(text) > longest or len(text) < 2 or _BRACKETS.get(text[0]) != text[-1]:
         return None
     try:
         items = json.loads(text)

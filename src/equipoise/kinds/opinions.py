@@ -5,11 +5,13 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from .labels import LabelError, parse_name, show
-from .spans import NOWHERE, load_items, read_fields, read_items, read_term, write_items
+from .spans import MISSING_HINT, NOWHERE, load_items, read_fields, read_items, read_term, write_items
 from .term_search import Place, cuts_words, find_term
 
 MISSING: Place = (NOWHERE, NOWHERE)
 """The place of words that do not stand in the text, and of those that are implicit."""
+_IMPLICIT = ("null", "none", "implicit", "nan")
+"""What some data sets write for words that are implicit."""
 
 
 class Opinion(NamedTuple):
@@ -104,7 +106,11 @@ def place_opinions(found: Sequence[Opinion], text: str, *, may_be_missing: bool)
             cuts_words=any(cuts_words(text, *place) for place in (term_place, opinion_place) if place != MISSING),
         )
         if located.missing and not may_be_missing:
-            raise LabelError(f"found the words {show(located.missing[0])}, which do not stand in the text {show(text)}")
+            words = located.missing[0]
+            implicit = "; what is implicit is null, in quads" if words.casefold() in _IMPLICIT else ""
+            raise LabelError(
+                f"found the words {show(words)}, which do not stand in the text {show(text)}{implicit}", MISSING_HINT
+            )
         placed.append(located)
     return tuple(opinion._replace(collides=_collides(opinion, placed, text)) for opinion in placed)
 

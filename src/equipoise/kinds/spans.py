@@ -2,13 +2,18 @@
 
 import ast
 import json
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from .labels import LabelError, quote, shorten, show
+from .names import QUOTED, read_list
 
 _LONGEST_LIST = 100_000
+_BETWEEN_OBJECTS = re.compile(rf"({QUOTED})|\}}\s+\{{", re.DOTALL)
+MISSING_HINT = "Correct the cells, or leave out what does not stand in its text (missing_terms: skip)."
+"""What to do where words do not stand in their text."""
 
 NOWHERE = -1
 """The start and end of a term that does not stand in its text."""
@@ -21,7 +26,9 @@ def check_stretch(start: Any, end: Any, text: str) -> None:
         LabelError: it does not, is empty, or is no pair of whole numbers.
     """
     if not (_is_whole(start) and _is_whole(end) and 0 <= start < end <= len(text)):
-        raise LabelError(f"found a span from {show(start)} to {show(end)}, expected 0 ≤ start < end ≤ {len(text)}")
+        raise LabelError(
+            f"found a span from {show(start)} to {show(end)}, expected whole numbers, 0 ≤ start < end ≤ {len(text)}"
+        )
     if not text[start:end].strip():
         raise LabelError(f"found a span from {start} to {end}, which holds whitespace only, expected words")
 
@@ -50,15 +57,27 @@ def read_items(cell: Any, what: str) -> list[Any]:
 
 
 def _parse_list(text: str) -> Any:
-    """Read a list as JSON or as Python writes it (so do data frames in CSV files); None where it is neither."""
+    """Read a list as JSON, or as Python or numpy writes it (so do data frames in CSV files); None where it is none."""
     if len(text) > _LONGEST_LIST:
         return None
-    for parse in (json.loads, ast.literal_eval):
+    for parse in (json.loads, _read_words, ast.literal_eval, _read_objects):
         try:
-            return parse(text)
+            found = parse(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             continue
+        if found is not None:
+            return found
     return None
+
+
+def _read_words(text: str) -> Any:
+    # Python would read ['battery' 'screen'], as numpy writes it, as one word.
+    return read_list(text, longest=_LONGEST_LIST)
+
+
+def _read_objects(text: str) -> Any:
+    """Read objects without commas between them, as numpy writes them."""
+    return ast.literal_eval(_BETWEEN_OBJECTS.sub(lambda match: match[1] or "},{", text))
 
 
 def read_fields(item: Any, known: Sequence[str], what: str) -> dict[str, Any]:

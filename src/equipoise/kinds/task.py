@@ -75,8 +75,7 @@ class Task(Prompting, TokenReading, ABC):
     """As what the balancers count its labels: "classification", "regression", or "" for not at all."""
     class_noun: ClassVar[str] = "class"
     """What messages call one of its classes."""
-    listing_keys: ClassVar[str] = "classes"
-    """The keys of the run file that list its names."""
+
     name: str
     source: str
     text: str

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..labels import LabelError, parse_name, show
-from ..spans import NOWHERE, check_stretch, read_fields, read_items, read_term
+from ..spans import MISSING_HINT, NOWHERE, check_stretch, read_fields, read_items, read_term
 from ..term_search import Place, cuts_words, find_term
 
 EXAMPLE = '[{"term": "battery", "polarity": "negative"}]'
 _FIELDS = ("term", "start", "end", "polarity", "label")
 _TAG = re.compile(r"O|[BI](-.+)?")
+_TAG_OF_ANY_SCHEME = re.compile(r"[Oo]|[A-Za-z](-.*)?")
 _WORD = re.compile(r"\S+")
 
 
@@ -44,16 +45,22 @@ def read_mentions(cell: Any) -> tuple[Mention, ...] | Tags:
     Raises:
         LabelError: it is none of them.
     """
-    if isinstance(cell, str) and not cell.lstrip().startswith("[") and _are_tags(cell.split()):
-        return Tags(cell.split())
-    items = read_items(cell, EXAMPLE)
-    if _are_tags(items):
+    items = cell.split() if isinstance(cell, str) and _seem_tags(cell.split()) else read_items(cell, EXAMPLE)
+    if _seem_tags(items):
+        if wrong := [tag for tag in items if not _TAG.fullmatch(tag)]:
+            raise LabelError(f"found the tag {show(wrong[0])}, expected O, B-CLASS or I-CLASS for each word")
         return Tags(items)
     return tuple(_read_mention(item) for item in items)
 
 
-def _are_tags(items: Sequence[Any]) -> bool:
-    return bool(items) and all(isinstance(item, str) and _TAG.fullmatch(item) for item in items)
+def _seem_tags(items: Sequence[Any]) -> bool:
+    """Whether items are tags, of this scheme or of another, such as S and E, or with small letters."""
+    if not items or not all(isinstance(item, str) for item in items):
+        return False
+    if all(map(_TAG.fullmatch, items)):
+        return True
+    of_any_scheme = all(map(_TAG_OF_ANY_SCHEME.fullmatch, items)) and any("-" in item for item in items)
+    return of_any_scheme and ("O" in items or "o" in items)
 
 
 def _read_mention(item: Any) -> Mention:
@@ -65,6 +72,9 @@ def _read_mention(item: Any) -> Mention:
     key = "label" if "label" in fields else "polarity"
     label = parse_name(fields[key]) if key in fields else ""
     if "start" in fields or "end" in fields:
+        for place in ("start", "end"):
+            if place not in fields:
+                raise LabelError(f"found {show(item)} without {place}, expected start and end, or neither")
         term = fields.get("term", "")
         return Mention(label, term, fields.get("start", NOWHERE), fields.get("end", NOWHERE), key)
     if "term" not in fields:
@@ -104,7 +114,9 @@ def place_mentions(found: Sequence[Mention], text: str, *, may_be_missing: bool)
     for term, mentions in by_term.items():
         places = find_term(text, term)
         if not places and not may_be_missing:
-            raise LabelError(f"found the term {show(term)}, which does not stand in the text {show(text)}")
+            raise LabelError(
+                f"found the term {show(term)}, which does not stand in the text {show(text)}", MISSING_HINT
+            )
         placed += _give_places(mentions, places, text) if places else dict.fromkeys(mentions)
     marked = [
         mention._replace(cuts_words=mention.start != NOWHERE and cuts_words(text, mention.start, mention.end))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..labels import LabelError, order_names, quote, show
+from ..labels import LabelError, list_names_hint, order_names, quote, show
 from ..listing_task import Items, ListingTask
 from ..spans import NOWHERE, load_items, name_some, write_items
 from ..tagging import TaggedSpan, choose_owned, close_gaps, count_tags, keep_apart, read_tags, tag_tokens
@@ -66,7 +66,10 @@ class Extraction(ListingTask):
     def _check_class(self, mention: Mention) -> None:
         if self.classes and mention.label not in self._index:
             found = f"the {mention.key} {show(mention.label)}" if mention.label else f"no {mention.key}"
-            raise LabelError(f"found {found} of the term {show(mention.term)}, expected one of {quote(self.classes)}")
+            raise LabelError(
+                f"found {found} of the term {show(mention.term)}, expected one of {quote(self.classes)}",
+                list_names_hint(),
+            )
 
     def describe(self, labels: Sequence[Any]) -> list[str]:
         """Say which terms do not stand in their text, and which overlap."""
@@ -106,9 +109,10 @@ class Extraction(ListingTask):
             raise LabelError("no training text mentions a term, expected one or more")
         found = {mention.label for mention in mentions}
         if "" in found and len(found) > 1:
+            without = [mention.term for mention in mentions if not mention.label]
             raise LabelError(
-                f"found terms with a class ({quote(sorted(found - {''}))}) and terms without one, expected all with or "
-                "all without"
+                f"found terms with a class ({quote(sorted(found - {''}))}) and {len(without)} without one "
+                f"({name_some(without)}), expected all with or all without"
             )
         keys = {mention.key for mention in mentions}
         return self.replace(
@@ -125,7 +129,8 @@ class Extraction(ListingTask):
             if number is None and (self.classes or mention.label):
                 raise LabelError(
                     f"found the {mention.key} {show(mention.label)}, which train does not have, expected one of "
-                    f"{quote(self.classes)}"
+                    f"{quote(self.classes)}",
+                    list_names_hint(),
                 )
             items.append(self._write(mention.term, mention.start, mention.end, number))
         return write_items(items)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from equipoise.keys import name_key, normalize
 
-from ..labels import LabelError, find_class_problem, order_names, parse_name, quote, show
+from ..labels import LabelError, find_class_problem, list_names_hint, order_names, parse_name, quote, show
 from ..names import NameIndex, read_list, seems_bytes, seems_list
 from ..prompts import Question, join_words
 from ..task import Task
@@ -88,7 +88,7 @@ class Multilabel(Task):
         names = self._read_columns(cell) if self.columns else self._read_list(cell)
         for name in names:
             if self.classes and name not in self._index:
-                raise LabelError(f"found label {show(name)}, expected some of {quote(self.classes)}")
+                raise LabelError(f"found label {show(name)}, expected some of {quote(self.classes)}", list_names_hint())
             if not self.classes and seems_list(name):
                 raise LabelError(f"found label {show(name)}, part of a list written as text, {_LISTS}")
             if not self.classes and seems_bytes(name):
@@ -129,7 +129,8 @@ class Multilabel(Task):
         unknown = [name for name in label if name not in self._index]
         if unknown:
             raise LabelError(
-                f"found label {show(unknown[0])}, which train does not have, expected some of {quote(self.classes)}"
+                f"found label {show(unknown[0])}, which train does not have, expected some of {quote(self.classes)}",
+                list_names_hint(),
             )
         columns = NameIndex(self.columns)
         missing = [name for name in self.classes if self.columns and name not in columns]

@@ -27,7 +27,6 @@ class Quads(Triplets):
     template_fields: ClassVar[tuple[str, ...]] = (*Triplets.template_fields, "categories")
     example: ClassVar[str] = '[{"category": "food quality", "term": "pizza", "opinion": null, "polarity": "positive"}]'
     may_be_implicit: ClassVar[bool] = True
-    listing_keys: ClassVar[str] = "classes, categories"
 
     categories: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..labels import LabelError, order_names, quote, show
+from ..labels import LabelError, list_names_hint, order_names, quote, show
 from ..listing_task import Items, ListingTask
 from ..names import NameIndex
 from ..opinion_grid import Found, Grid, grid_targets, read_grid
@@ -84,7 +84,8 @@ class Triplets(ListingTask):
 
     def _check(self, name: str, what: str, known: Sequence[str], expected: str) -> None:
         if known and name not in NameIndex(known):
-            raise LabelError(f"found the {what} {show(name)}, expected {expected} {quote(known)}")
+            hint = list_names_hint("categories" if what == "category" else "classes")
+            raise LabelError(f"found the {what} {show(name)}, expected {expected} {quote(known)}", hint)
 
     def locate(self, label: Any, text: str) -> tuple[Opinion, ...]:
         """Return the opinions with the places of their words in the text."""
