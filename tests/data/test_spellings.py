@@ -51,6 +51,53 @@ def test_spellings_of_a_class_are_one_class(load, three, labels, classes):
     assert note.startswith("Task 't': spellings that are read as one label: '")
 
 
+QUADS = {"source": "s", "kind": "quads"}
+
+
+def quad(category, polarity="p"):
+    return [{"category": category, "term": None, "opinion": None, "polarity": polarity}]
+
+
+def quad_splits(three, labels):
+    dev, test = ([{"text": split, "label": labels[0]}] for split in ("dev", "test"))
+    return three(train=rows(labels), dev=dev, test=test)
+
+
+def test_spellings_of_a_category_are_one_category(load, three):
+    labels = [quad("food  quality"), quad("food quality"), quad("Food quality"), quad("drinks")]
+    splits = quad_splits(three, labels)
+    table = load({"s": splits}, {"t": QUADS})
+    assert table.tasks["t"].categories == ("Food quality", "drinks", "food quality")
+    joined, twins = told(table)
+    assert joined.startswith("Task 't': spellings that are read as one category: 'food quality' (")
+    assert twins.startswith("Task 't': categories that look alike and are kept apart: 'Food quality' and 'food qu")
+    listed = {**QUADS, "categories": ["drinks", "food quality", "Food quality"]}
+    assert load({"s": splits}, {"t": listed}).tasks["t"].categories == ("drinks", "food quality", "Food quality")
+
+
+def test_twins_among_polarities_and_categories_are_named_in_plain_words(load, three):
+    labels = [quad("a/b", "Good"), quad("a", "good")]
+    table = load({"s": quad_splits(three, labels)}, {"t": QUADS})
+    (twins,) = told(table)
+    assert twins.startswith("Task 't': polarities that look alike")
+    # Only labels of multilabel tasks can have a separator between them.
+    assert not any("separator" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(
+    ("categories", "expected"),
+    [
+        (["a", "a"], "'categories' is ['a', 'a'], expected one or more different names"),
+        (["a b", "a  b"], "found the categories 'a b' and 'a  b', which are one category in two spellings"),
+    ],
+)
+def test_a_category_is_listed_once(load, three, categories, expected):
+    splits = quad_splits(three, [quad("a b")])
+    with pytest.raises(UsageError) as error:
+        load({"s": splits}, {"t": {**QUADS, "categories": categories}})
+    assert expected in str(error.value)
+
+
 @pytest.mark.parametrize(
     "labels", [["a", "b"], ["1", "2"], ["0.0", "1.0"], ["1.1", "1.2"], ["007", "008"], ["n\u00e9", "b"]]
 )

@@ -149,6 +149,7 @@ def test_what_a_run_file_states_is_what_the_model_has(stated, trained, problem):
         ("mean_f1(a, b)", ("a", "b"), ""),
         ("accuracy", (), ""),
         ("f1(c)", ("c",), "metric: names the class 'c', which the task does not have. There is: 'a', 'b'."),
+        ("mean_f1(a, a )", ("a", "a "), "metric: names the class 'a ' twice; expected different ones"),
         ("f1(a)", ("b",), "metric: found 'f1(a)', expected one of macro_f1"),
         ("f1(a)", (), "metric: found 'f1(a)', expected one of macro_f1"),
         ("accuracy(a)", ("a",), "metric: found 'accuracy(a)', expected one of macro_f1"),

@@ -177,6 +177,15 @@ def test_unknown_polarities_and_categories_are_refused():
     assert error.value.hint.endswith("(categories).")
 
 
+def test_a_run_file_states_the_categories_of_the_model():
+    trained = quads(classes=("n", "p"), categories=("drinks", "food"))
+    stated = quads(categories=("food", "place"))
+    expected = "categories: found 'food', 'place', expected 'drinks', 'food'"
+    assert stated.contradiction(trained) == expected
+    assert quads(categories=("food ", "drinks")).contradiction(trained) == quads().contradiction(trained) == ""
+    assert stated.replace(categories=(), classes=("p",)).contradiction(trained).startswith("classes: found 'p'")
+
+
 def test_words_that_stand_for_nothing_are_null():
     with pytest.raises(
         LabelError, match=r"'NULL', which do not stand in the text .*; what is implicit is null, in quads"

@@ -81,6 +81,20 @@ def test_it_is_written_out_and_read_again(run):
     assert records == [record for record in run.records if record["split"] == "test"]
 
 
+def test_a_model_is_scored_by_the_run_files_metric(run):
+    """Training has chosen the checkpoint by another one; what a run file leaves open is the model's."""
+    config = run.folder / "config.yaml"
+    records = equipoise.evaluate(run.folder, config, ["tasks.words.metric={f1: blame}", "tasks.towards.metric=null"])
+    first = {name: next(one["metric"] for one in records if one["task"] == name) for name in CHOSEN}
+    assert first == {name: "f1(blame)" if name == "words" else metric for name, (_, metric, _) in CHOSEN.items()}
+    with np.load(run.folder / "predictions.npz", allow_pickle=False) as arrays:
+        gold, decided = arrays["test/words/gold"], arrays["test/words/decided"]
+    [value] = [one["value"] for one in records if one["metric"] == "f1(blame)" and one["model"] == "run"]
+    assert value == pytest.approx(f1_score(gold[:, 0], decided[:, 0]))
+    with pytest.raises(UsageError, match="'metric' names the label 'blam', which the task does not have"):
+        equipoise.evaluate(run.folder, config, ["tasks.words.metric={f1: blam}"])
+
+
 def test_experts_and_a_comparison_are_scored_by_it(tmp_path, tiny_model):
     run_file = write_run(tmp_path, tiny_model, max_steps=2)
     results = train_experts(run_file).results

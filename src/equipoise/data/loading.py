@@ -1,6 +1,6 @@
 """From the run file to the table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -107,18 +107,28 @@ def join_table(config: "RunConfig", splits: SourceSplits, *, fitted: dict[str, T
 
 def _open_tasks(config: "RunConfig", fitted: dict[str, Task] | None) -> dict[str, Task]:
     tasks = {name: check_listed(task) for name, task in config.open_tasks().items()}
-    return tasks if fitted is None else _adopt(fitted, tasks)
+    if fitted is None:
+        return tasks
+    return _adopt(fitted, tasks, {name for name in tasks if config.tasks[name].metric is not None})
 
 
-def _adopt(fitted: dict[str, Task], tasks: dict[str, Task]) -> dict[str, Task]:
+def _adopt(fitted: dict[str, Task], tasks: dict[str, Task], with_metric: Collection[str]) -> dict[str, Task]:
+    """Return a model's tasks, reading what the run file says; it can also state another primary metric."""
     adopted: dict[str, Task] = {}
     for name, task in tasks.items():
         if name not in fitted:
             raise UsageError(f"tasks.{name}: the model has no such task. {did_you_mean(name, fitted)}")
         if problem := task.contradiction(fitted[name]):
             raise UsageError(f"tasks.{name}.{problem}, as in the model; correct the run file.")
-        adopted[name] = fitted[name].replace(**task.reading())
+        metric = {"metric": task.metric, "metric_classes": task.metric_classes} if name in with_metric else {}
+        adopted[name] = _check_metric(fitted[name].replace(**task.reading(), **metric))
     return adopted
+
+
+def _check_metric(task: Task) -> Task:
+    if problem := task.find_metric_problem():
+        raise UsageError(f"tasks.{task.name}: 'metric' {problem}")
+    return task
 
 
 def _readers(tasks: Iterable[Task], split: str) -> list[Task]:
@@ -281,9 +291,7 @@ def _fit(task: Task, rows: Rows) -> Task:
             f"{rows.file}, column '{task.label}' (task '{task.name}', {len(labels)} training labels): {error}. "
             "Check the column, or leave the task out."
         ) from None
-    if problem := fitted.find_metric_problem():
-        raise UsageError(f"tasks.{task.name}: 'metric' {problem}")
-    return fitted
+    return _check_metric(fitted)
 
 
 def _encode(rows: Rows, task: Task, problems: Problems) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from equipoise.errors import UsageError
 from equipoise.keys import drawn_as, loose_key, name_key, normalize, tidy
-from equipoise.kinds import NameIndex, Task, shorten
+from equipoise.kinds import NameIndex, Task, Vocabulary, shorten
 
 from .rows import Rows
 
@@ -18,29 +18,35 @@ _WIDTH = 40
 def join_classes(splits: Mapping[str, Rows], task: Task, notes: list[str]) -> None:
     """Give all spellings of a class, in all splits, the class's name; the rows are changed in place.
 
-    Of listed classes the name is the listed one, else it is the spelling in its normal form.
+    Of listed classes the name is the listed one, else it is the spelling in its normal form. Categories are names like
+    classes.
     """
+    for vocabulary in task.vocabularies:
+        _join_names(splits, task, vocabulary, notes)
+
+
+def _join_names(splits: Mapping[str, Rows], task: Task, vocabulary: Vocabulary, notes: list[str]) -> None:
     column = f"label:{task.name}"
     found = [rows for rows in splits.values() if column in rows.columns]
     counts = Counter(
-        name for rows in found for label in rows.columns[column] if label is not None for name in task.names(label)
+        name for rows in found for label in rows.columns[column] if label is not None for name in vocabulary.of(label)
     )
-    known = task.class_names
+    known = vocabulary.known
     names = unify(counts, known)
     changed = {spelling: name for spelling, name in names.items() if spelling != name}
     if changed:
         for rows in found:
             rows.columns[column] = [
-                None if label is None else task.rename(label, changed) for label in rows.columns[column]
+                None if label is None else vocabulary.rename(label, changed) for label in rows.columns[column]
             ]
-    about, what = f"Task '{task.name}'", task.class_noun
+    about, what = f"Task '{task.name}'", vocabulary.noun
     notes.extend(_tell(counts, names, about, what))
     if not known and (empty := sorted(name for name in set(names.values()) if name.casefold() in _NOTHING)):
         notes.append(
             f"{about}: {_list([_show(name) for name in empty])} counted as a {what} like any other. If it means that "
             "there is no label, leave the cells empty."
         )
-    if task.takes_lists and not known:
+    if vocabulary.has_separator and not known:
         notes.extend(_tell_separators(set(names.values()), about))
 
 
@@ -79,22 +85,25 @@ def unify(spellings: Iterable[str], known: Sequence[str] = ()) -> dict[str, str]
 
 
 def check_listed(task: Task) -> Task:
-    """Return a task of the run file with its listed classes in the form in which they are shown.
+    """Return a task of the run file with its listed names in the form in which they are shown.
 
     Raises:
-        UsageError: two of them are one class.
+        UsageError: two of them are one class, or one category.
     """
-    classes = task.class_names
-    seen: dict[str, str] = {}
-    for name in classes:
-        other = seen.setdefault(name_key(name), name)
-        if other is not name:
-            raise UsageError(
-                f"tasks.{task.name}: found the classes {_show(other)} and {_show(name)}, which are one class in two "
-                "spellings; expected each once. Leave one out: labels in either spelling are read as it."
-            )
-    tidied = tuple(tidy(name) or name for name in classes)
-    return task if tidied == classes else task.replace(classes=tidied)
+    for vocabulary in task.vocabularies:
+        seen: dict[str, str] = {}
+        for name in vocabulary.known:
+            other = seen.setdefault(name_key(name), name)
+            if other is not name:
+                raise UsageError(
+                    f"tasks.{task.name}: found the {vocabulary.key} {_show(other)} and {_show(name)}, which are one "
+                    f"{vocabulary.noun} in two spellings; expected each once. Leave one out: labels in either spelling "
+                    "are read as it."
+                )
+        tidied = tuple(tidy(name) or name for name in vocabulary.known)
+        if tidied != vocabulary.known:
+            task = task.replace(**{vocabulary.key: tidied})
+    return task
 
 
 def _tell(counts: Mapping[str, int], names: Mapping[str, str], about: str, what: str) -> list[str]:
@@ -116,7 +125,7 @@ def _tell(counts: Mapping[str, int], names: Mapping[str, str], about: str, what:
         alike[loose_key(name)].append(name)
     twins = [_show_twins(group) for group in alike.values() if len(group) > 1]
     if twins:
-        plural = {"class": "classes"}.get(what, f"{what}s")
+        plural = {"class": "classes", "polarity": "polarities", "category": "categories"}.get(what, f"{what}s")
         notes.append(
             f"{about}: {plural} that look alike and are kept apart: {_list(twins)}. If they mean the same, spell them "
             "alike."

@@ -17,7 +17,7 @@ from .generation import Generation
 from .labels import LabelError, as_text, parse_number, quote, shorten, show
 from .metrics import Floats, Metric, Statistic, mean_metric
 from .multilabel import Multilabel
-from .names import NameIndex
+from .names import NameIndex, Vocabulary
 from .ordinal import Ordinal
 from .probes import PENALTIES, ClassProbe, LabelsProbe, LinearProbe, OrdinalProbe, ScoreProbe
 from .prompts import Question, check_template
@@ -77,6 +77,7 @@ __all__ = [
     "TokenWindow",
     "Triplets",
     "View",
+    "Vocabulary",
     "WritingLimits",
     "WritingTask",
     "Written",

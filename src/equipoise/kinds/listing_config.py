@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from equipoise.sections import Count
 
@@ -19,12 +19,12 @@ class ListingConfig(TaskConfig):
         None, gt=0, description="With `format: prompt`: beams of the search; 1, which is greedy, when not given."
     )
 
-    @field_validator("classes", check_fields=False)
+    @field_validator("classes", "categories", check_fields=False)
     @classmethod
-    def _are_different(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if classes is not None and len(set(classes)) < max(1, len(classes)):
-            raise ValueError(f"'classes' is {list(classes)}, expected one or more different names")
-        return classes
+    def _are_different(cls, names: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        if names is not None and len(set(names)) < max(1, len(names)):
+            raise ValueError(f"'{info.field_name}' is {list(names)}, expected one or more different names")
+        return names
 
     @model_validator(mode="after")
     def _is_written(self) -> Self:

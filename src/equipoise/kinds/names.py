@@ -4,8 +4,8 @@ import ast
 import json
 import re
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from equipoise.keys import name_key
 
@@ -16,6 +16,26 @@ QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _CALL = re.compile(r"(?:np\.|numpy\.)?(?:array|set|frozenset|list|tuple)\((.*?)(?:,\s*dtype=[^()]*)?\)", re.DOTALL)
 _BYTES = re.compile(rf"b(?:{QUOTED})", re.DOTALL)
 _ITEM = re.compile(rf"\s*({QUOTED}|{_NUMBER})\s*(,?)", re.DOTALL)
+
+
+class Vocabulary(NamedTuple):
+    """Names of one sort in the labels of a task: classes, or categories.
+
+    Args:
+        key: the run file's key that lists them, also the field of the task.
+        noun: what messages call one of them.
+        known: the names that are listed, none where they are found in the training rows.
+        of: returns the names in a parsed label.
+        rename: returns a parsed label with its names replaced.
+        has_separator: whether a text cell can hold several, with the task's separator between them.
+    """
+
+    key: str
+    noun: str
+    known: tuple[str, ...]
+    of: Callable[[Any], tuple[str, ...]]
+    rename: Callable[[Any, Mapping[str, str]], Any]
+    has_separator: bool = False
 
 
 class NameIndex:

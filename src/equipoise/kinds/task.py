@@ -12,7 +12,7 @@ from equipoise.errors import did_you_mean
 
 from .class_metrics import name_metric
 from .labels import quote, show
-from .names import NameIndex
+from .names import NameIndex, Vocabulary
 from .prompting import Prompting
 from .token_reading import TokenReading
 
@@ -124,12 +124,15 @@ class Task(Prompting, TokenReading, ABC):
         return self.scored_metrics + self.text_metrics
 
     def find_metric_problem(self) -> str:
-        """Say which class the primary metric names that the task, its classes known, does not have; "" if none."""
+        """Say what is wrong with the classes that the primary metric names, once those of the task are known."""
         known = NameIndex(self.class_names)
-        for name in self.metric_classes:
-            if name not in known:
+        places = [known.find(name) for name in self.metric_classes]
+        for number, (name, place) in enumerate(zip(self.metric_classes, places, strict=True)):
+            if place is None:
                 about = f"names the {self.class_noun} {show(name)}, which the task does not have"
                 return f"{about}. {did_you_mean(name, self.class_names)}"
+            if place in places[:number]:
+                return f"names the {self.class_noun} {show(name)} twice; expected different ones"
         return ""
 
     @property
@@ -173,6 +176,11 @@ class Task(Prompting, TokenReading, ABC):
     def rename(self, label: Any, names: Mapping[str, str]) -> Any:
         """Return a parsed label with its names of classes replaced."""
         return label
+
+    @property
+    def vocabularies(self) -> tuple[Vocabulary, ...]:
+        """The sorts of names in its labels, whose spellings are joined: its classes."""
+        return (Vocabulary("classes", self.class_noun, self.class_names, self.names, self.rename),)
 
     @abstractmethod
     def fit(self, labels: Sequence[Any]) -> Self:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from equipoise.keys import name_key, normalize
 
 from ..labels import LabelError, find_class_problem, list_names_hint, order_names, parse_name, quote, show
-from ..names import NameIndex, read_list, seems_bytes, seems_list
+from ..names import NameIndex, Vocabulary, read_list, seems_bytes, seems_list
 from ..prompts import Question, join_words
 from ..task import Task
 
@@ -104,6 +104,11 @@ class Multilabel(Task):
     def rename(self, label: Any, names: Mapping[str, str]) -> Any:
         """Return the labels that apply under their new names."""
         return tuple(sorted({names.get(name, name) for name in label}))
+
+    @property
+    def vocabularies(self) -> tuple[Vocabulary, ...]:
+        """The labels."""
+        return tuple(vocabulary._replace(has_separator=True) for vocabulary in super().vocabularies)
 
     def label_contradiction(self, trained: Self) -> str:
         """Say whether the classes are others than those of a trained model."""

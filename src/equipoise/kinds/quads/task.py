@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+from equipoise.keys import name_key
+
 from ..labels import order_names, quote
-from ..names import NameIndex
+from ..names import NameIndex, Vocabulary
 from ..opinions import Opinion
 from ..triplets.task import Triplets
 
@@ -45,6 +47,19 @@ class Quads(Triplets):
         super().check_names(opinion, expected)
         self._check(opinion.category, "category", self.categories, expected)
 
+    @property
+    def vocabularies(self) -> tuple[Vocabulary, ...]:
+        """The polarities and the categories."""
+        categories = Vocabulary("categories", "category", self.categories, _name_categories, _rename_categories)
+        return (*super().vocabularies, categories)
+
+    def label_contradiction(self, trained: Self) -> str:
+        """Say whether polarities or categories are others than those of a trained model."""
+        found, expected = ({name_key(name) for name in task.categories} for task in (self, trained))
+        if found and found != expected:
+            return f"categories: found {quote(self.categories)}, expected {quote(trained.categories)}"
+        return super().label_contradiction(trained)
+
     def fit(self, labels: Sequence[Any]) -> Self:
         """Find polarities and categories in the training rows."""
         found = order_names({opinion.category for label in labels for opinion in label})
@@ -69,3 +84,11 @@ class Quads(Triplets):
     @cached_property
     def _categories(self) -> NameIndex:
         return NameIndex(self.categories)
+
+
+def _name_categories(label: Sequence[Opinion]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(opinion.category for opinion in label))
+
+
+def _rename_categories(label: Sequence[Opinion], names: Mapping[str, str]) -> tuple[Opinion, ...]:
+    return tuple(opinion._replace(category=names.get(opinion.category, opinion.category)) for opinion in label)
