@@ -31,7 +31,7 @@ def test_the_table_as_data_keeps_its_form(finished):
     assert json.loads(json.dumps(ComparisonResults.from_json(data).to_json())) == data
     names = "name seeds trials tasks rows tests failed notes run_files versions"
     assert list(data) == names.split()
-    names = "kind metric metrics item_metric test_rows parts part_metrics part_errors class_noun"
+    names = "kind metric metrics item_metric test_rows parts part_metrics part_errors class_noun counted"
     assert [list(task) for task in data["tasks"].values()] == [names.split()] * 2
     names = (
         "name kind run_file seeds seeds_planned metrics run_score weights epochs seconds_per_step peak_memory_mb "

@@ -218,6 +218,17 @@ def test_other_runs_say_nothing_of_texts(make):
     assert "Outputs on test" not in page.headings
 
 
+def test_the_shares_of_terms_are_of_terms(make):
+    folder = make(["emotions"], kinds=("multilabel",))
+    counts = {"train": {"joy": 3, "fear": 1}, "dev": {"joy": 0, "fear": 0}}
+    content = json.loads((folder / "data.json").read_text())
+    content |= {"classes": {"emotions": counts}, "counted": {"emotions": "terms"}}
+    (folder / "data.json").write_text(json.dumps(content))
+    _, page = report(folder)
+    assert [row[-3:-1] for row in page.tables[-1][1:]] == [["3 75.0 %", "–"], ["1 25.0 %", "–"]]
+    assert "emotions terms, not rows" in page.text
+
+
 def test_the_shares_of_labels_are_of_rows(make):
     folder = make(["emotions"], kinds=("multilabel",))
     counts = {"train": {"joy": 10_000, "fear": 5_000}, "dev": {"joy": 0, "fear": 120}}

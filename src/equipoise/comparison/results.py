@@ -101,6 +101,7 @@ def _describe_task(task: Task, gold: npt.NDArray[Any]) -> ComparedTask:
         part_metrics=analysis.part_metrics,
         part_errors=analysis.part_errors,
         class_noun=task.class_noun,
+        counted=task.counted,
     )
 
 

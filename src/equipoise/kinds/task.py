@@ -75,6 +75,8 @@ class Task(Prompting, TokenReading, ABC):
     """As what the balancers count its labels: "classification", "regression", or "" for not at all."""
     class_noun: ClassVar[str] = "class"
     """What messages call one of its classes."""
+    counted: ClassVar[str] = "rows"
+    """What `count` counts: rows with a class, or what its lists hold."""
 
     name: str
     source: str

@@ -46,6 +46,7 @@ class ComparedTask:
         part_metrics: what is measured of each part, the main one first.
         part_errors: whether the main one is an error, so that lower is better.
         class_noun: what a class is called.
+        counted: what the items of a class are: rows, or what the lists of the task hold.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class ComparedTask:
     part_metrics: Sequence[str]
     part_errors: bool
     class_noun: str
+    counted: str = "rows"
 
 
 @dataclass(frozen=True)

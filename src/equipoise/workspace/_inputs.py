@@ -24,7 +24,7 @@ def describe_table(table: Table) -> dict[str, Any]:
 
     Returns:
         "rows" by split, "labels" by task and split, "auxiliary" tasks, "classes" (how many of each, by task and split),
-        "fingerprint" of all texts and labels.
+        "counted" (of what: "rows", or what the lists of a task hold), "fingerprint" of all texts and labels.
     """
     classes = {
         name: {split: task.count(table.labels(name, split)) for split in table.splits}
@@ -36,6 +36,7 @@ def describe_table(table: Table) -> dict[str, Any]:
         "labels": {name: {split: count["labels"][name] for split, count in counts.items()} for name in table.tasks},
         "auxiliary": [name for name, task in table.tasks.items() if task.auxiliary],
         "classes": {name: of_splits for name, of_splits in classes.items() if of_splits["train"]},
+        "counted": {name: task.counted for name, task in table.tasks.items()},
         "fingerprint": fingerprint(table),
     }
 

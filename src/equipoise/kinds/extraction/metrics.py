@@ -22,9 +22,9 @@ def _span_and_class(item: dict[str, Any]) -> tuple[Any, ...]:
 
 
 METRICS = {
-    "extraction_f1": micro_f1_metric("micro-F1", _term_and_class),
+    "extraction_f1": micro_f1_metric("extraction F1", _term_and_class),
     "term_f1": micro_f1_metric("term F1", _term),
-    "polarity_accuracy": agreement_metric("accuracy given the term", _term_and_class, _term),
+    "polarity_accuracy": agreement_metric("polarity accuracy", _term_and_class, _term),
     "span_f1": micro_f1_metric("span F1", _span_and_class),
     "text_f1": text_f1_metric("mean F1 per text", _term_and_class),
     "unparsed": UNPARSED,

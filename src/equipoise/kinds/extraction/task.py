@@ -31,6 +31,7 @@ class Extraction(ListingTask):
     metrics: ClassVar[tuple[str, ...]] = ("extraction_f1", "term_f1", "polarity_accuracy", "span_f1", "text_f1")
     primary_metrics: ClassVar[tuple[str, ...]] = ("extraction_f1", "term_f1", "span_f1", "text_f1")
     item_metric: ClassVar[str] = "text_f1"
+    counted: ClassVar[str] = "terms"
     default_questions: ClassVar[tuple[str, ...]] = (
         "Find the {task} in the text above{towards}. Answer in the form {format}.",
         "Which {task} does this text mention{towards}? List them in order as {format}.",

@@ -39,6 +39,7 @@ class Triplets(ListingTask):
     primary_metrics: ClassVar[tuple[str, ...]] = ("triplet_f1", "pair_f1", "triplet_text_f1")
     item_metric: ClassVar[str] = "triplet_text_f1"
     class_noun: ClassVar[str] = "polarity"
+    counted: ClassVar[str] = "opinions"
     fields: ClassVar[tuple[str, ...]] = ("term", "opinion", "polarity")
     """The fields of one opinion, in labels and answers."""
     example: ClassVar[str] = '[{"term": "battery", "opinion": "loud", "polarity": "negative"}]'
