@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.errors import OutputError
+from equipoise.errors import OutputError, UsageError
 from equipoise.files import LONGEST_NAME, check_writable
 
 Inputs = Iterable[tuple[str, Path]]
 """What a command reads: how the user named it, such as `sources.reviews.path`, and where it lies."""
 
+_TABLES = (".csv", ".tsv", ".parquet", ".xlsx")
+"""Endings of files that hold no JSON."""
 _LONGEST_LINE = 50_000_000
 """Bytes by which a file is known to be ours, at most."""
 _LONGEST_PATH = 3500
@@ -131,9 +133,11 @@ def check_output_file(
 
     Raises:
         OutputError: the file may not be written.
-        UsageError: see `equipoise.files.check_writable`.
+        UsageError: its name ends as that of a table does; also see `equipoise.files.check_writable`.
     """
     hint = "choose another file"
+    if file.suffix.lower() in _TABLES:
+        raise UsageError(f"{file}: found the ending {file.suffix}, expected .jsonl or .json: what is written is JSON.")
     check_writable(file)
     check_apart(file, inputs, hint)
     if file.exists():

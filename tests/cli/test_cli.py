@@ -209,6 +209,7 @@ def test_evaluate(equipoise, trained, tmp_path):
         (["predict", "{folder}/run", "{folder}/reviews.csv", "b.csv"], 2, "is a file or folder"),
         (["predict", "{folder}/run", "text", "-o", "no/such/out.jsonl"], 2, "found no folder no/such"),
         (["predict", "{folder}/run", "text", "-o", "{folder}"], 2, "found a folder, expected the name of a file"),
+        (["predict", "{folder}/run", "text", "-o", "out.CSV"], 2, "out.CSV: found the ending .CSV, expected .jsonl or"),
         (["evaluate", "{folder}/run", "{run}", "-o", "no/such/out.json"], 2, "found no folder no/such"),
         (["predict", "{folder}/run", "text", "--task", "plarity"], 2, "Did you mean 'polarity'"),
         (["predict", "{folder}/run", "text"], 2, "reads a second text (column 'aspect')"),
