@@ -136,8 +136,6 @@ def check_output_file(
         UsageError: its name ends as that of a table does; also see `equipoise.files.check_writable`.
     """
     hint = "choose another file"
-    if file.suffix.lower() in _TABLES:
-        raise UsageError(f"{file}: found the ending {file.suffix}, expected .jsonl or .json: what is written is JSON.")
     check_writable(file)
     check_apart(file, inputs, hint)
     if file.exists():
@@ -153,6 +151,8 @@ def check_output_file(
                 f"{file}: found a file that does not hold {what}, expected none, an empty one, or {what}; nothing was "
                 f"changed; {hint}, or remove it."
             )
+    if file.suffix.lower() in _TABLES:
+        raise UsageError(f"{file}: found the ending {file.suffix}, expected .jsonl or .json: what is written is JSON.")
 
 
 def check_place(folder: Path, hint: str = "choose another `output`") -> None:
