@@ -88,6 +88,7 @@ def test_twins_among_polarities_and_categories_are_named_in_plain_words(load, th
     ("categories", "expected"),
     [
         (["a", "a"], "'categories' is ['a', 'a'], expected one or more different names"),
+        (["a b", " \u200b"], "tasks.t.categories: found ' \\u200b', expected names."),
         (["a b", "a  b"], "found the categories 'a b' and 'a  b', which are one category in two spellings"),
     ],
 )

@@ -174,8 +174,15 @@ def test_listed_polarities_are_the_only_ones():
 
 def test_a_polarity_that_train_does_not_have_is_refused():
     task = extraction().fit([located([{"term": "battery", "polarity": "p"}])])
-    with pytest.raises(LabelError, match="found the polarity 'q', which train does not have, expected one of 'p'"):
+    with pytest.raises(
+        LabelError, match="found the polarity 'q' of the term 'battery', expected as in train one of 'p'"
+    ):
         task.encode(located([{"term": "battery", "polarity": "q"}]))
+    with pytest.raises(LabelError, match="found no polarity of the term 'battery', expected as in train one of 'p'"):
+        task.encode(located(["battery"]))
+    without = extraction().fit([located(["battery"])])
+    with pytest.raises(LabelError, match="found the polarity 'q' of the term 'battery', expected no polarity, as"):
+        without.encode(located([{"term": "battery", "polarity": "q"}]))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from equipoise.errors import UsageError
-from equipoise.keys import drawn_as, loose_key, name_key, normalize, tidy
+from equipoise.keys import drawn_as, is_blank, loose_key, name_key, normalize, tidy
 from equipoise.kinds import NameIndex, Task, Vocabulary, shorten
 
 from .rows import Rows
@@ -88,11 +88,13 @@ def check_listed(task: Task) -> Task:
     """Return a task of the run file with its listed names in the form in which they are shown.
 
     Raises:
-        UsageError: two of them are one class, or one category.
+        UsageError: two of them are one class, or one category; or one is empty.
     """
     for vocabulary in task.vocabularies:
         seen: dict[str, str] = {}
         for name in vocabulary.known:
+            if is_blank(name):
+                raise UsageError(f"tasks.{task.name}.{vocabulary.key}: found {_show(name)}, expected names.")
             other = seen.setdefault(name_key(name), name)
             if other is not name:
                 raise UsageError(

@@ -66,11 +66,11 @@ class Extraction(ListingTask):
 
     def _check_class(self, mention: Mention) -> None:
         if self.classes and mention.label not in self._index:
-            found = f"the {mention.key} {show(mention.label)}" if mention.label else f"no {mention.key}"
-            raise LabelError(
-                f"found {found} of the term {show(mention.term)}, expected one of {quote(self.classes)}",
-                list_names_hint(),
-            )
+            raise LabelError(f"{self._found(mention)}, expected one of {quote(self.classes)}", list_names_hint())
+
+    def _found(self, mention: Mention) -> str:
+        found = f"the {mention.key} {show(mention.label)}" if mention.label else f"no {mention.key}"
+        return f"found {found} of the term {show(mention.term)}"
 
     def describe(self, labels: Sequence[Any]) -> list[str]:
         """Say which terms do not stand in their text, and which overlap."""
@@ -128,11 +128,10 @@ class Extraction(ListingTask):
         for mention in label:
             number = self._index.find(mention.label)
             if number is None and (self.classes or mention.label):
-                raise LabelError(
-                    f"found the {mention.key} {show(mention.label)}, which train does not have, expected one of "
-                    f"{quote(self.classes)}",
-                    list_names_hint(),
+                expected = (
+                    f"as in train one of {quote(self.classes)}" if self.classes else f"no {mention.key}, as in train"
                 )
+                raise LabelError(f"{self._found(mention)}, expected {expected}", list_names_hint())
             items.append(self._write(mention.term, mention.start, mention.end, number))
         return write_items(items)
 
