@@ -172,6 +172,21 @@ def test_what_is_refused(tmp_path, tiny_model, task, changes, row, error, messag
         check(write_data(tmp_path, data))
 
 
+def test_what_is_cut_off_is_told(tmp_path, tiny_model):
+    """Three tokens of "the NOUN was WORD on day N" hold no opinion."""
+    run_file = write_run(tmp_path, tiny_model)
+
+    def cut_off(*overrides):
+        return [note for note in check(load_config(run_file, overrides)).notes if "cut off" in note]
+
+    said = [note for note in cut_off("max_length=5") if note.startswith("Task 'triplets', ")]
+    assert sum(int(note.split(": ")[1].split()[0]) for note in said) == sum(
+        len(make_row(number)["triplets"]) for number in range(240)
+    )
+    assert all(" opinions stand in what is cut off; they count as missed" in note for note in said)
+    assert cut_off() == cut_off("max_length=5", "long_texts=windows") == []
+
+
 def test_terms_that_are_missing_can_be_skipped(tmp_path, tiny_model):
     run_file = write_run(tmp_path, tiny_model)
     data = json.loads(run_file.read_text())

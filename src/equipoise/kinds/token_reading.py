@@ -54,6 +54,17 @@ class TokenReading:
         """
         raise NotImplementedError(f"Tasks of kind '{self.kind}' do not read tokens.")
 
+    def count_cut(self, label: Any, text: str, offsets: npt.NDArray[np.int64]) -> int:
+        """Return how much of a label the tokens do not reach, because the text is cut; only for tasks that read tokens.
+
+        Args:
+            label, text, offsets: see `cell_targets`.
+
+        Returns:
+            A number of what `counted` names.
+        """
+        raise NotImplementedError(f"Tasks of kind '{self.kind}' do not read tokens.")
+
     def read_cells(self, text: str, windows: Sequence[TokenWindow]) -> Any:
         """Return the prediction for a row; only for tasks that read tokens.
 

@@ -1,11 +1,15 @@
 """From the run file and the table to the model and its rows."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from datasets import Dataset
 from transformers import set_seed
 
 from equipoise.config import RunConfig
 from equipoise.data import ChatStyle, Table
 from equipoise.errors import ModelError
+from equipoise.kinds import Task
 from equipoise.modeling import MultiTaskModel, add_adapter, freeze_embeddings, freeze_layers, load_backbone
 
 
@@ -68,4 +72,25 @@ def encode_table(table: Table, model: MultiTaskModel) -> tuple[dict[str, Dataset
             notes.append(
                 f"{split}: {long} of {len(dataset)} texts do not fit into {model.max_length} tokens and {fate}."
             )
+            if not model.reads_windows:
+                notes += _count_cut(rows[split], [table.tasks[name] for name in wanted], split)
     return rows, notes
+
+
+def _count_cut(rows: Dataset, tasks: Sequence[Task], split: str) -> list[str]:
+    """Say what heads on tokens cannot find, because it stands where texts are cut."""
+    notes = []
+    for task in tasks:
+        if task.has_token_head:
+            columns = rows.select_columns(["text", "offsets", f"label:{task.name}"])[:]
+            cut = sum(
+                task.count_cut(label, text, np.reshape(offsets, (-1, 2)))
+                for text, offsets, label in zip(*columns.values(), strict=True)
+                if label is not None
+            )
+            if cut:
+                notes.append(
+                    f"Task '{task.name}', {split}: {cut} {task.counted} stand in what is cut off; they count as missed."
+                    " Raise max_length, or have all of a text read (long_texts: windows)."
+                )
+    return notes

@@ -149,6 +149,11 @@ class Extraction(ListingTask):
         ]
         return tag_tokens(spans, close_gaps(text, offsets))
 
+    def count_cut(self, label: Any, text: str, offsets: npt.NDArray[np.int64]) -> int:
+        """Return how many terms the tokens do not reach."""
+        last = close_gaps(text, offsets)[:, 1].max(initial=0)
+        return sum(item["end"] > last for item in load_items(str(label)))
+
     def read_cells(self, text: str, windows: Sequence[TokenWindow]) -> str:
         """Return the most probable mentions, as JSON."""
         windows = [part._replace(offsets=close_gaps(text, part.offsets)) for part in windows]

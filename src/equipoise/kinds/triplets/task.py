@@ -157,6 +157,11 @@ class Triplets(ListingTask):
         ]
         return grid_targets(numbered, close_gaps(text, offsets), self.grid)
 
+    def count_cut(self, label: Any, text: str, offsets: npt.NDArray[np.int64]) -> int:
+        """Return how many opinions the tokens do not reach."""
+        last = close_gaps(text, offsets)[:, 1].max(initial=0)
+        return sum(max(one.term_place[1], one.opinion_place[1]) > last for one in load_opinions(label))
+
     def _category_number(self, opinion: Opinion) -> int:
         return 0
 
