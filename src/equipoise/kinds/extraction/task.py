@@ -21,7 +21,8 @@ class Extraction(ListingTask):
     """Terms that a text mentions, each with a class: aspects with a polarity, names of products, complaints.
 
     A head tags tokens by B and I of each class, and O: unified tags (Li et al. 2019, arXiv 1811.05082). A language
-    model writes `term | class ; term | class`.
+    model writes `term | class ; term | class`. Labels are lists such as `[{"term": "fan", "polarity": "negative"}]`,
+    terms alone, places, or BIO tags: see docs/aspects.md.
 
     Args:
         class_key: what a class is called in answers, "polarity" or "label"; terms can also be without classes.

@@ -17,6 +17,9 @@ from ..triplets.task import Triplets
 class Quads(Triplets):
     """Opinions as category, term, words of the opinion and polarity; an implicit term or opinion is null.
 
+    Labels are lists such as `[{"category": "food", "term": "pizza", "opinion": null, "polarity": "positive"}]`: see
+    docs/aspects.md.
+
     Args:
         categories: the categories in order; empty until `fit` finds them in the training rows.
     """

@@ -29,6 +29,7 @@ class Triplets(ListingTask):
     """Opinions that a text states, each as a term, the words of the opinion, and a polarity.
 
     A head relates pairs of tokens (see `Grid`). A language model writes `term | opinion | polarity ; …`.
+    Labels are lists such as `[{"term": "battery", "opinion": "loud", "polarity": "negative"}]`: see docs/aspects.md.
 
     Args:
         threshold: how sure an answer of a head must be; 0.5 until `tune` chooses it on dev.
