@@ -3,12 +3,13 @@
 Each case is run by `tests/cli/test_bad_inputs.py`. A new kind of bad input is one line in the table of its area.
 """
 
-from . import command_lines, data, models, outputs, run_files, texts
+from . import aspects, command_lines, data, models, outputs, run_files, texts
 from .case import Case, World
 
 CASES: list[Case] = [
     *run_files.CASES,
     *data.CASES,
+    *aspects.CASES,
     *texts.CASES,
     *models.CASES,
     *outputs.CASES,

@@ -67,7 +67,7 @@ class Case:
     """One bad input.
 
     Args:
-        area: what is bad: "run file", "data", "texts", "model", "output", "command line".
+        area: what is bad: "run file", "data", "aspects", "texts", "model", "output", "command line".
         name: what is bad about it.
         words: what the message must say.
         command: what is called, without `equipoise`; `RUN` in it stands for the finished run.
