@@ -15,6 +15,7 @@ LAYERS = (
     "config",
     "starter",
     "data",
+    "predicting",
     "modeling",
     "balancing",
     "curriculum",

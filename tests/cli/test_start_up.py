@@ -86,3 +86,7 @@ def test_predict_loads_nothing_optional(tmp_path, tiny_model):
     assert (tmp_path / "out.jsonl").read_text()
     assert not found & OPTIONAL
     assert "transformers" in found
+
+
+def test_what_answers_texts_is_free_of_torch():
+    assert not loaded("import equipoise.predicting; from equipoise.data import TextEncoder, split_windows") & HEAVY

@@ -10,7 +10,7 @@ import typer
 from .options import Device, ModelFolder, Templates
 
 if TYPE_CHECKING:
-    from equipoise.modeling import Inputs
+    from equipoise.predicting import Inputs
 
 TEXTS_LIMIT = 200_000_000
 """Most bytes of texts, in a file or from standard input."""
@@ -83,7 +83,7 @@ def _read(texts: list[str]) -> "Inputs":
     from equipoise.data import FORMATS
     from equipoise.errors import DataError, UsageError, shorten
     from equipoise.files import read_bytes
-    from equipoise.modeling import Inputs
+    from equipoise.predicting import Inputs
     from equipoise.terminal import note
 
     endings = (".txt", *FORMATS)
@@ -118,7 +118,7 @@ def _table(path: Path) -> "Inputs":
     from equipoise.data import read_rows
     from equipoise.errors import DataError
     from equipoise.json_values import as_json_value
-    from equipoise.modeling import gather_inputs
+    from equipoise.predicting import gather_inputs
 
     rows = read_rows(path)
     for column, cells in rows.columns.items():
@@ -137,7 +137,7 @@ def _table(path: Path) -> "Inputs":
 def _lines(content: bytes, where: str) -> "Inputs":
     """Return the texts of a file, one per line."""
     from equipoise.errors import DataError
-    from equipoise.modeling import Inputs
+    from equipoise.predicting import Inputs
 
     if len(content) > TEXTS_LIMIT:
         raise DataError(f"{where}: found more than {TEXTS_LIMIT:,} bytes, expected {TEXTS_LIMIT:,} at most; split it.")

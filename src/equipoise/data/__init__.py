@@ -1,17 +1,23 @@
 """The way of the data: read, check, split, tokenize, sample."""
 
-from .collating import Collator, gather_scored, gather_tokens, pad_rows
-from .columns import read_tokens
-from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
-from .loading import SourceSplits, join_table, load_table, split_sources
-from .prompting import ChatStyle, PromptEncoder
-from .reading import FORMATS, read_rows
-from .rows import Rows
-from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_length, share_out
-from .sources import SourceReader, read_once, read_source
-from .table import SplitCounts, Table
-from .tokenizing import tokenize
-from .windows import WindowSampler, find_owners, group_windows, split_windows
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .collating import Collator, gather_scored, gather_tokens, pad_rows
+    from .columns import read_tokens
+    from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
+    from .loading import SourceSplits, join_table, load_table, split_sources
+    from .prompting import ChatStyle, PromptEncoder
+    from .reading import FORMATS, read_rows
+    from .rows import Rows
+    from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_length, share_out
+    from .sources import SourceReader, read_once, read_source
+    from .table import SplitCounts, Table
+    from .text_encoder import TextEncoder
+    from .tokenizing import tokenize
+    from .window_sampler import WindowSampler
+    from .windows import find_owners, group_windows, split_windows
 
 __all__ = [
     "FORMATS",
@@ -25,6 +31,7 @@ __all__ = [
     "SourceSplits",
     "SplitCounts",
     "Table",
+    "TextEncoder",
     "WindowSampler",
     "choose_demonstrations",
     "demonstrate",
@@ -47,3 +54,29 @@ __all__ = [
     "split_windows",
     "tokenize",
 ]
+
+_HOMES = {
+    ".collating": "Collator gather_scored gather_tokens pad_rows",
+    ".columns": "read_tokens",
+    ".demonstrations": "choose_demonstrations demonstrate order_demonstrations",
+    ".loading": "SourceSplits join_table load_table split_sources",
+    ".prompting": "ChatStyle PromptEncoder",
+    ".reading": "FORMATS read_rows",
+    ".rows": "Rows",
+    ".sampling": "EpochSampler MixedLengthSampler draw_sources order_by_length share_out",
+    ".sources": "SourceReader read_once read_source",
+    ".table": "SplitCounts Table",
+    ".text_encoder": "TextEncoder",
+    ".tokenizing": "tokenize",
+    ".window_sampler": "WindowSampler",
+    ".windows": "find_owners group_windows split_windows",
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+if not TYPE_CHECKING:  # a type checker knows the names from above
+
+    def __getattr__(name: str) -> Any:
+        """Import what is asked for: some of it needs torch, and an exported model is read without."""
+        if name in _MODULES:
+            return getattr(import_module(_MODULES[name], __name__), name)
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any
 
 from equipoise.errors import ModelError
 
 from .tokens import Tokens, place_tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _CHARACTERS = 300_000
 """Most characters that are tokenized at a time, if no text is longer by itself."""
@@ -50,7 +51,7 @@ class Beginnings:
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, most: int | None, *, offsets: bool = False, **options: Any
+        self, tokenizer: "PreTrainedTokenizerBase", most: int | None, *, offsets: bool = False, **options: Any
     ) -> None:
         if offsets and not tokenizer.is_fast:
             raise ModelError(
@@ -126,7 +127,7 @@ def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         yield texts[start:]
 
 
-def reads_word_by_word(tokenizer: PreTrainedTokenizerBase) -> bool:
+def reads_word_by_word(tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Whether a blank between two Latin letters always parts tokens, and nothing before it depends on what follows.
 
     It is read off the parts of the tokenizer; one with a part that is not known counts as one that does not.

@@ -1,9 +1,7 @@
 """Rows of one kind, with a pair or without, from texts to what a model reads."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from equipoise.errors import ModelError, UsageError
 from equipoise.kinds import show
@@ -11,6 +9,9 @@ from equipoise.kinds import show
 from .beginnings import Beginnings
 from .tokens import Tokens, place_tokens
 from .windows import split_windows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class EncodedText(NamedTuple):
@@ -49,7 +50,7 @@ class TextEncoder:
 
     def __init__(
         self,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: "PreTrainedTokenizerBase",
         max_length: int,
         *,
         paired: bool,
@@ -156,7 +157,7 @@ def _text_start(frame: list[_Part]) -> int:
     return sum(len(part.ids) for part in frame[: parts.index(0)])
 
 
-def _find_frame(tokenizer: PreTrainedTokenizerBase, paired: bool) -> list[_Part] | None:
+def _find_frame(tokenizer: "PreTrainedTokenizerBase", paired: bool) -> list[_Part] | None:
     """Find what a tokenizer puts around a text (and its pair), from an example; None where that cannot be told."""
     if not tokenizer.is_fast:
         return None
@@ -181,7 +182,7 @@ def _find_frame(tokenizer: PreTrainedTokenizerBase, paired: bool) -> list[_Part]
 
 
 def encode_by_tokenizer(
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: "PreTrainedTokenizerBase",
     texts: Sequence[str],
     pairs: Sequence[str] | None,
     max_length: int,
@@ -214,7 +215,7 @@ def encode_by_tokenizer(
 
 
 def _call(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], pairs: Sequence[str] | None, **options: Any
+    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], pairs: Sequence[str] | None, **options: Any
 ) -> list[dict[str, Any]]:
     # The attention mask is all ones until rows are padded; the collator makes it then.
     seconds = None if pairs is None else list(pairs)

@@ -1,12 +1,12 @@
 """Texts that are too long, in overlapping windows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import datasets
 import numpy as np
 import numpy.typing as npt
 
-from .sampling import EpochSampler
+if TYPE_CHECKING:
+    import datasets
 
 OVERLAP = 4
 """Neighboring windows share one part in this many of their tokens (our design)."""
@@ -29,7 +29,7 @@ def split_windows(tokens: int, size: int, *, from_end: bool = False) -> list[tup
     return [(tokens - end, tokens - start) for start, end in spans] if from_end else spans
 
 
-def find_owners(rows: datasets.Dataset) -> npt.NDArray[np.int64]:
+def find_owners(rows: "datasets.Dataset") -> npt.NDArray[np.int64]:
     """Return for each window the place of its text's first window, for which the text itself counts.
 
     Args:
@@ -42,7 +42,7 @@ def find_owners(rows: datasets.Dataset) -> npt.NDArray[np.int64]:
     return owners[index]
 
 
-def group_windows(rows: datasets.Dataset) -> dict[int, list[int]]:
+def group_windows(rows: "datasets.Dataset") -> dict[int, list[int]]:
     """Return the places of each text's windows, by the place of the first, for the texts that have several.
 
     Args:
@@ -54,36 +54,3 @@ def group_windows(rows: datasets.Dataset) -> dict[int, list[int]]:
         owner = int(owners[place])
         groups.setdefault(owner, [owner]).append(place)
     return groups
-
-
-class WindowSampler(EpochSampler):
-    """Yield one window of each row that another sampler draws, a different one in each epoch.
-
-    A text with k windows is read whole in k epochs, its windows in random order, and then again from the first
-    (our design): an epoch costs what it costs where texts are cut. Which window an epoch reads of a row depends on the
-    seed, the epoch and the row only.
-
-    Args:
-        rows: draws the rows.
-        windows: the places of a row's windows, for the rows that have several.
-        seed: seed of the windows' order.
-    """
-
-    def __init__(self, rows: EpochSampler, windows: Mapping[int, Sequence[int]], seed: int = 0) -> None:
-        super().__init__(len(rows))
-        self._rows = rows
-        self._windows = windows
-        self._seed = seed
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, from 0, whose order is yielded next."""
-        super().set_epoch(epoch)
-        self._rows.set_epoch(epoch)
-
-    def __iter__(self) -> Iterator[int]:
-        for row in self._rows:
-            own = self._windows.get(row)
-            yield row if own is None else own[self._choose(row, len(own))]
-
-    def _choose(self, row: int, count: int) -> int:
-        return int(np.random.default_rng((self._seed, row)).permutation(count)[self._epoch % count])

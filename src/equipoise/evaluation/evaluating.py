@@ -7,7 +7,8 @@ from pathlib import Path
 from equipoise.config import RunConfig, load_config
 from equipoise.data import load_table
 from equipoise.errors import UsageError, did_you_mean
-from equipoise.modeling import Predictor, check_prompts, infer_texts, load
+from equipoise.modeling import Predictor, infer_texts, load
+from equipoise.predicting import check_prompts
 from equipoise.terminal import note
 
 from .prompting import check_prompted, score_prompted

@@ -5,13 +5,12 @@ from .attention import plain_attention
 from .backbone import freeze_embeddings, freeze_layers, is_decoder, layers_below, load_backbone, longest_input
 from .base_digest import changed_files, digest_base
 from .encoding import encode_texts
-from .ensembling import check_prompts, infer_texts
+from .ensembling import infer_texts
 from .evaluating import evaluating
 from .foreign_code import PICKLED, SAFE, refuse_foreign_code
 from .frozen_layers import FrozenLayers
 from .heads import Head
 from .inference import count_work, infer, make_batch
-from .inputs import Inputs, gather_inputs
 from .model import MultiTaskModel
 from .model_files import check_files
 from .model_folder import MERGE_RECORD, MODEL_OUTPUT, model_strangers
@@ -28,14 +27,12 @@ __all__ = [
     "SAFE",
     "FrozenLayers",
     "Head",
-    "Inputs",
     "MultiTaskModel",
     "Predictor",
     "Prefix",
     "add_adapter",
     "changed_files",
     "check_files",
-    "check_prompts",
     "count_work",
     "digest_base",
     "encode_texts",
@@ -43,7 +40,6 @@ __all__ = [
     "fingerprint",
     "freeze_embeddings",
     "freeze_layers",
-    "gather_inputs",
     "has_adapter",
     "infer",
     "infer_texts",

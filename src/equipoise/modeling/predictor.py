@@ -1,6 +1,6 @@
-"""Texts in, answers out."""
+"""Texts in, answers out, by torch."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,15 @@ import numpy.typing as npt
 import torch
 from datasets import Dataset
 
-from equipoise.data import Rows
 from equipoise.devices import choose_device
-from equipoise.errors import ModelError, UsageError, did_you_mean, list_some
 from equipoise.kinds import Task
+from equipoise.predicting import BasePredictor
 
-from .ensembling import check_prompts, infer_texts
-from .inputs import Inputs, Reader, Text, echo, gather_inputs, gather_pairs, read_inputs
+from .ensembling import infer_texts
 from .model import MultiTaskModel
 
 
-class Predictor:
+class Predictor(BasePredictor):
     """A trained model that answers for texts.
 
     Args:
@@ -34,97 +32,20 @@ class Predictor:
         """The tasks the model answers for."""
         return self.model.tasks
 
-    def predict(
+    def infer(
         self,
-        texts: Text | Sequence[Text] | Rows | Inputs,
-        pair: str | Sequence[str] | None = None,
-        *,
-        tasks: str | Sequence[str] | None = None,
-        batch_size: int = 64,
-        prompts: int = 1,
-        show_progress: bool = False,
-    ) -> list[dict[str, Any]]:
-        """Answer for each text, in order.
-
-        Args:
-            texts: one text or several, of a million characters each at most; or rows (dicts, a pandas DataFrame, or
-                what `equipoise.data.read_rows` returns) that hold the columns the tasks read.
-            pair: second text (a target, an aspect) for the tasks that read one: one for all texts, or one each.
-            tasks: names of the tasks to answer for; by default all but the auxiliary ones.
-            batch_size: texts in a batch; it does not change the answers beyond 1e-5.
-            prompts: over how many templates the answers of tasks in the format `prompt` are averaged (see
-                `infer_texts`); it takes as many times as long.
-            show_progress: show how far it is on standard error.
-
-        Returns:
-            One dict a text: `{"text": …, "polarity": {"label": …, "probabilities": {…}}, "intensity": {"score": …},
-            "emotions": {"labels": […], "probabilities": {…}}}`; `"pair"` is there too where one was given for a text.
-            Rows keep their columns; those that have a task's name (or are called `given`) move into `"given"`.
-
-        Raises:
-            UsageError: a task does not exist, has fewer templates, or reads a pair and none was given.
-            DataError: texts are empty, or no text; all such rows are counted, the first named, and nothing is answered.
-            ModelError: the model's weights are damaged: a prediction is NaN.
-        """
-        _check_whole_number("batch_size", batch_size)
-        _check_whole_number("prompts", prompts)
-        wanted = self._choose([tasks] if isinstance(tasks, str) else tasks)
-        check_prompts(prompts, wanted)
-        inputs = gather_inputs(texts)
-        pairs = gather_pairs(pair, len(inputs.rows))
-        if pair is not None and not any(task.pair for task in wanted.values()):
-            raise UsageError(
-                f"pair: found one, and none of the tasks reads a second text ({list_some(wanted)}); leave it out."
-            )
-        readers = _find_readers(wanted)
-        read = read_inputs(inputs, pairs, list(readers.values()))
-        answers = [echo(row, second, wanted) for row, second in zip(inputs.rows, pairs, strict=True)]
-        for columns, reader in readers.items():
-            items = read[reader]
-            served = {name: task for name, task in wanted.items() if (task.text, task.pair) == columns}
-            predictions = self._infer(items, served, batch_size, prompts, show_progress)
-            for name, task in served.items():
-                for answer, prediction in zip(answers, predictions[name], strict=True):
-                    answer[name] = task.answer(prediction)
-        return answers
-
-    def _choose(self, names: Any) -> dict[str, Task]:
-        if names is None:
-            return {name: task for name, task in self.tasks.items() if not task.auxiliary}
-        names = list(names) if isinstance(names, Iterable) else [names]
-        if not all(isinstance(name, str) for name in names):
-            raise UsageError(f"tasks: found {names!r}, expected the name of a task, or several.")
-        for name in names:
-            if name not in self.tasks:
-                raise UsageError(f"task '{name}' is not in the model. {did_you_mean(name, self.tasks)}")
-        return {name: self.tasks[name] for name in names}
-
-    def _infer(
-        self,
-        inputs: list[tuple[str, str | None]],
-        readers: Mapping[str, Task],
+        texts: Sequence[str],
+        pairs: Sequence[str | None],
+        tasks: Collection[str],
         batch_size: int,
-        prompts: int,
-        show: bool,
-    ) -> dict[str, npt.NDArray[np.float64]]:
-        if not inputs:
-            return {name: np.empty(0) for name in readers}
-        # A text that comes twice is encoded once.
-        distinct = list(dict.fromkeys(inputs))
-        position = {item: number for number, item in enumerate(distinct)}
-        dataset = Dataset.from_dict(
-            {"text": [text for text, _ in distinct], "pair": [second for _, second in distinct]}
-        )
-        wanted = dict.fromkeys(readers, np.arange(len(distinct)))
-        label = "Predicting" if show else None
-        found = infer_texts(self.model, dataset, wanted, batch_size, prompts=prompts, label=label)
-        for name, values in found.items():
-            if values.dtype != object and not np.isfinite(values).all():
-                raise ModelError(
-                    f"task '{name}': found a prediction that is no number; the model's weights are damaged."
-                )
-        back = np.array([position[item] for item in inputs])
-        return {name: values[back] for name, values in found.items()}
+        *,
+        prompts: int = 1,
+        label: str | None = None,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Predict for texts that are read and checked; see `BasePredictor.infer`."""
+        dataset = Dataset.from_dict({"text": list(texts), "pair": list(pairs)})
+        wanted = dict.fromkeys(tasks, np.arange(len(texts)))
+        return infer_texts(self.model, dataset, wanted, batch_size, prompts=prompts, label=label)
 
 
 def load(folder: str | Path, device: str | torch.device | None = None) -> Predictor:
@@ -143,16 +64,3 @@ def load(folder: str | Path, device: str | torch.device | None = None) -> Predic
         folder = folder / "model"
     chosen = choose_device(device)
     return Predictor(MultiTaskModel.from_pretrained(folder).to(chosen))
-
-
-def _check_whole_number(key: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise UsageError(f"{key}: found {value!r}, expected 1 or more.")
-
-
-def _find_readers(tasks: Mapping[str, Task]) -> dict[tuple[str, str | None], Reader]:
-    """Return the first reader of each pair of columns: tasks that read the same columns share the encoded sequence."""
-    readers: dict[tuple[str, str | None], Reader] = {}
-    for name, task in tasks.items():
-        readers.setdefault((task.text, task.pair), Reader(name, task.text, task.pair))
-    return readers
