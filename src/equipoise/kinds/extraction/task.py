@@ -170,6 +170,10 @@ class Extraction(ListingTask):
             ]
         )
 
+    def compared(self, item: dict[str, Any]) -> tuple[Any, ...]:
+        """Return what of a term is compared with a label."""
+        return item["term"], item.get(self.class_key, "")
+
     @property
     def columns(self) -> tuple[str, ...]:
         """What the fields of a written item are called, in order."""

@@ -1,7 +1,7 @@
 """The analysis of quads."""
 
-from ..opinion_analysis import OpinionAnalysis
+from ..list_analysis import ListAnalysis
 
 
-class QuadsAnalysis(OpinionAnalysis):
+class QuadsAnalysis(ListAnalysis):
     """What is known of opinions with a category."""

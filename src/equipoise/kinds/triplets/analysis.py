@@ -1,7 +1,7 @@
 """The analysis of triplets."""
 
-from ..opinion_analysis import OpinionAnalysis
+from ..list_analysis import ListAnalysis
 
 
-class TripletsAnalysis(OpinionAnalysis):
+class TripletsAnalysis(ListAnalysis):
     """What is known of opinions as term, words and polarity."""

@@ -43,6 +43,7 @@ class Triplets(ListingTask):
     counted: ClassVar[str] = "opinions"
     fields: ClassVar[tuple[str, ...]] = ("term", "opinion", "polarity")
     """The fields of one opinion, in labels and answers."""
+    class_key: ClassVar[str] = "polarity"
     example: ClassVar[str] = '[{"term": "battery", "opinion": "loud", "polarity": "negative"}]'
     may_be_implicit: ClassVar[bool] = False
     """Whether term and opinion may be null."""

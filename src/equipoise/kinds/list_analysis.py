@@ -1,4 +1,4 @@
-"""The analysis of opinions that texts state."""
+"""The analysis of kinds whose labels are lists of what a text says: terms, or opinions."""
 
 from typing import Any
 
@@ -9,22 +9,21 @@ from .analysis import Analysis, Labels
 from .class_analysis import bits
 from .metrics import Floats
 from .spans import load_items, write_items
-from .triplets.task import Triplets
 from .tuple_metrics import micro_f1, text_f1
 
 
-class OpinionAnalysis(Analysis):
-    """What is known of opinions."""
+class ListAnalysis(Analysis):
+    """What is known of lists, whose items `task.compared` tells apart and `task.class_key` gives a class."""
 
-    task: Triplets
+    task: Any
     part_metrics = ("f1",)
 
     def majority(self, train_labels: Labels, n: int) -> Labels | None:
-        """Predict no opinion: none is frequent."""
+        """Predict empty lists: no item is frequent."""
         return np.array(["[]"] * n, dtype=object)
 
     def rarity(self, labels: Labels) -> Floats:
-        """Return how rare the number of opinions of each text is, in bits (our design)."""
+        """Return how rare the length of each text's list is, in bits (our design)."""
         return bits(np.array([len(load_items(str(label))) for label in labels]))
 
     def distance(self, predictions: Labels, gold: Labels) -> Floats:
@@ -32,23 +31,22 @@ class OpinionAnalysis(Analysis):
         return 1 - text_f1(self.task.compared, gold, self.task.decide(predictions))
 
     def is_wrong(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.bool_]:
-        """Return which texts have an opinion too many, too few, or another one."""
+        """Return which texts have an item too many, too few, or another one."""
         return self.distance(predictions, gold) > 0
 
     def score_parts(self, gold: Labels, predictions: Labels) -> list[dict[str, float | None]]:
-        """Return micro-F1 of each polarity."""
-        return [{"f1": self._score(name, gold, predictions)} for name in self.task.class_names]
+        """Return micro-F1 of each class."""
+        return [{"f1": self._score(name, gold, predictions)} for name in self.task.class_names or ("",)]
 
     def _score(self, name: str, gold: Labels, predictions: Labels) -> float | None:
-        golds = _of_polarity(name, gold)
+        golds = self._of_class(name, gold)
         if all(label == "[]" for label in golds):
             return None
-        scores = [micro_f1(golds, _of_polarity(name, of_seed), self.task.compared) for of_seed in predictions]
+        scores = [micro_f1(golds, self._of_class(name, of_seed), self.task.compared) for of_seed in predictions]
         return float(np.mean(scores))
 
-
-def _of_polarity(name: str, encoded: Labels) -> npt.NDArray[Any]:
-    return np.array(
-        [write_items([item for item in load_items(str(text)) if item["polarity"] == name]) for text in encoded],
-        dtype=object,
-    )
+    def _of_class(self, name: str, encoded: Labels) -> npt.NDArray[Any]:
+        """Return only the items of one class of each text; all, without a name."""
+        key = self.task.class_key
+        kept = ([item for item in load_items(str(text)) if not name or item.get(key) == name] for text in encoded)
+        return np.array([write_items(items) for items in kept], dtype=object)
