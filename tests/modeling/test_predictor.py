@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.data import Rows
+from equipoise.data import BadRow, Rows
 from equipoise.errors import MESSAGE_LIMIT, DataError, EquipoiseError, ModelError, UsageError
 from equipoise.kinds import Classification, Regression
 from equipoise.modeling import MultiTaskModel, Predictor, load, load_backbone
@@ -181,3 +181,52 @@ def test_any_texts_are_answered_or_refused(predictor, texts, pair):
     assert len(answers) == len(texts)
     assert len(message) <= MESSAGE_LIMIT
     assert message.replace("\n", "").isprintable()
+
+
+def test_bad_rows_are_answered_in_their_place(predictor):
+    rows = [{"text": "good film"}, {"text": "", "n": 1}, BadRow({"text": "x"}, "found 3 cells"), {"txt": "fine"}]
+    answers = predictor.predict(rows, tasks="score", errors="answer")
+    assert [answer.get("error") for answer in answers] == [
+        None,
+        "found an empty text, expected a text",
+        "found 3 cells",
+        "no column 'text', which task 'score' reads. Did you mean 'txt'?",
+    ]
+    assert answers[0] == predictor.predict(rows[:1], tasks="score")[0]
+    assert answers[1] == {"text": "", "n": 1, "error": answers[1]["error"]}
+    assert "score" not in answers[2]
+    assert predictor.predict(["", " "], tasks="score", errors="answer")[1]["error"]
+    kept = predictor.predict([{"text": "fine", "error": "mine"}], tasks="score")[0]
+    assert kept["given"] == {"error": "mine"}
+
+
+def test_a_stream_is_answered_window_by_window(predictor):
+    asked = []
+
+    def rows():
+        for number in range(10):
+            asked.append(number)
+            yield "" if number == 7 else f"good film {number}"
+
+    answers = predictor.stream(rows(), tasks="score", errors="answer", window=4)
+    assert next(answers)["text"] == "good film 0"
+    assert asked == [0, 1, 2, 3]
+    others = list(answers)
+    assert len(others) == 9
+    assert others[6]["error"] == "found an empty text, expected a text"
+    np.testing.assert_allclose(
+        others[0]["score"]["score"], predictor.predict("good film 1", tasks="score")[0]["score"]["score"], atol=1e-6
+    )
+    with pytest.raises(DataError, match="row 8: found an empty text"):
+        list(predictor.stream(rows(), tasks="score", window=4))
+    with pytest.raises(UsageError, match="rows: found 'good film', expected several"):
+        next(predictor.stream("good film"))
+
+
+def test_texts_that_are_cut_are_counted(tiny_model):
+    predictor = Predictor(MultiTaskModel(*load_backbone(str(tiny_model)), TASKS, max_length=8).eval())
+    predictor.predict(["good film", "good " * 20, "good film"], tasks="score")
+    assert (predictor.texts_read, predictor.texts_cut) == (2, 1)
+    whole = Predictor(predictor.model.with_long_texts("windows"))
+    whole.predict(["good " * 20], tasks="score")
+    assert (whole.texts_read, whole.texts_cut, whole.max_length) == (1, 0, 8)

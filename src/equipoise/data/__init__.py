@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .loading import SourceSplits, join_table, load_table, split_sources
     from .prompting import ChatStyle, PromptEncoder
     from .reading import FORMATS, read_rows
-    from .rows import Rows
+    from .rows import BadRow, Rows
     from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_length, share_out
     from .sources import SourceReader, read_once, read_source
     from .table import SplitCounts, Table
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "BadRow",
     "ChatStyle",
     "Collator",
     "EpochSampler",
@@ -62,7 +63,7 @@ _HOMES = {
     ".loading": "SourceSplits join_table load_table split_sources",
     ".prompting": "ChatStyle PromptEncoder",
     ".reading": "FORMATS read_rows",
-    ".rows": "Rows",
+    ".rows": "BadRow Rows",
     ".sampling": "EpochSampler MixedLengthSampler draw_sources order_by_length share_out",
     ".sources": "SourceReader read_once read_source",
     ".table": "SplitCounts Table",

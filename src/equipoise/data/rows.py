@@ -1,6 +1,6 @@
 """Rows that remember where they stand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,6 +10,19 @@ class Origin(NamedTuple):
 
     file: str
     unit: str
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be read.
+
+    Args:
+        cells: what could be read of it: cells by column, or a text.
+        problem: what is wrong with it: "found …, expected …".
+    """
+
+    cells: Mapping[str, Any] | str
+    problem: str
 
 
 @dataclass(frozen=True)

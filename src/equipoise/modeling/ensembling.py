@@ -1,6 +1,6 @@
 """Answers averaged over several ways to ask."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ def infer_texts(
     *,
     prompts: int = 1,
     label: str | None = None,
+    on_read: Callable[[int, int], None] = lambda texts, long: None,
 ) -> dict[str, npt.NDArray[Any]]:
     """Predict for texts, the mean over several templates where a task is prompted (Li et al., 2023, arXiv 2312.13772).
 
@@ -34,6 +35,7 @@ def infer_texts(
         batch_size: rows in a batch.
         prompts: how many of `Task.templates` to average over; `check_prompts` says whether there are as many.
         label: what the progress bar says; None shows no bar.
+        on_read: is told how many texts were read, and how many of them are longer than the model reads at once.
 
     Returns:
         As `infer` does.
@@ -41,7 +43,8 @@ def infer_texts(
     averaged = {name: rows for name, rows in wanted.items() if model.tasks[name].is_averaged}
     total = count_work(model, wanted) + (prompts - 1) * count_work(model, averaged)
     with progress(label, total, "text") as bar:
-        rows, _ = model.encode_rows(dataset, wanted)
+        rows, long = model.encode_rows(dataset, wanted)
+        on_read(len(dataset), long)
         found = infer(model, rows, wanted, batch_size, bar)
         for template in range(1, prompts if averaged else 1):
             rows, _ = model.encode_rows(dataset, averaged, template=template)

@@ -32,6 +32,11 @@ class Predictor(BasePredictor):
         """The tasks the model answers for."""
         return self.model.tasks
 
+    @property
+    def max_length(self) -> int:
+        """Most tokens of a text that are read at once."""
+        return self.model.max_length
+
     def infer(
         self,
         texts: Sequence[str],
@@ -45,7 +50,13 @@ class Predictor(BasePredictor):
         """Predict for texts that are read and checked; see `BasePredictor.infer`."""
         dataset = Dataset.from_dict({"text": list(texts), "pair": list(pairs)})
         wanted = dict.fromkeys(tasks, np.arange(len(texts)))
-        return infer_texts(self.model, dataset, wanted, batch_size, prompts=prompts, label=label)
+        return infer_texts(
+            self.model, dataset, wanted, batch_size, prompts=prompts, label=label, on_read=self._count_cut
+        )
+
+    def _count_cut(self, texts: int, long: int) -> None:
+        self.texts_read += texts
+        self.texts_cut += 0 if self.model.reads_windows else long
 
 
 def load(folder: str | Path, device: str | torch.device | None = None) -> Predictor:

@@ -1,16 +1,27 @@
 """From texts to answers, whatever computes: torch, or onnxruntime. Free of torch."""
 
-from .base_predictor import BasePredictor
+from .base_predictor import BasePredictor, check_pair, choose_window, find_readers
 from .description import DescriptionPart, ModelFacts, read_description
-from .inputs import Inputs, gather_inputs
+from .inputs import TAKEN, Inputs, Reader, Text, check_columns, gather_inputs, gather_pairs, read_inputs
+from .problems import Problems
 from .templates import check_prompts
 
 __all__ = [
+    "TAKEN",
     "BasePredictor",
     "DescriptionPart",
     "Inputs",
     "ModelFacts",
+    "Problems",
+    "Reader",
+    "Text",
+    "check_columns",
+    "check_pair",
     "check_prompts",
+    "choose_window",
+    "find_readers",
     "gather_inputs",
+    "gather_pairs",
     "read_description",
+    "read_inputs",
 ]

@@ -1,22 +1,42 @@
 """Texts in, answers out, whatever computes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.data import Rows
-from equipoise.errors import ModelError, UsageError, did_you_mean, list_some
+from equipoise.data import BadRow, Rows
+from equipoise.errors import ModelError, UsageError, did_you_mean, list_some, shorten
 from equipoise.kinds import Task
 
 from .inputs import Inputs, Reader, Text, echo, gather_inputs, gather_pairs, read_inputs
 from .templates import check_prompts
 
+WINDOW = 4096
+"""Rows that are answered together, where there are many."""
+PROMPTED_WINDOW = 256
+"""The same where a language model is prompted or writes, which takes long: so much is lost by an interruption."""
+
 
 class BasePredictor(ABC):
-    """A trained model that answers for texts: all but the computing, which does not need to be torch's."""
+    """A trained model that answers for texts: all but the computing, which does not need to be torch's.
+
+    Attributes:
+        texts_read: different texts that `infer` has read, of each call.
+        texts_cut: those of them that were longer than the model reads, and were cut.
+    """
+
+    texts_read: int = 0
+    texts_cut: int = 0
+
+    @property
+    def max_length(self) -> int | None:
+        """Most tokens of a text that are read, if that is known."""
+        return None
 
     @property
     @abstractmethod
@@ -58,6 +78,7 @@ class BasePredictor(ABC):
         batch_size: int = 64,
         prompts: int = 1,
         show_progress: bool = False,
+        errors: Literal["raise", "answer"] = "raise",
     ) -> list[dict[str, Any]]:
         """Answer for each text, in order.
 
@@ -70,11 +91,14 @@ class BasePredictor(ABC):
             prompts: over how many templates the answers of tasks in the format `prompt` are averaged (see
                 `infer_texts`); it takes as many times as long.
             show_progress: show how far it is on standard error.
+            errors: what becomes of rows that cannot be read: "raise" answers nothing; "answer" puts `"error"`, which
+                says what is wrong, in the place of the tasks.
 
         Returns:
             One dict a text: `{"text": …, "polarity": {"label": …, "probabilities": {…}}, "intensity": {"score": …},
             "emotions": {"labels": […], "probabilities": {…}}}`; `"pair"` is there too where one was given for a text.
-            Rows keep their columns; those that have a task's name (or are called `given`) move into `"given"`.
+            Rows keep their columns; those that have a task's name (or are called `given` or `error`) move into
+            `"given"`.
 
         Raises:
             UsageError: a task does not exist, has fewer templates, or reads a pair and none was given.
@@ -83,27 +107,65 @@ class BasePredictor(ABC):
         """
         _check_whole_number("batch_size", batch_size)
         _check_whole_number("prompts", prompts)
-        wanted = self._choose([tasks] if isinstance(tasks, str) else tasks)
+        wanted = self.choose(tasks)
         check_prompts(prompts, wanted)
         inputs = gather_inputs(texts)
         pairs = gather_pairs(pair, len(inputs.rows))
-        if pair is not None and not any(task.pair for task in wanted.values()):
-            raise UsageError(
-                f"pair: found one, and none of the tasks reads a second text ({list_some(wanted)}); leave it out."
-            )
-        readers = _find_readers(wanted)
+        check_pair(pair, wanted)
+        readers = find_readers(wanted)
         read = read_inputs(inputs, pairs, list(readers.values()))
+        if read.errors and errors == "raise":
+            raise read.problems.as_error()
         answers = [echo(row, second, wanted) for row, second in zip(inputs.rows, pairs, strict=True)]
+        for index, problem in read.errors.items():
+            answers[index]["error"] = problem
+        answered = [answer for index, answer in enumerate(answers) if index not in read.errors]
         for columns, reader in readers.items():
-            items = read[reader]
             served = {name: task for name, task in wanted.items() if (task.text, task.pair) == columns}
-            predictions = self._infer_distinct(items, served, batch_size, prompts, show_progress)
+            predictions = self._infer_distinct(read.items[reader], served, batch_size, prompts, show_progress)
             for name, task in served.items():
-                for answer, prediction in zip(answers, predictions[name], strict=True):
+                for answer, prediction in zip(answered, predictions[name], strict=True):
                     answer[name] = task.answer(prediction)
         return answers
 
-    def _choose(self, names: Any) -> dict[str, Task]:
+    def stream(
+        self, rows: Iterable[Text], pair: str | None = None, *, window: int | None = None, **options: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Answer for any number of texts or rows, one after the other, in order; memory stays constant.
+
+        Args:
+            rows: texts or rows, such as a generator yields them.
+            pair: second text for the tasks that read one, for all rows.
+            window: rows that are read and answered together; by default 4,096, or 256 where a model is prompted.
+            options: `tasks`, `batch_size`, `prompts` and `errors` of `predict`.
+
+        Yields:
+            What `predict` returns, one at a time.
+
+        Raises:
+            EquipoiseError: as `predict` does, for one window at a time.
+        """
+        if window is None:
+            window = choose_window(self.choose(options.get("tasks")))
+        _check_whole_number("window", window)
+        if isinstance(rows, str | bytes | Mapping | BadRow):
+            raise UsageError(f"rows: found {shorten(repr(rows), 60)}, expected several; use `predict` for one text.")
+        iterator, start = iter(rows), 0
+        while some := list(islice(iterator, window)):
+            yield from self.predict(Inputs(some, partial(_name_row, start)), pair, **options)
+            start += len(some)
+
+    def choose(self, names: Any) -> dict[str, Task]:
+        """Return the tasks to answer for by name.
+
+        Args:
+            names: a name or several; None means all tasks but the auxiliary ones.
+
+        Raises:
+            UsageError: a task is not in the model.
+        """
+        if isinstance(names, str):
+            names = [names]
         if names is None:
             return {name: task for name, task in self.tasks.items() if not task.auxiliary}
         names = list(names) if isinstance(names, Iterable) else [names]
@@ -139,12 +201,34 @@ class BasePredictor(ABC):
         return {name: values[back] for name, values in found.items()}
 
 
+def check_pair(pair: Any, tasks: Mapping[str, Task]) -> None:
+    """Refuse a second text that no task reads.
+
+    Raises:
+        UsageError: there is one, and none of the tasks reads it.
+    """
+    if pair is not None and not any(task.pair for task in tasks.values()):
+        raise UsageError(
+            f"pair: found one, and none of the tasks reads a second text ({list_some(tasks)}); leave it out."
+        )
+
+
+def choose_window(tasks: Mapping[str, Task]) -> int:
+    """Return how many rows are answered together, where there are many."""
+    slow = any(task.is_prompted or task.writes_text for task in tasks.values())
+    return PROMPTED_WINDOW if slow else WINDOW
+
+
+def _name_row(start: int, index: int) -> str:
+    return f"row {start + index + 1}"
+
+
 def _check_whole_number(key: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise UsageError(f"{key}: found {value!r}, expected 1 or more.")
 
 
-def _find_readers(tasks: Mapping[str, Task]) -> dict[tuple[str, str | None], Reader]:
+def find_readers(tasks: Mapping[str, Task]) -> dict[tuple[str, str | None], Reader]:
     """Return the first reader of each pair of columns: tasks that read the same columns share the encoded sequence."""
     readers: dict[tuple[str, str | None], Reader] = {}
     for name, task in tasks.items():

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from equipoise.data import Rows
-from equipoise.errors import DataError, EquipoiseError, UsageError, did_you_mean, shorten
+from equipoise.data import BadRow, Rows
+from equipoise.errors import UsageError, did_you_mean, shorten
 from equipoise.kinds import as_text
 
-Text = str | Mapping[str, Any]
+from .problems import Problems
+
+Text = str | Mapping[str, Any] | BadRow
 LONGEST_TEXT = 1_000_000
 """Characters of a text, at most."""
-_PLACES = 8
-"""Places of one kind of problem that a message names."""
+TAKEN = ("given", "error")
+"""Keys of an answer besides those of the row and of the tasks."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def gather_inputs(texts: Any) -> Inputs:
     if isinstance(texts, Rows):
         records = [dict(zip(texts.columns, cells, strict=True)) for cells in zip(*texts.columns.values(), strict=True)]
         return Inputs(records, texts.where)
-    if isinstance(texts, str | Mapping):
+    if isinstance(texts, str | Mapping | BadRow):
         return Inputs([texts])
     if hasattr(texts, "to_dict") and hasattr(texts, "columns"):
         return Inputs(texts.to_dict("records"))
@@ -78,41 +80,84 @@ def gather_pairs(pair: Any, count: int) -> list[Any]:
 
 def echo(row: Text, pair: str | None, tasks: Collection[str]) -> dict[str, Any]:
     """Return the part of an answer that repeats what was given."""
+    if isinstance(row, BadRow):
+        row = row.cells
     if isinstance(row, Mapping):
-        taken = {*tasks, "given"}
+        taken = {*tasks, *TAKEN}
         kept = {column: value for column, value in row.items() if column not in taken}
         given = {column: value for column, value in row.items() if column in taken}
         return {**kept, "given": given} if given else kept
     return {"text": row} if pair is None else {"text": row, "pair": pair}
 
 
-def read_inputs(
-    inputs: Inputs, pairs: Sequence[Any], readers: Sequence[Reader]
-) -> dict[Reader, list[tuple[str, str | None]]]:
-    """Return what each reader reads of every row: the text and, where it reads one, the second text.
+@dataclass(frozen=True)
+class ReadRows:
+    """What is read of rows.
+
+    Args:
+        items: for each reader what it reads of the rows that can be answered: a text and a second text.
+        errors: what is wrong with each of the others, by its index.
+        problems: the same for a message.
+    """
+
+    items: Mapping[Reader, list[tuple[str, str | None]]]
+    errors: Mapping[int, str]
+    problems: Problems
+
+
+def read_inputs(inputs: Inputs, pairs: Sequence[Any], readers: Sequence[Reader]) -> ReadRows:
+    """Return what each reader reads of every row: the text and, where it reads one, the second text."""
+    items: dict[Reader, list[tuple[str, str | None]]] = {reader: [] for reader in readers}
+    errors: dict[int, str] = {}
+    problems = Problems(len(inputs.rows))
+    for index, (row, pair) in enumerate(zip(inputs.rows, pairs, strict=True)):
+        found, wrong, unpaired = _read_row(row, pair, readers)
+        if wrong:
+            problems.add(wrong, inputs.where(index), unpaired)
+            errors[index] = wrong[0].removesuffix("; leave the row out.")
+            continue
+        for reader, item in zip(readers, found, strict=True):
+            items[reader].append(item)
+    return ReadRows(items, errors, problems)
+
+
+def _read_row(row: Text, pair: Any, readers: Sequence[Reader]) -> tuple[list[tuple[str, str | None]], list[str], bool]:
+    """Return what each reader reads; what is wrong; and whether a second text is what is missing."""
+    if isinstance(row, BadRow):
+        return [], [row.problem], False
+    items, wrong, unpaired = [], [], False
+    for reader in readers:
+        # As training reads them.
+        text, second = (as_text(cell) for cell in _cells(row, pair, reader))
+        if problem := _problem(row, text, reader):
+            wrong.append(problem)
+        elif reader.pair is not None and (problem := _pair_problem(second, reader)):
+            wrong.append(problem)
+            unpaired = True
+        else:
+            items.append((text, second if reader.pair is not None else None))
+    return items, list(dict.fromkeys(wrong)), unpaired
+
+
+def check_columns(columns: Collection[str] | None, where: str, pair: str | None, readers: Sequence[Reader]) -> None:
+    """Make sure that a table has the columns that the tasks read, before its rows are read.
+
+    Args:
+        columns: its columns; None for texts, which have none.
+        where: names the table.
+        pair: the second text for all rows, if there is one.
+        readers: what the tasks read.
 
     Raises:
-        DataError: rows cannot be read; all of them are counted, the first named.
-        UsageError: the second text is missing of all rows.
+        DataError: the column of texts is missing.
+        UsageError: the column of second texts is missing, and no second text was given.
     """
-    problems: dict[str, dict[int, None]] = {}
-    found: dict[Reader, list[tuple[str, str | None]]] = {}
-    no_pair = dict.fromkeys(readers, 0)
-    for reader in readers:
-        read = found[reader] = []
-        for index, (row, pair) in enumerate(zip(inputs.rows, pairs, strict=True)):
-            # As training reads them.
-            text, second = (as_text(cell) for cell in _cells(row, pair, reader))
-            if problem := _problem(row, text, reader):
-                problems.setdefault(problem, {})[index] = None
-            elif reader.pair is not None and (problem := _pair_problem(second, reader)):
-                no_pair[reader] += 1
-                problems.setdefault(problem, {})[index] = None
-            else:
-                read.append((text, second if reader.pair is not None else None))
-    if problems:
-        raise _explain(problems, inputs, UsageError if len(inputs.rows) in no_pair.values() else DataError)
-    return found
+    row = "a" if columns is None else dict.fromkeys(columns, "a")
+    _, wrong, unpaired = _read_row(row, pair, readers)
+    if wrong:
+        problems = Problems(1)
+        problems.add(wrong, where, unpaired)
+        raise problems.as_error()
 
 
 def _cells(row: Any, pair: Any, reader: Reader) -> tuple[Any, Any]:
@@ -159,24 +204,3 @@ def _unreadable(text: str) -> str:
             return f"found a byte that is not UTF-8 (0x{ord(half) - 0xDC00:02x}); give the text in UTF-8."
         return f"found half of a surrogate pair ({half}), expected whole characters; correct the text."
     return ""
-
-
-def _explain(problems: Mapping[str, Collection[int]], inputs: Inputs, kind: type[EquipoiseError]) -> EquipoiseError:
-    messages = []
-    for problem, found in problems.items():
-        indices = list(found)
-        first = inputs.where(indices[0])
-        file, comma, _ = first.rpartition(", ")
-        if 1 < len(indices) == len(inputs.rows):
-            messages.append(f"{file}{comma}all {len(indices):,} rows: {problem}")
-            continue
-        # "data.csv, line 5, line 7": the file is named once.
-        places = [first, *(inputs.where(index).removeprefix(file + comma) for index in indices[1:_PLACES])]
-        more = f" and {len(indices) - _PLACES:,} more" if len(indices) > _PLACES else ""
-        if len(indices) > 1:
-            problem = problem.replace("leave the row out", "leave these rows out")
-        messages.append(f"{', '.join(places)}{more}: {problem}")
-    bad = len({index for indices in problems.values() for index in indices})
-    if len(messages) > 1:
-        messages.append(f"{bad:,} of {len(inputs.rows):,} rows cannot be answered; correct them, or leave them out.")
-    return kind(*messages)
