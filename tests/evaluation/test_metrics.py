@@ -220,7 +220,7 @@ def test_correlation_on_a_constant_resample_is_zero(name):
 def test_direction_of_every_metric():
     metrics = {name: metric for kind in list_kinds().values() for name, metric in kind.metrics_by_name.items()}
     assert [name for name, metric in metrics.items() if not metric.higher_is_better] == [
-        *("ece", "rank_mae", "mse", "mae", "unparsed", "empty", "copied")
+        *("ece", "brier", "rank_mae", "mse", "mae", "unparsed", "empty", "copied")
     ]
 
 

@@ -86,7 +86,7 @@ def test_it_is_evaluated_again(run):
 def test_the_page_shows_its_metrics(run):
     page = Page((run.folder / "report.html").read_text(encoding="utf-8"))
     heads = [row[1] if len(row) == len(page.tables[0][0]) else row[0] for row in page.tables[0][1:]]
-    assert heads == 2 * ["QWK", "MAE in ranks ↓", "accuracy", "macro-F1"]
+    assert heads == 2 * ["QWK", "MAE in ranks ↓", "accuracy", "macro-F1", "ECE ↓", "Brier ↓"]
     assert "ordinal, negative to delighted" in page.text
 
 

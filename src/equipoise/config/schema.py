@@ -131,6 +131,11 @@ class EvaluationConfig(Section):
         description="Order of these demonstrations: as they are drawn, the answers in turns (`random`), or by their "
         "difficulty by meta data.",
     )
+    calibrate: bool = Field(
+        True,
+        description="Fit on dev how sure the model may be (a temperature, or a line for scores), and keep it with the "
+        "model (docs/trust.md).",
+    )
     bootstrap: int = Field(1000, ge=100, le=1_000_000, description="Bootstrap resamples behind the 95 % intervals.")
 
 

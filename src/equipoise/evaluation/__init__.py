@@ -7,16 +7,26 @@ from .pairing import Items, item_losses, paired_tests
 from .prompting import check_prompted, choose_prompted, predict_prompted, score_prompted, without_prompted
 from .records import Record, as_stored, metrics_schema, run_score
 from .scoring import score_task
-from .splits import Predictions, predict_split, score_predictions, score_split, tune_tasks
+from .splits import (
+    UNCALIBRATED,
+    Predictions,
+    calibrate_predictions,
+    predict_split,
+    score_predictions,
+    score_split,
+    tune_tasks,
+)
 from .statistics import count_wins, delta_m, mean_interval, mean_ranks
 
 __all__ = [
     "PROMPTED",
+    "UNCALIBRATED",
     "Example",
     "Items",
     "Predictions",
     "Record",
     "as_stored",
+    "calibrate_predictions",
     "check_prompted",
     "choose_examples",
     "choose_prompted",

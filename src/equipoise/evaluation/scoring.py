@@ -61,9 +61,13 @@ def score_task(
     against = dict.fromkeys(task.scored_metrics, gold)
     if texts is not None:
         against |= dict.fromkeys(task.text_metrics, np.asarray(texts, dtype=object))
+    measured = [(make_metric(task, name), truth) for name, truth in against.items()]
     records: list[Record] = []
     for subset, rows in _select(len(gold), subsets or {}):
-        statistics = [make_metric(task, name).prepare(truth[rows], decided[rows]) for name, truth in against.items()]
+        statistics = [
+            metric.prepare(truth[rows], (predictions if metric.reads_probabilities else decided)[rows])
+            for metric, truth in measured
+        ]
         n = len(rows)
         values = [float(statistic(np.ones((1, n)))[0]) for statistic in statistics]
         intervals = _intervals(statistics, n, bootstrap, seed)

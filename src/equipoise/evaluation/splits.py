@@ -18,6 +18,8 @@ from .scoring import score_task
 
 Predictions = Mapping[str, npt.NDArray[Any]]
 """Predictions by task: probabilities, shape (n, classes), or scores in the user's units or texts (objects), (n,)."""
+UNCALIBRATED = "uncalibrated"
+"""What records call the model before calibration."""
 
 
 def predict_split(
@@ -34,7 +36,7 @@ def predict_split(
         label: what the progress bar says; None shows no bar.
 
     Returns:
-        For each task the predictions in the order of `table.rows(task, split)`: probabilities, shape
+        For each task the predictions, not calibrated, in the order of `table.rows(task, split)`: probabilities, shape
         (n, classes), or scores in the user's units, shape (n,).
     """
     wanted = {name: table.rows(name, split) for name in table.scored}
@@ -71,15 +73,30 @@ def score_predictions(
     return records
 
 
-def tune_tasks(predictions: Predictions, table: Table) -> Table:
-    """Return the table with what its tasks choose on dev: the thresholds of multilabel tasks.
+def tune_tasks(predictions: Predictions, table: Table, *, calibrate: bool = False) -> Table:
+    """Return the table with what its tasks choose on dev: calibration, thresholds of labels, weights of classes.
 
     Args:
         predictions: the predictions on dev, as `predict_split` returns them.
         table: the table.
+        calibrate: calibrate them first; else tasks choose by predictions that are not calibrated, and say so.
     """
-    tuned = {name: table.tasks[name].tune(of_task, table.labels(name, "dev")) for name, of_task in predictions.items()}
+    tuned = {}
+    for name, found in predictions.items():
+        task, gold = table.tasks[name], table.labels(name, "dev")
+        task = task.calibrated(found, gold) if calibrate else task.without_calibration()
+        tuned[name] = task.tune(task.calibrate(found), gold)
     return replace(table, tasks={**table.tasks, **tuned})
+
+
+def calibrate_predictions(predictions: Predictions, table: Table) -> dict[str, npt.NDArray[Any]]:
+    """Return predictions as the tasks of a table calibrate them.
+
+    Args:
+        predictions: by task, as `predict_split` returns them.
+        table: the table.
+    """
+    return {name: table.tasks[name].calibrate(found) for name, found in predictions.items()}
 
 
 def score_baselines(
@@ -114,16 +131,24 @@ def score_baselines(
 def score_split(predictions: Predictions, table: Table, split: str, config: RunConfig) -> list[Record]:
     """Score a model's predictions and the run's baselines on a split, with intervals and subsets.
 
-    Prompted baselines are left out: see `score_prompted`.
+    Of a task that is calibrated, what calibration is there for is also scored before it, in rows of the model
+    "uncalibrated", without intervals. Prompted baselines are left out: see `score_prompted`.
 
     Args:
-        predictions: as `predict_split` returns them.
+        predictions: as `predict_split` returns them, not calibrated.
         table: the table the labels and subsets come from.
         split: the split's name.
         config: the run file: baselines, resamples, seed.
     """
     resamples, seed = config.evaluation.bootstrap, config.train.seed
-    records = score_predictions(predictions, table, split, bootstrap=resamples, seed=seed)
+    found = calibrate_predictions(predictions, table)
+    records = score_predictions(found, table, split, bootstrap=resamples, seed=seed)
+    changed = {name: values for name, values in predictions.items() if table.tasks[name].calibration is not None}
+    records += [
+        record
+        for record in score_predictions(changed, table, split, model=UNCALIBRATED)
+        if record["metric"] in table.tasks[record["task"]].calibrated_metrics
+    ]
     baselines = tuple(name for name in config.evaluation.baselines if name not in PROMPTED)
     return records + score_baselines(baselines, table, split, bootstrap=resamples, seed=seed)
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .analysis import Analysis, Fold, Labels, Lexicon
+from .calibration import Calibration
 from .class_metrics import CLASS_METRICS, ClassMetric, name_metric
 from .classification import Classification
 from .extraction import Extraction
@@ -48,6 +49,7 @@ __all__ = [
     "CLASS_METRICS",
     "PENALTIES",
     "Analysis",
+    "Calibration",
     "ClassMetric",
     "ClassProbe",
     "Classification",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from equipoise.keys import name_key
 
+from .calibration import Calibration, fit_temperature, scale_classes
 from .labels import LabelError, list_names_hint, parse_name, quote, show
 from .names import NameIndex, read_list, seems_bytes
 from .prompts import Question, join_words
@@ -27,6 +28,7 @@ class ClassTask(Task):
     """
 
     class_metrics: ClassVar[tuple[str, ...]] = ("f1", "mean_f1")
+    calibrated_metrics: ClassVar[tuple[str, ...]] = ("ece", "brier")
     label_type: ClassVar[str] = "int64"
     prediction_dims: ClassVar[int] = 2
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "labels")
@@ -88,6 +90,19 @@ class ClassTask(Task):
     def count(self, labels: npt.NDArray[Any]) -> dict[str, int]:
         """Count class indices, shape (rows,), by class."""
         return dict(zip(self.classes, np.bincount(labels, minlength=len(self.classes)).tolist(), strict=True))
+
+    def fit_calibration(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Calibration | None:
+        """Choose the temperature of the lowest log loss."""
+        rows = np.arange(len(gold))
+        return fit_temperature(self.scale, predictions, lambda scaled: scaled[rows, gold])
+
+    def apply_calibration(self, predictions: npt.NDArray[Any], calibration: Calibration) -> npt.NDArray[Any]:
+        """Return probabilities whose logits are divided by the temperature."""
+        return self.scale(predictions, calibration.temperature)
+
+    def scale(self, predictions: npt.NDArray[Any], temperature: float) -> npt.NDArray[Any]:
+        """Return probabilities whose logits are divided by a temperature; the most probable class stays."""
+        return scale_classes(predictions, temperature)
 
     @abstractmethod
     def choose_class(self, prediction: npt.NDArray[Any]) -> int:

@@ -28,12 +28,14 @@ class Metric:
             (n, classes), scores or texts (n,), or 0 and 1 for each label. Metrics that compare a prediction with
             its input (`Task.text_metrics`) take the input texts for gold.
         items: for a mean over rows, maps the same to the value of each row (n,).
+        reads_probabilities: whether it is of the predictions as they are, not of what the task decides by them.
     """
 
     label: str
     higher_is_better: bool
     prepare: Callable[[npt.NDArray[Any], npt.NDArray[Any]], Statistic]
     items: Callable[[npt.NDArray[Any], npt.NDArray[Any]], Floats] | None = None
+    reads_probabilities: bool = False
 
     def __call__(self, gold: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
         """Score predictions against gold.

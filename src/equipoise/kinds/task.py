@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from equipoise.errors import did_you_mean
 
+from .calibrating import Calibrating
+from .calibration import Calibration
 from .class_metrics import name_metric
 from .labels import quote, show
 from .names import NameIndex, Vocabulary
@@ -28,7 +30,7 @@ class View(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Task(Prompting, TokenReading, ABC):
+class Task(Prompting, TokenReading, Calibrating, ABC):
     """One task: what it reads, what it predicts, and by which metric it is judged.
 
     A task starts *open*, as the run file states it; `fit` returns it with its label space resolved on
@@ -47,6 +49,7 @@ class Task(Prompting, TokenReading, ABC):
         template: what it is asked, "" for the kind's own template.
         variants: further templates, by which predictions can be averaged.
         metric_classes: the classes that the primary metric is of, as the run file spells them; none for most metrics.
+        calibration: what `calibrate` applies to predictions; None for nothing.
     """
 
     kind: ClassVar[str]
@@ -89,6 +92,7 @@ class Task(Prompting, TokenReading, ABC):
     template: str = field(default="", kw_only=True)
     variants: tuple[str, ...] = field(default=(), kw_only=True)
     metric_classes: tuple[str, ...] = field(default=(), kw_only=True)
+    calibration: Calibration | None = field(default=None, kw_only=True)
 
     @property
     def view(self) -> View:
@@ -202,7 +206,7 @@ class Task(Prompting, TokenReading, ABC):
 
     def as_prompted(self) -> Self:
         """Return the task as an untrained language model is prompted for it."""
-        return self.replace(format="prompt")
+        return self.without_calibration().replace(format="prompt")
 
     @abstractmethod
     def merge(self, labels: Sequence[Any]) -> Any:
@@ -221,7 +225,7 @@ class Task(Prompting, TokenReading, ABC):
         """Return this task with what is chosen on dev; most kinds have nothing to choose.
 
         Args:
-            predictions: the model's predictions on dev.
+            predictions: the model's predictions on dev, calibrated if the task is.
             gold: the encoded labels of dev.
         """
         return self
@@ -242,6 +246,8 @@ class Task(Prompting, TokenReading, ABC):
         """Say what is wrong with a task read from a file that its types do not show: "KEY: …"; "" if nothing is."""
         if self.format not in _FORMATS:
             return f"format: found {self.format!r}, expected {' or '.join(_FORMATS)}"
+        if self.calibration is not None and (problem := self.calibration.find_problem()):
+            return problem
         name = self.metric.partition("(")[0]
         allowed = self.class_metrics if self.metric_classes else self.primary_metrics
         if name not in allowed or self.metric != name_metric(name, self.metric_classes):
@@ -286,7 +292,9 @@ class Task(Prompting, TokenReading, ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the task as plain JSON data; `task_from_dict` reads it back."""
-        return {"kind": self.kind, **asdict(self)}
+        stated = {"kind": self.kind, **asdict(self)}
+        # Models without it stay as they were before there was any.
+        return {key: value for key, value in stated.items() if key != "calibration" or value is not None}
 
     @classmethod
     def from_fields(cls, data: Mapping[str, Any]) -> Self:
@@ -294,4 +302,6 @@ class Task(Prompting, TokenReading, ABC):
         fields: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
         }
+        if isinstance(fields.get("calibration"), Mapping):
+            fields["calibration"] = Calibration(**fields["calibration"])
         return cls(**fields)

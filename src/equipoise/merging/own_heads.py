@@ -114,7 +114,8 @@ def _combine_heads(
     tasks: dict[str, Task] = {}
     states: dict[str, State] = {}
     for task, names in models_of.items():
-        variants = {name: models[name].tasks[task] for name in names}
+        # Calibration and weights that dev has chosen with it belong to the experts, not to what they become.
+        variants = {name: models[name].tasks[task].without_calibration() for name in names}
         own = {name: models[name].head(task).state_dict() for name in names}
         first = names[0]
         same_task = all(_answers_alike(variants[first], other) for other in variants.values())

@@ -37,8 +37,9 @@ def infer(
         bar: moved by the rows done, `count_work` in all.
 
     Returns:
-        For each task the predictions in the order of its indices: probabilities (rows × classes, or × labels), scores
-        (rows,) in the user's units, or texts (rows,), objects; JSON for tasks that find words in the text.
+        For each task the predictions in the order of its indices, not calibrated (`Task.calibrate` does it):
+        probabilities (rows × classes, or × labels), scores (rows,) in the user's units, or texts (rows,), objects; JSON
+        for tasks that find words in the text.
     """
     written = {task: indices for task, indices in wanted.items() if model.tasks[task].writes_text}
     scored = {task: indices for task, indices in wanted.items() if task not in written}

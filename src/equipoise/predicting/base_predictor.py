@@ -65,7 +65,7 @@ class BasePredictor(ABC):
             label: what the progress bar says; None shows no bar.
 
         Returns:
-            For each task the predictions: probabilities (texts × classes), scores (texts,) in the user's units, or
+            For each task the predictions, not calibrated: probabilities (texts × classes), scores (texts,) in the user's units, or
             objects (texts,): texts, or JSON of what is found in them.
         """
 
@@ -198,7 +198,7 @@ class BasePredictor(ABC):
                     f"task '{name}': found a prediction that is no number; the model's weights are damaged."
                 )
         back = np.array([position[item] for item in inputs])
-        return {name: values[back] for name, values in found.items()}
+        return {name: self.tasks[name].calibrate(values)[back] for name, values in found.items()}
 
 
 def check_pair(pair: Any, tasks: Mapping[str, Task]) -> None:

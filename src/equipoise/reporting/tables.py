@@ -10,7 +10,7 @@ from equipoise.kinds import Task, get_metric
 PROBE = "°"
 """The mark of a value that a linear probe reached."""
 _MODELS = {"run": "this run", "vader": "VADER", "zero_shot": "zero-shot", "few_shot": "few-shot"}
-_FIRST = ("run", "single-task")
+_FIRST = ("run", "uncalibrated", "single-task")
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,9 @@ def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum |
     best = checkpoint_at(folder / CHECKPOINTS, best_step)
     check_checkpoint(best)
     load_weights(model, best)
-    # Dev has chosen the checkpoint and chooses thresholds; test is scored once.
+    # Dev has chosen the checkpoint, and calibrates it and chooses thresholds; test is scored once.
     predictions = {"dev": run.predict("dev", "Scoring dev")}
-    table = tune_tasks(predictions["dev"], run.table)
+    table = tune_tasks(predictions["dev"], run.table, calibrate=run.config.evaluation.calibrate)
     model = model.with_tasks(table.tasks)
     model.save_pretrained(folder / MODEL)
     predictions["test"] = replace(run, table=table, model=model).predict("test", "Scoring test")

@@ -235,21 +235,24 @@ def add_notes(folder: Path, notes: Sequence[str]) -> None:
 
 
 def write_predictions(folder: Path, predictions: Mapping[str, Predictions], table: Table) -> None:
-    """Write `predictions.npz`: arrays "SPLIT/TASK" as `predict_split` returns them, and "SPLIT/TASK/gold" beside.
+    """Write `predictions.npz`: arrays "SPLIT/TASK", calibrated where the task is, and "SPLIT/TASK/gold" beside.
 
-    Texts are stored as numpy's unicode. Where the metrics read something else than the predictions – the labels that
-    apply, not their probabilities – "SPLIT/TASK/decided" holds that.
+    Texts are stored as numpy's unicode. "SPLIT/TASK/raw" holds what was there before calibration. Where the metrics
+    read something else than the predictions – the labels that apply, not their probabilities – "SPLIT/TASK/decided"
+    holds that.
 
     Args:
         folder: the run's folder.
-        predictions: for each split its predictions by task.
+        predictions: for each split its predictions by task, not calibrated.
         table: the table the gold labels come from.
     """
     arrays: dict[str, Any] = {}
     for split, found in predictions.items():
-        for name, values in found.items():
-            gold = table.labels(name, split)
+        for name, raw in found.items():
+            gold, values = table.labels(name, split), table.tasks[name].calibrate(raw)
             arrays |= {f"{split}/{name}": as_stored(values), f"{split}/{name}/gold": as_stored(gold)}
+            if values is not raw:
+                arrays[f"{split}/{name}/raw"] = as_stored(raw)
             decided = table.tasks[name].decide(values)
             if decided is not values:
                 arrays[f"{split}/{name}/decided"] = as_stored(decided)

@@ -59,8 +59,8 @@ class ClassificationAnalysis(Analysis):
         return np.asarray(1 - predictions[np.arange(len(gold)), gold])
 
     def is_wrong(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.bool_]:
-        """Return where another class is the most probable."""
-        return np.asarray(predictions.argmax(axis=1) != gold)
+        """Return where another class is predicted."""
+        return np.asarray(self.task.decide(predictions).argmax(axis=1) != gold)
 
     def is_noise(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.bool_]:
         """Return where the model contradicts the class with confidence."""

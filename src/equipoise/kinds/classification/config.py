@@ -60,6 +60,12 @@ class ClassificationConfig(TaskConfig):
         None, description="By class what the language model is to answer; the class where not given."
     )
 
+    decide: Literal["argmax", "macro_f1"] = Field(
+        "argmax",
+        description="How a class is chosen: `argmax`, the most probable one; `macro_f1`, by weights of the classes "
+        "that dev chooses for the best macro-F1.",
+    )
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if self.classes is not None and self.from_score is not None:
@@ -69,13 +75,13 @@ class ClassificationConfig(TaskConfig):
         return self
 
     def task_fields(self) -> dict[str, Any]:
-        """Return classes, thresholds and words."""
-        words = self.verbalize or {}
+        """Return classes, thresholds, words, and how a class is chosen."""
+        stated = {"verbalize": self.verbalize or {}, "decision": self.decide}
         if self.from_score is None:
-            return {"classes": self.classes or (), "verbalize": words}
+            return {"classes": self.classes or (), **stated}
         cuts = self.from_score.thresholds
         thresholds = () if cuts == "auto" else cuts
-        return {"classes": self.from_score.classes, "from_score": True, "thresholds": thresholds, "verbalize": words}
+        return {"classes": self.from_score.classes, "from_score": True, "thresholds": thresholds, **stated}
 
     def with_label_space(self, fitted: Task) -> Self:
         """Return this section with the classes, or the thresholds, that were found on train written out."""

@@ -12,8 +12,13 @@ import numpy.typing as npt
 
 from equipoise.keys import name_key
 
+from ..calibration import MIN_ROWS
 from ..class_task import ClassTask
 from ..labels import LabelError, find_class_problem, order_names, parse_number, quote
+from .deciding import choose_weights
+
+DECISIONS = ("argmax", "macro_f1")
+"""By what a class can be chosen."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,12 @@ class Classification(ClassTask):
             above it. Empty with `from_score` means automatic: `fit` sets them at the quantiles of the
             training scores that make the classes as equal in size as the scores allow (our design).
         verbalize: by class what a language model is to answer; a class that is left out stands for itself.
+        decision: by what a class is chosen: "argmax", its probability; "macro_f1", also weights that `tune` chooses.
+        class_weights: by what probabilities are multiplied before a class is chosen; none for the most probable one.
     """
 
     kind: ClassVar[str] = "classification"
-    metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy", "ece")
+    metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy", "ece", "brier")
     primary_metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "accuracy", "macro_recall")
     item_metric: ClassVar[str] = "accuracy"
     default_questions: ClassVar[tuple[str, ...]] = (
@@ -43,6 +50,8 @@ class Classification(ClassTask):
 
     from_score: bool = False
     thresholds: tuple[float, ...] = ()
+    decision: str = "argmax"
+    class_weights: tuple[float, ...] = ()
 
     def parse(self, cell: Any) -> float | str:
         """Read a score where the classes are cut from one, else a class name."""
@@ -103,12 +112,41 @@ class Classification(ClassTask):
         cuts = ", ".join(f"{cut:g}" for cut in self.thresholds).replace("-", "−")
         return f"{self.kind}, cut from a score {f'at {cuts}' if cuts else 'into balanced classes'}"
 
+    def tune(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Self:
+        """Choose the class weights on dev, where the run file asks for them; see `choose_weights`."""
+        if self.decision == "argmax":
+            return self
+        enough = len(gold) >= MIN_ROWS
+        return self.replace(class_weights=choose_weights(predictions, gold) if enough else ())
+
+    def without_calibration(self) -> Self:
+        """Return this task for probabilities that are not calibrated, with weights that decide the same."""
+        if self.calibration is None:
+            return self
+        back = tuple(weight**self.calibration.temperature for weight in self.class_weights)
+        return self.replace(calibration=None, class_weights=back)
+
+    def as_prompted(self) -> Self:
+        """Return the task as an untrained language model is asked it: the most probable class is chosen."""
+        return super().as_prompted().replace(decision="argmax", class_weights=())
+
+    def decide(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the probabilities multiplied by the class weights, normalized; the largest is the predicted class."""
+        if not self.class_weights:
+            return predictions
+        weighted = predictions * np.array(self.class_weights)
+        return np.asarray(weighted / weighted.sum(axis=-1, keepdims=True))
+
     def choose_class(self, prediction: npt.NDArray[Any]) -> int:
-        """Return the most probable class, the first of several."""
-        return int(prediction.argmax())
+        """Return the most probable class, the first of several; by the class weights where there are any."""
+        return int(self.decide(prediction).argmax())
 
     def find_problem(self) -> str:
         """Say what is wrong with a task read from a file that its types do not show."""
+        if self.decision not in DECISIONS or len(self.class_weights) not in (0, len(self.classes)):
+            return f"decision, class_weights: found {self.decision!r} and {len(self.class_weights)} weights"
+        if not all(0 < weight < float("inf") for weight in self.class_weights):
+            return "class_weights: found one that is not above 0, or infinite"
         expected = len(self.classes) - 1 if self.from_score else 0
         return super().find_problem() or find_class_problem(self.classes, 2, self.thresholds, (expected,))
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..metrics import MACRO_F1, Floats, Metric, Statistic, mean_metric, occurrences_and_hits
+from ..probability_metrics import BRIER, LABEL_ECE
 
 
 def micro_f1(gold: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> Statistic:
@@ -29,4 +30,6 @@ METRICS = {
     "macro_f1": MACRO_F1,
     "micro_f1": Metric("micro-F1", True, micro_f1),
     "jaccard": mean_metric("Jaccard", True, jaccard),
+    "ece": LABEL_ECE,
+    "brier": BRIER,
 }

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from equipoise.keys import name_key, normalize
 
+from ..calibration import Calibration, fit_temperature, scale_labels
 from ..labels import LabelError, find_class_problem, list_names_hint, order_names, parse_name, quote, show
 from ..names import NameIndex, Vocabulary, read_list, seems_bytes, seems_list
 from ..prompts import Question, join_words
@@ -34,9 +35,10 @@ class Multilabel(Task):
     """
 
     kind: ClassVar[str] = "multilabel"
-    metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "micro_f1", "jaccard")
+    metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "micro_f1", "jaccard", "ece", "brier")
     primary_metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "micro_f1", "jaccard")
     class_metrics: ClassVar[tuple[str, ...]] = ("f1", "mean_f1")
+    calibrated_metrics: ClassVar[tuple[str, ...]] = ("ece", "brier")
     item_metric: ClassVar[str] = "jaccard"
     label_type: ClassVar[str] = "list<int8>"
     prediction_dims: ClassVar[int] = 2
@@ -167,6 +169,22 @@ class Multilabel(Task):
         """Count encoded labels, shape (rows, labels), by label."""
         return dict(zip(self.classes, labels.sum(axis=0).tolist(), strict=True))
 
+    def fit_calibration(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Calibration | None:
+        """Choose the temperature of all labels by the lowest log loss."""
+        applies = gold.astype(bool)
+        return fit_temperature(scale_labels, predictions, lambda scaled: np.where(applies, scaled, 1 - scaled))
+
+    def apply_calibration(self, predictions: npt.NDArray[Any], calibration: Calibration) -> npt.NDArray[Any]:
+        """Return probabilities whose logits are divided by the temperature."""
+        return scale_labels(predictions, calibration.temperature)
+
+    def without_calibration(self) -> Self:
+        """Return this task for probabilities that are not calibrated, with thresholds that decide the same."""
+        if self.calibration is None:
+            return self
+        back = scale_labels(np.array(self.thresholds), 1 / self.calibration.temperature)
+        return self.replace(calibration=None, thresholds=tuple(back.tolist()))
+
     def tune(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Self:
         """Choose every label's threshold for the best F1 on dev.
 
@@ -198,7 +216,7 @@ class Multilabel(Task):
 
     def as_prompted(self) -> Self:
         """Return the task as an untrained language model is asked it: a label applies from a probability of 0.5."""
-        return self.replace(format="prompt", thresholds=(0.5,) * len(self.classes))
+        return self.replace(format="prompt", calibration=None, thresholds=(0.5,) * len(self.classes))
 
     def find_problem(self) -> str:
         """Say what is wrong with a task read from a file that its types do not show."""

@@ -1,4 +1,4 @@
-"""Metrics of ordinal tasks; predictions are 1 for the predicted class and 0 for the others."""
+"""Metrics of ordinal tasks; predictions are 1 for the predicted class and 0 for the others, or probabilities."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..metrics import ACCURACY, MACRO_F1, MACRO_RECALL, Floats, Metric, Statistic, mean_metric
+from ..probability_metrics import BRIER, binned_error
+from .task import median_class
 
 
 def quadratic_kappa(gold: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> Statistic:
@@ -33,10 +35,19 @@ def rank_errors(gold: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> Floats
     return np.abs(predictions.argmax(axis=1) - gold).astype(np.float64)
 
 
+def median_error(gold: npt.NDArray[Any], probabilities: Floats) -> Statistic:
+    """Prepare the calibration error of the median class, which is the predicted one."""
+    chosen = median_class(probabilities)
+    confidence = probabilities[np.arange(len(chosen)), chosen]
+    return binned_error(confidence, (chosen == gold).astype(np.float64))
+
+
 METRICS = {
     "qwk": Metric("QWK", True, quadratic_kappa),
     "rank_mae": mean_metric("MAE in ranks", False, rank_errors),
     "accuracy": ACCURACY,
     "macro_f1": MACRO_F1,
     "macro_recall": MACRO_RECALL,
+    "ece": Metric("ECE", False, median_error, reads_probabilities=True),
+    "brier": BRIER,
 }

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from equipoise.keys import is_number, name_key, normalize
 
+from ..calibration import scale_ranks
 from ..class_task import ClassTask
 from ..labels import LabelError, find_class_problem, order_names, parse_name, quote, show
 
@@ -33,7 +34,7 @@ class Ordinal(ClassTask):
     """
 
     kind: ClassVar[str] = "ordinal"
-    metrics: ClassVar[tuple[str, ...]] = ("qwk", "rank_mae", "accuracy", "macro_f1")
+    metrics: ClassVar[tuple[str, ...]] = ("qwk", "rank_mae", "accuracy", "macro_f1", "ece", "brier")
     primary_metrics: ClassVar[tuple[str, ...]] = ("qwk", "accuracy", "macro_f1", "macro_recall")
     item_metric: ClassVar[str] = "rank_mae"
     averages_seeds: ClassVar[bool] = False
@@ -88,6 +89,10 @@ class Ordinal(ClassTask):
     def decide(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Turn class probabilities, shape (n, classes), into 1 for the median class and 0 for the others."""
         return np.eye(len(self.classes), dtype=np.int8)[median_class(predictions)]
+
+    def scale(self, predictions: npt.NDArray[Any], temperature: float) -> npt.NDArray[Any]:
+        """Return probabilities whose median class stays; see `scale_ranks`."""
+        return scale_ranks(predictions, temperature)
 
     def choose_class(self, prediction: npt.NDArray[Any]) -> int:
         """Return the median class."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from ..calibration import Calibration, fit_line
 from ..labels import LabelError, parse_number
 from ..prompts import Question, make_grid
 from ..task import Task
@@ -31,6 +32,7 @@ class Regression(Task):
     kind: ClassVar[str] = "regression"
     metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman", "mse", "mae")
     primary_metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman", "cosine")
+    calibrated_metrics: ClassVar[tuple[str, ...]] = ("mse", "mae")
     item_metric: ClassVar[str] = "mse"
     label_type: ClassVar[str] = "float64"
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "low", "high")
@@ -93,6 +95,20 @@ class Regression(Task):
     def clip(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return scores within the range; to be called in 64 bits, as the nearest 32-bit number may lie outside."""
         return predictions if self.range is None else np.clip(predictions, *self.range)
+
+    def fit_calibration(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Calibration | None:
+        """Fit the least-squares line from scores to labels; none if, clipped to the range, it is no better."""
+        line = fit_line(predictions, gold)
+        if line is None:
+            return None
+        before, after = (
+            np.mean((scores - gold) ** 2) for scores in (predictions, self.apply_calibration(predictions, line))
+        )
+        return line if after < before else None
+
+    def apply_calibration(self, predictions: npt.NDArray[Any], calibration: Calibration) -> npt.NDArray[Any]:
+        """Return the line's scores, within the range."""
+        return self.clip(calibration.slope * np.asarray(predictions, dtype=np.float64) + calibration.intercept)
 
     def grid(self) -> tuple[str, ...]:
         """The scores that answers are written in; the prediction is their mean under the model."""
