@@ -65,8 +65,8 @@ class BasePredictor(ABC):
             label: what the progress bar says; None shows no bar.
 
         Returns:
-            For each task the predictions, not calibrated: probabilities (texts × classes), scores (texts,) in the user's units, or
-            objects (texts,): texts, or JSON of what is found in them.
+            For each task the predictions, not calibrated: probabilities (texts × classes), scores (texts,) in the
+            user's units, or objects (texts,): texts, or JSON of what is found in them.
         """
 
     def predict(
