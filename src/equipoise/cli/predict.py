@@ -30,6 +30,13 @@ Output = Annotated[
 ]
 Pair = Annotated[str | None, typer.Option(help="The second text (a target, an aspect) for tasks that read one.")]
 TaskNames = Annotated[list[str] | None, typer.Option(help="Predict this task only; may be repeated.")]
+Explain = Annotated[
+    bool,
+    typer.Option("--explain", help="Also say which words decided. It takes some hundred times as long."),
+]
+Steps = Annotated[
+    int | None, typer.Option(min=1, help="Explain with so many steps of the integral; --explain takes 32.")
+]
 BatchSize = Annotated[int, typer.Option(min=1, help="Texts in a batch. It changes the speed only.")]
 
 
@@ -40,6 +47,8 @@ def predict(
     pair: Pair = None,
     task: TaskNames = None,
     prompts: Templates = 1,
+    explain: Explain = False,
+    explain_steps: Steps = None,
     batch_size: BatchSize = 64,
     device: Device = None,
 ) -> None:
@@ -58,7 +67,13 @@ def predict(
         check_output_file(output, read, holds_predictions, "predictions")
     inputs = _read(texts)
     answers = load(model).predict(
-        inputs, pair, tasks=task, batch_size=batch_size, prompts=prompts, show_progress=len(inputs.rows) > batch_size
+        inputs,
+        pair,
+        tasks=task,
+        batch_size=batch_size,
+        prompts=prompts,
+        explain=explain_steps or explain,
+        show_progress=len(inputs.rows) > batch_size,
     )
     lines = "".join(to_json(as_json_value(answer)) + "\n" for answer in answers)
     try:

@@ -1,7 +1,7 @@
 """Rows of one kind, with a pair or without, from texts to what a model reads."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from equipoise.errors import ModelError, UsageError
 from equipoise.kinds import show
@@ -12,6 +12,9 @@ from .windows import split_windows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+Offsets = bool | Literal["pair"]
+"""Whether to say where the tokens of a text stand, or those of its pair, too."""
 
 
 class EncodedText(NamedTuple):
@@ -41,7 +44,7 @@ class TextEncoder:
         tokenizer: the backbone's tokenizer.
         max_length: most tokens of a row.
         paired: rows have a pair.
-        offsets: say where the tokens of the text stand.
+        offsets: say where the tokens of the text stand, and with "pair" those of the pair, too.
         windows: read texts that are too long in windows; else they are cut.
 
     Raises:
@@ -54,7 +57,7 @@ class TextEncoder:
         max_length: int,
         *,
         paired: bool,
-        offsets: bool = False,
+        offsets: Offsets = False,
         windows: bool = False,
     ) -> None:
         self._tokenizer = tokenizer
@@ -66,7 +69,7 @@ class TextEncoder:
         self._frame = _find_frame(tokenizer, paired)
         # One more than fit, so that what is too long shows.
         most = None if self._from_left or windows else max_length + 1
-        self._beginnings = Beginnings(tokenizer, most, offsets=offsets)
+        self._beginnings = Beginnings(tokenizer, most, offsets=bool(offsets))
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[EncodedText]:
         """Return what a model reads of each row.
@@ -96,7 +99,11 @@ class TextEncoder:
     def _join(self, frame: list[_Part], first: Tokens, second: Tokens) -> dict[str, Any]:
         found: dict[str, Any] = {**_fill(frame, (first.ids, second.ids))}
         if self._offsets:
-            found |= {"text_start": _text_start(frame), "offsets": first.offsets}
+            start = _text_start(frame)
+            found |= {"text_start": start, "offsets": first.offsets}
+            if self._offsets == "pair":
+                place = _pair_start(frame, start + len(first.ids)) if second.ids else 0
+                found |= {"pair_start": place, "pair_offsets": second.offsets}
         return found
 
     def _split(self, first: Tokens, second: Tokens, pair: str | None) -> list[Tokens]:
@@ -157,6 +164,12 @@ def _text_start(frame: list[_Part]) -> int:
     return sum(len(part.ids) for part in frame[: parts.index(0)])
 
 
+def _pair_start(frame: list[_Part], text_end: int) -> int:
+    """Return the place of the pair's first token in a row whose text ends at a place."""
+    parts = [part.text for part in frame]
+    return text_end + sum(len(part.ids) for part in frame[parts.index(0) + 1 : parts.index(1)])
+
+
 def _find_frame(tokenizer: "PreTrainedTokenizerBase", paired: bool) -> list[_Part] | None:
     """Find what a tokenizer puts around a text (and its pair), from an example; None where that cannot be told."""
     if not tokenizer.is_fast:
@@ -187,10 +200,10 @@ def encode_by_tokenizer(
     pairs: Sequence[str] | None,
     max_length: int,
     *,
-    offsets: bool = False,
+    offsets: Offsets = False,
 ) -> list[EncodedText]:
     """Return what a model reads of each row, where only the tokenizer knows how texts are joined; long ones are cut."""
-    whole = _call(tokenizer, texts, pairs, return_offsets_mapping=offsets)
+    whole = _call(tokenizer, texts, pairs, offsets)
     results = [EncodedText([row], False) for row in whole]
     room = max_length - tokenizer.num_special_tokens_to_add(pair=pairs is not None)
     by_strategy: dict[str, list[int]] = {"only_first": [], "longest_first": []}
@@ -205,9 +218,9 @@ def encode_by_tokenizer(
                 tokenizer,
                 [texts[index] for index in rows],
                 None if pairs is None else [pairs[index] for index in rows],
+                offsets,
                 truncation=strategy,
                 max_length=max_length,
-                return_offsets_mapping=offsets,
             )
             for index, row in zip(rows, shorter, strict=True):
                 results[index] = EncodedText([row], True)
@@ -215,23 +228,36 @@ def encode_by_tokenizer(
 
 
 def _call(
-    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], pairs: Sequence[str] | None, **options: Any
+    tokenizer: "PreTrainedTokenizerBase",
+    texts: Sequence[str],
+    pairs: Sequence[str] | None,
+    offsets: Offsets,
+    **options: Any,
 ) -> list[dict[str, Any]]:
     # The attention mask is all ones until rows are padded; the collator makes it then.
-    seconds = None if pairs is None else list(pairs)
-    encoding = tokenizer(list(texts), seconds, return_attention_mask=False, verbose=False, **options)
+    options |= {"return_attention_mask": False, "return_offsets_mapping": bool(offsets), "verbose": False}
+    encoding = tokenizer(list(texts), None if pairs is None else list(pairs), **options)
     names = list(encoding)
     rows = [dict(zip(names, row, strict=True)) for row in zip(*encoding.values(), strict=True)]
     for number, row in enumerate(rows):
         spans = row.pop("offset_mapping", None)
         if spans is not None:
-            own = [place for place, part in enumerate(encoding.sequence_ids(number)) if part == 0]
-            start = own[0] if own else 0
-            if own != list(range(start, start + len(own))):
-                raise ModelError(
-                    "model: its tokenizer puts tokens of its own into a text, so that places in the text cannot be "
-                    "told, which tasks that mark parts of a text need; choose another backbone, such as minilm."
-                )
-            placed = place_tokens(texts[number], [spans[place] for place in own])
-            row |= {"text_start": start, "offsets": placed}
+            parts = encoding.sequence_ids(number)
+            row["text_start"], row["offsets"] = _place(texts[number], parts, 0, spans)
+            if offsets == "pair":
+                row["pair_start"], row["pair_offsets"] = _place(pairs[number] if pairs else "", parts, 1, spans)
     return rows
+
+
+def _place(
+    text: str, parts: Sequence[int | None], part: int, spans: Sequence[tuple[int, int]]
+) -> tuple[int, list[int]]:
+    """Return the place of the first token of a text (0) or its pair (1), and where its tokens stand in it."""
+    own = [place for place, one in enumerate(parts) if one == part]
+    start = own[0] if own else 0
+    if own != list(range(start, start + len(own))):
+        raise ModelError(
+            "model: its tokenizer puts tokens of its own into a text, so that places in the text cannot be "
+            "told, which tasks that mark parts of a text need; choose another backbone, such as minilm."
+        )
+    return start, place_tokens(text, [spans[place] for place in own])

@@ -7,7 +7,7 @@ import datasets
 import pyarrow as pa
 from transformers import PreTrainedTokenizerBase
 
-from .text_encoder import TextEncoder
+from .text_encoder import Offsets, TextEncoder
 
 _BATCH = 1000
 
@@ -17,7 +17,7 @@ def tokenize(
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
     *,
-    offsets: bool = False,
+    offsets: Offsets = False,
     windows: bool = False,
     repeat: bool = False,
 ) -> tuple[datasets.Dataset, int]:
@@ -32,7 +32,8 @@ def tokenize(
         dataset: rows with the columns "text" and "pair" (None: one text).
         tokenizer: the backbone's tokenizer.
         max_length: most tokens a row may have, special tokens included.
-        offsets: also say which tokens are those of the text, and where in it they stand.
+        offsets: also say which tokens are those of the text, and where in it they stand; with "pair" those of the
+            pair, too.
         windows: read texts that are too long in windows; else they are cut.
         repeat: let every window keep its text, which takes memory; labels that are places in a text need it.
 
@@ -41,7 +42,8 @@ def tokenize(
         if the tokenizer makes them, and "length" (tokens); and how many rows were too long. With offsets also
         "text_start", the place in "input_ids" of the text's first token, and "offsets", a flat list of two numbers for
         each of its tokens from there on: start and end in characters of the text (Python string indices), without
-        blanks around the token. Tokens that are pieces of one character all have its span; those of the pair have none.
+        blanks around the token. Tokens that are pieces of one character all have its span. With "pair" also
+        "pair_start" and "pair_offsets", the same of the pair; 0 and nothing where a row has none.
         With windows also "window" (its number among those of its text, from 0). The windows behind the first ones stand
         behind all rows, with the "index" and the labels of their row, and without "pair" and, unless repeated, "text".
 

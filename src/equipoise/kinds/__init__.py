@@ -36,6 +36,7 @@ from .registry import (
 )
 from .regression import Regression
 from .task import Task, View
+from .term_search import is_inside_word, is_mark
 from .token_reading import TokenWindow
 from .triplets import Triplets
 from .writing_task import WritingTask
@@ -87,6 +88,8 @@ __all__ = [
     "check_template",
     "get_kind",
     "get_metric",
+    "is_inside_word",
+    "is_mark",
     "list_former_names",
     "list_kinds",
     "make_analysis",

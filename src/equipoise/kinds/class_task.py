@@ -33,6 +33,7 @@ class ClassTask(Task):
     prediction_dims: ClassVar[int] = 2
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "labels")
     label_statistics: ClassVar[str] = "classification"
+    explained_unit: ClassVar[str] = "log-odds"
 
     classes: tuple[str, ...] = ()
     verbalize: Mapping[str, str] = field(default_factory=dict, kw_only=True)
@@ -107,6 +108,11 @@ class ClassTask(Task):
     @abstractmethod
     def choose_class(self, prediction: npt.NDArray[Any]) -> int:
         """Return the index of the class that is predicted by the probabilities of one row, shape (classes,)."""
+
+    def explained(self, prediction: Any) -> dict[str, int]:
+        """Explain the predicted class."""
+        place = self.choose_class(np.asarray(prediction))
+        return {self.classes[place]: place}
 
     def answer(self, prediction: Any) -> dict[str, Any]:
         """Return the predicted class and all probabilities."""

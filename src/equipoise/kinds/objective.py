@@ -67,6 +67,15 @@ class Objective(nn.Module, ABC):
         """
         raise NotImplementedError(f"task '{self.task_name}': a model gives its answers no probability")
 
+    def explained(self, outputs: Tensor, places: Tensor) -> Tensor:
+        """Return the number of each row that an explanation takes apart, shape (rows,), smooth in the outputs.
+
+        Args:
+            outputs: the outputs.
+            places: which number it is, as `Task.explained` counts them, shape (rows,).
+        """
+        raise NotImplementedError(f"task '{self.task_name}': its kind cannot be explained")
+
     def to_outputs(self, weight: Floats, bias: Floats) -> tuple[Floats, Floats]:
         """Turn a linear layer that gives logits, or scores in the user's units, into one that gives outputs."""
         return weight, bias

@@ -78,6 +78,10 @@ class Task(Prompting, TokenReading, Calibrating, ABC):
     """As what the balancers count its labels: "classification", "regression", or "" for not at all."""
     class_noun: ClassVar[str] = "class"
     """What messages call one of its classes."""
+    explained_unit: ClassVar[str] = ""
+    """What the words of an explanation add up to, such as "log-odds"; "" for kinds that cannot be explained."""
+    explains_each: ClassVar[bool] = False
+    """Whether an answer has several explanations, one for each label that is predicted."""
     counted: ClassVar[str] = "rows"
     """What `count` counts: rows with a class, or what its lists hold."""
 
@@ -237,6 +241,14 @@ class Task(Prompting, TokenReading, Calibrating, ABC):
     def decide(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Turn predictions into what the metrics read; for most kinds that is the predictions themselves."""
         return predictions
+
+    def explained(self, prediction: Any) -> dict[str, int]:
+        """Return what is explained of the prediction for one row; nothing for kinds that cannot be explained.
+
+        Returns:
+            By the name of what is explained, such as the predicted class, the place that `Objective.explained` takes.
+        """
+        return {}
 
     @abstractmethod
     def answer(self, prediction: Any) -> Any:

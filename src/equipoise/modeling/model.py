@@ -295,6 +295,7 @@ class MultiTaskModel(nn.Module):
         learning: bool = False,
         template: int = 0,
         windows: bool = True,
+        places: bool = False,
     ) -> tuple[Dataset, int]:
         """Turn rows into what the model reads.
 
@@ -304,11 +305,12 @@ class MultiTaskModel(nn.Module):
             learning: put the texts to generate in.
             template: which of `Task.templates` to ask by; above 0 every task wanted is in the format `prompt`.
             windows: where the model reads windows, return all of them; else only the first of each text.
+            places: say where the tokens of texts and pairs stand in them; not of prompts.
 
         Returns:
             The rows with further columns (see `tokenize` and `PromptEncoder.encode`), and how many texts are too long.
         """
-        rows, cut = self._rows.encode(dataset, wanted, learning, template, windows)
+        rows, cut = self._rows.encode(dataset, wanted, learning, template, windows, places)
         check_tokens(self.backbone, self.tokenizer, rows)
         return rows, cut
 

@@ -1,6 +1,6 @@
 """Texts in, answers out, by torch."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from equipoise.kinds import Task
 from equipoise.predicting import BasePredictor
 
 from .ensembling import infer_texts
+from .explaining import check_explained, explain_answers
 from .model import MultiTaskModel
 
 
@@ -53,6 +54,22 @@ class Predictor(BasePredictor):
         return infer_texts(
             self.model, dataset, wanted, batch_size, prompts=prompts, label=label, on_read=self._count_cut
         )
+
+    def check_explained(self, explain: bool | int, tasks: Mapping[str, Task]) -> int:
+        """Return the steps of explanations; see `BasePredictor.check_explained`."""
+        return check_explained(explain, tasks, self.model)
+
+    def explain(
+        self,
+        items: Sequence[tuple[str, str | None]],
+        predictions: Mapping[str, npt.NDArray[Any]],
+        batch_size: int,
+        steps: int,
+        *,
+        show_progress: bool = False,
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Find the words that decided; see `BasePredictor.explain`."""
+        return explain_answers(self.model, items, predictions, batch_size, steps, show=show_progress)
 
     def _count_cut(self, texts: int, long: int) -> None:
         self.texts_read += texts

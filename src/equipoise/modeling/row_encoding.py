@@ -69,6 +69,7 @@ class RowEncoder:
         learning: bool,
         template: int,
         windows: bool = True,
+        places: bool = False,
     ) -> tuple[Dataset, int]:
         """Encode rows; see `MultiTaskModel.encode_rows`."""
         if self.prompts is None:
@@ -77,7 +78,7 @@ class RowEncoder:
                 dataset,
                 self._tokenizer,
                 self._max_length,
-                offsets=offsets,
+                offsets="pair" if places else offsets,
                 windows=windows and self.reads_windows,
                 # Only where spans are learnt is the text compared with them.
                 repeat=offsets and learning,

@@ -69,6 +69,44 @@ class BasePredictor(ABC):
             user's units, or objects (texts,): texts, or JSON of what is found in them.
         """
 
+    def check_explained(self, explain: bool | int, tasks: Mapping[str, Task]) -> int:
+        """Return the number of steps of explanations, 0 for none.
+
+        Args:
+            explain: whether to explain, or the number of steps.
+            tasks: the tasks to answer for.
+
+        Raises:
+            UsageError: it is no such number, or the model or a task cannot be explained.
+            ModelError: captum is not installed.
+        """
+        if explain:
+            raise UsageError(
+                "explain: the words that decided are found by gradients, which this form of the model does not have; "
+                "load the model's folder, which PyTorch reads."
+            )
+        return 0
+
+    def explain(
+        self,
+        items: Sequence[tuple[str, str | None]],
+        predictions: Mapping[str, npt.NDArray[Any]],
+        batch_size: int,
+        steps: int,
+        *,
+        show_progress: bool = False,
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return for each task and text what an answer says of the words that decided it.
+
+        Args:
+            items: texts and pairs.
+            predictions: for each task the predictions for them.
+            batch_size: sequences in a batch.
+            steps: what `check_explained` returned.
+            show_progress: show how far it is on standard error.
+        """
+        raise NotImplementedError("This form of a model cannot be explained.")
+
     def predict(
         self,
         texts: Text | Sequence[Text] | Rows | Inputs,
@@ -77,6 +115,7 @@ class BasePredictor(ABC):
         tasks: str | Sequence[str] | None = None,
         batch_size: int = 64,
         prompts: int = 1,
+        explain: bool | int = False,
         show_progress: bool = False,
         errors: Literal["raise", "answer"] = "raise",
     ) -> list[dict[str, Any]]:
@@ -90,6 +129,8 @@ class BasePredictor(ABC):
             batch_size: texts in a batch; it does not change the answers beyond 1e-5.
             prompts: over how many templates the answers of tasks in the format `prompt` are averaged (see
                 `infer_texts`); it takes as many times as long.
+            explain: also say which words decided (see docs/explain.md); a number is that of the steps of the integral,
+                by default 32. The answers themselves stay the same, to the bit.
             show_progress: show how far it is on standard error.
             errors: what becomes of rows that cannot be read: "raise" answers nothing; "answer" puts `"error"`, which
                 says what is wrong, in the place of the tasks.
@@ -99,16 +140,21 @@ class BasePredictor(ABC):
             "emotions": {"labels": […], "probabilities": {…}}}`; `"pair"` is there too where one was given for a text.
             Rows keep their columns; those that have a task's name (or are called `given` or `error`) move into
             `"given"`.
+            Explained answers also have `"words": [{"word": …, "start": …, "end": …, "weight": …}, …]` (and
+            `"pair_words"`), and `"explained": {"of": …, "unit": …, "output": …, "baseline": …, "gap": …, "steps": …}`:
+            the weights add up to output − baseline − gap. A multilabel task has both by predicted label.
 
         Raises:
-            UsageError: a task does not exist, has fewer templates, or reads a pair and none was given.
+            UsageError: a task does not exist, has fewer templates, cannot be explained, or reads a pair and none was
+                given.
             DataError: texts are empty, or no text; all such rows are counted, the first named, and nothing is answered.
-            ModelError: the model's weights are damaged: a prediction is NaN.
+            ModelError: the model's weights are damaged: a prediction is NaN; or captum is missing to explain.
         """
         _check_whole_number("batch_size", batch_size)
         _check_whole_number("prompts", prompts)
         wanted = self.choose(tasks)
         check_prompts(prompts, wanted)
+        steps = self.check_explained(explain, wanted)
         inputs = gather_inputs(texts)
         pairs = gather_pairs(pair, len(inputs.rows))
         check_pair(pair, wanted)
@@ -126,6 +172,12 @@ class BasePredictor(ABC):
             for name, task in served.items():
                 for answer, prediction in zip(answered, predictions[name], strict=True):
                     answer[name] = task.answer(prediction)
+            if steps:
+                items = read.items[reader]
+                words = self.explain(items, predictions, batch_size, steps, show_progress=show_progress)
+                for name, explained in words.items():
+                    for answer, of_text in zip(answered, explained, strict=True):
+                        answer[name] |= of_text
         return answers
 
     def stream(
@@ -137,7 +189,7 @@ class BasePredictor(ABC):
             rows: texts or rows, such as a generator yields them.
             pair: second text for the tasks that read one, for all rows.
             window: rows that are read and answered together; by default 4,096, or 256 where a model is prompted.
-            options: `tasks`, `batch_size`, `prompts` and `errors` of `predict`.
+            options: `tasks`, `batch_size`, `prompts`, `explain` and `errors` of `predict`.
 
         Yields:
             What `predict` returns, one at a time.

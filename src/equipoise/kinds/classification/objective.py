@@ -33,6 +33,12 @@ class ClassificationObjective(Objective):
         """Class probabilities, rows × classes."""
         return outputs.float().softmax(dim=-1)
 
+    def explained(self, outputs: Tensor, places: Tensor) -> Tensor:
+        """The log-odds of a class: the logarithm of its probability over that of all others."""
+        outputs, chosen = outputs.float(), places[:, None]
+        others = outputs.scatter(1, chosen, float("-inf")).logsumexp(dim=-1)
+        return outputs.gather(1, chosen).squeeze(1) - others
+
     def log_probabilities(self, outputs: Tensor, scores: Tensor) -> Tensor:
         """Return the classes' log-probabilities, rows × 1 × classes."""
         return outputs.log_softmax(dim=-1)[:, None]

@@ -27,6 +27,10 @@ class MultilabelObjective(Objective):
         """The probability of each label, rows × labels."""
         return outputs.float().sigmoid()
 
+    def explained(self, outputs: Tensor, places: Tensor) -> Tensor:
+        """The log-odds of a label: its logit."""
+        return outputs.float().gather(1, places[:, None]).squeeze(1)
+
     def log_probabilities(self, outputs: Tensor, scores: Tensor) -> Tensor:
         """Return the log-probabilities of "no" and "yes", rows × labels × 2."""
         return torch.stack([F.logsigmoid(-outputs), F.logsigmoid(outputs)], dim=-1)

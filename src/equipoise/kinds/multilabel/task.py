@@ -47,6 +47,8 @@ class Multilabel(Task):
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "label", "labels")
     required_fields: ClassVar[tuple[str, ...]] = ("label",)
     class_noun: ClassVar[str] = "label"
+    explained_unit: ClassVar[str] = "log-odds"
+    explains_each: ClassVar[bool] = True
     default_questions: ClassVar[tuple[str, ...]] = (
         'Does the {task} "{label}" apply to the text above{towards}? Answer yes or no.',
         'Is "{label}" one of the {task} of this text{towards}? Say yes or no.',
@@ -201,6 +203,10 @@ class Multilabel(Task):
     def decide(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return whether each label applies, 0 or 1, by the thresholds; shape (rows, labels) like the probabilities."""
         return (predictions >= np.array(self.thresholds)).astype(np.int8)
+
+    def explained(self, prediction: Any) -> dict[str, int]:
+        """Explain each label that applies."""
+        return {self.classes[place]: int(place) for place in np.flatnonzero(self.decide(np.asarray(prediction)))}
 
     def answer(self, prediction: Any) -> dict[str, Any]:
         """Return the labels that apply and all probabilities."""

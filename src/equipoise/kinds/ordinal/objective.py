@@ -48,6 +48,11 @@ class OrdinalObjective(Objective):
         """Class probabilities, rows × classes."""
         return _log_chain(outputs.float()).exp()
 
+    def explained(self, outputs: Tensor, places: Tensor) -> Tensor:
+        """The expected rank, from 1 to the number of classes."""
+        # The sum over k of P(y ≥ k) is one more than the sum over the outputs of P(y > k).
+        return 1 + F.logsigmoid(outputs.float()).cumsum(dim=-1).exp().sum(dim=-1)
+
     def log_probabilities(self, outputs: Tensor, scores: Tensor) -> Tensor:
         """Return the classes' log-probabilities, rows × 1 × classes."""
         return _log_chain(outputs.float())[:, None]

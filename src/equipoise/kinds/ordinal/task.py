@@ -38,6 +38,7 @@ class Ordinal(ClassTask):
     primary_metrics: ClassVar[tuple[str, ...]] = ("qwk", "accuracy", "macro_f1", "macro_recall")
     item_metric: ClassVar[str] = "rank_mae"
     averages_seeds: ClassVar[bool] = False
+    explained_unit: ClassVar[str] = "ranks"
     default_questions: ClassVar[tuple[str, ...]] = (
         "What is the {task} of the text above{towards}? Answer with one of, from lowest to highest: {labels}.",
         "Rate the {task} of this text{towards}: {labels}.",
@@ -97,6 +98,10 @@ class Ordinal(ClassTask):
     def choose_class(self, prediction: npt.NDArray[Any]) -> int:
         """Return the median class."""
         return int(median_class(prediction[None])[0])
+
+    def explained(self, prediction: Any) -> dict[str, int]:
+        """Explain the expected rank."""
+        return {"expected_rank": 0}
 
     def answer(self, prediction: Any) -> dict[str, Any]:
         """Return the median class, the expected rank from 1 to the number of classes, and all probabilities."""

@@ -44,6 +44,10 @@ class RegressionObjective(Objective):
         scores = outputs.float() * self.std + self.mean
         return scores if self.range is None else scores.clamp(*self.range)
 
+    def explained(self, outputs: Tensor, places: Tensor) -> Tensor:
+        """The score in the user's units, not clipped: beyond the range a word would decide nothing."""
+        return outputs.float() * self.std + self.mean
+
     def log_probabilities(self, outputs: Tensor, scores: Tensor) -> Tensor:
         """Return the log-probabilities of the grid's numbers, rows × 1 × numbers."""
         return scores.float().log_softmax(dim=-1)[:, None]

@@ -34,6 +34,7 @@ class Regression(Task):
     primary_metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman", "cosine")
     calibrated_metrics: ClassVar[tuple[str, ...]] = ("mse", "mae")
     item_metric: ClassVar[str] = "mse"
+    explained_unit: ClassVar[str] = "score"
     label_type: ClassVar[str] = "float64"
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "low", "high")
     label_statistics: ClassVar[str] = "regression"
@@ -144,6 +145,10 @@ class Regression(Task):
         if not all(map(math.isfinite, (self.mean, self.std, low, high))) or self.std <= 0 or low >= high:
             return "std: found no finite mean, range, and deviation above 0"
         return super().find_problem()
+
+    def explained(self, prediction: Any) -> dict[str, int]:
+        """Explain the score."""
+        return {"score": 0}
 
     def answer(self, prediction: Any) -> dict[str, Any]:
         """Return the score."""
