@@ -90,6 +90,11 @@ class TrainConfig(Section):
     patience: Count | None = Field(
         None, gt=0, description="Stop when this many dev scorings in a row bring no better run score."
     )
+    report_to: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = Field(
+        (),
+        description="Experiment trackers that get losses, task weights and dev scores while it trains, such as "
+        "[tensorboard], which writes into the run's folder; each needs its library.",
+    )
     gradient_checkpointing: bool = Field(
         False, description="Compute the backbone's activations again in the backward pass: less memory, slower."
     )

@@ -19,6 +19,7 @@ from .curriculum_file import MeasuredCurriculum, make_curriculum
 from .prepared_run import PreparedRun
 from .processes import count_processes, in_first
 from .run_folder import CHECKPOINTS
+from .trackers import make_trackers
 from .trainer import MultiTaskTrainer, TrainingBatches
 
 
@@ -34,7 +35,7 @@ def make_trainer(
     """
     curriculum = make_curriculum(run.config, run.table, measured)
     rows = run.rows["train"]
-    return MultiTaskTrainer(
+    trainer = MultiTaskTrainer(
         model=run.model,
         balancer=_make_balancer(run),
         batches=TrainingBatches(rows, _make_sampler(run, curriculum), run.collate, curriculum),
@@ -43,6 +44,9 @@ def make_trainer(
         folder=run.config.output,
         progress=progress,
     )
+    for tracker in make_trackers(run.config):
+        trainer.add_callback(tracker)
+    return trainer
 
 
 def score_dev(run: PreparedRun) -> dict[str, float]:

@@ -12,6 +12,7 @@ from .curriculum_file import check_curriculum
 from .precision import precision_notes
 from .prepared_run import PreparedRun
 from .processes import count_processes, on_cpus
+from .trackers import check_trackers
 from .trial import try_step
 
 
@@ -45,10 +46,11 @@ def check_settings(config: RunConfig) -> None:
     """Refuse settings that this machine, or these processes, cannot train with.
 
     Raises:
-        TrainingError: the precision needs a GPU.
+        TrainingError: the precision needs a GPU, or a tracker is not installed.
         UsageError: a curriculum cannot be measured, or alignment would not see whole batches.
     """
     check_curriculum(config)
+    check_trackers(config.train.report_to)
     if config.train.precision == "fp16" and (on_cpus() or choose_device().type != "cuda"):
         raise TrainingError("train.precision: found fp16 on a CPU; fp16 needs a GPU; use bf16.")
     shares = {"train.gradient_accumulation": config.train.gradient_accumulation, "processes": count_processes()}

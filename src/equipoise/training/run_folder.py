@@ -33,6 +33,7 @@ from equipoise.workspace import (
 
 from .checkpoints import checkpoint_strangers, remove_checkpoints
 from .summary import SUMMARY, read_summary
+from .trackers import TENSORBOARD, tracker_strangers
 
 SINGLE_TASK, SINGLE_TASK_RESULTS = "single-task", "single-task.json"
 """The folder of single-task models and what they are called, and the file that sets the joint one beside them."""
@@ -53,13 +54,13 @@ _RUN_FILES = frozenset(
         SINGLE_TASK_RESULTS,
     ]
 )
-_RUN_FOLDERS = frozenset([SINGLE_TASK, MODEL, CHECKPOINTS])
+_RUN_FOLDERS = frozenset([SINGLE_TASK, MODEL, CHECKPOINTS, TENSORBOARD])
 """All that a run writes into its folder."""
 EXPERTS, MERGE, DIFFICULTY = "experts", "merge", "difficulty"
 """Folders that may stand in a run's folder and are none of its files: experts, their merge, difficulty."""
 _BESIDE = frozenset([EXPERTS, MERGE, DIFFICULTY])
 HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
-RUN_FREE = r"output|merge\..*|(tasks|held_out)\.[\w-]+\.group"
+RUN_FREE = r"output|merge\..*|train\.report_to|(tasks|held_out)\.[\w-]+\.group"
 """Keys that do not change what is trained."""
 
 
@@ -123,7 +124,8 @@ def _inner_strangers(folder: Path) -> list[str]:
     taken = misplaced(folder, _RUN_FILES, _RUN_FOLDERS)
     of_model = model_strangers(folder / MODEL) if (folder / MODEL).is_dir() else []
     alone = strangers_among_runs(folder / SINGLE_TASK)
-    return [*taken, *(f"{MODEL}/{found}" for found in of_model), *(f"{SINGLE_TASK}/{found}" for found in alone)]
+    inner = [*(f"{MODEL}/{found}" for found in of_model), *(f"{SINGLE_TASK}/{found}" for found in alone)]
+    return [*taken, *inner, *tracker_strangers(folder)]
 
 
 def strangers_among_runs(folder: Path) -> list[str]:

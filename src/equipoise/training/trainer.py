@@ -273,6 +273,7 @@ def _make_arguments(config: TrainConfig, checkpoints: Path) -> TrainingArguments
     """Return what `transformers.Trainer` calls these settings."""
     return TrainingArguments(
         output_dir=str(checkpoints),
+        run_name=checkpoints.parent.name,
         num_train_epochs=config.epochs,
         max_steps=config.max_steps or -1,
         per_device_train_batch_size=config.batch_size,
