@@ -16,6 +16,7 @@ LAYERS = (
     "starter",
     "data",
     "predicting",
+    "streaming",
     "modeling",
     "balancing",
     "curriculum",

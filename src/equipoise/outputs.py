@@ -19,6 +19,8 @@ _TABLES = (".csv", ".tsv", ".parquet", ".xlsx")
 """Endings of files that hold no JSON."""
 _LONGEST_LINE = 50_000_000
 """Bytes by which a file is known to be ours, at most."""
+_FIRST_LINES = 10_000
+"""Lines by which a file is known to be ours, at most: so many may hold an error in the place of an answer."""
 _LONGEST_PATH = 3500
 """Bytes of an output folder's path, at most: with what is written in it, systems bear 4,096."""
 
@@ -90,12 +92,21 @@ def misplaced(folder: Path, files: Iterable[str], folders: Iterable[str] = ()) -
 
 
 def holds_predictions(file: Path) -> bool:
-    """Whether a file begins with a line that `equipoise predict` writes: an object with an answer to a task."""
+    """Whether a file begins with lines that `equipoise predict` writes: objects, the first good one with an answer."""
     with file.open("rb") as content:
-        answers = _as_json(content.readline(_LONGEST_LINE))
-    return isinstance(answers, dict) and any(
-        isinstance(answer, dict) and answer.keys() & {"label", "labels", "score", "text"} for answer in answers.values()
-    )
+        for _ in range(_FIRST_LINES):
+            answers = _as_json(content.readline(_LONGEST_LINE))
+            if not isinstance(answers, dict):
+                return False
+            if any(map(_is_answer, answers.values())):
+                return True
+            if not isinstance(answers.get("error"), str):
+                return False
+    return False
+
+
+def _is_answer(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value.keys() & {"label", "labels", "score", "text"})
 
 
 def holds_metrics(file: Path) -> bool:

@@ -5,10 +5,11 @@ import os
 from .case import Case, World
 
 _ASK = ("predict", "RUN", "--task", "polarity")
+_STRICT = ("--strict",)
 
 
-def _file(name: str, file: str, content: str | bytes, words: str) -> Case:
-    return Case("texts", name, words, (*_ASK, file), lambda world: world.write(file, content))
+def _file(name: str, file: str, content: str | bytes, words: str, *options: str) -> Case:
+    return Case("texts", name, words, (*_ASK, file, *options), lambda world: world.write(file, content))
 
 
 def _given(name: str, words: str, *texts: str, code: int = 1, stdin: bytes = b"") -> Case:
@@ -32,24 +33,28 @@ CASES = [
     _given("a folder", "is a file or folder, expected texts", ".", code=2),
     _given("a file of another ending", "run.yaml: is a file or folder, expected texts", "run.yaml", code=2),
     _given("two files", "data.csv: is a file or folder", "data.csv", "more.csv", code=2),
-    _given("no UTF-8 on standard input", "standard input: byte 3 is not UTF-8", "-", stdin=b"caf\xe9"),
-    _given("an empty line on standard input", "standard input, line 2: found an empty text", "-", stdin=b"a\n\nb"),
+    _given("no UTF-8 on standard input", "standard input, line 1: found a byte that is not", "-", stdin=b"caf\xe9"),
+    _given("an empty line, strictly", "standard input, line 2: found an empty text", "-", "--strict", stdin=b"a\n\nb"),
+    _given("empty lines on standard input", "standard input, all 2 rows: found an empty text", "-", stdin=b"\n\n"),
     _given("nothing on standard input", "standard input: found no texts", "-"),
     _file("an empty text file", "new.txt", "", "new.txt: found no texts"),
     _given("no such task", "Did you mean 'polarity'?", "a", "--task", "plarity", code=2),
     _given("more prompts than templates", "prompts: found 3", "a", "--prompts", "3", code=2),
     _given("no batch", "--batch-size", "a", "--batch-size", "0", code=2),
     _given("a word for a number", "--batch-size", "a", "--batch-size", "many", code=2),
-    _file("bad rows of a CSV file", "new.csv", "text,n\na,1\n,2\nb,3\n ,4\n", "new.csv, line 3, line 5: found"),
-    _file("bad lines of a text file", "new.txt", "fine\n\ngood\n \n", "new.txt, line 2, line 4: found an empty text"),
-    _file("no column of texts", "new.csv", "txt\nfine\ngood\n", "new.csv, all 2 rows: no column 'text'"),
+    _file("bad rows of a CSV file", "new.csv", "text,n\na,1\n,2\nb,3\n ,4\n", "new.csv, line 3, line 5", *_STRICT),
+    _file("bad lines of a text file", "new.txt", "fine\n\ngood\n \n", "new.txt, line 2, line 4", *_STRICT),
+    _file("no column of texts", "new.csv", "txt\nfine\ngood\n", "new.csv, line 1: no column 'text'"),
     _file("a list as text", "new.jsonl", '{"text": ["fine"]}\n', "new.jsonl, line 1: found ['fine'], expected a text"),
     _file("true as text", "new.jsonl", '{"text": true}\n', "new.jsonl, line 1: found True, expected a text"),
     _file("deep cells", "new.jsonl", '{"text": "a", "x": ' + "[" * 300 + "]" * 300 + "}", "nested too deeply"),
     _file("an empty CSV file", "new.csv", "", "new.csv: the file is empty"),
-    _file("no UTF-8 in a text file", "new.txt", b"caf\xe9", "new.txt: byte 3 is not UTF-8"),
-    _file("UTF-16", "new.txt", "fine".encode("utf-16"), "new.txt: byte 0 is not UTF-8"),
+    _file("no UTF-8 in a text file", "new.txt", b"caf\xe9", "new.txt, line 1: found a byte that is not UTF-8 (0xe9)"),
+    _file("UTF-16", "new.txt", "fine".encode("utf-16"), "new.txt, line 1: found a byte that is not UTF-8 (0xff)"),
     _file("broken JSON", "new.jsonl", '{"text": ', "new.jsonl, line 1"),
+    _file("a broken archive", "new.csv.gz", b"\x1f\x8b\x08\0", "new.csv.gz: cannot be read"),
+    _file("no archive", "new.jsonl.gz", b'{"text": "a"}', "new.jsonl.gz: cannot be read (Not a gzipped file"),
+    _file("no Parquet", "new.parquet", b"PAR1", "new.parquet: not a readable Parquet file"),
     Case("texts", "a pipe .txt", "pipe.txt: found a pipe", (*_ASK, "pipe.txt"), _pipe),
     Case("texts", "a pipe .csv", "pipe.csv: found a pipe", (*_ASK, "pipe.csv"), _pipe),
     Case("texts", "a folder .txt", "new.txt: found a folder", (*_ASK, "new.txt"), lambda w: w.write("new.txt/x", "")),

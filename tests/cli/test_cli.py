@@ -105,18 +105,36 @@ def test_predict_writes_strict_json_at_any_depth(equipoise, trained, tmp_path):
     (tmp_path / "in.jsonl").write_text('{"text": "good", "deep": ' + "[" * 300 + "]" * 300 + "}")
     code, out, err = equipoise("predict", trained / "run", tmp_path / "in.jsonl", "--task", "intensity")
     assert (code, out) == (1, "")
-    assert "in.jsonl, line 1, column 'deep': found a cell that is nested too deeply" in err
+    assert "in.jsonl, line 1: column 'deep': found a cell that is nested too deeply" in err
 
 
-def test_predict_names_all_bad_lines_and_writes_nothing(equipoise, trained, tmp_path):
+def test_predict_strictly_names_all_bad_lines_and_writes_nothing(equipoise, trained, tmp_path):
     (tmp_path / "new.csv").write_text('id,text\n1,good\n2,"a\nb"\n3,\n4,fine\n5,  \n')
     (tmp_path / "new.txt").write_text("good\n\nfine\n \n")
     for name, lines in (("new.csv", "line 5, line 7"), ("new.txt", "line 2, line 4")):
         command = ("predict", trained / "run", tmp_path / name, "--task", "intensity", "-o", tmp_path / "out.jsonl")
-        code, out, err = equipoise(*command)
+        code, out, err = equipoise(*command, "--strict")
         assert (code, out) == (1, "")
         assert f"{name}, {lines}: found an empty text, expected a text; leave these rows out." in err
-        assert not (tmp_path / "out.jsonl").exists()
+        assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("out")) == []
+
+
+def test_predict_answers_bad_rows_in_their_place(equipoise, trained, tmp_path):
+    (tmp_path / "new.csv").write_bytes(b'id,text\n1,good\n2,"a\nb"\n3,\n4,caf\xe9\n5,a,b\n6,"x\n7,fine\n')
+    code, out, err = equipoise("predict", trained / "run", tmp_path / "new.csv", "--task", "intensity")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [answer["id"] for answer in answers] == ["1", "2", "3", "4", "5", "6", "7"]
+    assert ["intensity" in answer for answer in answers] == [True, True, False, False, False, False, True]
+    assert [answer.get("error", "")[:24] for answer in answers[2:6]] == [
+        "found an empty text, exp",
+        "found a byte that is not",
+        "found 3 cells, expected ",
+        "found a broken cell (une",
+    ]
+    assert answers[3]["text"] == "caf\ufffd"
+    assert "4 of 7 rows have an error in the place of an answer: " in err
+    assert "new.csv, line 5: found an empty text, expected a text … and 3 other kinds of problem." in err
 
 
 def test_predict_tells_texts_from_files(equipoise, trained, tmp_path, monkeypatch):
@@ -139,14 +157,17 @@ def test_predict_tells_texts_from_files(equipoise, trained, tmp_path, monkeypatc
     assert (code, "a.jsonl: the output is the input FILE" in err) == (1, True)
 
 
-def test_predict_reads_standard_input_up_to_a_limit(equipoise, trained, monkeypatch):
-    monkeypatch.setattr("equipoise.cli.predict.TEXTS_LIMIT", 9)
-    stdin = io.TextIOWrapper(io.BytesIO(b"good film"))
-    assert equipoise("predict", trained / "run", "-", "--task", "intensity", stdin=stdin)[0] == 0
-    stdin = io.TextIOWrapper(io.BytesIO(b"good films"))
+def test_predict_answers_standard_input_window_by_window(equipoise, trained, monkeypatch):
+    monkeypatch.setattr("equipoise.predicting.base_predictor.WINDOW", 2)
+    stdin = io.TextIOWrapper(io.BytesIO(b"\n\n\ncaf\xe9\ngood film"))
+    code, out, err = equipoise("predict", trained / "run", "-", "--task", "intensity", stdin=stdin)
+    assert code == 0
+    assert ["error" in json.loads(line) for line in out.splitlines()] == [True] * 4 + [False]
+    assert "standard input, line 1, line 2, line 3: found an empty text" in err
+    stdin = io.TextIOWrapper(io.BytesIO(b"\n\n\n"))
     code, out, err = equipoise("predict", trained / "run", "-", "--task", "intensity", stdin=stdin)
     assert (code, out) == (1, "")
-    assert "standard input: found more than 9 bytes, expected 9 at most" in err
+    assert "standard input, all 3 rows: found an empty text" in err
 
 
 def test_an_interrupt_is_one_message(equipoise, trained, monkeypatch):
@@ -209,7 +230,7 @@ def test_evaluate(equipoise, trained, tmp_path):
         (["predict", "{folder}/run", "{folder}/reviews.csv", "b.csv"], 2, "is a file or folder"),
         (["predict", "{folder}/run", "text", "-o", "no/such/out.jsonl"], 2, "found no folder no/such"),
         (["predict", "{folder}/run", "text", "-o", "{folder}"], 2, "found a folder, expected the name of a file"),
-        (["predict", "{folder}/run", "text", "-o", "out.CSV"], 2, "out.CSV: found the ending .CSV, expected .jsonl or"),
+        (["predict", "{folder}/run", "text", "-o", "out.xlsx"], 2, "found the ending .xlsx, expected .jsonl or"),
         (["evaluate", "{folder}/run", "{run}", "-o", "no/such/out.json"], 2, "found no folder no/such"),
         (["predict", "{folder}/run", "text", "--task", "plarity"], 2, "Did you mean 'polarity'"),
         (["predict", "{folder}/run", "text"], 2, "reads a second text (column 'aspect')"),

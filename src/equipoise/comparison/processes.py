@@ -8,10 +8,11 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from equipoise.child_processes import end_with_parent
 from equipoise.errors import EquipoiseError
 from equipoise.kinds import Kind, list_kinds, register
 
@@ -105,7 +106,7 @@ def _ignoring_interrupts() -> Iterator[None]:
 def _train(kinds: Sequence[Kind], cell: Cell, log: Path, threads: int, restart: bool, sender: Connection) -> None:
     for kind in kinds:
         register(kind)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     with log.open("ab", buffering=0) as file:
         for descriptor in (1, 2):
             os.dup2(file.fileno(), descriptor)
@@ -126,11 +127,3 @@ def _train(kinds: Sequence[Kind], cell: Cell, log: Path, threads: int, restart: 
         traceback.print_exc()
         sender.send(f"{type(error).__name__}: {error} ({log} holds more)")
         sys.exit(1)
-
-
-def _end_with_parent() -> None:
-    """End when the process that waits for this one is gone, so that calling it again finds nobody in the folder."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)

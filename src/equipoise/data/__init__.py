@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .loading import SourceSplits, join_table, load_table, split_sources
     from .prompting import ChatStyle, PromptEncoder
     from .reading import FORMATS, read_rows
+    from .row_stream import STREAMS, Meter, RowStream, find_ending, stream_lines, stream_rows, stream_texts
     from .rows import BadRow, Rows
     from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_length, share_out
     from .sources import SourceReader, read_once, read_source
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "STREAMS",
     "BadRow",
     "ChatStyle",
     "Collator",
     "EpochSampler",
+    "Meter",
     "MixedLengthSampler",
     "PromptEncoder",
+    "RowStream",
     "Rows",
     "SourceReader",
     "SourceSplits",
@@ -37,6 +41,7 @@ __all__ = [
     "choose_demonstrations",
     "demonstrate",
     "draw_sources",
+    "find_ending",
     "find_owners",
     "gather_scored",
     "gather_tokens",
@@ -53,6 +58,9 @@ __all__ = [
     "share_out",
     "split_sources",
     "split_windows",
+    "stream_lines",
+    "stream_rows",
+    "stream_texts",
     "tokenize",
 ]
 
@@ -63,6 +71,7 @@ _HOMES = {
     ".loading": "SourceSplits join_table load_table split_sources",
     ".prompting": "ChatStyle PromptEncoder",
     ".reading": "FORMATS read_rows",
+    ".row_stream": "STREAMS Meter RowStream find_ending stream_lines stream_rows stream_texts",
     ".rows": "BadRow Rows",
     ".sampling": "EpochSampler MixedLengthSampler draw_sources order_by_length share_out",
     ".sources": "SourceReader read_once read_source",

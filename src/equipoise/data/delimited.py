@@ -18,9 +18,11 @@ from .rows import Rows
 from .swallowed import KnownCells, unfold
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars (|)"}
-_LONGEST_CELL = 2**31 - 1
-_MOST_LINES = 1000
-_SAMPLE = 10_000
+LONGEST_CELL = 2**31 - 1
+MOST_LINES = 1000
+"""Lines of one quoted cell, at most."""
+SAMPLE = 10_000
+"""Rows by which those that a quoted cell has swallowed are known."""
 
 
 class Record(NamedTuple):
@@ -40,8 +42,8 @@ def read_delimited(text: str, delimiter: str, path: Path) -> Rows:
     Raises:
         DataError: the file is separated by something else, or lines are no rows; the message counts all of them.
     """
-    _check_delimiter(text, delimiter, path)
-    limit = csv.field_size_limit(_LONGEST_CELL)
+    check_delimiter(text, delimiter, path)
+    limit = csv.field_size_limit(LONGEST_CELL)
     try:
         bad = BadLines(path)
         records = _tsv_records(text, bad) if delimiter == "\t" else _csv_records(text, delimiter, bad)
@@ -50,7 +52,12 @@ def read_delimited(text: str, delimiter: str, path: Path) -> Rows:
         csv.field_size_limit(limit)
 
 
-def _check_delimiter(text: str, delimiter: str, path: Path) -> None:
+def check_delimiter(text: str, delimiter: str, path: Path) -> None:
+    """Refuse a file whose first line is no header, or is separated by something else.
+
+    Raises:
+        DataError: it is.
+    """
     line = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     if line.lower().startswith("sep="):
         raise DataError(
@@ -105,9 +112,9 @@ def _tsv_records(text: str, bad: BadLines) -> Iterator[Record]:
         if quoted is not None and (width is None or len(quoted.cells) == width):
             if width is not None and quoted.stop > quoted.start and known is None:
                 known = KnownCells(_plain_rows(lines, width))
-            meant = True if width is None or known is None else _means_quotes(quoted, width, known)
+            meant = True if width is None or known is None else means_quotes(quoted, width, known)
             if meant is None:
-                bad.add(record.start, _say_swallowed(quoted))
+                bad.add(record.start, say_swallowed(quoted))
             elif meant:
                 record = quoted
         index = record.stop
@@ -116,7 +123,7 @@ def _tsv_records(text: str, bad: BadLines) -> Iterator[Record]:
             yield record
 
 
-def _means_quotes(quoted: Record, width: int, known: KnownCells) -> bool | None:
+def means_quotes(quoted: Record, width: int, known: KnownCells) -> bool | None:
     """Whether a record of a TSV file has a quoted cell; None where it may as well be rows with plain characters."""
     if quoted.stop == quoted.start:
         return True
@@ -131,7 +138,7 @@ def _means_quotes(quoted: Record, width: int, known: KnownCells) -> bool | None:
 
 def _read_quoted(lines: Sequence[str], start: int) -> Record | None:
     """Read the record that starts on a line as the `csv` module writes it; None where it is none."""
-    some = (lines[index] for index in range(start - 1, min(len(lines), start - 1 + _MOST_LINES)))
+    some = (lines[index] for index in range(start - 1, min(len(lines), start - 1 + MOST_LINES)))
     reader = csv.reader(some, delimiter="\t", strict=True)
     try:
         cells = next(reader)
@@ -143,35 +150,53 @@ def _read_quoted(lines: Sequence[str], start: int) -> Record | None:
 def _plain_rows(lines: Sequence[str], width: int) -> Iterator[list[str]]:
     """The first rows behind the header that no quotation mark is in."""
     rows = (line.rstrip("\r\n").split("\t") for line in lines[1:] if '"' not in line)
-    return islice((row for row in rows if len(row) == width), _SAMPLE)
+    return islice((row for row in rows if len(row) == width), SAMPLE)
 
 
-def _say_swallowed(record: Record) -> str:
+def say_swallowed(record: Record) -> str:
+    """Say that a quoted cell seems to hold rows."""
     return (
         f"found a quotation mark that opens a cell, and the next that could close it on line {record.stop}; what is "
         "between seems to be rows, expected a cell. Remove the quotation marks, or save the file as JSONL."
     )
 
 
+class RowCheck:
+    """Says what is wrong with the cells of a row.
+
+    Args:
+        header: the names of the columns.
+    """
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self._width = len(header)
+        self._names = set(map(normalize, header))
+        self._shown = shorten(", ".join(header), 60)
+
+    def find_fault(self, cells: Sequence[str]) -> str:
+        """Say that there are too few or too many, or that they are the header; "" where neither is so."""
+        if len(cells) != self._width:
+            return (
+                f"found {len(cells)} cells, expected {self._width} as in the header ({self._shown}). Put a cell that "
+                "holds the delimiter or a line break in double quotes."
+            )
+        if normalize(cells[0]) in self._names and set(map(normalize, cells)) == self._names:
+            return (
+                f"found the header again ({self._shown}), as where files are joined, expected a row. Delete the line."
+            )
+        return ""
+
+
 def _gather(records: Iterator[Record], delimiter: str, path: Path, bad: BadLines) -> Rows:
     """Return records as rows, after the header."""
     header = next(records, Record(1, 1, [])).cells
-    _check_header(header, path, bad)
-    names = set(map(normalize, header))
-    shown = shorten(", ".join(header), 60)
+    bad.stop()
+    check_header(header, path)
+    cells = RowCheck(header)
     kept: list[Record] = []
     for record in records:
-        if len(record.cells) != len(header):
-            bad.add(
-                record.start,
-                f"found {len(record.cells)} cells, expected {len(header)} as in the header ({shown}). Put a cell that "
-                "holds the delimiter or a line break in double quotes.",
-            )
-        elif normalize(record.cells[0]) in names and set(map(normalize, record.cells)) == names:
-            bad.add(
-                record.start,
-                f"found the header again ({shown}), as where files are joined, expected a row. Delete the line.",
-            )
+        if fault := cells.find_fault(record.cells):
+            bad.add(record.start, fault)
         kept.append(record)
     _check_long(kept, len(header), delimiter, bad)
     bad.stop()
@@ -184,8 +209,12 @@ def _gather(records: Iterator[Record], delimiter: str, path: Path, bad: BadLines
     )
 
 
-def _check_header(header: Sequence[str], path: Path, bad: BadLines) -> None:
-    bad.stop()
+def check_header(header: Sequence[str], path: Path) -> None:
+    """Refuse columns of one name.
+
+    Raises:
+        DataError: there are some.
+    """
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:
         raise DataError(
@@ -199,9 +228,14 @@ def _check_long(records: Sequence[Record], width: int, delimiter: str, bad: BadL
     if not long:
         return
     short = (record.cells for record in records if record.stop == record.start and len(record.cells) == width)
-    known = KnownCells(islice(short, _SAMPLE))
+    known = KnownCells(islice(short, SAMPLE))
     for record in long:
-        rows = unfold(record.cells, delimiter)
-        whole = len(rows) > 1 and all(len(row) == width for row in rows)
-        if record.stop - record.start >= _MOST_LINES or (width > 1 and whole and known.resemble(rows)):
-            bad.add(record.start, _say_swallowed(record))
+        if has_swallowed(record, width, delimiter, known):
+            bad.add(record.start, say_swallowed(record))
+
+
+def has_swallowed(record: Record, width: int, delimiter: str, known: KnownCells) -> bool:
+    """Whether a quoted cell of several lines seems to hold rows."""
+    rows = unfold(record.cells, delimiter)
+    whole = len(rows) > 1 and all(len(row) == width for row in rows)
+    return record.stop - record.start >= MOST_LINES or (width > 1 and whole and known.resemble(rows))

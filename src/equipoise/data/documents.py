@@ -16,12 +16,24 @@ _MOST_NAMES = 10_000
 _MOST_CELLS = 50_000_000
 
 
-class _Objects:
+class ObjectReader:
     """Reads JSON objects, and notes keys that repeat in one."""
 
     def __init__(self) -> None:
         self.repeated: list[str] = []
         self.decoder = json.JSONDecoder(object_pairs_hook=self._read)
+
+    def read(self, line: str) -> tuple[Any, str]:
+        """Return what one line holds, and what is wrong with it; "" if it is an object as it should be."""
+        try:
+            record = self.decoder.decode(line)
+        except (ValueError, RecursionError) as error:
+            _, reason = _explain(error, line)
+            return (
+                None,
+                f"found {excerpt(line)}, expected one JSON object a line ({reason}). Correct or delete the line.",
+            )
+        return record, _find_fault(record, _has_surrogates(line), self.take_repeated())
 
     def take_repeated(self) -> str | None:
         """Return a key that repeated since the last call."""
@@ -44,7 +56,7 @@ def read_jsonl(text: str, path: Path) -> Rows:
         DataError: lines are no JSON objects; the message counts all of them.
     """
     bad = BadLines(path)
-    objects = _Objects()
+    objects = ObjectReader()
     numbers: list[int] = []
     records: list[dict[str, Any]] = []
     # Not splitlines: JSON strings may hold U+2028, where it would split.
@@ -53,14 +65,7 @@ def read_jsonl(text: str, path: Path) -> Rows:
         line = line.lstrip("\ufeff")
         if not line.strip():
             continue
-        try:
-            record = objects.decoder.decode(line)
-        except (ValueError, RecursionError) as error:
-            _, reason = _explain(error, line)
-            record = None
-            fault = f"found {excerpt(line)}, expected one JSON object a line ({reason}). Correct or delete the line."
-        else:
-            fault = _find_fault(record, _has_surrogates(line), objects.take_repeated())
+        record, fault = objects.read(line)
         if fault:
             bad.add(number, fault)
         numbers.append(number)
@@ -77,7 +82,7 @@ def read_json(text: str, path: Path) -> Rows:
     """
     if not text.lstrip().startswith("["):
         return read_jsonl(text, path)
-    objects = _Objects()
+    objects = ObjectReader()
     try:
         records = objects.decoder.decode(text)
     except (ValueError, RecursionError) as error:
@@ -97,7 +102,7 @@ def read_json(text: str, path: Path) -> Rows:
 
 def _find_repeated(text: str, count: int) -> dict[int, str]:
     """Return a key that repeats by the row of an array, which is read once more, row by row."""
-    objects = _Objects()
+    objects = ObjectReader()
     found: dict[int, str] = {}
     place = text.index("[") + 1
     for number in range(1, count + 1):

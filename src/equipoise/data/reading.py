@@ -38,12 +38,8 @@ def read_rows(path: Path) -> Rows:
         rows = _read(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
-    if rows is not None and not rows and path.suffix.lower() in (".csv", ".tsv"):
-        raise DataError(
-            f"{path}: found a header and no rows, expected one or more. Fill the file, or correct the path."
-        )
     if not rows:
-        raise DataError(f"{path}: the file is empty: found no rows, expected one or more. Correct the path.")
+        raise explain_empty(path, rows is not None and path.suffix.lower() in (".csv", ".tsv"))
     return rows
 
 
@@ -76,12 +72,7 @@ def _decode(cell: Any) -> Any:
 
 
 def _read(path: Path) -> Rows | None:
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"{path}: found no such file. {_close_names(path)}") from None
-    except ValueError:  # characters that no path can have, of which the next line speaks
-        pass
+    check_data_file(path)
     size = check_readable(path, _LARGEST).st_size
     reader = FORMATS.get(path.suffix.lower())
     if reader is None:
@@ -90,6 +81,29 @@ def _read(path: Path) -> Rows | None:
             "Convert the file."
         )
     return reader(path) if size else None
+
+
+def check_data_file(path: Path) -> None:
+    """Make sure that there is a file, or name those that have a similar name.
+
+    Raises:
+        DataError: there is none.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{path}: found no such file. {_close_names(path)}") from None
+    except (OSError, ValueError):  # `check_readable` says what is wrong with the path
+        pass
+
+
+def explain_empty(path: Path, has_header: bool) -> DataError:
+    """Return the error of a file without rows."""
+    if has_header:
+        return DataError(
+            f"{path}: found a header and no rows, expected one or more. Fill the file, or correct the path."
+        )
+    return DataError(f"{path}: the file is empty: found no rows, expected one or more. Correct the path.")
 
 
 def _close_names(path: Path) -> str:
