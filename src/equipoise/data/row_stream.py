@@ -253,7 +253,8 @@ def _open(path: Path, meter: Meter) -> Iterator[IO[bytes]]:
     """Open a file, unpacked where its name ends in .gz."""
     try:
         with path.open("rb") as packed:
-            meter.watch(packed.tell, path.stat().st_size)
+            size = path.stat().st_size
+            meter.watch(lambda: size if packed.closed else packed.tell(), size)
             if path.suffix.lower() == ".gz":
                 with gzip.GzipFile(fileobj=packed) as file:
                     yield file  # type: ignore[misc]
