@@ -28,6 +28,7 @@ from . import (
     predict,
     quickstart,
     search,
+    serve,
     train,
 )
 
@@ -48,6 +49,7 @@ for command in (
     evaluate.evaluate,
     predict.predict,
     search.search,
+    serve.serve,
 ):
     app.command()(command)
 app.command(context_settings={"token_normalize_func": merge.current_name})(merge.merge)

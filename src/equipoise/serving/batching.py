@@ -1,0 +1,172 @@
+"""Texts of many requests in one pass of the model."""
+
+import asyncio
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from equipoise.errors import EquipoiseError
+from equipoise.predicting import BasePredictor, Inputs
+
+from .metrics import ServiceMetrics
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is asked about a text; texts of which the same is asked share a pass.
+
+    Args:
+        tasks: the tasks to answer.
+        options: further keyword arguments of `Predictor.predict`, in order, such as `(("level", 0.9),)`.
+    """
+
+    tasks: tuple[str, ...]
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Item:
+    """One text, its second text, and what is asked about it."""
+
+    text: str
+    pair: str | None
+    ask: Ask
+
+
+class QueueFullError(Exception):
+    """There is no room for further texts now.
+
+    Args:
+        seconds: after how many seconds there should be.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"the queue is full; try again in {seconds} s")
+        self.seconds = seconds
+
+
+@dataclass
+class _Waiting:
+    item: Item
+    future: "asyncio.Future[Answer]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Batcher:
+    """Answer texts that come one by one, in batches.
+
+    While the model works, texts gather; when it is free, it takes the oldest and all others of which the same is asked,
+    up to a batch. So a batch grows with the load, and nothing waits for it to fill (as Clipper's batches without a
+    delay; Crankshaw et al. 2017, arXiv 1612.03079).
+
+    Args:
+        predictor: what answers.
+        batch_size: texts in a pass, at most.
+        room: texts that may wait.
+        metrics: what counts.
+    """
+
+    def __init__(self, predictor: BasePredictor, batch_size: int, room: int, metrics: ServiceMetrics) -> None:
+        self._predictor = predictor
+        self._batch_size = batch_size
+        self._room = room
+        self._metrics = metrics
+        self._queue: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._pool = ThreadPoolExecutor(1, "equipoise-model")
+        self._rate = float(batch_size)
+        self._work: asyncio.Task[None] | None = None
+
+    @property
+    def is_working(self) -> bool:
+        """Whether texts are answered."""
+        return self._work is not None and not self._work.done()
+
+    def start(self) -> None:
+        """Begin to answer; an event loop must run."""
+        self._work = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop; a pass that has begun is finished."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    async def answer(self, items: Sequence[Item]) -> list[Answer]:
+        """Return the answers of some texts, in order; one that cannot be answered is `{"error": …}`.
+
+        Raises:
+            QueueFullError: they find no room.
+        """
+        waiting = sum(not one.future.done() for one in self._queue)
+        if waiting + len(items) > self._room:
+            raise QueueFullError(max(1, math.ceil(waiting / self._rate)))
+        entries = [_Waiting(item) for item in items]
+        self._queue.extend(entries)
+        self._metrics.queued.set(len(self._queue))
+        self._arrived.set()
+        return list(await asyncio.gather(*(entry.future for entry in entries)))
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._arrived.wait()
+            batch = self._take()
+            if not batch:
+                self._arrived.clear()
+                continue
+            started = time.monotonic()
+            answers = await loop.run_in_executor(self._pool, self._answer, [entry.item for entry in batch])
+            self._rate = 0.8 * self._rate + 0.2 * len(batch) / max(1e-3, time.monotonic() - started)
+            self._metrics.batch(len(batch))
+            for entry, answer in zip(batch, answers, strict=True):
+                if not entry.future.done():
+                    entry.future.set_result(answer)
+
+    def _take(self) -> list[_Waiting]:
+        """Take the oldest text, and others of which the same is asked, out of the queue."""
+        taken: list[_Waiting] = []
+        left: deque[_Waiting] = deque()
+        for entry in self._queue:
+            if entry.future.done():
+                continue
+            fits = len(taken) < self._batch_size and (not taken or taken[0].item.ask == entry.item.ask)
+            (taken if fits else left).append(entry)
+        self._queue = left
+        self._metrics.queued.set(len(left))
+        return taken
+
+    def _answer(self, items: list[Item]) -> list[Answer]:
+        """Answer in one pass; where a text is at fault, the others are answered without it."""
+        ask = items[0].ask
+        try:
+            return self._predict(items, ask)
+        except EquipoiseError as error:
+            if len(items) == 1:
+                return [{"error": str(error)}]
+        except Exception as error:
+            # Messages of libraries may hold texts: only the type is logged.
+            logging.getLogger("uvicorn.error").error("a pass of %d texts failed: %s", len(items), type(error).__name__)
+            if len(items) == 1:
+                return [{"error": f"the model failed on this text ({type(error).__name__})"}]
+        half = len(items) // 2
+        return self._answer(items[:half]) + self._answer(items[half:])
+
+    def _predict(self, items: list[Item], ask: Ask) -> list[Answer]:
+        tasks = self._predictor.tasks
+        pairs = [item.pair for item in items] if any(tasks[name].pair for name in ask.tasks) else None
+        answers = self._predictor.predict(
+            Inputs([item.text for item in items], lambda index: "text"),
+            pairs,
+            tasks=list(ask.tasks),
+            batch_size=self._batch_size,
+            **dict(ask.options),
+        )
+        return [{name: answer[name] for name in ask.tasks} for answer in answers]

@@ -1,0 +1,44 @@
+"""Running the service."""
+
+from collections.abc import Sequence
+
+import uvicorn
+
+from equipoise.predicting import BasePredictor
+
+from .app import make_app
+from .limits import Limits
+
+
+def serve(
+    predictor: BasePredictor,
+    name: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    limits: Limits | None = None,
+    api_key: str | None = None,
+    origins: Sequence[str] = (),
+) -> None:
+    """Serve a model until the process is asked to end (SIGINT, SIGTERM); what has been asked by then is answered.
+
+    Args:
+        predictor: what answers.
+        name: the model's name, for `/info`.
+        host: address to listen at; by default only this machine can ask.
+        port: port to listen at.
+        limits: what is taken at most.
+        api_key: see `make_app`.
+        origins: see `make_app`.
+    """
+    app = make_app(predictor, name, limits=limits, api_key=api_key, origins=origins)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        timeout_graceful_shutdown=30,
+        limit_concurrency=None,
+    )
