@@ -28,6 +28,7 @@ LAYERS = (
     "merging",
     "evolution",
     "comparison",
+    "serving",
     "testing",
     "cli",
 )

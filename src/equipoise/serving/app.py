@@ -115,8 +115,9 @@ def _add_answers(
         """Answer all tasks for one text or several; a text that cannot be answered gets an error of its own."""
         started = time.monotonic()
         entries = asked.texts if isinstance(asked.texts, list) else [asked.texts]
-        if not 0 < len(entries) <= limits.items:
-            raise HTTPException(422, f"texts: found {len(entries)}, expected 1 to {limits.items}")
+        most = limits.explained if asked.explain else limits.items
+        if not 0 < len(entries) <= most:
+            raise HTTPException(422, f"texts: found {len(entries)}, expected 1 to {most}")
         for task in asked.tasks or ():
             if task not in predictor.tasks:
                 raise HTTPException(

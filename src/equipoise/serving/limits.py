@@ -12,6 +12,7 @@ class Limits:
         items: texts of a request.
         characters: characters of a text, and of a second text.
         queue: texts that wait; a request that finds no room is answered by 429.
+        explained: texts of a request whose answers are explained.
         batch_size: texts in a pass of the model.
         body_seconds: seconds in which a request must have arrived.
     """
@@ -20,5 +21,6 @@ class Limits:
     items: int = 256
     characters: int = 20_000
     queue: int = 1024
+    explained: int = 16
     batch_size: int = 32
     body_seconds: float = 30.0

@@ -1,5 +1,6 @@
 """Running the service."""
 
+import signal
 from collections.abc import Sequence
 
 import uvicorn
@@ -32,13 +33,22 @@ def serve(
         origins: see `make_app`.
     """
     app = make_app(predictor, name, limits=limits, api_key=api_key, origins=origins)
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        access_log=False,
-        server_header=False,
-        log_level="warning",
-        timeout_graceful_shutdown=30,
-        limit_concurrency=None,
-    )
+    # uvicorn raises a signal again once it has ended in order; then it has done its work.
+    before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            access_log=False,
+            server_header=False,
+            log_level="warning",
+            timeout_graceful_shutdown=30,
+        )
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore(number: int, frame: object) -> None:
+    """Take a signal that has been obeyed."""
