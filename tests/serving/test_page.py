@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 import uvicorn
-from length_predictor import LengthPredictor
 
 from equipoise.serving import make_app
+from length_predictor import LengthPredictor
 
 BROWSER = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="chromium is not installed")
@@ -50,7 +50,7 @@ def test_texts_are_answered_by_keyboard_alone(address: str, width: int, scheme: 
         page.keyboard.press("Enter")
         page.locator("#status", has_text="2 answered.").wait_for()
         assert page.locator(".answer h2").all_inner_texts() == ["four", HOSTILE]
-        assert page.locator(".verdict").all_inner_texts()[:3] == ["10.000", "no", "<b>no</b>"]
+        assert page.locator(".verdict").all_inner_texts()[:3] == ["4.000", "no", "<b>no</b>"]
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         assert said == []
         assert all(url.startswith((address, "data:")) for url in asked)

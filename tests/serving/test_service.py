@@ -193,8 +193,7 @@ def lasting_client() -> Iterator[TestClient]:
 
 @settings(max_examples=150)
 @given(
-    body=_JSON
-    | st.fixed_dictionaries({"texts": _JSON}, optional=dict.fromkeys(("tasks", "level", "explain"), _JSON))
+    body=_JSON | st.fixed_dictionaries({"texts": _JSON}, optional=dict.fromkeys(("tasks", "level", "explain"), _JSON))
 )
 def test_whatever_is_asked_the_service_does_not_fail(lasting_client: TestClient, body: Any) -> None:
     answer = lasting_client.post("/predict", content=json.dumps(body), headers={"content-type": "application/json"})
