@@ -108,7 +108,7 @@ def _key_check(api_key: str | None) -> Any:
 def _add_answers(
     app: FastAPI, predictor: BasePredictor, limits: Limits, metrics: ServiceMetrics, keyed: list[Any]
 ) -> None:
-    refusals = {code: _REFUSALS[code] for code in (400, 401, 422, 429)}
+    refusals: dict[int | str, dict[str, Any]] = {code: _REFUSALS[code] for code in (400, 401, 422, 429)}
 
     @app.post("/predict", response_model=Answers, responses=refusals, dependencies=keyed)
     async def predict(asked: Asked, request: Request) -> JSONResponse:
@@ -150,7 +150,7 @@ def _read(entry: Any, asked: Asked, predictor: BasePredictor, limits: Limits) ->
     ]
     if not tasks:
         return 'pair: found none, and all tasks read a second text; give {"text": …, "pair": …}'
-    return Item(text, pair, Ask(tuple(dict.fromkeys(tasks)), asked.options))
+    return Item(str(text), pair, Ask(tuple(dict.fromkeys(tasks)), asked.options))
 
 
 def _add_facts(

@@ -161,7 +161,7 @@ class Batcher:
 
     def _predict(self, items: list[Item], ask: Ask) -> list[Answer]:
         tasks = self._predictor.tasks
-        pairs = [item.pair for item in items] if any(tasks[name].pair for name in ask.tasks) else None
+        pairs: Any = [item.pair for item in items] if any(tasks[name].pair for name in ask.tasks) else None
         answers = self._predictor.predict(
             Inputs([item.text for item in items], lambda index: "text"),
             pairs,
