@@ -125,5 +125,5 @@ def test_every_command_of_the_readme_exists():
     from equipoise.cli import app
 
     known = {name for name, command in get_command(app).commands.items() if not command.hidden}
-    named = re.findall(r"(?:`|bin/)equipoise (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    named = re.findall(r"(?:`|bin/)equipoise (\w[\w-]*)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert set(named) == known

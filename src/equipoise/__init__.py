@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from equipoise.errors import EquipoiseError
     from equipoise.evaluation import evaluate
     from equipoise.modeling import Predictor, load
-    from equipoise.training import train
+    from equipoise.training import add_task, train
 
 __version__ = "0.1.0"
 
@@ -18,13 +18,24 @@ _HOMES = {
     "EquipoiseError": "equipoise.errors",
     "LabelStats": "equipoise.balancing",
     "Predictor": "equipoise.modeling",
+    "add_task": "equipoise.training",
     "compare": "equipoise.comparison",
     "evaluate": "equipoise.evaluation",
     "load": "equipoise.modeling",
     "train": "equipoise.training",
 }
 
-__all__ = ["DynamicAdaptiveLoss", "EquipoiseError", "LabelStats", "Predictor", "compare", "evaluate", "load", "train"]
+__all__ = [
+    "DynamicAdaptiveLoss",
+    "EquipoiseError",
+    "LabelStats",
+    "Predictor",
+    "add_task",
+    "compare",
+    "evaluate",
+    "load",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

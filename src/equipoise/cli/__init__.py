@@ -16,6 +16,7 @@ from equipoise.errors import EquipoiseError, UsageError
 from equipoise.terminal import notes_for_warnings
 
 from . import (
+    add_task,
     check,
     compare,
     difficulty,
@@ -48,6 +49,7 @@ for command in (
     experts.experts,
     evaluate.evaluate,
     predict.predict,
+    add_task.add_task,
     search.search,
     serve.serve,
 ):

@@ -1,8 +1,11 @@
 """Heads: the small part of the model that belongs to one task."""
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
-from equipoise.kinds import Objective, Task, make_objective
+from equipoise.errors import ModelError
+from equipoise.kinds import Floats, Objective, Task, make_objective
 
 _DROPOUT = 0.1
 
@@ -26,6 +29,18 @@ class Head(nn.Module):
         """Turn outputs into predictions: probabilities, or scores in the user's units."""
         return self.objective.predict(outputs)
 
+    def become_linear(self, weight: Floats, bias: Floats) -> None:
+        """Let the layers compute one linear map of the features; only for heads that read pooled features.
+
+        Args:
+            weight: of a map to logits, or scores in the user's units, outputs × width.
+            bias: its bias, shape (outputs,).
+
+        Raises:
+            ModelError: there are too few hidden units.
+        """
+        raise NotImplementedError(f"task '{self.objective.task_name}': its head reads no pooled features")
+
 
 class FeatureHead(Head):
     """Features → hidden layer → the outputs of the objective.
@@ -42,6 +57,28 @@ class FeatureHead(Head):
     def forward(self, features: Tensor) -> Tensor:
         """Map features (rows × width) to outputs."""
         return self.objective.from_layers(self.layers(features))
+
+    def become_linear(self, weight: Floats, bias: Floats) -> None:
+        """Let the layers compute one linear map of the features, exactly; see `Head.become_linear`.
+
+        With GELU(z) − GELU(−z) = z, two hidden units pass one number on (our design).
+        """
+        slope, offset = (torch.from_numpy(np.asarray(part)) for part in self.objective.to_outputs(weight, bias))
+        hidden, last = (layer for layer in self.layers if isinstance(layer, nn.Linear))
+        outputs = len(offset)
+        if 2 * outputs > hidden.out_features:
+            raise ModelError(
+                f"task '{self.objective.task_name}': found {outputs} classes, expected {hidden.out_features // 2} at "
+                "most for a linear head on features of this width; train the task with `equipoise train`."
+            )
+        with torch.no_grad():
+            for parameter in (hidden.weight, hidden.bias, last.weight, last.bias):
+                parameter.zero_()
+            for sign, first in ((1, 0), (-1, outputs)):
+                places = slice(first, first + outputs)
+                hidden.weight[places] = (sign * slope).to(hidden.weight)
+                hidden.bias[places] = (sign * offset).to(hidden.bias)
+                last.weight[:, places] = sign * torch.eye(outputs).to(last.weight)
 
 
 class TokenHead(Head):

@@ -132,6 +132,18 @@ class MultiTaskModel(nn.Module):
         other.tasks = dict(tasks)
         return other
 
+    def with_added(self, tasks: Mapping[str, Task]) -> Self:
+        """Return a model with the same parts and new heads for more tasks.
+
+        Args:
+            tasks: the new tasks by name, their label spaces resolved.
+        """
+        options: dict[str, Any] = {"pooling": self.pooling, "style": self.style, "base": self.base}
+        other = type(self)(self.backbone, self.tokenizer, {**self.tasks, **tasks}, self.max_length, **options)
+        other._heads.update({_key(name): self.head(name) for name in self.tasks})
+        other.features = self.features
+        return other.with_long_texts(self.long_texts).train(self.training)
+
     def with_prompts(self, prompts: PromptEncoder, prefix: Sequence[int]) -> Self:
         """Return a model with the same parts that is prompted in another way.
 

@@ -1,5 +1,6 @@
 """Training: one run from the run file to the report."""
 
+from .adding import AddedTasks, add_task
 from .budget import count_steps
 from .building import build_model, encode_table
 from .callbacks import ProgressSlot, progress_slots
@@ -34,6 +35,7 @@ __all__ = [
     "EXPERTS",
     "MERGE",
     "RUN_FREE",
+    "AddedTasks",
     "BalancedTrainerMixin",
     "MultiTaskTrainer",
     "PreparedRun",
@@ -43,6 +45,7 @@ __all__ = [
     "Summary",
     "TaskLosses",
     "TrainingBatches",
+    "add_task",
     "build_model",
     "check",
     "check_settings",
