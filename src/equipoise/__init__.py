@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from equipoise.balancing import DynamicAdaptiveLoss, LabelStats
     from equipoise.comparison import compare
     from equipoise.errors import EquipoiseError
-    from equipoise.evaluation import evaluate
+    from equipoise.evaluation import calibrate, evaluate
     from equipoise.modeling import Predictor, load
     from equipoise.training import add_task, train
 
@@ -19,6 +19,7 @@ _HOMES = {
     "LabelStats": "equipoise.balancing",
     "Predictor": "equipoise.modeling",
     "add_task": "equipoise.training",
+    "calibrate": "equipoise.evaluation",
     "compare": "equipoise.comparison",
     "evaluate": "equipoise.evaluation",
     "load": "equipoise.modeling",
@@ -31,6 +32,7 @@ __all__ = [
     "LabelStats",
     "Predictor",
     "add_task",
+    "calibrate",
     "compare",
     "evaluate",
     "load",

@@ -36,7 +36,7 @@ def test_every_task_is_calibrated_and_scored_before_and_after(trusted):
     assert before == {
         ("intensity", "mse"),
         ("intensity", "mae"),
-        *((task, metric) for task in ("polarity", "stars", "words") for metric in ("ece", "brier")),
+        *((task, metric) for task in ("polarity", "stars", "words") for metric in ("ece", "brier", "aurc")),
     }
 
 

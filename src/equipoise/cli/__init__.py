@@ -17,6 +17,7 @@ from equipoise.terminal import notes_for_warnings
 
 from . import (
     add_task,
+    calibrate,
     check,
     compare,
     difficulty,
@@ -48,6 +49,7 @@ for command in (
     difficulty.difficulty,
     experts.experts,
     evaluate.evaluate,
+    calibrate.calibrate,
     predict.predict,
     add_task.add_task,
     search.search,

@@ -42,6 +42,14 @@ Explain = Annotated[
 Steps = Annotated[
     int | None, typer.Option(min=1, help="Explain with so many steps of the integral; --explain takes 32.")
 ]
+Level = Annotated[
+    float | None,
+    typer.Option(help="Also answer with sets of classes, or intervals of scores, that are right this often, say 0.9."),
+]
+Sets = Annotated[str, typer.Option(help="How sets of classes are made: `lac`, or `aps`, which are never empty.")]
+Abstain = Annotated[
+    float | None, typer.Option(help="Say so where an answer is right with less than this probability, say 0.8.")
+]
 BatchSize = Annotated[int, typer.Option(min=1, help="Texts in a batch. It changes the speed only.")]
 
 
@@ -66,6 +74,9 @@ def predict(
     prompts: Templates = 1,
     explain: Explain = False,
     explain_steps: Steps = None,
+    level: Level = None,
+    sets: Sets = "lac",
+    abstain: Abstain = None,
     batch_size: BatchSize = 64,
     workers: Workers = None,
     strict: Strict = False,
@@ -84,7 +95,7 @@ def predict(
         check_predictions_file(output, read)
     stream, is_given = _open(texts)
     options: dict[str, Any] = {"pair": pair, "tasks": task, "prompts": prompts, "batch_size": batch_size}
-    options["explain"] = explain_steps or explain
+    options |= {"explain": explain_steps or explain, "level": level, "sets": sets, "abstain": abstain}
     job = Job(stream, model, options, output, strict or is_given, overwrite)
     load = partial(_load, model)
     engine = (

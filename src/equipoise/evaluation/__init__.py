@@ -1,6 +1,7 @@
 """Metrics with bootstrap intervals, baselines, the run score, and paired tests."""
 
 from .baselines import PROMPTED, lead, majority, vader
+from .calibrating import calibrate
 from .evaluating import evaluate
 from .examples import Example, choose_examples
 from .pairing import Items, item_losses, paired_tests
@@ -17,15 +18,19 @@ from .splits import (
     tune_tasks,
 )
 from .statistics import count_wins, delta_m, mean_interval, mean_ranks
+from .trust import LEVELS, TrustCurves, score_trust, trust_curves
 
 __all__ = [
+    "LEVELS",
     "PROMPTED",
     "UNCALIBRATED",
     "Example",
     "Items",
     "Predictions",
     "Record",
+    "TrustCurves",
     "as_stored",
+    "calibrate",
     "calibrate_predictions",
     "check_prompted",
     "choose_examples",
@@ -47,6 +52,8 @@ __all__ = [
     "score_prompted",
     "score_split",
     "score_task",
+    "score_trust",
+    "trust_curves",
     "tune_tasks",
     "vader",
     "without_prompted",

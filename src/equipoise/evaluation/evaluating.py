@@ -14,6 +14,7 @@ from equipoise.terminal import note
 from .prompting import check_prompted, score_prompted
 from .records import Record
 from .splits import score_split
+from .trust import score_trust
 
 
 def evaluate(
@@ -59,7 +60,11 @@ def evaluate(
     of_prompted, notes = score_prompted(predictor.model, table, config, [split])
     for text in notes:
         print(text, file=sys.stderr)
-    return score_split(predictions, table, split, config) + of_prompted
+    records = score_split(predictions, table, split, config)
+    if split != "dev":  # which the model is calibrated on
+        resamples, seed = config.evaluation.bootstrap, config.train.seed
+        records += score_trust(predictions, table, split, bootstrap=resamples, seed=seed)
+    return records + of_prompted
 
 
 def _differences(config: RunConfig, predictor: Predictor) -> list[str]:

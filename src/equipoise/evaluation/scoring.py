@@ -1,7 +1,8 @@
 """Scoring one task's predictions: every metric, on all rows and on subsets, with intervals."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from equipoise.errors import ModelError
 from equipoise.kinds import Floats, Statistic, Task, make_metric
 
 from .records import Record
+from .statistics import Estimate
 
 _MAX_SUBSETS = 20
 # Resamples are drawn a chunk at a time: this many numbers (16 MB) at once.
@@ -88,6 +90,47 @@ def score_task(
     return records
 
 
+def mean_records(
+    values: Mapping[str, npt.NDArray[np.float64]],
+    *,
+    split: str,
+    model: str,
+    task: str,
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> list[Record]:
+    """Return the means of values over all rows, with intervals; see `score_task`.
+
+    Args:
+        values: by metric the value of each row, shape (n,).
+        split, model, task: for the records.
+        bootstrap: resamples behind an interval; 0 leaves the intervals out.
+        seed: seed of the resamples.
+    """
+    if not values:
+        return []
+    (n,) = {len(column) for column in values.values()}
+    # Bound at once, as functions made in a loop are not.
+    statistics = [partial(_mean, column) for column in values.values()]
+    intervals = _intervals(statistics, n, bootstrap, seed)
+    return [
+        make_record(split, model, task, metric, Estimate(float(column.mean()), low, high), n)
+        for (metric, column), (low, high) in zip(values.items(), intervals, strict=True)
+    ]
+
+
+def make_record(split: str, model: str, task: str, metric: str, found: Estimate, n: int) -> Record:
+    """Return a record of all rows of a split."""
+    value, low, high = found
+    return Record(
+        split=split, subset="all", model=model, task=task, metric=metric, value=value, low=low, high=high, n=n
+    )
+
+
+def _mean(values: Floats, counts: Floats) -> Floats:
+    return np.asarray(counts @ values / counts.sum(axis=1))
+
+
 def _check(task: Task, predictions: npt.NDArray[Any], gold: npt.NDArray[Any], split: str) -> None:
     if len(gold) == 0 or predictions.ndim != task.prediction_dims or predictions.shape[0] != len(gold):
         raise ValueError(f"task '{task.name}': predictions have shape {predictions.shape} for {len(gold)} labels")
@@ -113,7 +156,7 @@ def _select(n: int, subsets: Mapping[str, npt.NDArray[Any]]) -> Iterator[tuple[s
 
 
 def _intervals(
-    statistics: list[Statistic], n: int, bootstrap: int, seed: int
+    statistics: Sequence[Statistic], n: int, bootstrap: int, seed: int
 ) -> list[tuple[float | None, float | None]]:
     if bootstrap == 0:
         return [(None, None)] * len(statistics)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from equipoise.keys import name_key
 
 from .calibration import Calibration, fit_temperature, scale_classes
+from .conformity import Floats, aps_scores, aps_sets, lac_scores, lac_sets
 from .labels import LabelError, list_names_hint, parse_name, quote, show
 from .names import NameIndex, read_list, seems_bytes
 from .prompts import Question, join_words
@@ -29,6 +30,7 @@ class ClassTask(Task):
 
     class_metrics: ClassVar[tuple[str, ...]] = ("f1", "mean_f1")
     calibrated_metrics: ClassVar[tuple[str, ...]] = ("ece", "brier")
+    set_methods: ClassVar[tuple[str, ...]] = ("lac", "aps")
     label_type: ClassVar[str] = "int64"
     prediction_dims: ClassVar[int] = 2
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "labels")
@@ -104,6 +106,48 @@ class ClassTask(Task):
     def scale(self, predictions: npt.NDArray[Any], temperature: float) -> npt.NDArray[Any]:
         """Return probabilities whose logits are divided by a temperature; the most probable class stays."""
         return scale_classes(predictions, temperature)
+
+    def score_conformity(self, method: str, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Floats:
+        """Return the scores of LAC or APS, shape (n, 1)."""
+        return lac_scores(predictions, gold) if method == "lac" else aps_scores(predictions, gold)
+
+    def make_sets(self, method: str, predictions: npt.NDArray[Any], bounds: Floats) -> npt.NDArray[Any]:
+        """Return which classes are in each set, shape (n, classes)."""
+        return (lac_sets if method == "lac" else aps_sets)(predictions, float(bounds[0]))
+
+    def covers(self, sets: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Floats:
+        """Return whether each row's set holds its class, 0 or 1."""
+        return np.asarray(sets[np.arange(len(gold)), gold], dtype=np.float64)
+
+    def sizes(self, sets: npt.NDArray[Any]) -> Floats:
+        """Return how many classes are in each set."""
+        return np.asarray(sets.sum(axis=1), dtype=np.float64)
+
+    def describe_set(self, found: npt.NDArray[Any], prediction: Any) -> dict[str, Any]:
+        """Return the classes of the set, the most probable first."""
+        order = np.argsort(-np.asarray(prediction), kind="stable")
+        return {"set": [self.classes[number] for number in order if found[number]]}
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether its answers have a probability of being right: they do."""
+        return True
+
+    def confidences(self, predictions: npt.NDArray[Any]) -> Floats:
+        """Return the probability of the class that is decided for, shape (n,)."""
+        chosen = self.decide(predictions).argmax(axis=1)
+        return np.asarray(predictions[np.arange(len(chosen)), chosen], dtype=np.float64)
+
+    def is_right(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Return whether the class that is decided for is the label, shape (n,)."""
+        return np.asarray(self.decide(predictions).argmax(axis=1) == gold)
+
+    def abstain(self, answer: Any, prediction: Any, least: float) -> Any:
+        """Return no label, and the best one beside, where its probability is too low."""
+        if self.confidences(np.asarray(prediction)[None])[0] >= least:
+            return answer
+        rest = {key: value for key, value in answer.items() if key != "label"}
+        return {"label": None, "unsure": True, "best": answer["label"], **rest}
 
     @abstractmethod
     def choose_class(self, prediction: npt.NDArray[Any]) -> int:

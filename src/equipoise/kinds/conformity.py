@@ -1,9 +1,9 @@
 """Split conformal prediction: sets and intervals that hold the truth as often as they say; free of torch.
 
 How badly each dev row's truth conforms to the model's prediction is kept, sorted. A set holds what conforms as well as
-the share `level` of these rows (Vovk, Gammerman and Shafer 2005; Angelopoulos and Bates 2021, arXiv 2107.07511). Sets of
-classes are by LAC (Sadinle, Lei and Wasserman 2019) or APS (Romano, Sesia and Candès 2020, arXiv 2006.02544), intervals by the
-absolute error. The library MAPIE gives the same, which a test checks; a model is used without it.
+the share `level` of these rows (Vovk, Gammerman and Shafer 2005; Angelopoulos and Bates 2021, arXiv 2107.07511). Sets
+of classes are by LAC (Sadinle, Lei and Wasserman 2019) or APS (Romano, Sesia and Candès 2020, arXiv 2006.02544),
+intervals by the absolute error. The library MAPIE gives the same, which a test checks; a model is used without it.
 """
 
 import math

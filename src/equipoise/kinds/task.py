@@ -10,15 +10,17 @@ import numpy.typing as npt
 
 from equipoise.errors import did_you_mean
 
-from .calibrating import Calibrating
+from .calibrating import Calibrating, read_trust
 from .calibration import Calibration
 from .class_metrics import name_metric
+from .conformity import Conformity
 from .labels import quote, show
 from .names import NameIndex, Vocabulary
 from .prompting import Prompting
 from .token_reading import TokenReading
 
 _FORMATS = ("head", "prompt")
+_TRUST = ("calibration", "conformity")
 
 
 class View(NamedTuple):
@@ -50,6 +52,7 @@ class Task(Prompting, TokenReading, Calibrating, ABC):
         variants: further templates, by which predictions can be averaged.
         metric_classes: the classes that the primary metric is of, as the run file spells them; none for most metrics.
         calibration: what `calibrate` applies to predictions; None for nothing.
+        conformity: how dev rows conform to predictions; None where that was not measured.
     """
 
     kind: ClassVar[str]
@@ -97,6 +100,7 @@ class Task(Prompting, TokenReading, Calibrating, ABC):
     variants: tuple[str, ...] = field(default=(), kw_only=True)
     metric_classes: tuple[str, ...] = field(default=(), kw_only=True)
     calibration: Calibration | None = field(default=None, kw_only=True)
+    conformity: Conformity | None = field(default=None, kw_only=True)
 
     @property
     def view(self) -> View:
@@ -258,7 +262,7 @@ class Task(Prompting, TokenReading, Calibrating, ABC):
         """Say what is wrong with a task read from a file that its types do not show: "KEY: …"; "" if nothing is."""
         if self.format not in _FORMATS:
             return f"format: found {self.format!r}, expected {' or '.join(_FORMATS)}"
-        if self.calibration is not None and (problem := self.calibration.find_problem()):
+        if problem := self.find_trust_problem():
             return problem
         name = self.metric.partition("(")[0]
         allowed = self.class_metrics if self.metric_classes else self.primary_metrics
@@ -276,6 +280,10 @@ class Task(Prompting, TokenReading, Calibrating, ABC):
             "label": self.label,
             "auxiliary": self.auxiliary,
         }
+
+    def read_as(self, other: "Task") -> Self:
+        """Return this task reading, and judged by, what another one does."""
+        return self.replace(**other.reading(), metric=other.metric, metric_classes=other.metric_classes)
 
     def contradiction(self, trained: "Task") -> str:
         """Say which key of this open task states something else than the task of a trained model.
@@ -305,8 +313,8 @@ class Task(Prompting, TokenReading, Calibrating, ABC):
     def to_dict(self) -> dict[str, Any]:
         """Return the task as plain JSON data; `task_from_dict` reads it back."""
         stated = {"kind": self.kind, **asdict(self)}
-        # Models without it stay as they were before there was any.
-        return {key: value for key, value in stated.items() if key != "calibration" or value is not None}
+        # Models without them stay as they were before there were any.
+        return {key: value for key, value in stated.items() if key not in _TRUST or value is not None}
 
     @classmethod
     def from_fields(cls, data: Mapping[str, Any]) -> Self:
@@ -314,6 +322,5 @@ class Task(Prompting, TokenReading, Calibrating, ABC):
         fields: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
         }
-        if isinstance(fields.get("calibration"), Mapping):
-            fields["calibration"] = Calibration(**fields["calibration"])
+        fields |= read_trust(fields)
         return cls(**fields)

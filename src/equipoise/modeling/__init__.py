@@ -14,10 +14,11 @@ from .inference import count_work, infer, make_batch
 from .model import MultiTaskModel
 from .model_files import check_files
 from .model_folder import MERGE_RECORD, MODEL_OUTPUT, model_strangers
-from .predictor import Predictor, load
+from .predictor import Predictor, find_model, load
 from .prefix import Prefix
 from .quantizing import is_quantized
 from .quiet import quiet_transformers
+from .saving import save_tasks
 from .trees import reads_trees
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "digest_base",
     "encode_texts",
     "evaluating",
+    "find_model",
     "fingerprint",
     "freeze_embeddings",
     "freeze_layers",
@@ -55,5 +57,6 @@ __all__ = [
     "quiet_transformers",
     "reads_trees",
     "refuse_foreign_code",
+    "save_tasks",
     "without_adapter",
 ]

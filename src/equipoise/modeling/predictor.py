@@ -76,6 +76,13 @@ class Predictor(BasePredictor):
         self.texts_cut += 0 if self.model.reads_windows else long
 
 
+def find_model(folder: str | Path) -> Path:
+    """Return the folder of a model: the one given, or `model` in the folder of a run."""
+    folder = Path(folder)
+    is_run = not (folder / "equipoise.json").is_file() and (folder / "model").is_dir()
+    return folder / "model" if is_run else folder
+
+
 def load(folder: str | Path, device: str | torch.device | None = None) -> Predictor:
     """Load a trained model.
 
@@ -87,8 +94,6 @@ def load(folder: str | Path, device: str | torch.device | None = None) -> Predic
         ModelError: there is no model.
         UsageError: there is no such device.
     """
-    folder = Path(folder)
-    if not (folder / "equipoise.json").is_file() and (folder / "model").is_dir():
-        folder = folder / "model"
+    folder = find_model(folder)
     chosen = choose_device(device)
     return Predictor(MultiTaskModel.from_pretrained(folder).to(chosen))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +16,8 @@ from equipoise.data import ChatStyle
 from equipoise.digests import digest_folder
 from equipoise.disk import writing_model
 from equipoise.errors import ModelError
-from equipoise.files import replace_folder, to_json
+from equipoise.files import replace_folder, to_json, write_json
+from equipoise.kinds import Task
 from equipoise.locks import LOCK, is_held, owner_of
 from equipoise.outputs import check_output
 
@@ -123,6 +126,24 @@ def _write(model: MultiTaskModel, folder: Path) -> None:
     save_file(modules, folder / MODULES, metadata={"format": "pt"})
     config["files"] = digest_folder(folder)
     (folder / CONFIG).write_text(to_json(config, indent=2) + "\n", encoding="utf-8")
+
+
+def save_tasks(folder: Path, tasks: Mapping[str, Task]) -> None:
+    """Write the tasks of a model anew, without its weights: what was fitted on dev.
+
+    Args:
+        folder: the model's folder.
+        tasks: all its tasks, with the shapes that they had.
+
+    Raises:
+        ModelError: the file cannot be written; it is then as it was.
+    """
+    path = folder / CONFIG
+    said = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        write_json(path, {**said, "tasks": {name: task.to_dict() for name, task in tasks.items()}})
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written ({error.strerror or error}); the model is as it was.") from None
 
 
 def _add_saved_adapter(backbone: PreTrainedModel, folder: Path, base: BaseModelOf) -> None:

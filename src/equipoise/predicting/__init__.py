@@ -5,6 +5,7 @@ from .description import DescriptionPart, ModelFacts, read_description
 from .inputs import TAKEN, Inputs, Reader, Text, check_columns, gather_inputs, gather_pairs, read_inputs
 from .problems import Problems
 from .templates import check_prompts
+from .trust import Trust, make_sets
 
 __all__ = [
     "TAKEN",
@@ -15,6 +16,7 @@ __all__ = [
     "Problems",
     "Reader",
     "Text",
+    "Trust",
     "check_columns",
     "check_pair",
     "check_prompts",
@@ -22,6 +24,7 @@ __all__ = [
     "find_readers",
     "gather_inputs",
     "gather_pairs",
+    "make_sets",
     "read_description",
     "read_inputs",
 ]

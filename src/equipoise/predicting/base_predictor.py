@@ -15,6 +15,7 @@ from equipoise.kinds import Task
 
 from .inputs import Inputs, Reader, Text, echo, gather_inputs, gather_pairs, read_inputs
 from .templates import check_prompts
+from .trust import Trust
 
 WINDOW = 4096
 """Rows that are answered together, where there are many."""
@@ -116,6 +117,9 @@ class BasePredictor(ABC):
         batch_size: int = 64,
         prompts: int = 1,
         explain: bool | int = False,
+        level: float | None = None,
+        sets: str = "lac",
+        abstain: float | None = None,
         show_progress: bool = False,
         errors: Literal["raise", "answer"] = "raise",
     ) -> list[dict[str, Any]]:
@@ -131,6 +135,10 @@ class BasePredictor(ABC):
                 `infer_texts`); it takes as many times as long.
             explain: also say which words decided (see docs/explain.md); a number is that of the steps of the integral,
                 by default 32. The answers themselves stay the same, to the bit.
+            level: also answer with sets of classes, or intervals of scores, that hold the truth with this probability,
+                such as 0.9 (see docs/trust.md).
+            sets: how sets of classes are made, "lac" (the smallest ones) or "aps" (never empty).
+            abstain: where an answer is right with a lower probability, say so: `"label": null, "unsure": true`.
             show_progress: show how far it is on standard error.
             errors: what becomes of rows that cannot be read: "raise" answers nothing; "answer" puts `"error"`, which
                 says what is wrong, in the place of the tasks.
@@ -145,16 +153,19 @@ class BasePredictor(ABC):
             the weights add up to output − baseline − gap. A multilabel task has both by predicted label.
 
         Raises:
-            UsageError: a task does not exist, has fewer templates, cannot be explained, or reads a pair and none was
-                given.
+            UsageError: a task does not exist, has fewer templates, cannot be explained, has no sets or confidences, or
+                reads a pair and none was given.
             DataError: texts are empty, or no text; all such rows are counted, the first named, and nothing is answered.
-            ModelError: the model's weights are damaged: a prediction is NaN; or captum is missing to explain.
+            ModelError: the model's weights are damaged: a prediction is NaN; captum is missing to explain; or the
+                model is not calibrated, or on too few rows for `level`.
         """
         _check_whole_number("batch_size", batch_size)
         _check_whole_number("prompts", prompts)
         wanted = self.choose(tasks)
         check_prompts(prompts, wanted)
         steps = self.check_explained(explain, wanted)
+        trust = Trust(level, sets, abstain)
+        trust.check(wanted, named=tasks is not None)
         inputs = gather_inputs(texts)
         pairs = gather_pairs(pair, len(inputs.rows))
         check_pair(pair, wanted)
@@ -170,8 +181,9 @@ class BasePredictor(ABC):
             served = {name: task for name, task in wanted.items() if (task.text, task.pair) == columns}
             predictions = self._infer_distinct(read.items[reader], served, batch_size, prompts, show_progress)
             for name, task in served.items():
-                for answer, prediction in zip(answered, predictions[name], strict=True):
-                    answer[name] = task.answer(prediction)
+                said = trust.add(task, predictions[name], [task.answer(one) for one in predictions[name]])
+                for answer, of_task in zip(answered, said, strict=True):
+                    answer[name] = of_task
             if steps:
                 items = read.items[reader]
                 words = self.explain(items, predictions, batch_size, steps, show_progress=show_progress)
@@ -189,7 +201,7 @@ class BasePredictor(ABC):
             rows: texts or rows, such as a generator yields them.
             pair: second text for the tasks that read one, for all rows.
             window: rows that are read and answered together; by default 4,096, or 256 where a model is prompted.
-            options: `tasks`, `batch_size`, `prompts`, `explain` and `errors` of `predict`.
+            options: `tasks`, `batch_size`, `prompts`, `explain`, `level`, `sets`, `abstain` and `errors` of `predict`.
 
         Yields:
             What `predict` returns, one at a time.

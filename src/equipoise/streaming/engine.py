@@ -15,6 +15,7 @@ from equipoise.predicting import (
     Problems,
     Reader,
     Text,
+    Trust,
     check_pair,
     check_prompts,
     choose_window,
@@ -116,6 +117,8 @@ class LocalEngine(Engine):
         tasks = predictor.choose(options.get("tasks"))
         check_prompts(options.get("prompts", 1), tasks)
         check_pair(options.get("pair"), tasks)
+        asked = {key: options[key] for key in ("level", "sets", "abstain") if key in options}
+        Trust(**asked).check(tasks, named=options.get("tasks") is not None)
         found = None
         if sample:
             row = {column: "a" for task in tasks.values() for column in (task.text, task.pair) if column is not None}

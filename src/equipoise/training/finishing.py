@@ -7,14 +7,22 @@ from statistics import median
 
 from transformers import TrainerState
 
-from equipoise.evaluation import Record, choose_examples, score_prompted, score_split, tune_tasks
+from equipoise.evaluation import (
+    Record,
+    choose_examples,
+    score_prompted,
+    score_split,
+    score_trust,
+    trust_curves,
+    tune_tasks,
+)
 from equipoise.files import write_json
 from equipoise.reporting import write_report
 
 from .checkpoints import check_checkpoint, checkpoint_at, remove_checkpoints
 from .curriculum_file import MeasuredCurriculum
 from .prepared_run import PreparedRun
-from .run_folder import CHECKPOINTS, METRICS, MODEL, add_notes, write_predictions
+from .run_folder import CHECKPOINTS, METRICS, MODEL, TRUST, add_notes, write_predictions
 from .summary import Effort, write_summary
 from .trainer import load_weights
 
@@ -45,12 +53,16 @@ def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum |
     records: list[Record] = []
     for split, of_split in predictions.items():
         records += score_split(of_split, table, split, run.config)
+    resamples, seed = run.config.evaluation.bootstrap, run.config.train.seed
+    records += score_trust(predictions["test"], table, "test", bootstrap=resamples, seed=seed)
     prompted, notes = score_prompted(model, table, run.config, list(predictions))
     records += prompted
     add_notes(folder, [*notes, *(measured.notes if measured else ())])
     write_json(folder / METRICS, records)
     if examples := choose_examples(predictions["test"], table, "test", seed=run.config.train.seed):
         write_json(folder / "examples.json", examples)
+    if curves := trust_curves(predictions["test"], table, "test"):
+        write_json(folder / TRUST, curves)
     seconds = _step_seconds(folder)
     waited = measured.seconds if measured else 0.0
     effort = Effort(state.global_step, best_step, sum(seconds), median(seconds), waited)

@@ -39,7 +39,7 @@ SINGLE_TASK, SINGLE_TASK_RESULTS = "single-task", "single-task.json"
 """The folder of single-task models and what they are called, and the file that sets the joint one beside them."""
 CHECKPOINTS = "checkpoints"
 """The folder of an unfinished run's checkpoints."""
-MODEL, METRICS, REPORT = "model", "metrics.json", "report.html"
+MODEL, METRICS, TRUST, REPORT = "model", "metrics.json", "trust.json", "report.html"
 _RUN_FILES = frozenset(
     [
         CONFIG,
@@ -50,6 +50,7 @@ _RUN_FILES = frozenset(
         METRICS,
         "predictions.npz",
         SUMMARY,
+        TRUST,
         REPORT,
         SINGLE_TASK_RESULTS,
     ]

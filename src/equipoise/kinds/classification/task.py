@@ -119,12 +119,16 @@ class Classification(ClassTask):
         enough = len(gold) >= MIN_ROWS
         return self.replace(class_weights=choose_weights(predictions, gold) if enough else ())
 
+    def decided_as(self, opened: Self) -> Self:
+        """Return this task deciding as a run file's task states it."""
+        return self.replace(decision=opened.decision, class_weights=())
+
     def without_calibration(self) -> Self:
         """Return this task for probabilities that are not calibrated, with weights that decide the same."""
         if self.calibration is None:
-            return self
+            return super().without_calibration()
         back = tuple(weight**self.calibration.temperature for weight in self.class_weights)
-        return self.replace(calibration=None, class_weights=back)
+        return self.replace(calibration=None, conformity=None, class_weights=back)
 
     def as_prompted(self) -> Self:
         """Return the task as an untrained language model is asked it: the most probable class is chosen."""

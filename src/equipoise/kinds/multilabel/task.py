@@ -12,6 +12,7 @@ import numpy.typing as npt
 from equipoise.keys import name_key, normalize
 
 from ..calibration import Calibration, fit_temperature, scale_labels
+from ..conformity import Floats, lac_sets
 from ..labels import LabelError, find_class_problem, list_names_hint, order_names, parse_name, quote, show
 from ..names import NameIndex, Vocabulary, read_list, seems_bytes, seems_list
 from ..prompts import Question, join_words
@@ -39,6 +40,7 @@ class Multilabel(Task):
     primary_metrics: ClassVar[tuple[str, ...]] = ("macro_f1", "micro_f1", "jaccard")
     class_metrics: ClassVar[tuple[str, ...]] = ("f1", "mean_f1")
     calibrated_metrics: ClassVar[tuple[str, ...]] = ("ece", "brier")
+    set_methods: ClassVar[tuple[str, ...]] = ("lac",)
     item_metric: ClassVar[str] = "jaccard"
     label_type: ClassVar[str] = "list<int8>"
     prediction_dims: ClassVar[int] = 2
@@ -183,9 +185,56 @@ class Multilabel(Task):
     def without_calibration(self) -> Self:
         """Return this task for probabilities that are not calibrated, with thresholds that decide the same."""
         if self.calibration is None:
-            return self
+            return super().without_calibration()
         back = scale_labels(np.array(self.thresholds), 1 / self.calibration.temperature)
-        return self.replace(calibration=None, thresholds=tuple(back.tolist()))
+        return self.replace(calibration=None, conformity=None, thresholds=tuple(back.tolist()))
+
+    @property
+    def distributions(self) -> int:
+        """How many sets there are for a row: one for each label."""
+        return len(self.classes)
+
+    def score_conformity(self, method: str, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Floats:
+        """Return 1 − p(what is true of each label), shape (n, labels)."""
+        return np.where(gold.astype(bool), 1 - predictions, predictions)
+
+    def make_sets(self, method: str, predictions: npt.NDArray[Any], bounds: Floats) -> npt.NDArray[Any]:
+        """Return whether no and yes are in each label's set, shape (n, labels, 2)."""
+        both = np.stack([1 - predictions, predictions], axis=2)
+        return np.stack([lac_sets(both[:, number], bound) for number, bound in enumerate(bounds)], axis=1)
+
+    def covers(self, sets: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Floats:
+        """Return the share of each row's labels whose set holds what is true."""
+        return np.asarray(np.where(gold.astype(bool), sets[:, :, 1], sets[:, :, 0]).mean(axis=1))
+
+    def sizes(self, sets: npt.NDArray[Any]) -> Floats:
+        """Return how large the labels' sets are on average: 1 is certain, 2 is unsure."""
+        return np.asarray(sets.sum(axis=2).mean(axis=1))
+
+    def describe_set(self, found: npt.NDArray[Any], prediction: Any) -> dict[str, Any]:
+        """Return for each label yes, no, or unsure: both can be, or neither conforms."""
+        words = ["unsure" if no == yes else _WORDS[int(yes)] for no, yes in found.tolist()]
+        return {"set": dict(zip(self.classes, words, strict=True))}
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether its answers have a probability of being right: they do, label by label."""
+        return True
+
+    def confidences(self, predictions: npt.NDArray[Any]) -> Floats:
+        """Return the probability of what is decided of each label, shape (n, labels)."""
+        return np.where(self.decide(predictions) == 1, predictions, 1 - predictions)
+
+    def is_right(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Return whether what is decided of each label is true, shape (n, labels)."""
+        return np.asarray(self.decide(predictions) == gold)
+
+    def abstain(self, answer: Any, prediction: Any, least: float) -> Any:
+        """Return the labels that surely apply, and those of which it is unsure beside."""
+        sure = self.confidences(np.asarray(prediction)[None])[0] >= least
+        unsure = [name for name, is_sure in zip(self.classes, sure, strict=True) if not is_sure]
+        labels = [name for name in answer["labels"] if name not in unsure]
+        return {"labels": labels, "unsure": unsure, "probabilities": answer["probabilities"]} if unsure else answer
 
     def tune(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Self:
         """Choose every label's threshold for the best F1 on dev.
@@ -222,7 +271,7 @@ class Multilabel(Task):
 
     def as_prompted(self) -> Self:
         """Return the task as an untrained language model is asked it: a label applies from a probability of 0.5."""
-        return self.replace(format="prompt", calibration=None, thresholds=(0.5,) * len(self.classes))
+        return self.replace(format="prompt", calibration=None, conformity=None, thresholds=(0.5,) * len(self.classes))
 
     def find_problem(self) -> str:
         """Say what is wrong with a task read from a file that its types do not show."""

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..calibration import Calibration, fit_line
+from ..conformity import Floats
 from ..labels import LabelError, parse_number
 from ..prompts import Question, make_grid
 from ..task import Task
 
+_ROUNDING = 1e-9
 _HALF_STEP = 2.0**-24
 """By how much, as a share, a number changes at most when it is rounded to 32 bits."""
 
@@ -33,6 +35,8 @@ class Regression(Task):
     metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman", "mse", "mae")
     primary_metrics: ClassVar[tuple[str, ...]] = ("pearson", "spearman", "cosine")
     calibrated_metrics: ClassVar[tuple[str, ...]] = ("mse", "mae")
+    set_methods: ClassVar[tuple[str, ...]] = ("absolute",)
+    size_metric: ClassVar[str] = "interval_width"
     item_metric: ClassVar[str] = "mse"
     explained_unit: ClassVar[str] = "score"
     label_type: ClassVar[str] = "float64"
@@ -110,6 +114,27 @@ class Regression(Task):
     def apply_calibration(self, predictions: npt.NDArray[Any], calibration: Calibration) -> npt.NDArray[Any]:
         """Return the line's scores, within the range."""
         return self.clip(calibration.slope * np.asarray(predictions, dtype=np.float64) + calibration.intercept)
+
+    def score_conformity(self, method: str, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Floats:
+        """Return the absolute error, shape (n, 1)."""
+        return np.asarray(np.abs(predictions - gold), dtype=np.float64)[:, None]
+
+    def make_sets(self, method: str, predictions: npt.NDArray[Any], bounds: Floats) -> npt.NDArray[Any]:
+        """Return the ends of intervals around the scores, within the range; shape (n, 2)."""
+        return self.clip(np.stack([predictions - bounds[0], predictions + bounds[0]], axis=1))
+
+    def covers(self, sets: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Floats:
+        """Return whether each row's interval holds its score, 0 or 1; so it does on its ends, up to rounding."""
+        slack = _ROUNDING * np.maximum(1.0, np.abs(gold))
+        return np.asarray((gold >= sets[:, 0] - slack) & (gold <= sets[:, 1] + slack), dtype=np.float64)
+
+    def sizes(self, sets: npt.NDArray[Any]) -> Floats:
+        """Return the widths of the intervals, in the user's units."""
+        return np.asarray(sets[:, 1] - sets[:, 0], dtype=np.float64)
+
+    def describe_set(self, found: npt.NDArray[Any], prediction: Any) -> dict[str, Any]:
+        """Return the ends of the interval."""
+        return {"interval": [float(end) for end in found]}
 
     def grid(self) -> tuple[str, ...]:
         """The scores that answers are written in; the prediction is their mean under the model."""
