@@ -52,6 +52,8 @@ RATES = {"tokens_per_second", "rows_per_second", "relative_step_time"}
 MEMORY = {"memory_mb", "peak_memory_mb", "relative_memory"}
 SHOWN_ONLY = (".html", ".log", ".lock")
 """Files whose presence is compared, not their content."""
+MANY = 10_000
+"""Rows to answer: three windows, so that an interrupted call has something to continue."""
 CALLS = 3
 """So many calls may finish what was killed."""
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -86,12 +88,13 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.now, self.temporary = folder, folder / "now", folder / "tmp"
-        self.run_file, self.rows = folder / "run.yaml", folder / "rows.csv"
+        self.run_file, self.rows, self.many = folder / "run.yaml", folder / "rows.csv", folder / "many.csv"
 
     def fill(self) -> None:
         """Write model, rows, run file, and a package that carries a starter."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_rows(self.rows)
+        write_rows(self.many, MANY)
         in_fork(lambda: write_model(self.folder / "bert"), self.folder / "model.txt", self.temporary)
         tasks = {
             "sense": {"source": "rows", "kind": "classification", "label": "sense"},
@@ -130,7 +133,7 @@ class Place:
         few = ("--balance", "equal", "--seeds", "1", "--trials", "0")
         experts = [str(now / "run" / "experts" / task) for task in ("sense", "strength")]
         merge = ("merge", *experts, "-o", str(now / "merged"), "--overwrite")
-        answers = now / "answers.jsonl"
+        predict = ("predict", str(now / "run"), str(self.many), "-o")
         return {
             "train": Case(("train", run), ("train", run, "--resume")),
             "train alone": Case(("train", run, "--single-task"), ("train", run, "--single-task", "--resume")),
@@ -141,7 +144,9 @@ class Place:
             "merge folders once": _same(*merge, needs="experts"),
             "merge folders": _same(*merge, needs="merge folders once"),
             "difficulty": _same("difficulty", run),
-            "predict": _same("predict", str(now / "run"), str(self.rows), "-o", str(answers), needs="train"),
+            "predict": _same(*predict, str(now / "answers.jsonl"), needs="train"),
+            "predict table": _same(*predict, str(now / "answers.csv"), needs="train"),
+            "predict parquet": _same(*predict, str(now / "answers.parquet"), needs="train"),
             "fetch": _same("fetch", "toy"),
         }
 
@@ -165,11 +170,11 @@ class Place:
         return found
 
 
-def write_rows(path: Path) -> None:
+def write_rows(path: Path, rows: int = 80) -> None:
     draw = random.Random(0)
     words = {1: ["good", "great", "fine"], -1: ["bad", "awful", "poor"], 0: ["film", "phone", "price"]}
     lines = ["text,sense,strength"]
-    for number in range(80):
+    for number in range(rows):
         drawn = [draw.choice((-1, 0, 1)) for _ in range(draw.randint(2, 8))]
         strength = max(-1.0, min(1.0, sum(drawn) / 3))
         text = " ".join(draw.choice(words[one]) for one in drawn)
