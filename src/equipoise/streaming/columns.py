@@ -104,6 +104,20 @@ def infer_columns(stream: RowStream, pair: str | None, answers: Iterable[Column]
         kinds = dict.fromkeys(stream.columns or (), "text")
     else:
         kinds = _infer_kinds(stream)
+    return _name_columns(kinds, answers)
+
+
+def infer_schema_columns(names: Iterable[str], answers: Iterable[Column]) -> tuple[Column, ...]:
+    """Return the columns of an Arrow table, which keep their types.
+
+    Args:
+        names: their names.
+        answers: the columns of the tasks.
+    """
+    return _name_columns(dict.fromkeys(names, "arrow"), answers)
+
+
+def _name_columns(kinds: Mapping[str, str], answers: Iterable[Column]) -> tuple[Column, ...]:
     taken = {*(column.name for column in answers), ERROR}
     return tuple(Column(f"given.{name}" if name in taken else name, (name,), kind) for name, kind in kinds.items())
 
