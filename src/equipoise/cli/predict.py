@@ -37,7 +37,7 @@ Pair = Annotated[str | None, typer.Option(help="The second text (a target, an as
 TaskNames = Annotated[list[str] | None, typer.Option(help="Predict this task only; may be repeated.")]
 Explain = Annotated[
     bool,
-    typer.Option("--explain", help="Also say which words decided. It takes some hundred times as long."),
+    typer.Option("--explain", help="Also say which words decided. It takes many times as long."),
 ]
 Steps = Annotated[
     int | None, typer.Option(min=1, help="Explain with so many steps of the integral; --explain takes 32.")
