@@ -128,3 +128,23 @@ def tiny_llm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def model_to_export(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """The folder of a random model with tasks of all kinds that can be exported."""
+    from exported import make_model
+
+    folder = tmp_path_factory.mktemp("to-export") / "model"
+    make_model(tiny_model).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported_model(tmp_path_factory: pytest.TempPathFactory, model_to_export: Path) -> Path:
+    """The folder of its export; it is not to be changed."""
+    from equipoise.exporting import export_onnx
+
+    folder = tmp_path_factory.mktemp("exported") / "onnx"
+    export_onnx(model_to_export, folder)
+    return folder

@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from equipoise.comparison import compare
     from equipoise.errors import EquipoiseError
     from equipoise.evaluation import calibrate, evaluate
-    from equipoise.modeling import Predictor, load
+    from equipoise.exporting import export_onnx
+    from equipoise.loading import load
+    from equipoise.modeling import Predictor
     from equipoise.training import add_task, train
 
 __version__ = "0.1.0"
@@ -22,7 +24,8 @@ _HOMES = {
     "calibrate": "equipoise.evaluation",
     "compare": "equipoise.comparison",
     "evaluate": "equipoise.evaluation",
-    "load": "equipoise.modeling",
+    "export_onnx": "equipoise.exporting",
+    "load": "equipoise.loading",
     "train": "equipoise.training",
 }
 
@@ -35,6 +38,7 @@ __all__ = [
     "calibrate",
     "compare",
     "evaluate",
+    "export_onnx",
     "load",
     "train",
 ]

@@ -23,6 +23,7 @@ from . import (
     difficulty,
     evaluate,
     experts,
+    export,
     fetch,
     former,
     list_,
@@ -52,6 +53,7 @@ for command in (
     calibrate.calibrate,
     predict.predict,
     add_task.add_task,
+    export.export,
     search.search,
     serve.serve,
 ):
@@ -107,6 +109,8 @@ def _run() -> int:
         # The reader went away (`equipoise … | head`): nobody is left to read a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except ModuleNotFoundError as error:
+        return _explain_missing(error)
     except OSError as error:
         return _explain_os_error(error)
 
@@ -119,6 +123,19 @@ def _explain(error: typer.TyperException) -> int:
     hint = f" See `{context.command_path} --help`." if context is not None else ""
     print(f"usage: {EquipoiseError(message + end + hint)}", file=sys.stderr)
     return error.exit_code
+
+
+def _explain_missing(error: ModuleNotFoundError) -> int:
+    """Print which package is missing, and return the exit code."""
+    package = (error.name or str(error)).partition(".")[0]
+    if package == "equipoise":
+        raise error
+    hint = "install equipoise with its dependencies; without torch only exported models can be used, by predict"
+    print(
+        f"usage: {EquipoiseError(f'the package {package} is missing, which this command needs; {hint}.')}",
+        file=sys.stderr,
+    )
+    return UsageError.exit_code
 
 
 def _explain_os_error(error: OSError) -> int:

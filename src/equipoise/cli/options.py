@@ -5,11 +5,17 @@ from typing import Annotated
 
 import typer
 
+from equipoise.errors import UsageError
+
 
 def _use_device(name: str | None) -> str | None:
     if name is not None:
-        from equipoise.devices import use_device
-
+        try:
+            from equipoise.devices import use_device
+        except ModuleNotFoundError:  # exported models compute without torch, on the CPU
+            if name != "cpu":
+                raise UsageError(f"--device: found {name}, expected cpu: there is no torch here.") from None
+            return name
         use_device(name)
     return name
 

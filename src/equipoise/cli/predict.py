@@ -108,7 +108,7 @@ def predict(
 
 def _load(model: Path) -> "BasePredictor":
     """Load the model; this is also called in other processes."""
-    from equipoise.modeling import load
+    from equipoise.loading import load
 
     return load(model)
 

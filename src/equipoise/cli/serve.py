@@ -41,7 +41,7 @@ def serve(
     logged or kept.
     """
     from equipoise.errors import UsageError
-    from equipoise.modeling import load
+    from equipoise.loading import load
 
     try:
         from equipoise.serving import Limits

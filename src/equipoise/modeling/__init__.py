@@ -1,6 +1,6 @@
 """The model: backbone → features → heads."""
 
-from .adapters import add_adapter, fingerprint, has_adapter, without_adapter
+from .adapters import add_adapter, fingerprint, fold_adapter, has_adapter, without_adapter
 from .attention import plain_attention
 from .backbone import freeze_embeddings, freeze_layers, is_decoder, layers_below, load_backbone, longest_input
 from .base_digest import changed_files, digest_base
@@ -40,6 +40,7 @@ __all__ = [
     "evaluating",
     "find_model",
     "fingerprint",
+    "fold_adapter",
     "freeze_embeddings",
     "freeze_layers",
     "has_adapter",

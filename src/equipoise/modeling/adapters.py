@@ -95,6 +95,15 @@ def without_adapter(backbone: PreTrainedModel) -> Iterator[None]:
         backbone.enable_adapters()
 
 
+def fold_adapter(backbone: PreTrainedModel) -> None:
+    """Add a backbone's adapter to its matrices, in place: from then on it computes without one."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for part in backbone.modules():
+        if isinstance(part, BaseTunerLayer):
+            part.merge(safe_merge=True)
+
+
 def load_adapter(backbone: PreTrainedModel, folder: Path) -> None:
     """Put a saved adapter onto its base, in place.
 

@@ -15,7 +15,12 @@ class Head(nn.Module):
 
     Args:
         objective: what the outputs mean.
+
+    Attributes:
+        reads_rows: it reads all tokens of a row together, not one vector by itself.
     """
+
+    reads_rows: bool = False
 
     def __init__(self, objective: Objective) -> None:
         super().__init__()
@@ -92,7 +97,7 @@ class TokenHead(Head):
     def __init__(self, objective: Objective, width: int) -> None:
         super().__init__(objective)
         own = objective.make_layers(width)
-        self._reads_rows = own is not None
+        self.reads_rows = own is not None
         self.layers = _make_layers(width, objective.n_outputs) if own is None else own
 
     def forward(self, features: Tensor, counts: Tensor) -> Tensor:
@@ -102,7 +107,7 @@ class TokenHead(Head):
             features: the features.
             counts: how many of them each row has, shape (rows,).
         """
-        outputs = self.layers(features, counts) if self._reads_rows else self.layers(features)
+        outputs = self.layers(features, counts) if self.reads_rows else self.layers(features)
         return self.objective.from_layers(outputs)
 
 

@@ -20,7 +20,8 @@ class LastTokenPooling(nn.Module):
         """Pool rows × tokens × width to rows × width; the mask (rows × tokens) is 1 on tokens of the text."""
         places = torch.arange(mask.shape[1], device=mask.device)
         last = (mask * places).argmax(dim=1)
-        return hidden[torch.arange(len(hidden), device=hidden.device), last]
+        # Not by numbers of rows, which an exported graph would keep.
+        return hidden.gather(1, last[:, None, None].expand(-1, 1, hidden.shape[2])).squeeze(1)
 
 
 class AttentionPooling(nn.Module):
