@@ -88,6 +88,7 @@ def test_a_few_rows_are_scored_by_cross_validation(run, tmp_path, tiny_model):
     assert (record["split"], record["model"], record["n"]) == ("cross-validation", "after", 24)
     assert record["low"] <= record["value"] <= record["high"]
     assert added.penalties["mood"] > 0
+    assert "auxiliary" not in " ".join(added.notes)
     answer = equipoise.load(added.folder).predict("good", tasks="mood")[0]["mood"]
     assert set(answer["probabilities"]) == {"negative", "neutral", "positive"}
     again = add_task(run, make_config(data), tmp_path / "again", check=run / "config.yaml")

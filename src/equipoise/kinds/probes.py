@@ -41,6 +41,8 @@ class LinearProbe(ABC):
             with warnings.catch_warnings():
                 # A weak penalty may need more steps than that; dev would choose it only if it is good as it is.
                 warnings.simplefilter("ignore", ConvergenceWarning)
+                # Few rows may have many classes.
+                warnings.filterwarnings("ignore", "The number of unique classes")
                 self._models.append(model.fit(scaled[rows], target))
         return self
 

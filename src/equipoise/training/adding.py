@@ -101,7 +101,8 @@ def add_task(
     old = load(folder).model
     _check_tasks(config, old)
     table = load_table(_with_all_rows(config))
-    notes = list(table.notes)
+    # What is marked auxiliary to keep all of its rows in train is none for the user.
+    notes = [note for note in table.notes if "read by auxiliary tasks only" not in note]
     fitted = _fit_all(old, table, config)
     new = old.with_added({name: one.task for name, one in fitted.items()})
     for name, one in fitted.items():
