@@ -10,6 +10,7 @@ from equipoise.config import load_config, make_config
 from equipoise.data import load_table
 from equipoise.evaluation import UNCALIBRATED, tune_tasks
 from equipoise.modeling import MultiTaskModel
+from equipoise.reporting import write_report
 from equipoise.training import train
 from trust_data import trust_data
 
@@ -117,3 +118,18 @@ def test_a_damaged_calibration_is_named(trusted, tmp_path):
     path.write_text(json.dumps(said))
     with pytest.raises(equipoise.errors.ModelError, match=r"tasks\.polarity\.calibration\.temperature: found 'hot'"):
         equipoise.load(tmp_path / "model")
+
+
+def test_the_report_shows_coverage_reliability_and_risk(trusted):
+    page = (trusted.folder / "report.html").read_text(encoding="utf-8")
+    for words in ('id="trust"', 'aria-label="Table of coverage"', "Line charts of the share of right answers", "95 %"):
+        assert words in page
+    assert page.count("Line charts of the share of wrong answers among the surest") == 1
+    (trusted.folder / "trust.json").rename(trusted.folder / "kept")
+    try:
+        page = write_report(trusted.folder).read_text(encoding="utf-8")
+        assert "Line charts of the share of right answers" not in page
+        assert 'aria-label="Table of coverage"' in page
+    finally:
+        (trusted.folder / "kept").rename(trusted.folder / "trust.json")
+        write_report(trusted.folder)

@@ -19,12 +19,14 @@ LEVELS = (0.8, 0.9, 0.95)
 """The levels at which coverage is measured."""
 _BINS = 10
 _POINTS = 100
+_FEWEST = 10
+"""A bin of fewer answers says nothing, and is left out."""
 
 
 class TrustCurves(TypedDict):
     """A task's curves on test, "before" calibration, where there is one, and "after" it.
 
-    `reliability` holds for each of ten bins of confidence its mean, the share of what is right, and the answers;
+    `reliability` holds for bins of confidence with ten answers or more its mean, the share of right ones, and all;
     `risk` for some shares of the answers, the surest first, the share of wrong ones among them.
     """
 
@@ -131,5 +133,7 @@ def _reliability(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool
     points = []
     for number in np.unique(which):
         own = which == number
+        if own.sum() < _FEWEST:
+            continue
         points.append([round(float(confidence[own].mean()), 5), round(float(right[own].mean()), 5), float(own.sum())])
     return points

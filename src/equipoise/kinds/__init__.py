@@ -12,6 +12,7 @@ from .analysis import Analysis, Fold, Labels, Lexicon
 from .calibration import Calibration
 from .class_metrics import CLASS_METRICS, ClassMetric, name_metric
 from .classification import Classification
+from .conformity import Conformity
 from .extraction import Extraction
 from .former_names import list_former_names, with_current_names
 from .generation import Generation
@@ -54,6 +55,7 @@ __all__ = [
     "ClassMetric",
     "ClassProbe",
     "Classification",
+    "Conformity",
     "Extraction",
     "Floats",
     "Fold",

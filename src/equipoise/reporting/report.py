@@ -12,13 +12,14 @@ from .compare_tables import against_columns
 from .folder import RunFolder
 from .pages import thousands, write_page
 from .tables import arrange, main_split, subset_columns
+from .trust_tables import coverage_rows
 
 
 def write_report(run_dir: str | Path) -> Path:
     """Write `report.html` into a run folder: one page that needs neither network nor scripts.
 
-    It shows what lies there of `metrics.json`, `examples.json`, `log.jsonl`, `data.json` and `summary.json`;
-    `config.yaml` is needed.
+    It shows what lies there of `metrics.json`, `examples.json`, `trust.json`, `log.jsonl`, `data.json` and
+    `summary.json`; `config.yaml` is needed.
 
     Args:
         run_dir: the run folder.
@@ -33,6 +34,7 @@ def write_report(run_dir: str | Path) -> Path:
     # matplotlib is imported when a page is written, not with every table.
     from .compare_figures import plot_metrics
     from .figures import plot_dev, plot_difficulty, plot_losses, plot_weights
+    from .trust_figures import plot_reliability, plot_risk
 
     run = RunFolder.read(Path(run_dir))
     tasks = run.tasks
@@ -61,6 +63,9 @@ def write_report(run_dir: str | Path) -> Path:
         loss_figure=plot_losses(run.steps, tasks),
         weight_figure=plot_weights(run.steps, tasks),
         difficulty_figure=plot_difficulty(run.steps),
+        coverage=coverage_rows(run.records, tasks),
+        reliability_figure=plot_reliability(run.curves),
+        risk_figure=plot_risk(run.curves),
     )
 
 
