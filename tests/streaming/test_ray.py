@@ -14,6 +14,7 @@ def local_ray():
     import equipoise
 
     paths = [str(Path(equipoise.__file__).parents[1]), str(Path(__file__).parents[1])]
+    paths += filter(None, [os.environ.get("PYTHONPATH")])
     environment = {"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}}
     ray.init(num_cpus=2, include_dashboard=False, runtime_env=environment, log_to_driver=False)
     yield
