@@ -7,14 +7,16 @@ import multiprocessing
 import os
 import signal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from equipoise.data import stream_rows, stream_texts
 from equipoise.errors import DataError, ModelError, OutputError
+from equipoise.kinds import Conformity
 from equipoise.streaming import Job, LocalEngine, WorkerEngine, check_predictions_file, partial_output, predict_stream
-from word_counter import WordCounter, load, write_model
+from word_counter import TASKS, WordCounter, load, write_model
 
 ROWS = 23
 FORMATS = (".jsonl", ".csv", ".tsv", ".parquet")
@@ -285,3 +287,17 @@ def test_texts_are_answered_as_they_are_given(model, tmp_path):
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert lines[0].startswith("text,pair,towards.label,towards.probability,")
     assert lines[1].startswith("good,film,bad,")
+
+
+def test_unsure_answers_have_columns_of_their_own(table, model, tmp_path, monkeypatch):
+    calibrated = TASKS["tone"].replace(
+        conformity=Conformity.of(dict.fromkeys(("lac", "aps"), np.array([[0.1], [0.5]])))
+    )
+    monkeypatch.setitem(TASKS, "tone", calibrated)
+    predict(table, model, tmp_path / "out.csv", abstain=0.8, tasks=["tone"])
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if not row["error"]]
+    unsure = [row for row in rows if row["tone.unsure"] == "true"]
+    assert 0 < len(unsure) < len(rows)
+    assert {row["tone.label"] for row in unsure} == {""}
+    assert {row["tone.best"] for row in unsure} <= {"good", "bad"}

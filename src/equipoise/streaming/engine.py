@@ -24,6 +24,9 @@ from equipoise.predicting import (
 
 from .writers import Writer
 
+_SURE = 1 - 1e-9
+"""A probability that hardly any answer has."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -122,7 +125,11 @@ class LocalEngine(Engine):
         found = None
         if sample:
             row = {column: "a" for task in tasks.values() for column in (task.text, task.pair) if column is not None}
-            found = predictor.predict([row], **{**options, "pair": None})[0]
+            found = predictor.predict([row], **{**options, "pair": None, "abstain": None})[0]
+            if options.get("abstain") is not None:
+                # An answer that is unsure has further keys.
+                unsure = predictor.predict([row], **{**options, "pair": None, "abstain": _SURE})[0]
+                found |= {task: {**unsure[task], **found[task]} for task in tasks if isinstance(found[task], Mapping)}
         torch = sys.modules.get("torch")
         threads = int(torch.get_num_threads()) if torch is not None else os.cpu_count() or 1
         readers = tuple(find_readers(tasks).values())
