@@ -16,7 +16,8 @@ def local_ray():
     paths = [str(Path(equipoise.__file__).parents[1]), str(Path(__file__).parents[1])]
     paths += filter(None, [os.environ.get("PYTHONPATH")])
     environment = {"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}}
-    ray.init(num_cpus=2, include_dashboard=False, runtime_env=environment, log_to_driver=False)
+    # Two for the actors, the others for what reads the rows.
+    ray.init(num_cpus=4, include_dashboard=False, runtime_env=environment, log_to_driver=False)
     yield
     ray.shutdown()
 
