@@ -49,3 +49,25 @@ def find_damage(
         if (found := digest_file(path)) != expected:
             return name, f"content with digest {found[-8:]}, expected {expected[-8:]}"
     return None
+
+
+_SEAL = "<!-- written by Equipoise, unchanged while this is its digest: {} -->\n"
+
+
+def seal(text: str) -> str:
+    """Return a text for Markdown or HTML with a last line by which `is_sealed` knows it.
+
+    Args:
+        text: the text; it ends with a line break.
+    """
+    return text + _SEAL.format(xxhash.xxh3_128_hexdigest(text.encode()))
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file holds what `seal` returned, and nobody has changed it since."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    start = text.rstrip("\n").rfind("\n") + 1
+    return text == seal(text[:start])

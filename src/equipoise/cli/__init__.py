@@ -29,6 +29,7 @@ from . import (
     list_,
     merge,
     predict,
+    push,
     quickstart,
     search,
     serve,
@@ -59,6 +60,7 @@ for command in (
 ):
     app.command()(command)
 app.command(context_settings={"token_normalize_func": merge.current_name})(merge.merge)
+app.command()(push.push)
 app.command()(fetch.fetch)
 app.command("list")(list_.list_)
 for hidden in (former.keys, former.balancers, former.operators):

@@ -13,15 +13,17 @@ from .heads import Head
 from .inference import count_work, infer, make_batch
 from .model import MultiTaskModel
 from .model_files import check_files
-from .model_folder import MERGE_RECORD, MODEL_OUTPUT, model_strangers
+from .model_folder import CARD, MERGE_RECORD, MODEL_OUTPUT, model_strangers
 from .predictor import Predictor, find_model, load
 from .prefix import Prefix
+from .pushing import push
 from .quantizing import is_quantized
 from .quiet import quiet_transformers
 from .saving import save_tasks
 from .trees import reads_trees
 
 __all__ = [
+    "CARD",
     "MERGE_RECORD",
     "MODEL_OUTPUT",
     "PICKLED",
@@ -55,6 +57,7 @@ __all__ = [
     "make_batch",
     "model_strangers",
     "plain_attention",
+    "push",
     "quiet_transformers",
     "reads_trees",
     "refuse_foreign_code",

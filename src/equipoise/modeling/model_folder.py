@@ -5,12 +5,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from equipoise.digests import find_damage
+from equipoise.digests import find_damage, is_sealed
 from equipoise.errors import ModelError
 from equipoise.outputs import OutputKind
 
 CONFIG, MERGE_RECORD = "equipoise.json", "merge.json"
 """The files by which the folder of a model, and of a merge that is no Equipoise model, is known."""
+CARD = "README.md"
+"""The model card, beside the model."""
 MODULES, BACKBONE, ADAPTER = "task_modules.safetensors", "backbone", "adapter"
 _FILES = "files"
 """The key of both that holds the digests of all other files."""
@@ -57,6 +59,8 @@ def model_strangers(folder: Path) -> Collection[str]:
     for files in names:
         known.update(files)
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    # A model card is written later, and may have been edited: then it is the user's.
+    known.update(name for name in found if name == CARD and is_sealed(folder / name))
     # Folders from before there were digests list nothing: they are taken to hold what models hold.
     return [name for name in found if name not in known and (names or not _looks_written(name))]
 

@@ -1,5 +1,6 @@
 """What a run, a comparison, experts or difficulty show of themselves: the page and the terminal's table."""
 
+from .card import write_card
 from .compare import comparison_table, write_comparison
 from .compare_results import (
     ComparedRow,
@@ -52,6 +53,7 @@ __all__ = [
     "merge_table",
     "read_tests",
     "results_table",
+    "write_card",
     "write_comparison",
     "write_difficulty",
     "write_experts",

@@ -17,7 +17,7 @@ from equipoise.evaluation import (
     tune_tasks,
 )
 from equipoise.files import write_json
-from equipoise.reporting import write_report
+from equipoise.reporting import write_card, write_report
 
 from .checkpoints import check_checkpoint, checkpoint_at, remove_checkpoints
 from .curriculum_file import MeasuredCurriculum
@@ -67,6 +67,7 @@ def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum |
     waited = measured.seconds if measured else 0.0
     effort = Effort(state.global_step, best_step, sum(seconds), median(seconds), waited)
     write_summary(folder, records, table.tasks, model, effort)
+    write_card(folder, table.tasks)
     write_report(folder)
     remove_checkpoints(folder / CHECKPOINTS)
 
