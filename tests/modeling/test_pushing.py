@@ -15,6 +15,7 @@ from equipoise.kinds import Regression
 from equipoise.modeling import MultiTaskModel, load_backbone, push
 
 TASKS = {"score": Regression("score", "s", "text", None, "score", "pearson")}
+ADDRESS = "https://huggingface.co/acme/reviews"
 
 
 class Hub(BaseHTTPRequestHandler):
@@ -35,7 +36,7 @@ class Hub(BaseHTTPRequestHandler):
             self.answer({"error": "no"}, self.status)
         elif self.path.endswith("/repos/create"):
             self.made.append(json.loads(body))
-            self.answer({"url": "https://huggingface.co/acme/reviews"})
+            self.answer({"url": ADDRESS})
         elif "/preupload/" in self.path:
             paths = [file["path"] for file in json.loads(body)["files"]]
             modes = [{"path": path, "uploadMode": "regular", "shouldIgnore": False} for path in paths]
@@ -45,7 +46,7 @@ class Hub(BaseHTTPRequestHandler):
                 entry = json.loads(line)
                 if entry["key"] == "file":
                     self.files[entry["value"]["path"]] = base64.b64decode(entry["value"]["content"])
-            self.answer({"commitUrl": "https://huggingface.co/acme/reviews/commit/1", "commitOid": "1", "success": True})
+            self.answer({"commitUrl": f"{ADDRESS}/commit/1", "commitOid": "1", "success": True})
         else:
             self.answer({"errors": [], "warnings": []})
 
@@ -83,7 +84,7 @@ def model(tiny_model, tmp_path_factory):
 
 
 def test_the_model_and_its_card_are_uploaded_and_nothing_else(hub, model):
-    assert push(model, "acme/reviews", private=True, token="hf_secret") == "https://huggingface.co/acme/reviews/commit/1"
+    assert push(model, "acme/reviews", private=True, token="hf_secret") == f"{ADDRESS}/commit/1"
     listed = json.loads((model / "equipoise.json").read_text())["files"]
     assert set(hub.files) == {"equipoise.json", "README.md", *listed}
     assert all((model / name).read_bytes() == content for name, content in hub.files.items())
