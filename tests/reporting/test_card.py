@@ -18,6 +18,7 @@ RECORD = {"split": "test", "subset": "all", "task": "tone", "n": 1234}
 RECORDS = [
     {**RECORD, "model": "run", "metric": "macro_f1", "value": 0.71234, "low": 0.7, "high": 0.75},
     {**RECORD, "model": "run", "metric": "accuracy", "value": 0.8, "low": None, "high": None},
+    {**RECORD, "model": "run", "metric": "coverage_90", "value": 0.9, "low": None, "high": None},
     {**RECORD, "model": "majority", "metric": "macro_f1", "value": 0.25, "low": None, "high": None},
     {**RECORD, "model": "run", "split": "dev", "metric": "macro_f1", "value": 0.9999, "low": None, "high": None},
 ]

@@ -90,7 +90,7 @@ def _lines(run: RunFolder, tasks: Mapping[str, Task]) -> Iterator[str]:
         answers = f"{task.kind}: {classes}" if classes else task.summary
         yield f"| {_plain(name)} | {_plain(answers)} | {'a text and a second one' if task.pair else 'a text'} |"
     yield from _use(run)
-    yield from _results(run)
+    yield from _results(run, tasks)
     yield from _training(run)
     yield from _limits()
 
@@ -103,8 +103,8 @@ def _use(run: RunFolder) -> Iterator[str]:
     yield from ("```", "", "On the command line: `equipoise predict FOLDER FILE.csv -o answers.jsonl`.")
 
 
-def _results(run: RunFolder) -> Iterator[str]:
-    own = _own(run)
+def _results(run: RunFolder, tasks: Mapping[str, Task]) -> Iterator[str]:
+    own = [one for one in _own(run) if one["metric"] in tasks[one["task"]].scored_metrics]
     if not own:
         return
     majority = {(one["task"], one["metric"]): one["value"] for one in _own(run, "majority")}
