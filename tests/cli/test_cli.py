@@ -178,6 +178,7 @@ def test_an_interrupt_is_one_message(equipoise, trained, monkeypatch):
     code, out, err = equipoise("predict", trained / "run", "good film")
     assert (code, out) == (1, "")
     assert "interrupted" in err
+    assert "the same call of predict -o continues" in err
     assert "Traceback" not in err
 
 
@@ -230,7 +231,7 @@ def test_evaluate(equipoise, trained, tmp_path):
         (["predict", "{folder}/run", "{folder}/reviews.csv", "b.csv"], 2, "is a file or folder"),
         (["predict", "{folder}/run", "text", "-o", "no/such/out.jsonl"], 2, "found no folder no/such"),
         (["predict", "{folder}/run", "text", "-o", "{folder}"], 2, "found a folder, expected the name of a file"),
-        (["predict", "{folder}/run", "text", "-o", "out.xlsx"], 2, "found the ending .xlsx, expected .jsonl or"),
+        (["predict", "{folder}/run", "text", "-o", "out.xlsx"], 2, "found the ending .xlsx, expected .jsonl, .csv"),
         (["evaluate", "{folder}/run", "{run}", "-o", "no/such/out.json"], 2, "found no folder no/such"),
         (["predict", "{folder}/run", "text", "--task", "plarity"], 2, "Did you mean 'polarity'"),
         (["predict", "{folder}/run", "text"], 2, "reads a second text (column 'aspect')"),

@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from equipoise.errors import ModelError, UsageError
+from equipoise.errors import EquipoiseWarning, ModelError, UsageError
 from equipoise.kinds import Regression
 from equipoise.modeling import MultiTaskModel, load_backbone, push
 
@@ -115,3 +115,19 @@ def test_a_damaged_model_is_not_uploaded(hub, model, tmp_path):
     with pytest.raises(ModelError, match="expected a model"):
         push(tmp_path / "nothing", "acme/reviews", token="hf_secret")
     assert hub.made == []
+
+
+def test_a_model_without_a_card_is_uploaded_and_that_is_said(hub, model, tmp_path):
+    copy = shutil.copytree(model, tmp_path / "model")
+    (copy / "README.md").unlink()
+    with pytest.warns(EquipoiseWarning, match="has no README.md, the model card"):
+        push(copy, "acme/reviews", token="hf_secret")
+    assert "equipoise.json" in hub.files
+
+
+def test_an_exported_model_is_known(tmp_path):
+    (tmp_path / "onnx.json").write_text("{}")
+    with pytest.raises(ModelError, match="holds an exported model, expected a model"):
+        push(tmp_path, "acme/reviews", token="hf_secret")
+    with pytest.raises(ModelError, match="holds an exported model, which only `predict` and `serve` read"):
+        MultiTaskModel.from_pretrained(tmp_path)

@@ -6,11 +6,13 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from equipoise.kinds import Conformity
 from equipoise.serving import Limits, make_app
 from length_predictor import LengthPredictor
 
@@ -41,6 +43,20 @@ def test_tasks_that_read_a_pair_are_answered_where_there_is_one(client: TestClie
     assert list(both) == ["length", "long", "towards"]
 
 
+def test_tasks_that_nobody_named_answer_as_always_where_they_cannot_be_unsure() -> None:
+    predictor = LengthPredictor()
+    for name in ("long", "towards"):
+        conformity = Conformity.of(dict.fromkeys(("lac", "aps"), np.array([[0.1], [0.5]])))
+        predictor.tasks[name] = predictor.tasks[name].replace(conformity=conformity)
+    with TestClient(make_app(predictor, "lengths")) as client:
+        alone, both = ask(client, texts=["a", {"text": "a", "pair": "b"}], abstain=0.999)
+        assert {"text": "a", **alone} == predictor.predict("a", skip=["towards"], abstain=0.999)[0]
+        assert (alone["length"], alone["long"]["unsure"]) == ({"score": 1.0}, True)
+        assert list(alone) == ["length", "long"]
+        assert both["towards"]["unsure"]
+        assert "no confidence" in ask(client, texts="a", tasks=["length"], abstain=0.9)[0]["error"]
+
+
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
@@ -69,6 +85,7 @@ def test_a_bad_item_gets_an_error_of_its_own_and_the_others_are_answered(
     [
         (b"nope", 400, "not JSON"),
         (b'{"texts": ' + b"[" * 900 + b"]" * 900 + b"}", 200, ""),  # one item, a list
+        (b"\xff\xfe{", 400, "expected JSON in UTF-8"),
         (b"{}", 422, "texts"),
         (b'{"texts": []}', 422, "found 0, expected 1 to 4"),
         (b'{"texts": ["a", "b", "c", "d", "e"]}', 422, "found 5"),

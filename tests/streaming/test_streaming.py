@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from equipoise.data import stream_rows, stream_texts
-from equipoise.errors import DataError, ModelError, OutputError
+from equipoise.errors import DataError, ModelError, OutputError, UsageError
 from equipoise.kinds import Conformity
 from equipoise.streaming import Job, LocalEngine, WorkerEngine, check_predictions_file, partial_output, predict_stream
 from word_counter import TASKS, WordCounter, load, write_model
@@ -131,6 +131,18 @@ def test_packed_files_are_read_as_they_are(model, tmp_path, ending):
     plain = predict(tmp_path / f"in{ending}", model, tmp_path / "out.jsonl")
     assert len(plain.splitlines()) == 2
     assert predict(tmp_path / f"in{ending}.gz", model, tmp_path / "out.jsonl") == plain
+
+
+def test_a_packed_file_that_is_none_says_so(model, tmp_path):
+    (tmp_path / "in.txt.gz").write_text("a\n")
+    with pytest.raises(DataError, match=r"in.txt.gz: cannot be read .* read as packed because it ends in .gz"):
+        predict(tmp_path / "in.txt.gz", model, tmp_path / "out.jsonl")
+
+
+@pytest.mark.parametrize("ending", [".jsonl.gz", ".csv.gz", ".xlsx"])
+def test_an_ending_that_promises_another_format_is_refused(tmp_path, ending):
+    with pytest.raises(UsageError, match=r"found the ending \.(gz|xlsx), expected .jsonl, .csv, .tsv or .parquet"):
+        check_predictions_file(tmp_path / f"out{ending}", [])
 
 
 def test_where_all_rows_are_bad_nothing_is_written(model, tmp_path):

@@ -220,6 +220,8 @@ def test_what_a_task_cannot_is_said():
         Trust(abstain=0.9).check(tasks, named=False)
     with pytest.raises(UsageError, match="sets: found 'raps', expected lac or aps"):
         Trust(level=0.9, sets="raps").check(tasks, named=False)
+    with pytest.raises(UsageError, match="sets: found 'aps' and no level, expected one"):
+        Trust(sets="aps").check(tasks, named=False)
     calibrated = {"polarity": classification().calibrated(*rows(60, 0)), "title": tasks["title"]}
     Trust(level=0.9, abstain=0.5).check(calibrated, named=False)
     with pytest.raises(UsageError, match="title"):

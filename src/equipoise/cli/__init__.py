@@ -92,7 +92,9 @@ def main() -> None:
     with notes_for_warnings():
         code = _run()
     if code == _INTERRUPTED:
-        print("interrupted; resume a training run with --resume", file=sys.stderr)
+        print(
+            "interrupted; resume a training run with --resume; the same call of predict -o continues", file=sys.stderr
+        )
         code = 1
     sys.exit(code)
 

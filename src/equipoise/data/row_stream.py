@@ -261,7 +261,9 @@ def _open(path: Path, meter: Meter) -> Iterator[IO[bytes]]:
             else:
                 yield packed
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}).") from None
+        reason = getattr(error, "strerror", None) or error
+        hint = " It is read as packed because it ends in .gz: pack or copy it again, or correct its name."
+        raise DataError(f"{path}: cannot be read ({reason}).{hint * (path.suffix.lower() == '.gz')}") from None
 
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:

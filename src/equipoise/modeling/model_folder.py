@@ -11,6 +11,8 @@ from equipoise.outputs import OutputKind
 
 CONFIG, MERGE_RECORD = "equipoise.json", "merge.json"
 """The files by which the folder of a model, and of a merge that is no Equipoise model, is known."""
+EXPORTED = "onnx.json"
+"""The file by which the folder of an exported model is known."""
 CARD = "README.md"
 """The model card, beside the model."""
 MODULES, BACKBONE, ADAPTER = "task_modules.safetensors", "backbone", "adapter"

@@ -1,15 +1,16 @@
 """Publishing a model on the Hugging Face hub."""
 
+import warnings
 from pathlib import Path
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
 from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
-from equipoise.errors import ModelError, UsageError
+from equipoise.errors import EquipoiseWarning, ModelError, UsageError
 
 from .description import read_description
-from .model_folder import CARD, CONFIG, check_whole
+from .model_folder import CARD, CONFIG, EXPORTED, check_whole
 
 
 def push(folder: str | Path, hub_id: str, *, private: bool = False, token: str | None = None) -> str:
@@ -34,10 +35,19 @@ def push(folder: str | Path, hub_id: str, *, private: bool = False, token: str |
     if not (folder / CONFIG).is_file() and (folder / "model").is_dir():
         folder = folder / "model"
     if not (folder / CONFIG).is_file():
-        raise ModelError(f"{folder}: has no {CONFIG}, expected a model; give the folder of a finished run.")
+        is_exported = (folder / EXPORTED).is_file()
+        found = (
+            "holds an exported model" if is_exported else f"has no {CONFIG}" if folder.exists() else "does not exist"
+        )
+        raise ModelError(f"{folder}: {found}, expected a model; give the folder of a finished run.")
     said = read_description(folder / CONFIG)[0].model_dump()
     check_whole(folder, said)
     _check_id(hub_id)
+    if not (folder / CARD).is_file():
+        message = (
+            f"{folder}: has no {CARD}, the model card; the model is uploaded without one. A training run writes it."
+        )
+        warnings.warn(message, EquipoiseWarning, stacklevel=2)
     api = HfApi(token=token, library_name="equipoise")
     names = [CONFIG, CARD, *said.get("files", {})]
     try:

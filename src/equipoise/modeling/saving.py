@@ -25,7 +25,7 @@ from .adapters import fingerprint, has_adapter, load_adapter
 from .backbone import load_backbone
 from .description import FORMAT_VERSION, BaseModelOf, read_description
 from .model_files import check_files
-from .model_folder import ADAPTER, BACKBONE, CONFIG, MODEL_OUTPUT, MODULES, check_whole
+from .model_folder import ADAPTER, BACKBONE, CONFIG, EXPORTED, MODEL_OUTPUT, MODULES, check_whole
 from .quantizing import is_quantized
 from .quiet import quiet_transformers
 
@@ -71,6 +71,8 @@ def _load(cls: type[Model], folder: Path, on: tuple[PreTrainedModel, PreTrainedT
     check_files(folder)
     if not (folder / CONFIG).is_file():
         found = f"has no {CONFIG}" if folder.is_dir() else "is a file" if folder.is_file() else "does not exist"
+        if (folder / EXPORTED).is_file():
+            found = "holds an exported model, which only `predict` and `serve` read"
         raise ModelError(
             f"{folder}: {found}, expected an Equipoise model; give the folder of a finished run, or its 'model'."
         )

@@ -114,6 +114,7 @@ class BasePredictor(ABC):
         pair: str | Sequence[str] | None = None,
         *,
         tasks: str | Sequence[str] | None = None,
+        skip: Collection[str] = (),
         batch_size: int = 64,
         prompts: int = 1,
         explain: bool | int = False,
@@ -130,6 +131,7 @@ class BasePredictor(ABC):
                 what `equipoise.data.read_rows` returns) that hold the columns the tasks read.
             pair: second text (a target, an aspect) for the tasks that read one: one for all texts, or one each.
             tasks: names of the tasks to answer for; by default all but the auxiliary ones.
+            skip: where `tasks` names none, those that are left out, such as tasks that read a second text.
             batch_size: texts in a batch; it does not change the answers beyond 1e-5.
             prompts: over how many templates the answers of tasks in the format `prompt` are averaged (see
                 `infer_texts`); it takes as many times as long.
@@ -162,6 +164,8 @@ class BasePredictor(ABC):
         _check_whole_number("batch_size", batch_size)
         _check_whole_number("prompts", prompts)
         wanted = self.choose(tasks)
+        if tasks is None:
+            wanted = {name: task for name, task in wanted.items() if name not in skip}
         check_prompts(prompts, wanted)
         steps = self.check_explained(explain, wanted)
         trust = Trust(level, sets, abstain)

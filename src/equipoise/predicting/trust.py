@@ -37,12 +37,17 @@ class Trust:
             named: whether the user named them; else those that cannot are left as they are.
 
         Raises:
-            UsageError: a number is not between 0 and 1, or no task, or a named one, has sets or confidences.
+            UsageError: a number is not between 0 and 1, there are `sets` and no level, or no task, or a named one, has
+                sets or confidences.
             ModelError: a task was not calibrated, or on too few rows for the level.
         """
         methods = ("lac", "aps")
         if self.sets not in methods:
             raise UsageError(f"sets: found {self.sets!r}, expected {' or '.join(methods)}.")
+        if self.level is None and self.sets != _DEFAULT_SETS:
+            raise UsageError(
+                f"sets: found {self.sets!r} and no level, expected one, such as 0.9: sets are made at a level."
+            )
         for key, value in (("level", self.level), ("abstain", self.abstain)):
             if value is not None and (
                 isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1

@@ -150,7 +150,7 @@ def _read(entry: Any, asked: Asked, predictor: BasePredictor, limits: Limits) ->
     ]
     if not tasks:
         return 'pair: found none, and all tasks read a second text; give {"text": …, "pair": …}'
-    return Item(str(text), pair, Ask(tuple(dict.fromkeys(tasks)), asked.options))
+    return Item(str(text), pair, Ask(tuple(dict.fromkeys(tasks)), asked.tasks is not None, asked.options))
 
 
 def _add_facts(
@@ -212,7 +212,10 @@ async def _explain_validation(request: Request, error: Exception) -> JSONRespons
 
 async def _explain_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StarletteHTTPException)
-    return JSONResponse({"error": _printable(str(error.detail))}, error.status_code, error.headers)
+    detail = str(error.detail)
+    if error.status_code == 400:  # the framework's words name neither what was found nor the way out
+        detail = "the request cannot be read, expected JSON in UTF-8"
+    return JSONResponse({"error": _printable(detail)}, error.status_code, error.headers)
 
 
 def _printable(message: str) -> str:

@@ -24,10 +24,12 @@ class Ask:
 
     Args:
         tasks: the tasks to answer.
+        named: whether the request named them; else those that have no sets or no confidence answer as always.
         options: further keyword arguments of `Predictor.predict`, in order, such as `(("level", 0.9),)`.
     """
 
     tasks: tuple[str, ...]
+    named: bool = False
     options: tuple[tuple[str, Any], ...] = ()
 
 
@@ -165,7 +167,8 @@ class Batcher:
         answers = self._predictor.predict(
             Inputs([item.text for item in items], lambda index: "text"),
             pairs,
-            tasks=list(ask.tasks),
+            tasks=list(ask.tasks) if ask.named else None,
+            skip=tasks.keys() - ask.tasks,
             batch_size=self._batch_size,
             **dict(ask.options),
         )

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from equipoise.errors import OutputError
+from equipoise.errors import OutputError, UsageError
 from equipoise.files import check_writable
 from equipoise.outputs import Inputs, check_apart, check_output_file, holds_predictions
 
@@ -30,6 +30,8 @@ def check_predictions_file(file: Path, inputs: Inputs) -> None:
         UsageError: see `equipoise.files.check_writable`; or its ending is one that is not written.
     """
     ending = file.suffix.lower()
+    if ending in (".gz", ".xlsx"):
+        raise UsageError(f"{file}: found the ending {ending}, expected .jsonl, .csv, .tsv or .parquet; none is packed.")
     if ending not in TABLES:
         check_output_file(file, inputs, holds_predictions, "predictions")
         return
