@@ -4,6 +4,7 @@ from .baselines import PROMPTED, lead, majority, vader
 from .calibrating import calibrate
 from .evaluating import evaluate
 from .examples import Example, choose_examples
+from .mistakes import Mistake, TaskMistakes, find_mistakes
 from .pairing import Items, item_losses, paired_tests
 from .prompting import check_prompted, choose_prompted, predict_prompted, score_prompted, without_prompted
 from .records import Record, as_stored, metrics_schema, run_score
@@ -26,8 +27,10 @@ __all__ = [
     "UNCALIBRATED",
     "Example",
     "Items",
+    "Mistake",
     "Predictions",
     "Record",
+    "TaskMistakes",
     "TrustCurves",
     "as_stored",
     "calibrate",
@@ -38,6 +41,7 @@ __all__ = [
     "count_wins",
     "delta_m",
     "evaluate",
+    "find_mistakes",
     "item_losses",
     "lead",
     "majority",

@@ -112,6 +112,10 @@ class Analysis(ABC):
     def is_wrong(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.bool_]:
         """Return which predictions are wrong, shape (rows,)."""
 
+    def confusion(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.int64] | None:
+        """Count rows by class and answered class, shape (classes, classes); None for kinds without one class a row."""
+        return None
+
     def is_noise(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.bool_]:
         """Return which labels are suspected to be wrong, by a model's predictions for them, shape (rows,)."""
         return np.zeros(len(gold), bool)

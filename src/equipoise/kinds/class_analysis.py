@@ -35,6 +35,18 @@ def is_contradicted(probabilities: Floats, gold: npt.NDArray[np.int64]) -> npt.N
     return np.isfinite(above[own, best]) & (best != gold)
 
 
+def count_confusions(chosen: npt.NDArray[Any], gold: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:
+    """Count rows by class and chosen class, shape (classes, classes).
+
+    Args:
+        chosen: class indices, shape (rows,).
+        gold: class indices, shape (rows,).
+        classes: how many classes there are.
+    """
+    pairs = np.asarray(gold, np.int64) * classes + np.asarray(chosen, np.int64)
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
 def class_information(labels: npt.NDArray[Any], folds: Sequence[Fold], n_classes: int) -> Floats:
     """Return log₂ p(class | features) − log₂ p(class) of each row, shape (rows,); see `measure_pvi`.
 

@@ -149,6 +149,15 @@ class ClassTask(Task):
         rest = {key: value for key, value in answer.items() if key != "label"}
         return {"label": None, "unsure": True, "best": answer["label"], **rest}
 
+    def show_label(self, label: Any) -> str:
+        """Return the class's name."""
+        return self.classes[int(label)]
+
+    def show_answer(self, prediction: Any) -> str:
+        """Return the chosen class and its probability."""
+        chosen = self.choose_class(np.asarray(prediction))
+        return f"{self.classes[chosen]} ({float(prediction[chosen]):.2f})"
+
     @abstractmethod
     def choose_class(self, prediction: npt.NDArray[Any]) -> int:
         """Return the index of the class that is predicted by the probabilities of one row, shape (classes,)."""

@@ -122,6 +122,17 @@ class ListingTask(WritingTask):
             return write_unparsed(written.text, str(error))
         return encoded
 
+    def show_label(self, label: Any) -> str:
+        """Return the items of a list, the parts of each with dashes between."""
+        if unparsed := find_unparsed(label):
+            return f"could not be read: {unparsed['unparsed']}"
+        items = (self.compared(item) for item in load_items(str(label)))
+        return "; ".join(" – ".join(map(str, parts)) for parts in items) or "none"
+
+    @abstractmethod
+    def compared(self, item: dict[str, Any]) -> tuple[Any, ...]:
+        """Return what of an item is compared with a label."""
+
     def answer(self, prediction: Any) -> list[dict[str, Any]]:
         """Return what was found, with its places in the text; an empty list is an answer.
 

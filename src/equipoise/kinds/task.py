@@ -254,6 +254,14 @@ class Task(Prompting, TokenReading, Calibrating, ABC):
         """
         return {}
 
+    def show_label(self, label: Any) -> str:
+        """Write one encoded label, or one row of what `decide` returns, for people."""
+        return str(label)
+
+    def show_answer(self, prediction: Any) -> str:
+        """Write the answer that the prediction for one row is for people."""
+        return self.show_label(self.decide(np.asarray([prediction]))[0])
+
     @abstractmethod
     def answer(self, prediction: Any) -> Any:
         """Write the prediction for one row out for the user, as plain JSON data."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from equipoise.config import RunConfig, load_config
 from equipoise.errors import EquipoiseError
-from equipoise.evaluation import Example, Record, TrustCurves
+from equipoise.evaluation import Example, Record, TaskMistakes, TrustCurves
 from equipoise.kinds import Task
 
 
@@ -22,6 +22,7 @@ class RunFolder:
         config_text: the same, as it is written.
         records: `metrics.json`.
         examples: `examples.json`: generated texts by task.
+        mistakes: `mistakes.json`: what each task gets wrong on test.
         curves: `trust.json`: reliability and risk by task.
         steps: the training steps of `log.jsonl`, ascending; a step done again after a resume counts once.
         dev: the dev scorings of `log.jsonl`, ascending.
@@ -35,6 +36,7 @@ class RunFolder:
     config_text: str
     records: list[Record]
     examples: dict[str, list[Example]]
+    mistakes: dict[str, TaskMistakes]
     curves: dict[str, TrustCurves]
     steps: list[dict[str, Any]]
     dev: list[dict[str, Any]]
@@ -72,6 +74,7 @@ class RunFolder:
             # A metric that is not finite stands there as null.
             records=[record for record in _read_json(path / "metrics.json", []) if record["value"] is not None],
             examples=_read_json(path / "examples.json", {}),
+            mistakes=_read_json(path / "mistakes.json", {}),
             curves=_read_json(path / "trust.json", {}),
             steps=[steps[step] for step in sorted(steps)],
             dev=[dev[step] for step in sorted(dev)],

@@ -9,6 +9,7 @@ from equipoise.progress import format_seconds
 
 from .compare_results import Estimate, read_tests
 from .compare_tables import against_columns
+from .conclusions import conclude
 from .folder import RunFolder
 from .pages import thousands, write_page
 from .tables import arrange, main_split, subset_columns
@@ -18,8 +19,8 @@ from .trust_tables import coverage_rows
 def write_report(run_dir: str | Path) -> Path:
     """Write `report.html` into a run folder: one page that needs neither network nor scripts.
 
-    It shows what lies there of `metrics.json`, `examples.json`, `trust.json`, `log.jsonl`, `data.json` and
-    `summary.json`; `config.yaml` is needed.
+    It shows what lies there of `metrics.json`, `examples.json`, `mistakes.json`, `trust.json`, `log.jsonl`, `data.json`
+    and `summary.json`; `config.yaml` is needed.
 
     Args:
         run_dir: the run folder.
@@ -56,6 +57,7 @@ def write_report(run_dir: str | Path) -> Path:
         },
         single_figure=plot_metrics({name: about["metric"] for name, about in single.items()}, _joint_and_single(run)),
         against={name: against_columns(name, about["item_metric"], tests, ["run"]) for name, about in single.items()},
+        conclusions=conclude(run.records, tasks, run.mistakes, split),
         examples=run.examples,
         key_figures=_key_figures(run),
         setup=_setup(run),

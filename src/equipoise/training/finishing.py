@@ -10,6 +10,7 @@ from transformers import TrainerState
 from equipoise.evaluation import (
     Record,
     choose_examples,
+    find_mistakes,
     score_prompted,
     score_split,
     score_trust,
@@ -22,7 +23,7 @@ from equipoise.reporting import write_card, write_report
 from .checkpoints import check_checkpoint, checkpoint_at, remove_checkpoints
 from .curriculum_file import MeasuredCurriculum
 from .prepared_run import PreparedRun
-from .run_folder import CHECKPOINTS, METRICS, MODEL, TRUST, add_notes, write_predictions
+from .run_folder import CHECKPOINTS, METRICS, MISTAKES, MODEL, TRUST, add_notes, write_predictions
 from .summary import Effort, write_summary
 from .trainer import load_weights
 
@@ -61,6 +62,7 @@ def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum |
     write_json(folder / METRICS, records)
     if examples := choose_examples(predictions["test"], table, "test", seed=run.config.train.seed):
         write_json(folder / "examples.json", examples)
+    write_json(folder / MISTAKES, find_mistakes(predictions["test"], table, "test"))
     if curves := trust_curves(predictions["test"], table, "test"):
         write_json(folder / TRUST, curves)
     seconds = _step_seconds(folder)

@@ -40,6 +40,7 @@ SINGLE_TASK, SINGLE_TASK_RESULTS = "single-task", "single-task.json"
 CHECKPOINTS = "checkpoints"
 """The folder of an unfinished run's checkpoints."""
 MODEL, METRICS, TRUST, REPORT = "model", "metrics.json", "trust.json", "report.html"
+MISTAKES = "mistakes.json"
 _RUN_FILES = frozenset(
     [
         CONFIG,
@@ -50,6 +51,7 @@ _RUN_FILES = frozenset(
         METRICS,
         "predictions.npz",
         SUMMARY,
+        MISTAKES,
         TRUST,
         REPORT,
         SINGLE_TASK_RESULTS,

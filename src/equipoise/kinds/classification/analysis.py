@@ -7,7 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..analysis import Analysis, Fold, Labels, Lexicon
-from ..class_analysis import bits, class_information, class_learning_curves, is_contradicted, score_classes
+from ..class_analysis import (
+    bits,
+    class_information,
+    class_learning_curves,
+    count_confusions,
+    is_contradicted,
+    score_classes,
+)
 from ..metrics import Floats
 from ..probes import ClassProbe
 from .task import Classification
@@ -61,6 +68,10 @@ class ClassificationAnalysis(Analysis):
     def is_wrong(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.bool_]:
         """Return where another class is predicted."""
         return np.asarray(self.task.decide(predictions).argmax(axis=1) != gold)
+
+    def confusion(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.int64]:
+        """Count rows by class and chosen class."""
+        return count_confusions(self.task.decide(predictions).argmax(axis=1), gold, len(self.task.classes))
 
     def is_noise(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.bool_]:
         """Return where the model contradicts the class with confidence."""

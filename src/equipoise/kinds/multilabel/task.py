@@ -257,6 +257,10 @@ class Multilabel(Task):
         """Explain each label that applies."""
         return {self.classes[place]: int(place) for place in np.flatnonzero(self.decide(np.asarray(prediction)))}
 
+    def show_label(self, label: Any) -> str:
+        """Return the names of the labels that apply."""
+        return ", ".join(name for name, applies in zip(self.classes, label, strict=True) if applies) or "none"
+
     def answer(self, prediction: Any) -> dict[str, Any]:
         """Return the labels that apply and all probabilities."""
         applies = self.decide(np.asarray(prediction))

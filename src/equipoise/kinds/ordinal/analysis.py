@@ -7,7 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..analysis import Analysis, Fold, Labels, Lexicon, scale_polarity
-from ..class_analysis import bits, class_information, class_learning_curves, is_contradicted, score_classes
+from ..class_analysis import (
+    bits,
+    class_information,
+    class_learning_curves,
+    count_confusions,
+    is_contradicted,
+    score_classes,
+)
 from ..metrics import Floats
 from ..probes import OrdinalProbe
 from .task import Ordinal, median_class
@@ -62,6 +69,10 @@ class OrdinalAnalysis(Analysis):
     def is_wrong(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.bool_]:
         """Return where another class is predicted."""
         return np.asarray(median_class(predictions) != gold)
+
+    def confusion(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.int64]:
+        """Count rows by class and chosen class."""
+        return count_confusions(median_class(predictions), gold, len(self.task.classes))
 
     def is_noise(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.bool_]:
         """Return where the model contradicts the class with confidence."""

@@ -175,6 +175,10 @@ class Regression(Task):
         """Explain the score."""
         return {"score": 0}
 
+    def show_label(self, label: Any) -> str:
+        """Return the score with three digits."""
+        return f"{float(label):.3g}"
+
     def answer(self, prediction: Any) -> dict[str, Any]:
         """Return the score."""
         return {"score": float(self.clip(np.asarray(prediction, dtype=np.float64)))}
