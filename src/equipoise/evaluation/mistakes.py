@@ -38,12 +38,13 @@ class Part(TypedDict):
 class TaskMistakes(TypedDict):
     """What a task gets wrong.
 
-    `confusion` counts rows by class and answered class, None for kinds without one class a row; `suspected` is how many
-    labels the model contradicts so clearly that they may be wrong.
+    `wrong_means` says what is wrong. `confusion` counts rows by class and answered class, None for kinds without one
+    class a row; `suspected` is how many labels the model contradicts so clearly that they may be wrong.
     """
 
     n: int
     wrong: int
+    wrong_means: str
     suspected: int
     classes: list[str]
     confusion: list[list[int]] | None
@@ -73,6 +74,7 @@ def _of_task(task: Task, predictions: Any, table: Table, split: str) -> TaskMist
     found = TaskMistakes(
         n=len(gold),
         wrong=int(wrong.sum()),
+        wrong_means=analysis.wrong_means,
         suspected=int((wrong & noise).sum()),
         classes=list(task.class_names),
         confusion=None if confusion is None else confusion.tolist(),

@@ -104,6 +104,9 @@ class Analysis(ABC):
 
     # Weak rows
 
+    wrong_means: str = "another class than the label's"
+    """What an answer is that `is_wrong` finds, in words."""
+
     @abstractmethod
     def distance(self, predictions: Labels, gold: Labels) -> Floats:
         """Return how far predictions are from labels, shape (rows,): about 0 is sure and right, 1 is wrong."""

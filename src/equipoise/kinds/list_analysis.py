@@ -17,6 +17,7 @@ class ListAnalysis(Analysis):
 
     task: Any
     part_metrics = ("f1",)
+    wrong_means = "an item too many, too few, or another one"
 
     def majority(self, train_labels: Labels, n: int) -> Labels | None:
         """Predict empty lists: no item is frequent."""

@@ -12,6 +12,7 @@ from .compare_results import (
     SeedsEstimate,
     read_tests,
 )
+from .conclusions import conclude
 from .console import results_table
 from .difficulty import correlations_table, difficulty_table, write_difficulty
 from .experts import experts_table, write_experts
@@ -47,6 +48,7 @@ __all__ = [
     "TaskResult",
     "WeakCounts",
     "comparison_table",
+    "conclude",
     "correlations_table",
     "difficulty_table",
     "experts_table",

@@ -30,6 +30,8 @@ class GenerationAnalysis(Analysis):
         """Return None: the number of words is no entropy."""
         return None
 
+    wrong_means = "no word in common with the target"
+
     def distance(self, predictions: Labels, gold: Labels) -> Floats:
         """Return 1 − ROUGE-L."""
         rouge = METRICS["rouge_l"].items

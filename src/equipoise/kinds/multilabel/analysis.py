@@ -48,6 +48,8 @@ class MultilabelAnalysis(Analysis):
         """Train one linear classifier per label: p(label) is the mean over them, and right means all of them."""
         return class_learning_curves(features, labels, 2, options, epochs)
 
+    wrong_means = "a label too many, or too few"
+
     def distance(self, predictions: Labels, gold: Labels) -> Floats:
         """Return 1 − p of the value that is missed most."""
         return np.asarray(np.abs(predictions - gold).max(axis=1))

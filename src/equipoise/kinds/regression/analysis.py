@@ -73,6 +73,8 @@ class RegressionAnalysis(Analysis):
             gold[epoch], right[epoch] = np.exp(-(error**2) / 2), np.abs(error) <= 0.5
         return gold, right
 
+    wrong_means = "off by more than a quarter of the labels' range"
+
     def distance(self, predictions: Labels, gold: Labels) -> Floats:
         """Return the error's share of the labels' range."""
         width = float(gold.max() - gold.min()) or 1.0
