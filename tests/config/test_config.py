@@ -235,6 +235,7 @@ def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
         ("tasks.extra.kind=regression", "tasks.extra.source: missing"),
         ("tasks.a b={source: finance, kind: regression}", "tasks: found the name 'a b', expected letters, digits, -"),
         ("tasks.pair={source: finance, kind: regression}", "tasks.pair: a task cannot be called 'pair'"),
+        ("tasks.error={source: finance, kind: regression}", "tasks.error: a task cannot be called 'error'"),
         ("tasks=[a]", "tasks: found a list, expected keys"),
         ("output=[a]", "output: found a list, expected a path"),
         ("output={[a]: 1}", "--set output={[a]: 1}: not valid YAML: "),

@@ -99,6 +99,15 @@ def test_too_few_rows_calibrate_nothing(task):
     assert task.calibrate(predictions) is predictions
 
 
+def test_few_rows_that_are_all_right_do_not_make_a_model_certain():
+    sure = np.random.default_rng(0).uniform(0.6, 0.95, 32)
+    found = fit_temperature(scale_classes, np.stack([sure, 1 - sure], axis=1), lambda scaled: scaled[:, 0])
+    scaled = scale_classes(np.stack([sure, 1 - sure], axis=1), found.temperature)[:, 0]
+    # So many rows leave room for an error rate of 1 in 34; the log loss alone would be lowest at the bound, 0.1.
+    assert 1 / 34 < -np.log(scaled).mean() < 3 / 34
+    assert 0.2 < found.temperature < 1
+
+
 def test_a_temperature_that_gains_nothing_is_not_kept():
     # No temperature changes these.
     assert fit_temperature(scale_labels, np.full((40, 1), 0.5), lambda scaled: scaled) is None

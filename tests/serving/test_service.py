@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from equipoise.errors import UsageError
 from equipoise.kinds import Conformity
 from equipoise.serving import Limits, make_app
 from length_predictor import LengthPredictor
@@ -54,6 +55,8 @@ def test_tasks_that_nobody_named_answer_as_always_where_they_cannot_be_unsure() 
         assert (alone["length"], alone["long"]["unsure"]) == ({"score": 1.0}, True)
         assert list(alone) == ["length", "long"]
         assert both["towards"]["unsure"]
+        with pytest.raises(UsageError, match="task 'lnog' is not in the model"):
+            predictor.predict("a", skip=["lnog"])
         assert "no confidence" in ask(client, texts="a", tasks=["length"], abstain=0.9)[0]["error"]
 
 

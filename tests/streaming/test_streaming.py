@@ -15,7 +15,16 @@ import pytest
 from equipoise.data import stream_rows, stream_texts
 from equipoise.errors import DataError, ModelError, OutputError, UsageError
 from equipoise.kinds import Conformity
-from equipoise.streaming import Job, LocalEngine, WorkerEngine, check_predictions_file, partial_output, predict_stream
+from equipoise.streaming import (
+    Job,
+    LocalEngine,
+    WorkerEngine,
+    check_predictions_file,
+    infer_schema_columns,
+    partial_output,
+    predict_stream,
+)
+from equipoise.streaming.columns import Column
 from word_counter import TASKS, WordCounter, load, write_model
 
 ROWS = 23
@@ -143,6 +152,12 @@ def test_a_packed_file_that_is_none_says_so(model, tmp_path):
 def test_an_ending_that_promises_another_format_is_refused(tmp_path, ending):
     with pytest.raises(UsageError, match=r"found the ending \.(gz|xlsx), expected .jsonl, .csv, .tsv or .parquet"):
         check_predictions_file(tmp_path / f"out{ending}", [])
+
+
+def test_no_two_columns_have_one_name():
+    columns = infer_schema_columns(["tone", "given.tone", "error"], [Column("tone", ("tone",))])
+    assert [column.name for column in columns] == ["given.given.tone", "given.tone", "given.error"]
+    assert [column.path for column in columns] == [("tone",), ("given.tone",), ("error",)]
 
 
 def test_where_all_rows_are_bad_nothing_is_written(model, tmp_path):

@@ -7,7 +7,7 @@ from equipoise.errors import UsageError, did_you_mean
 
 from .schema import RunConfig
 
-_TAKEN = ("text", "pair", "given")
+_TAKEN = ("text", "pair", "given", "error")
 
 
 def check_names(config: RunConfig, where: str) -> None:

@@ -7,6 +7,7 @@ Temperature scaling is by Guo et al. (2017, arXiv 1706.04599).
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -86,7 +87,7 @@ def scale_ranks(probabilities: npt.NDArray[np.floating], temperature: float) -> 
 def fit_temperature(
     scale: Callable[[Floats, float], Floats], predictions: npt.NDArray[np.floating], chance: Callable[[Floats], Floats]
 ) -> Calibration | None:
-    """Choose the temperature of the lowest log loss.
+    """Choose the temperature of the lowest log loss; few rows that are all right do not make a model certain.
 
     Args:
         scale: applies a temperature to predictions.
@@ -103,12 +104,22 @@ def fit_temperature(
 
     exact = np.asarray(predictions, dtype=np.float64)
 
-    def loss(log_temperature: float) -> float:
+    def loss(log_temperature: float, doubt: float = 0.0) -> float:
         true = chance(scale(exact, math.exp(log_temperature)))
-        return float(-np.log(np.maximum(true, _TINY)).mean())
+        wrong = doubt * np.log(np.maximum(1 - true, _TINY)) if doubt else 0.0
+        return float(-((1 - doubt) * np.log(np.maximum(true, _TINY)) + wrong).mean())
 
-    found = minimize_scalar(loss, bounds=tuple(map(math.log, _TEMPERATURES)), method="bounded", options={"xatol": 1e-6})
-    if not loss(0.0) - found.fun > _LEAST_GAIN:
+    def fit(doubt: float) -> Any:
+        bounds = tuple(map(math.log, _TEMPERATURES))
+        return minimize_scalar(loss, args=(doubt,), bounds=bounds, method="bounded", options={"xatol": 1e-6})
+
+    # Where all rows are right, each lower temperature has a lower loss. So many rows do not show that the model is that
+    # sure: they are counted as right up to the rule of succession, as Platt (1999) does.
+    doubt, least = 0.0, 1 / (len(exact) + 2)
+    found = fit(doubt)
+    if found.fun < least:
+        doubt, found = least, fit(least)
+    if not loss(0.0, doubt) - found.fun > _LEAST_GAIN:
         return None
     return Calibration(len(exact), temperature=math.exp(found.x))
 

@@ -165,7 +165,8 @@ class BasePredictor(ABC):
         _check_whole_number("prompts", prompts)
         wanted = self.choose(tasks)
         if tasks is None:
-            wanted = {name: task for name, task in wanted.items() if name not in skip}
+            left_out = self.choose(skip)
+            wanted = {name: task for name, task in wanted.items() if name not in left_out}
         check_prompts(prompts, wanted)
         steps = self.check_explained(explain, wanted)
         trust = Trust(level, sets, abstain)

@@ -119,7 +119,14 @@ def infer_schema_columns(names: Iterable[str], answers: Iterable[Column]) -> tup
 
 def _name_columns(kinds: Mapping[str, str], answers: Iterable[Column]) -> tuple[Column, ...]:
     taken = {*(column.name for column in answers), ERROR}
-    return tuple(Column(f"given.{name}" if name in taken else name, (name,), kind) for name, kind in kinds.items())
+    columns = []
+    for name, kind in kinds.items():
+        shown = name
+        while shown in taken or (shown != name and shown in kinds):
+            shown = f"given.{shown}"
+        taken.add(shown)
+        columns.append(Column(shown, (name,), kind))
+    return tuple(columns)
 
 
 def _infer_kinds(stream: RowStream) -> dict[str, str]:
