@@ -131,3 +131,9 @@ def test_an_exported_model_is_known(tmp_path):
         push(tmp_path, "acme/reviews", token="hf_secret")
     with pytest.raises(ModelError, match="holds an exported model, which only `predict` and `serve` read"):
         MultiTaskModel.from_pretrained(tmp_path)
+
+
+def test_without_a_network_it_is_said_in_one_line(hub, model, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ModelError, match=r"the hub did not take the model: .*; try again later"):
+        push(model, "acme/reviews", token="hf_secret")

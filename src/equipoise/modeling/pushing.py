@@ -55,7 +55,7 @@ def push(folder: str | Path, hub_id: str, *, private: bool = False, token: str |
         commit = api.upload_folder(
             repo_id=hub_id, folder_path=folder, allow_patterns=names, commit_message="Upload a model of Equipoise"
         )
-    except (LocalTokenNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+    except Exception as error:  # without a network, one of the hub's HTTP library, which its versions change
         raise ModelError(f"{hub_id}: the hub did not take the model: {_reason(error)}") from None
     return str(commit.commit_url)
 
