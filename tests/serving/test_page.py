@@ -72,3 +72,54 @@ def test_a_csv_file_is_answered_and_a_bad_row_in_its_place(address: str) -> None
         assert page.locator(".answer h2").all_inner_texts() == ['a "quoted" text; with signs', "", "<b>x</b>"]
         assert "empty text" in page.locator(".answer .error").inner_text()
         browser.close()
+
+
+ANSWERS = {
+    "tone": {
+        "label": None,
+        "unsure": True,
+        "best": "fair",
+        "probabilities": {"fair": 0.6, "bad": 0.4},
+        "set": ["fair", "bad"],
+    },
+    "score": {
+        "score": 0.5,
+        "interval": [0.25, 0.75],
+        "words": [
+            {"word": "not", "start": 0, "end": 3, "weight": -0.9},
+            {"word": "😀", "start": 8, "end": 9, "weight": 0.5},
+        ],
+    },
+    "feelings": {
+        "labels": ["joy"],
+        "probabilities": {"joy": 0.9},
+        "set": {"joy": "yes", "fear": "unsure"},
+        "words": {"joy": [{"word": "bad", "start": 4, "end": 7, "weight": 0.1}]},
+    },
+    "terms": [{"term": "bad", "start": 4, "end": 7, "polarity": "<i>good</i>", "score": 0.9}],
+    "none": [],
+}
+
+
+def test_every_form_of_answer_is_shown(address: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        page = browser.new_page()
+        said: list[str] = []
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.route("**/predict", lambda route: route.fulfill(json={"answers": [ANSWERS]}))
+        page.goto(address)
+        page.fill("#texts", "not bad 😀!")
+        page.click("#go")
+        page.locator("#status", has_text="1 answered.").wait_for()
+        assert said == []
+        assert page.locator(".verdict").all_inner_texts() == ["unsure, perhaps fair", "0.500", "joy", "none"]
+        assert page.locator("mark.against").inner_text() == "not"
+        assert page.locator("mark.for").all_inner_texts() == ["😀", "bad"]
+        assert page.locator("mark.aspect").inner_text() == "bad"
+        notes = page.locator(".tasks .note").all_inner_texts()
+        assert notes == ["possible: fair, bad", "between 0.250 and 0.750", "possible: joy: yes, fear: unsure", "joy"]
+        assert "bad – <i>good</i> (0.90)" in page.locator(".items").first.inner_text()
+        browser.close()

@@ -142,6 +142,12 @@ function showItems(text, items) {
   return box;
 }
 
+// A list of classes; or, of a task with several labels, whether each applies.
+function describeSet(set) {
+  if (Array.isArray(set)) return set.join(", ") || "none";
+  return Object.entries(set).map(([label, applies]) => `${label}: ${applies}`).join(", ");
+}
+
 function showTask(name, answer, text) {
   const box = make("div");
   box.append(make("h3", "", name));
@@ -149,13 +155,14 @@ function showTask(name, answer, text) {
     box.append(showItems(text, answer));
     return box;
   }
-  const verdict = answer.unsure ? "unsure" : answer.label ?? answer.labels?.join(", ") ?? answer.text
+  const verdict = answer.unsure === true ? `unsure, perhaps ${answer.best}` : answer.label ?? answer.labels?.join(", ") ?? answer.text
     ?? (answer.score === undefined ? "" : answer.score.toFixed(3));
   box.append(make("p", "verdict", verdict || "none"));
   if (answer.interval) box.append(make("p", "note", `between ${answer.interval[0].toFixed(3)} and ${answer.interval[1].toFixed(3)}`));
-  if (Array.isArray(answer.set)) box.append(make("p", "note", `possible: ${answer.set.join(", ") || "none"}`));
+  if (answer.set) box.append(make("p", "note", `possible: ${describeSet(answer.set)}`));
   if (answer.probabilities) box.append(showBars(answer.probabilities));
-  if (answer.words) box.append(showWords(text, answer.words));
+  if (Array.isArray(answer.words)) box.append(showWords(text, answer.words));
+  else for (const [label, words] of Object.entries(answer.words ?? {})) box.append(make("p", "note", label), showWords(text, words));
   return box;
 }
 
