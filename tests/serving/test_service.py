@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from equipoise.errors import UsageError
-from equipoise.kinds import Conformity
+from equipoise.kinds import Conformity, Extraction
 from equipoise.serving import Limits, make_app
 from length_predictor import LengthPredictor
 
@@ -115,6 +115,15 @@ def test_a_request_in_pieces_is_limited_too(client: TestClient) -> None:
 def test_a_text_without_the_pair_that_all_tasks_read() -> None:
     with TestClient(make_app(LengthPredictor(only_pairs=True), "pairs")) as client:
         assert "pair: found none" in ask(client, texts="a")[0]["error"]
+
+
+def test_tasks_that_cannot_be_explained_are_left_out_where_none_is_named(client: TestClient) -> None:
+    refused = ask(client, texts="a", explain=True)[0]["error"]
+    assert refused.startswith("explain: the words that decided")  # this predictor has no gradients
+    predictor = LengthPredictor()
+    predictor._tasks = {"terms": Extraction("terms", "s", "text", None, "label", "extraction_f1", ("bad", "good"))}
+    with TestClient(make_app(predictor, "terms")) as other:
+        assert ask(other, texts="a", explain=True)[0]["error"].startswith("explain: no task of this model")
 
 
 def test_texts_of_many_requests_share_a_pass_and_none_is_mixed_up() -> None:
