@@ -187,6 +187,10 @@ def test_what_it_tells_of_itself(client: TestClient) -> None:
 
 def test_the_schema_has_examples_that_are_answered(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
+    asked = schema["components"]["schemas"]["Asked"]["properties"]
+    assert asked["tasks"]["anyOf"][0]["items"]["enum"] == ["length", "long", "towards"]
+    assert asked["texts"]["anyOf"][-1]["maxItems"] == 4
+    assert "security" not in schema["paths"]["/predict"]["post"]
     for example in schema["components"]["schemas"]["Asked"]["examples"]:
         assert client.post("/predict", json=example | {"level": None}).status_code == 200
     assert {"200", "400", "401", "408", "413", "422", "429"} <= set(schema["paths"]["/predict"]["post"]["responses"])

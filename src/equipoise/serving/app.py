@@ -87,19 +87,29 @@ def make_app(
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_headers=["X-API-Key", "Content-Type"])
     app.add_middleware(Guard, limits=limits, metrics=metrics, paths=_PATHS)
-    keyed = [Depends(_key_check(api_key))]
+    keyed = [] if api_key is None else [Depends(_key_check(api_key))]
     _add_answers(app, predictor, limits, metrics, keyed)
     _add_facts(app, predictor, name, limits, metrics, keyed)
     _add_page(app)
+    _name_tasks(app, predictor, limits)
     return app
 
 
-def _key_check(api_key: str | None) -> Any:
+def _name_tasks(app: FastAPI, predictor: BasePredictor, limits: Limits) -> None:
+    """Let the schema say which tasks there are, and how many texts are taken."""
+    asked = app.openapi()["components"]["schemas"]["Asked"]["properties"]  # kept by FastAPI, and given out from then on
+    asked["tasks"]["anyOf"][0]["items"]["enum"] = list(predictor.tasks)
+    several = next(form for form in asked["texts"]["anyOf"] if form["type"] == "array")
+    asked["texts"]["anyOf"] = [form for form in asked["texts"]["anyOf"] if form is not several]
+    asked["texts"]["anyOf"].append({**several, "minItems": 1, "maxItems": limits.items})
+
+
+def _key_check(api_key: str) -> Any:
     header = APIKeyHeader(name="X-API-Key", auto_error=False)
 
     async def check(given: Annotated[str | None, Depends(header)]) -> None:
         # Compared in constant time, so that the time tells nothing of the key.
-        if api_key is not None and not hmac.compare_digest((given or "").encode(), api_key.encode()):
+        if not hmac.compare_digest((given or "").encode(), api_key.encode()):
             raise HTTPException(401, "the header X-API-Key is missing or wrong")
 
     return check

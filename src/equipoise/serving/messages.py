@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 _ITEM = {
     "anyOf": [
@@ -49,7 +49,9 @@ class Asked(BaseModel):
     abstain: Annotated[
         float | None, Field(gt=0, lt=1, description="Answer `unsure` below this calibrated confidence, such as 0.8.")
     ] = None
-    explain: Annotated[bool, Field(description="Add how much each word counted. It takes many times as long.")] = False
+    explain: Annotated[
+        StrictBool, Field(description="Add how much each word counted. It takes many times as long.")
+    ] = False
 
     @property
     def options(self) -> tuple[tuple[str, Any], ...]:
