@@ -196,8 +196,9 @@ def test_every_kind_has_its_metrics_and_rivals(make):
     assert results[0] == ["task", "metric", "this run", "majority", "VADER", "lead", "rows"]
     heads = [row[1] if len(row) == 7 else row[0] for row in results[1:]]
     assert heads == [
-        *("Pearson r", "Spearman ρ", "MSE ↓", "MAE ↓", "macro-F1", "micro-F1", "Jaccard"),
+        *("Pearson r", "Spearman ρ", "MSE ↓", "MAE ↓", "macro-F1", "micro-F1", "Jaccard", "ECE ↓", "Brier ↓"),
         *("ROUGE-L", "ROUGE-1", "ROUGE-2", "empty outputs ↓", "copied outputs ↓", "macro-F1", "accuracy", "ECE ↓"),
+        "Brier ↓",
     ]
     # A rival has no value where it does not apply.
     copied = next(row for row in results if row[0].startswith("copied"))

@@ -274,8 +274,9 @@ def check_pair(pair: Any, tasks: Mapping[str, Task]) -> None:
     """Refuse a second text that no task reads.
 
     Raises:
-        UsageError: there is one, and none of the tasks reads it.
+        UsageError: there is one, and none of the tasks reads it; or it is a text that cannot be read.
     """
+    gather_pairs(pair if isinstance(pair, str) else None, 0)
     if pair is not None and not any(task.pair for task in tasks.values()):
         raise UsageError(
             f"pair: found one, and none of the tasks reads a second text ({list_some(tasks)}); leave it out."
