@@ -196,6 +196,13 @@ def test_the_schema_has_examples_that_are_answered(client: TestClient) -> None:
     assert {"200", "400", "401", "408", "413", "422", "429"} <= set(schema["paths"]["/predict"]["post"]["responses"])
 
 
+@pytest.mark.parametrize("path", ["/?give=x&media=y", "/page.js?content=x"])
+def test_the_page_reads_nothing_from_its_address(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.text == client.get(path.partition("?")[0]).text
+
+
 @pytest.mark.parametrize("path", ["/../pyproject.toml", "/%2e%2e/page/page.js", "/page/page.js", "/docs"])
 def test_no_other_file_is_served(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 404

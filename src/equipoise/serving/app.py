@@ -2,7 +2,7 @@
 
 import hmac
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Annotated, Any
@@ -205,13 +205,16 @@ def _add_facts(
 def _add_page(app: FastAPI) -> None:
     folder = files("equipoise.serving") / "page"
     for path, (file, media) in _PAGE.items():
-        content = (folder / file).read_bytes()
+        app.add_route(path, _giving((folder / file).read_bytes(), media), include_in_schema=False)
 
-        # Bound at definition: each route gives its own file.
-        def give(content: bytes = content, media: str = media) -> Response:
-            return Response(content, media_type=media)
 
-        app.add_api_route(path, lambda give=give: give(), include_in_schema=False, response_class=Response)
+def _giving(content: bytes, media: str) -> Callable[[Request], Response]:
+    """Return a route that gives a file of the page, whatever the request asks besides."""
+
+    def give(request: Request) -> Response:
+        return Response(content, media_type=media)
+
+    return give
 
 
 async def _explain_validation(request: Request, error: Exception) -> JSONResponse:
