@@ -3,7 +3,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from equipoise.data import Collator, tokenize
+from equipoise.data import Collator, pad_rows, tokenize
 from equipoise.kinds import Classification, Extraction, Regression
 
 TASKS = {
@@ -81,3 +81,16 @@ def test_a_tokenizer_without_token_types(tiny_model, rows):
     tokenized, _ = tokenize(rows.select_columns(["text", "pair"]), plain, 16)
     assert "token_type_ids" not in tokenized.column_names
     assert set(Collator(plain, {})([tokenized[0]])["inputs"]) == {"input_ids", "attention_mask"}
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("token_type", [0, 3])
+def test_rows_are_padded_as_their_tokenizer_pads_them(tiny_model, rows, side, token_type):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model, padding_side=side, pad_token_type_id=token_type)
+    items = rows.to_list()
+    names = ("input_ids", "token_type_ids")
+    expected = tokenizer.pad({name: [item[name] for item in items] for name in names}, return_tensors="pt")
+    found = pad_rows(items, tokenizer)
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, expected[name], rtol=0, atol=0)

@@ -16,7 +16,7 @@ TEXTS = ["good film", "a bad phone and a sad place", "the", "a great price", "ve
 
 
 class OnlySelected:
-    """Rows of which a column can be read of a selection alone."""
+    """Rows of which only a selection can be read."""
 
     def __init__(self, rows):
         self.rows, self.selected = rows, set()
@@ -24,9 +24,13 @@ class OnlySelected:
     def __len__(self):
         return len(self.rows)
 
-    def select(self, indices):
-        self.selected.update(int(index) for index in indices)
-        return self.rows.select(indices)
+    def with_format(self, kind):
+        self.rows = self.rows.with_format(kind)
+        return self
+
+    def __getitem__(self, indices):
+        self.selected.update(indices)
+        return self.rows[indices]
 
 
 def test_some_rows_are_scored_without_reading_the_others(tiny_model):

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from .collating import Collator, gather_scored, gather_tokens, pad_rows
     from .columns import read_tokens
     from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
+    from .in_memory import make_dataset
     from .loading import SourceSplits, join_table, load_table, split_sources
     from .prompting import ChatStyle, PromptEncoder
     from .reading import FORMATS, read_rows
@@ -48,6 +49,7 @@ __all__ = [
     "group_windows",
     "join_table",
     "load_table",
+    "make_dataset",
     "order_by_length",
     "order_demonstrations",
     "pad_rows",
@@ -68,6 +70,7 @@ _HOMES = {
     ".collating": "Collator gather_scored gather_tokens pad_rows",
     ".columns": "read_tokens",
     ".demonstrations": "choose_demonstrations demonstrate order_demonstrations",
+    ".in_memory": "make_dataset",
     ".loading": "SourceSplits join_table load_table split_sources",
     ".prompting": "ChatStyle PromptEncoder",
     ".reading": "FORMATS read_rows",

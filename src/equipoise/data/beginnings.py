@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.errors import ModelError
 
+from .tokenizer_facts import find_once
 from .tokens import Tokens, place_tokens
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Beginnings:
         self.most = most
         self._offsets = offsets
         self._options = options
-        self._cuts = most is not None and reads_word_by_word(tokenizer)
+        self._cuts = most is not None and find_once(tokenizer, reads_word_by_word)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text's first tokens; as many as are asked for wherever there are as many."""

@@ -88,12 +88,7 @@ def pad_rows(items: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerB
         trees "input_ids", "position_ids" and "ends", and of shape (rows,) "length" and "text_length".
     """
     if "ends" not in items[0]:
-        features = {
-            name: [item[name] for item in items] for name in ("input_ids", "token_type_ids") if name in items[0]
-        }
-        return dict(
-            tokenizer.pad(features, padding="longest", return_attention_mask=True, return_tensors="pt", verbose=False)
-        )
+        return _pad_tokens(items, tokenizer)
     shape = len(items), max(len(item["input_ids"]) for item in items)
     inputs = {
         "input_ids": torch.full(shape, tokenizer.pad_token_id),
@@ -109,6 +104,21 @@ def pad_rows(items: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerB
         "text_length": [item["text_length"] for item in items],
     }
     return inputs | {name: torch.tensor(values) for name, values in lengths.items()}
+
+
+def _pad_tokens(items: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
+    """Pad as `tokenizer.pad` does, in a fraction of its time."""
+    width = max(len(item["input_ids"]) for item in items)
+    fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+    padded = {name: np.full((len(items), width), value) for name, value in fill.items() if name in items[0]}
+    padded["attention_mask"] = np.zeros((len(items), width), np.int64)
+    for row, item in enumerate(items):
+        size = len(item["input_ids"])
+        own = slice(width - size, width) if tokenizer.padding_side == "left" else slice(size)
+        padded["attention_mask"][row, own] = 1
+        for name in fill.keys() & padded.keys():
+            padded[name][row, own] = item[name]
+    return {name: torch.from_numpy(values) for name, values in padded.items()}
 
 
 def gather_tokens(

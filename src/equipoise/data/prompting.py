@@ -13,6 +13,7 @@ from equipoise.errors import DataError, ModelError, UsageError
 from equipoise.kinds import Task, show
 
 from .beginnings import Beginnings
+from .in_memory import add_columns
 from .trees import TokenTree
 
 _MARK = "§ text §"
@@ -168,7 +169,7 @@ class PromptEncoder:
             for name, column in columns.items():
                 if name != "index":
                     column.append(found.get(name, []))
-        return datasets.concatenate_datasets([dataset, datasets.Dataset.from_dict(columns)], axis=1), cut
+        return add_columns(dataset, columns), cut
 
     def ask(self, task: str, question: int, text: str, pair: str | None = None, answer: str | None = None) -> list[int]:
         """Return one question about a text as the model reads it, with an answer behind it where one is given.

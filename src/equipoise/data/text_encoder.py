@@ -7,6 +7,7 @@ from equipoise.errors import ModelError, UsageError
 from equipoise.kinds import show
 
 from .beginnings import Beginnings
+from .tokenizer_facts import find_once
 from .tokens import Tokens, place_tokens
 from .windows import split_windows
 
@@ -66,7 +67,7 @@ class TextEncoder:
         self._windows = windows
         self._room = max_length - tokenizer.num_special_tokens_to_add(pair=paired)
         self._from_left = tokenizer.truncation_side == "left"
-        self._frame = _find_frame(tokenizer, paired)
+        self._frame = find_once(tokenizer, _find_frame, paired)
         # One more than fit, so that what is too long shows.
         most = None if self._from_left or windows else max_length + 1
         self._beginnings = Beginnings(tokenizer, most, offsets=bool(offsets))

@@ -7,6 +7,7 @@ import datasets
 import pyarrow as pa
 from transformers import PreTrainedTokenizerBase
 
+from .in_memory import add_columns
 from .text_encoder import Offsets, TextEncoder
 
 _BATCH = 1000
@@ -68,7 +69,7 @@ def tokenize(
                 encoded[index] = text.windows
                 long += text.is_long
     columns = _make_columns(encoded, [(index, 0) for index in range(len(texts))], windows)
-    whole = datasets.concatenate_datasets([dataset, datasets.Dataset.from_dict(columns)], axis=1)
+    whole = add_columns(dataset, columns)
     further = [(index, number) for index, parts in enumerate(encoded) for number in range(1, len(parts))]
     if further:
         whole = datasets.concatenate_datasets([whole, _make_further(dataset, encoded, further, whole.features, repeat)])

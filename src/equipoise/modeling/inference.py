@@ -1,10 +1,12 @@
 """Predictions for many rows, quickly and whatever the batch size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -16,6 +18,9 @@ from .evaluating import evaluating, longest_first
 from .generating import generate
 from .model import MultiTaskModel
 from .window_answers import cut_cells, gather_answers
+
+_CPU_PASS = 64
+"""As many tokens as a CPU reads in the time that a pass takes beyond its tokens: MiniLM 50, larger models fewer."""
 
 
 def infer(
@@ -61,9 +66,11 @@ def _score(
     """Predict for rows that are read once each."""
     slots = {task: _slots(indices, len(rows)) for task, indices in wanted.items()}
     needed = _find_needed(slots)
+    table = _gather(rows, needed)
+    slots = {task: slot[needed] for task, slot in slots.items()}
     found: dict[str, npt.NDArray[Any]] = {}
-    for chosen in longest_first(needed, _measure(rows, needed), batch_size, bar):
-        for task, (places, items, outputs) in _answer(model, rows, chosen, slots).items():
+    for chosen in _batches(model, table, batch_size, bar):
+        for task, (places, items, outputs) in _answer(model, table, chosen, slots).items():
             values = model.head(task).predict(outputs).cpu().double().numpy()
             if model.tasks[task].has_token_head:
                 values = _read_cells(model.tasks[task], items, values)
@@ -88,11 +95,14 @@ def _score_windows(
     # Windows of a text, which are equally long, come one after the other.
     needed = needed[np.argsort(owners[needed], kind="stable")]
     answers = {task: gather_answers(model, task, slot[slot >= 0]) for task, slot in slots.items()}
-    for chosen in longest_first(needed, _measure(rows, needed), batch_size, None):
-        for task, found in _answer(model, rows, chosen, slots).items():
+    table = _gather(rows, needed)
+    slots = {task: slot[needed] for task, slot in slots.items()}
+    is_first = owners[needed] == needed
+    for chosen in _batches(model, table, batch_size, None):
+        for task, found in _answer(model, table, chosen, slots).items():
             answers[task].add(*found)
         if bar is not None:
-            bar.advance(int((owners[chosen] == chosen).sum()))
+            bar.advance(int(is_first[chosen].sum()))
     predictions = {task: of_task.predict() for task, of_task in answers.items()}
     return {task: model.tasks[task].clip(values) for task, values in predictions.items() if values is not None}
 
@@ -102,16 +112,24 @@ def _find_needed(slots: Mapping[str, npt.NDArray[np.int64]]) -> npt.NDArray[np.i
     return np.flatnonzero(np.any([slot >= 0 for slot in slots.values()], axis=0)) if slots else np.zeros(0, np.int64)
 
 
-def _measure(rows: Any, needed: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the lengths of rows; to read those of all rows would take longer than scoring a few."""
-    return np.asarray([len(ids) for ids in rows.select(needed)["input_ids"]])
+def _gather(rows: Any, needed: npt.NDArray[np.int64]) -> pa.Table:
+    """Return some rows, in order; to read all of them would take longer than scoring a few."""
+    return rows.with_format("arrow")[needed.tolist()]
+
+
+def _batches(
+    model: MultiTaskModel, table: pa.Table, batch_size: int, bar: Progress | None
+) -> Iterator[npt.NDArray[np.int64]]:
+    lengths = pc.list_value_length(table["input_ids"]).to_numpy().astype(np.int64)
+    pass_cost = _CPU_PASS if model.device.type == "cpu" else None
+    return longest_first(np.arange(len(lengths)), lengths, batch_size, bar, pass_cost)
 
 
 def _answer(
-    model: MultiTaskModel, rows: Any, chosen: npt.NDArray[np.int64], slots: Mapping[str, npt.NDArray[np.int64]]
+    model: MultiTaskModel, table: pa.Table, chosen: npt.NDArray[np.int64], slots: Mapping[str, npt.NDArray[np.int64]]
 ) -> dict[str, tuple[npt.NDArray[np.int64], list[dict[str, Any]], Tensor]]:
     """Return for each task the places of a batch's answers, their rows, and the head's outputs for them."""
-    items = rows.select(chosen).to_list()
+    items = table.take(chosen).to_pylist()
     own = {task: np.flatnonzero(slot[chosen] >= 0) for task, slot in slots.items()}
     outputs = model(*make_batch(model, items, own))
     return {

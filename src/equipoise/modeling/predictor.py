@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from datasets import Dataset
 
+from equipoise.data import make_dataset
 from equipoise.devices import choose_device
 from equipoise.kinds import Task
 from equipoise.predicting import BasePredictor
@@ -49,7 +49,7 @@ class Predictor(BasePredictor):
         label: str | None = None,
     ) -> dict[str, npt.NDArray[Any]]:
         """Predict for texts that are read and checked; see `BasePredictor.infer`."""
-        dataset = Dataset.from_dict({"text": list(texts), "pair": list(pairs)})
+        dataset = make_dataset({"text": texts, "pair": pairs})
         wanted = dict.fromkeys(tasks, np.arange(len(texts)))
         return infer_texts(
             self.model, dataset, wanted, batch_size, prompts=prompts, label=label, on_read=self._count_cut

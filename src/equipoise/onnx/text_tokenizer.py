@@ -73,6 +73,10 @@ class TextTokenizer:
         except Exception as error:  # the library raises this class
             raise ModelError(f"{path}: not a readable tokenizer ({error}); export the model again.") from None
 
+    def __len__(self) -> int:
+        """Return how many tokens there are, added ones included."""
+        return int(self.backend_tokenizer.get_vocab_size())
+
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
         """Return how many special tokens are put around a text, or around a text and its pair."""
         return int(self.backend_tokenizer.num_special_tokens_to_add(pair))

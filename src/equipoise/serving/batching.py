@@ -170,6 +170,15 @@ class Batcher:
             tasks=list(ask.tasks) if ask.named else None,
             skip=tasks.keys() - ask.tasks,
             batch_size=self._batch_size,
+            errors="answer",
             **dict(ask.options),
         )
-        return [{name: answer[name] for name in ask.tasks} for answer in answers]
+        return [_take_tasks(answer, ask.tasks) for answer in answers]
+
+
+def _take_tasks(answer: Answer, tasks: Sequence[str]) -> Answer:
+    """Return what an answer says of tasks, or why it says nothing; a task may be called `error`, too."""
+    if isinstance(problem := answer.get("error"), str):
+        # A lone surrogate cannot be sent.
+        return {"error": problem.encode("utf-8", "replace").decode()}
+    return {name: answer[name] for name in tasks}
