@@ -87,11 +87,11 @@ def test_a_changed_file_is_read_anew_and_nothing_is_left_behind(write):
         (
             "a.csv",
             "text;label\nwell, yes;a\n",
-            ["line 1", "found 'text;label'", "by semicolons", "Save it with commas"],
+            ["line 1", "found 'text;label'", "by semicolons", 'sep: ";"'],
         ),
         ("a.csv", '"text";"label"\n"x";"a"\n', ["a.csv, line 1", "separated by semicolons, expected commas"]),
-        ("a.csv", "text\tlabel\nx\ta\n", ["a.csv, line 1", "separated by tabs, expected commas. Rename it to .tsv"]),
-        ("a.tsv", "text,label\nx,a\n", ["a.tsv, line 1", "separated by commas, expected tabs. Rename it to .csv"]),
+        ("a.csv", "text\tlabel\nx\ta\n", ["a.csv, line 1", "separated by tabs, expected commas. Say sep: tab"]),
+        ("a.tsv", "text,label\nx,a\n", ["a.tsv, line 1", 'separated by commas, expected tabs. Say sep: ","']),
         ("a.csv", "sep=,\ntext,label\nx,a\n", ["a.csv, line 1", "found 'sep=,'", "Delete it"]),
         ("a.csv", "text,text\nx,a\n", ["a.csv, line 1", "'text' twice"]),
         ("a.csv", b"text,label\nx,a\ncaf\xe9,b\n", ["a.csv, line 3", "not UTF-8 (0xe9)"]),
@@ -103,7 +103,7 @@ def test_a_changed_file_is_read_anew_and_nothing_is_left_behind(write):
         ("a.jsonl", '{"n": 1}\n{"n": ' + "9" * 5000 + "}", ["a.jsonl, line 2", "(a number of more than 4300 digits)"]),
         ("a.json", '[{"n": 1},\n{"n": ' + "9" * 5000 + "}]", ["a.json, line 2", "(a number of more than 4300 digits)"]),
         ("a.parquet", "no parquet", ["a.parquet", "not a readable Parquet file"]),
-        ("a.xlsx", "x", ["'.xlsx'", ".csv, .tsv, .json, .jsonl, .parquet"]),
+        ("a.xls", "x", ["'.xls'", ".csv, .tsv, .json, .jsonl, .parquet, .xlsx"]),
     ],
 )
 def test_what_cannot_be_read_is_named_by_file_and_line(write, name, content, phrases):

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from equipoise.dialects import Dialect, read_encoding, read_quotechar, read_sep
+from equipoise.errors import DataError, UsageError, shorten
+
 from .options import Device, ModelFolder, Templates
 
 if TYPE_CHECKING:
@@ -18,10 +21,10 @@ Texts = Annotated[
     list[str],
     typer.Argument(
         metavar="TEXT | FILE",
-        help="Texts; or one file of any size: .txt (one text per line), or .csv, .tsv, .jsonl, .json or .parquet with "
-        "the columns that the tasks read; or `-` for standard input, one text per line. Files may be packed (.gz), but "
-        "for .json and .parquet. What ends like such a file is read as one, unless it has whitespace in it and there "
-        "is no such file.",
+        help="Texts; or one file of any size: .txt (one text per line), or .csv, .tsv, .jsonl, .json, .parquet or "
+        ".xlsx with the columns that the tasks read; or `-` for standard input, one text per line. Files may be packed "
+        "(.gz), but for .json, .parquet and .xlsx. What ends like such a file is read as one, unless it has whitespace "
+        "in it and there is no such file.",
     ),
 ]
 Output = Annotated[
@@ -50,6 +53,17 @@ Sets = Annotated[str, typer.Option(help="How sets of classes are made: `lac`, or
 Abstain = Annotated[
     float | None, typer.Option(help="Say so where an answer is right with less than this probability, say 0.8.")
 ]
+Text = Annotated[
+    str | None,
+    typer.Option(help="The column of the texts, where the file calls it otherwise; `a.b` is the key b in column a."),
+]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of the file's text, such as cp1252. Default: UTF-8.")]
+Sep = Annotated[str | None, typer.Option(help="What stands between two cells: one character, or `tab`.")]
+Quotechar = Annotated[
+    str | None, typer.Option(help="What encloses a cell: one character, or `none`. Default: double quotes.")
+]
+Sheet = Annotated[str | None, typer.Option(help="Sheet of an .xlsx file.")]
+Clean = Annotated[str | None, typer.Option(help="`html`: take the tags and entities of HTML out of what is read.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Texts in a batch. It changes the speed only.")]
 
 
@@ -77,6 +91,12 @@ def predict(
     level: Level = None,
     sets: Sets = "lac",
     abstain: Abstain = None,
+    text: Text = None,
+    encoding: Encoding = None,
+    sep: Sep = None,
+    quotechar: Quotechar = None,
+    sheet: Sheet = None,
+    clean: Clean = None,
     batch_size: BatchSize = 64,
     workers: Workers = None,
     strict: Strict = False,
@@ -88,14 +108,19 @@ def predict(
     A row of a file that cannot be read has an error in the place of its answer. If no row can be read, or one of the
     texts on the command line, nothing is written.
     """
+    dialect = _read_dialect(
+        encoding, sep, quotechar, sheet
+    )  # before the heavy imports, so that a mistake shows at once
+
     from equipoise.streaming import Job, LocalEngine, WorkerEngine, check_predictions_file, predict_stream
 
     if output is not None:
         read = [("MODEL", model), *(("FILE", Path(text)) for text in texts if os.path.isfile(text))]
         check_predictions_file(output, read)
-    stream, is_given = _open(texts)
+    stream, is_given = _open(texts, dialect)
     options: dict[str, Any] = {"pair": pair, "tasks": task, "prompts": prompts, "batch_size": batch_size}
     options |= {"explain": explain_steps or explain, "level": level, "sets": sets, "abstain": abstain}
+    options |= {"text": text, "clean": clean}
     job = Job(stream, model, options, output, strict or is_given, overwrite)
     load = partial(_load, model)
     engine = (
@@ -113,22 +138,43 @@ def _load(model: Path) -> "BasePredictor":
     return load(model)
 
 
-def _open(texts: list[str]) -> "tuple[RowStream, bool]":
+def _read_dialect(encoding: str | None, sep: str | None, quotechar: str | None, sheet: str | None) -> Dialect:
+    """Return what is said of how the file is written.
+
+    Raises:
+        UsageError: a value is none.
+    """
+    given = {"encoding": encoding, "sep": sep, "quotechar": quotechar, "sheet": sheet}
+    readers = {"encoding": read_encoding, "sep": read_sep, "quotechar": read_quotechar, "sheet": str}
+    stated = {}
+    for key, value in given.items():
+        try:
+            stated[key] = None if value is None else readers[key](value)
+        except ValueError as error:
+            raise UsageError(f"--{key}: {str(error).removesuffix('.')}.") from None
+    dialect = Dialect(**stated)
+    if problem := dialect.find_problem():
+        raise UsageError(f"{problem}.")
+    return dialect
+
+
+def _open(texts: list[str], dialect: Dialect) -> "tuple[RowStream, bool]":
     """Return the rows to answer, and whether they are texts of the command line."""
     from equipoise.data import STREAMS, find_ending, stream_lines, stream_rows, stream_texts
-    from equipoise.errors import DataError, UsageError, shorten
     from equipoise.terminal import note
 
     text = texts[0]
     ending = find_ending(text)
     if texts == ["-"]:
-        return stream_lines(sys.stdin.buffer, "standard input"), False
+        if problem := dialect.find_misfit([".txt"]):
+            raise UsageError(f"standard input: {problem}.")
+        return stream_lines(sys.stdin.buffer, "standard input", dialect), False
     if len(texts) == 1 and ending in STREAMS:
         if len(text.split()) > 1 and not os.path.lexists(text):
             note(f"there is no file {shorten(repr(text), 100)}; it is read as a text.")
             return stream_texts(texts), True
         try:
-            return stream_rows(Path(text)), False
+            return stream_rows(Path(text), dialect), False
         except DataError as error:
             if os.path.lexists(text):
                 raise
@@ -136,6 +182,8 @@ def _open(texts: list[str]) -> "tuple[RowStream, bool]":
                 f"{error} It is read as a file because it ends in {ending}; if it is a text, give it through standard "
                 "input (-)."
             ) from None
+    if dialect.given:
+        raise UsageError(f"--{next(iter(dialect.given))}: goes with a file, found texts; leave it out.")
     for text in texts:
         if os.path.lexists(text):
             raise UsageError(

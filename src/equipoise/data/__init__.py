@@ -7,13 +7,16 @@ if TYPE_CHECKING:
     from .collating import Collator, gather_scored, gather_tokens, pad_rows
     from .columns import read_tokens
     from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
+    from .encodings import detect_encoding
     from .in_memory import make_dataset
     from .loading import SourceSplits, join_table, load_table, split_sources
+    from .nested import MISSING, find_cell, list_nested
     from .prompting import ChatStyle, PromptEncoder
     from .reading import FORMATS, read_rows
     from .row_stream import STREAMS, Meter, RowStream, find_ending, stream_lines, stream_rows, stream_texts
     from .rows import BadRow, Rows
     from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_length, share_out
+    from .source_cells import clean_html
     from .sources import SourceReader, read_once, read_source
     from .table import SplitCounts, Table
     from .text_encoder import TextEncoder
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "MISSING",
     "STREAMS",
     "BadRow",
     "ChatStyle",
@@ -40,14 +44,18 @@ __all__ = [
     "TextEncoder",
     "WindowSampler",
     "choose_demonstrations",
+    "clean_html",
     "demonstrate",
+    "detect_encoding",
     "draw_sources",
+    "find_cell",
     "find_ending",
     "find_owners",
     "gather_scored",
     "gather_tokens",
     "group_windows",
     "join_table",
+    "list_nested",
     "load_table",
     "make_dataset",
     "order_by_length",
@@ -70,13 +78,16 @@ _HOMES = {
     ".collating": "Collator gather_scored gather_tokens pad_rows",
     ".columns": "read_tokens",
     ".demonstrations": "choose_demonstrations demonstrate order_demonstrations",
+    ".encodings": "detect_encoding",
     ".in_memory": "make_dataset",
     ".loading": "SourceSplits join_table load_table split_sources",
+    ".nested": "MISSING find_cell list_nested",
     ".prompting": "ChatStyle PromptEncoder",
     ".reading": "FORMATS read_rows",
     ".row_stream": "STREAMS Meter RowStream find_ending stream_lines stream_rows stream_texts",
     ".rows": "BadRow Rows",
     ".sampling": "EpochSampler MixedLengthSampler draw_sources order_by_length share_out",
+    ".source_cells": "clean_html",
     ".sources": "SourceReader read_once read_source",
     ".table": "SplitCounts Table",
     ".text_encoder": "TextEncoder",

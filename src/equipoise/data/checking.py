@@ -2,19 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from equipoise.errors import DataError, did_you_mean
-from equipoise.keys import is_blank, name_key, normalize, text_key
-from equipoise.kinds import LabelError, Task, as_text, parse_number, quote, show
+from equipoise.errors import DataError, shorten
+from equipoise.keys import is_blank, name_key, text_key
+from equipoise.kinds import LabelError, Task, as_text, parse_number, show
 
+from .nested import list_nested
 from .rows import Rows
-
-if TYPE_CHECKING:
-    from equipoise.config import SourceConfig
+from .source_cells import SourceCells
+from .spellings import say_map
 
 _SHOWN = 5
-_MANY = 1000
 _SUBSET_VALUES = 20
 FIX_LABELS = "Correct the cells; an empty label cell (null in JSON) means that the row has no label."
 _FIX_DISAGREEMENT = "Correct the cells, or name another column (disagreement)."
@@ -50,12 +49,12 @@ class Problems:
         raise DataError(*messages, " ".join(self._ways_out), left_out=self._counts.total() - len(messages))
 
 
-def check_rows(rows: Rows, source: "SourceConfig", tasks: Sequence[Task], problems: Problems) -> Rows:
+def check_rows(rows: Rows, source: SourceCells, tasks: Sequence[Task], problems: Problems) -> Rows:
     """Check the cells that the tasks read, and parse them.
 
     Args:
         rows: raw rows of a source.
-        source: the source, for its group and subset columns.
+        source: reads the columns as the source's keys say.
         tasks: the tasks of the source.
         problems: where bad cells are noted.
 
@@ -69,26 +68,31 @@ def check_rows(rows: Rows, source: "SourceConfig", tasks: Sequence[Task], proble
     """
     columns: dict[str, list[Any]] = {}
     for task in tasks:
-        columns[f"label:{task.name}"] = _labels(rows, task, problems)
+        columns[f"label:{task.name}"] = _labels(rows, source, task, problems)
     for column in dict.fromkeys(column for task in tasks for column in (task.text, task.pair) if column is not None):
         readers = [task for task in tasks if column in (task.text, task.pair)]
         needed = zip(*(columns[f"label:{task.name}"] for task in readers), strict=True)
         columns[f"text:{column}"] = _texts(
-            rows, column, readers[0], [any(label is not None for label in labels) for labels in needed], problems
+            rows,
+            source,
+            column,
+            readers[0].name,
+            [any(label is not None for label in labels) for labels in needed],
+            problems,
         )
     for task in tasks:
         _locate(rows, columns, task, problems)
-    for column in source.subsets:
-        columns[f"subset:{column}"] = _subsets(rows, column)
-    if source.group is not None:
-        columns["group"] = _words(_cells(rows, source.group, "the source's group"))
+    for column in source.keys.subsets:
+        columns[f"subset:{column}"] = _subsets(rows, source, column)
+    if source.keys.group is not None:
+        columns["group"] = _words(source.read(rows, source.keys.group, "the source's group"))
     # Sorted, so that what is chosen by them does not depend on the order of the tasks.
     texts = sorted({f"text:{task.text}" for task in tasks})
     columns["keys"] = list(zip(*(map(text_key, columns[text]) for text in texts), strict=True))
     return Rows(rows.file, rows.numbers, columns, rows.unit)
 
 
-def read_disagreement(rows: Rows, column: str, problems: Problems) -> list[float | None]:
+def read_disagreement(rows: Rows, source: SourceCells, column: str, problems: Problems) -> list[float | None]:
     """Read a column of raters' disagreement: a number from 0 up, or nothing.
 
     Raises:
@@ -96,12 +100,12 @@ def read_disagreement(rows: Rows, column: str, problems: Problems) -> list[float
     """
     reader = "the source's disagreement"
     found: list[float | None] = []
-    for index, cell in enumerate(_cells(rows, column, reader)):
+    for index, cell in enumerate(source.read(rows, column, reader)):
         number: float | None = None
         # Only NaN differs from itself: in Parquet files it may stand for "nothing".
         if cell is not None and cell == cell:
             try:
-                number = parse_number(cell)
+                number = parse_number(source.as_number(cell))
             except LabelError:
                 number = -1.0
             if number < 0:
@@ -111,31 +115,13 @@ def read_disagreement(rows: Rows, column: str, problems: Problems) -> list[float
     return found
 
 
-def _cells(rows: Rows, column: str, reader: str) -> list[Any]:
-    if column in rows.columns:
-        return rows.columns[column]
-    twin = next((name for name in rows.columns if normalize(name) == normalize(column)), None)
-    if twin is not None:
-        hint = f"The column {twin!a} is spelled like it but for whitespace or invisible characters: rename it."
-    else:
-        close = did_you_mean(column, _nearest(column, list(rows.columns)))
-        hint = close if close.startswith("Did you mean") else "Correct the name in the run file."
-    there = quote(list(rows.columns))
-    raise DataError(f"{rows.file}: found no column '{column}' ({reader}), expected one of {there}. {hint}")
-
-
-def _nearest(name: str, names: Sequence[str]) -> Sequence[str]:
-    """Of very many names those that may be meant: comparing all takes minutes."""
-    if len(names) <= _MANY:
-        return names
-    return [other for other in names if other[:1] == name[:1] and abs(len(other) - len(name)) <= 2][:_MANY]
-
-
-def _texts(rows: Rows, column: str, task: Task, needed: Sequence[bool], problems: Problems) -> list[str]:
+def _texts(
+    rows: Rows, source: SourceCells, column: str, task: str, needed: Sequence[bool], problems: Problems
+) -> list[str]:
     """Read a column of texts; only rows whose reader has a label need one."""
-    reader = f"task '{task.name}'"
+    reader = f"task '{task}'"
     texts: list[str] = []
-    for index, cell in enumerate(_cells(rows, column, reader)):
+    for index, cell in enumerate(source.clean(rows, column, source.read(rows, column, reader))):
         cell = as_text(cell)
         if not isinstance(cell, str) or is_blank(cell):
             if needed[index]:
@@ -145,22 +131,36 @@ def _texts(rows: Rows, column: str, task: Task, needed: Sequence[bool], problems
     return texts
 
 
-def _labels(rows: Rows, task: Task, problems: Problems) -> list[Any]:
+def _labels(rows: Rows, source: SourceCells, task: Task, problems: Problems) -> list[Any]:
     reader = f"task '{task.name}'"
     labels: list[Any] = []
-    columns = [_cells(rows, column, reader) for column in task.label_columns]
+    failed: list[tuple[int, Any, LabelError]] = []
+    columns = [source.read(rows, column, reader) for column in task.label_columns]
+    if task.shows_texts:
+        columns = [source.clean(rows, column, cells) for column, cells in zip(task.label_columns, columns, strict=True)]
     for index, cells in enumerate(zip(*columns, strict=True)):
         cell, label = task.join_cells(cells), None
         if isinstance(cell, list | dict) and not task.takes_lists:
             found = f"found {show(cell)}, expected one value"
-            problems.add(rows.where(index), task.label, reader, found, FIX_LABELS)
+            problems.add(rows.where(index), task.label, reader, found, _find_inside(cell, task) or FIX_LABELS)
         elif cell is not None:
             try:
-                label = task.parse(cell)
+                label = source.parse(task, cell)
             except LabelError as error:
-                problems.add(rows.where(index), task.label, reader, error, error.hint or FIX_LABELS)
+                failed.append((index, cell, error))
         labels.append(label)
+    known = [name for vocabulary in task.vocabularies for name in vocabulary.known]
+    proposed = say_map(sorted({cell.strip() for _, cell, _ in failed if known and isinstance(cell, str)}), known)
+    for index, cell, error in failed:
+        hint = _find_inside(cell, task) or source.find_hint(task, cell) or proposed
+        problems.add(rows.where(index), task.label, reader, error, hint or error.hint or FIX_LABELS)
     return labels
+
+
+def _find_inside(cell: Any, task: Task) -> str:
+    """Return which column inside a cell may be meant, where it holds keys; else ""."""
+    inside = list_nested({task.label: [cell]})
+    return f"Name what is to be read of it, such as label: {shorten(inside[0], 60)}." if inside else ""
 
 
 def _locate(rows: Rows, columns: dict[str, list[Any]], task: Task, problems: Problems) -> None:
@@ -174,8 +174,8 @@ def _locate(rows: Rows, columns: dict[str, list[Any]], task: Task, problems: Pro
                 problems.add(rows.where(index), task.label, f"task '{task.name}'", error, error.hint or FIX_LABELS)
 
 
-def _subsets(rows: Rows, column: str) -> list[str | None]:
-    words = _words(_cells(rows, column, "one of the source's subsets"))
+def _subsets(rows: Rows, source: SourceCells, column: str) -> list[str | None]:
+    words = _words(source.read(rows, column, "one of the source's subsets"))
     count = len({name_key(word) for word in set(words) if word is not None})
     if count > _SUBSET_VALUES:
         raise DataError(

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from equipoise.dialects import NO_QUOTES, PLAIN, Dialect, say_key
 from equipoise.errors import DataError
 from equipoise.keys import normalize
 from equipoise.kinds import shorten
@@ -33,55 +34,119 @@ class Record(NamedTuple):
     cells: list[str]
 
 
-def read_delimited(text: str, delimiter: str, path: Path) -> Rows:
+class Style(NamedTuple):
+    """How cells are parted and enclosed.
+
+    Args:
+        delimiter: what stands between two cells.
+        quotechar: what encloses a cell; "" where quotation marks are plain characters, None where that is to be found
+            out: they mostly are in TSV files.
+    """
+
+    delimiter: str
+    quotechar: str | None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of the `csv` module."""
+        quoting: dict[str, Any] = {"quotechar": self.quotechar or '"'}
+        if self.quotechar == "":
+            quoting = {"quotechar": None, "quoting": csv.QUOTE_NONE}
+        return {"delimiter": self.delimiter, "strict": True, **quoting}
+
+    def say_broken(self, error: object) -> str:
+        """Say that a quoted cell does not end."""
+        mark = "a double quote" if self.quotechar in (None, '"') else self.quotechar
+        return (
+            f"found a broken cell ({error}), expected each quoted cell to end with {mark} and to double the quotes "
+            f"inside. Correct the line; if the marks are plain characters, say {say_key('quotechar', NO_QUOTES)}."
+        )
+
+
+def find_style(delimiter: str, dialect: Dialect) -> Style:
+    """Return the style of a file.
+
+    Args:
+        delimiter: what stands between two cells by the file's ending.
+        dialect: what is stated.
+    """
+    delimiter = dialect.sep or delimiter
+    if dialect.quotechar is not None:
+        return Style(delimiter, "" if dialect.quotechar == NO_QUOTES else dialect.quotechar)
+    return Style(delimiter, None if delimiter == "\t" else '"')
+
+
+def read_delimited(text: str, delimiter: str, path: Path, dialect: Dialect = PLAIN) -> Rows:
     """Read rows of text, an empty cell as None; the first line names the columns.
 
     Quoted cells are read as the `csv` module writes them. In TSV files quotation marks mostly are plain characters:
     they are taken as such where a line is a whole row that way and is none with a quoted cell.
 
+    Args:
+        text: the file.
+        delimiter: what stands between two cells by the file's ending.
+        path: the file, for messages.
+        dialect: what is stated.
+
     Raises:
         DataError: the file is separated by something else, or lines are no rows; the message counts all of them.
     """
-    check_delimiter(text, delimiter, path)
+    style = find_style(delimiter, dialect)
+    check_delimiter(text, style.delimiter, path, stated=dialect.sep is not None)
     limit = csv.field_size_limit(LONGEST_CELL)
     try:
         bad = BadLines(path)
-        records = _tsv_records(text, bad) if delimiter == "\t" else _csv_records(text, delimiter, bad)
-        return _gather(records, delimiter, path, bad)
+        records = _tsv_records(text, bad) if style.quotechar is None else _csv_records(text, style, bad)
+        return _gather(records, style.delimiter, path, bad)
     finally:
         csv.field_size_limit(limit)
 
 
-def check_delimiter(text: str, delimiter: str, path: Path) -> None:
+def is_excel_line(line: str, delimiter: str) -> bool:
+    """Whether a line is the one by which Excel is told what stands between two cells."""
+    return line.lower().strip('\r\n"') == f"sep={delimiter}"
+
+
+def check_delimiter(text: str, delimiter: str, path: Path, *, stated: bool = False) -> None:
     """Refuse a file whose first line is no header, or is separated by something else.
+
+    Args:
+        text: the file, or its first line.
+        delimiter: what stands between two cells.
+        path: the file.
+        stated: whether the user says so; if not, the file's ending does.
 
     Raises:
         DataError: it is.
     """
     line = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     if line.lower().startswith("sep="):
+        if stated and is_excel_line(line, delimiter):
+            return
+        hint = f"Delete it, or say {say_key('sep', line[4])}" if len(line) == 5 else "Delete it"
         raise DataError(
-            f"{path}, line 1: found {excerpt(line)}, a line for Excel, expected the columns' names. Delete it."
+            f"{path}, line 1: found {excerpt(line)}, a line for Excel, expected the columns' names. {hint}."
         )
     if "\0" in line:
         raise DataError(
-            f"{path}, line 1: found {excerpt(line)}, which seems to be UTF-16, expected UTF-8 text. Save it as UTF-8."
+            f"{path}, line 1: found {excerpt(line)}, which seems to be UTF-16, expected UTF-8 text. Say "
+            f"{say_key('encoding', 'utf-16')}, or save it as UTF-8."
         )
     others = [other for other in _DELIMITERS if other in line]
     if delimiter in line or not others:
         return
     other = max(others, key=line.count)
-    endings = {",": "Rename it to .csv", "\t": "Rename it to .tsv"}
-    hint = endings.get(other, f"Save it with {_DELIMITERS[delimiter]}")
     raise DataError(
-        f"{path}, line 1: found {excerpt(line)}, which seems to be separated by {_DELIMITERS[other]}, "
-        f"expected {_DELIMITERS[delimiter]}. {hint}; if it has one column only, rename the column."
+        f"{path}, line 1: found {excerpt(line)}, which seems to be separated by {_DELIMITERS[other]}, expected "
+        f"{_DELIMITERS.get(delimiter, repr(delimiter))}. Say {say_key('sep', other)}; if it has one column only, "
+        "rename the column."
     )
 
 
-def _csv_records(text: str, delimiter: str, bad: BadLines) -> Iterator[Record]:
+def _csv_records(text: str, style: Style, bad: BadLines) -> Iterator[Record]:
     """Yield each record that is not blank, up to a broken one."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), **style.options)
+    first = True
     while True:
         start = reader.line_num + 1
         try:
@@ -90,14 +155,12 @@ def _csv_records(text: str, delimiter: str, bad: BadLines) -> Iterator[Record]:
             return
         except csv.Error as error:
             # Behind it nobody knows what is a cell and what stands between two.
-            bad.add(
-                start,
-                f"found a broken cell ({error}), expected each quoted cell to end with a double quote and to double "
-                "the quotes inside. Correct the line, or save the file as JSONL.",
-            )
+            bad.add(start, style.say_broken(error))
             return
         if cells:
-            yield Record(start, reader.line_num, cells)
+            if not (first and is_excel_line(style.delimiter.join(cells), style.delimiter)):
+                yield Record(start, reader.line_num, cells)
+            first = False
 
 
 def _tsv_records(text: str, bad: BadLines) -> Iterator[Record]:

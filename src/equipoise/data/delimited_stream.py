@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from equipoise.dialects import Dialect
 from equipoise.errors import DataError
 
 from .delimited import (
@@ -18,10 +19,13 @@ from .delimited import (
     RowCheck,
     check_delimiter,
     check_header,
+    find_style,
     has_swallowed,
+    is_excel_line,
     means_quotes,
     say_swallowed,
 )
+from .encodings import Decoding
 from .rows import BadRow
 from .swallowed import KnownCells
 
@@ -29,10 +33,6 @@ LONGEST_LINE = 32_000_000
 """Characters of a line, at most."""
 _UNREADABLE = re.compile("[\udc80-\udcff]")
 """How Python keeps bytes that are not UTF-8."""
-_BROKEN = (
-    "found a broken cell ({}), expected each quoted cell to end with a double quote and to double the quotes inside. "
-    "Correct the line, or save the file as JSONL."
-)
 
 
 class DelimitedStream:
@@ -43,8 +43,10 @@ class DelimitedStream:
 
     Args:
         file: the file's text, opened with `newline=""` and `errors="surrogateescape"`.
-        delimiter: what stands between two cells.
+        delimiter: what stands between two cells by the file's ending.
         path: the file, for messages.
+        dialect: what is stated of the file.
+        decoding: says what is wrong with a byte that cannot be read.
 
     Attributes:
         header: the names of the columns; none where the file is empty.
@@ -53,17 +55,21 @@ class DelimitedStream:
         DataError: the file is separated by something else, or two columns have one name.
     """
 
-    def __init__(self, file: TextIO, delimiter: str, path: Path) -> None:
+    def __init__(self, file: TextIO, delimiter: str, path: Path, dialect: Dialect, decoding: Decoding) -> None:
         self._lines = _Lines(file)
-        self._delimiter = delimiter
+        self._style = find_style(delimiter, dialect)
+        self._delimiter = self._style.delimiter
+        self._decoding = decoding
         self._known: KnownCells | None = None
         self._seen: list[list[str]] = []
         self.header: list[str] = []
         for line in self._lines.look_ahead(100):
             if line.strip("\r\n"):
-                check_delimiter(line.lstrip("\ufeff"), delimiter, path)
+                check_delimiter(line.lstrip("\ufeff"), self._delimiter, path, stated=dialect.sep is not None)
                 break
-        for record in self._records():
+        for first, record in enumerate(self._records()):
+            if not first and is_excel_line(self._delimiter.join(record.cells), self._delimiter):
+                continue
             if record.fault:
                 raise DataError(f"{path}, line {record.start}: {record.fault}")
             self.header = record.cells
@@ -87,8 +93,9 @@ class DelimitedStream:
         """Return the record that begins with a line; its further lines are taken, too."""
         start = self._lines.number
         plain = line.rstrip("\r\n").split(self._delimiter)
-        fault = _find_byte(line) or (f"found a line of {LONGEST_LINE:,} characters" * (len(line) >= LONGEST_LINE))
-        quotes = any(cell.startswith('"') for cell in plain) if self._delimiter == "\t" else '"' in line
+        fault = self._find_byte(line) or (f"found a line of {LONGEST_LINE:,} characters" * (len(line) >= LONGEST_LINE))
+        mark = self._style.quotechar
+        quotes = any(cell.startswith('"') for cell in plain) if mark is None else mark != "" and mark in line
         if fault or not quotes:
             if not fault and self._known is None and len(self._seen) < SAMPLE and len(plain) == len(self.header):
                 self._seen.append(plain)
@@ -98,13 +105,13 @@ class DelimitedStream:
         if quoted is None or judged != "":
             return _StreamedRecord(start, plain, judged or "")
         more = [self._lines.take() or "" for _ in range(quoted.stop - start)]
-        return _StreamedRecord(start, quoted.cells, next(filter(None, map(_find_byte, more)), ""))
+        return _StreamedRecord(start, quoted.cells, next(filter(None, map(self._find_byte, more)), ""))
 
     def _judge(self, quoted: Record | None, error: str) -> str | None:
         """Say what is wrong with a record that has quotation marks; None where these are plain characters."""
-        width, is_tsv = len(self.header), self._delimiter == "\t"
+        width, is_tsv = len(self.header), self._style.quotechar is None
         if quoted is None:
-            return None if is_tsv else _BROKEN.format(error)
+            return None if is_tsv else self._style.say_broken(error)
         if width and len(quoted.cells) != width:
             return None if is_tsv else ""
         if not width or quoted.stop == quoted.start:
@@ -112,20 +119,25 @@ class DelimitedStream:
         if is_tsv:
             meant = means_quotes(quoted, width, self._known_cells())
             return say_swallowed(quoted) if meant is None else "" if meant else None
-        return say_swallowed(quoted) if has_swallowed(quoted, width, ",", self._known_cells()) else ""
+        return say_swallowed(quoted) if has_swallowed(quoted, width, self._delimiter, self._known_cells()) else ""
 
     def _read_quoted(self, line: str, start: int) -> tuple[Record | None, str]:
         """Read a record as the `csv` module writes it, looking ahead; or return what is wrong with it."""
         limit = csv.field_size_limit(LONGEST_CELL)
         try:
             lines = chain([line], self._lines.look_ahead(MOST_LINES))
-            reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+            reader = csv.reader(lines, **self._style.options)
             cells = next(reader)
         except csv.Error as error:
             return None, str(error)
         finally:
             csv.field_size_limit(limit)
         return Record(start, start - 1 + reader.line_num, cells), ""
+
+    def _find_byte(self, line: str) -> str:
+        """Say which byte of a line cannot be read; "" where all can."""
+        found = None if line.isascii() else _UNREADABLE.search(line)
+        return "" if found is None else self._decoding.explain(ord(found.group()) - 0xDC00)
 
     def _known_cells(self) -> KnownCells:
         """Return what stands in rows without quotation marks, from the first ones of the file."""
@@ -184,17 +196,6 @@ class _Lines:
         while len(rest) == LONGEST_LINE and rest[-1] not in "\r\n":
             rest = self._file.readline(LONGEST_LINE)
         return line
-
-
-def _find_byte(line: str) -> str:
-    """Say which byte of a line is not UTF-8; "" where all are."""
-    found = None if line.isascii() else _UNREADABLE.search(line)
-    return "" if found is None else explain_byte(ord(found.group()) - 0xDC00)
-
-
-def explain_byte(byte: int) -> str:
-    """Return the problem of a row that has a byte that is not UTF-8."""
-    return f"found a byte that is not UTF-8 (0x{byte:02x}), expected UTF-8 text. Save the file as UTF-8."
 
 
 def _clean(cell: str) -> str:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.errors import DataError, UsageError, did_you_mean
 from equipoise.keys import loose_key
-from equipoise.kinds import LabelError, Task, View, quote
+from equipoise.kinds import LabelError, NameIndex, Task, View, quote
 
 from .checking import FIX_LABELS, Problems, check_rows, read_disagreement
 from .merging import count_repeats, labelled, merge_repeats
 from .rows import Rows, join_rows
+from .source_cells import SourceCells, check_map
 from .sources import SPLITS, SourceReader, read_source
-from .spellings import check_listed, join_classes, join_words
+from .spellings import check_listed, join_classes, join_words, say_map
 from .splitting import choose, separate, split_rows
 from .table import Table, join_views
 
@@ -143,16 +144,19 @@ def _load_source(
     scored = _readers(tasks, "test")
     problems = Problems()
     raw = read(source, SPLITS if scored else ("train",))
+    cells = SourceCells(name, source)
+    check_map(name, source, tasks)
     missing = [split for split in SPLITS if split not in raw] if scored else []
     _check_shares(name, source, missing)
     checked = {
-        split: [check_rows(rows, source, _readers(tasks, split), problems) for rows in files]
+        split: [check_rows(rows, cells, _readers(tasks, split), problems) for rows in files]
         for split, files in raw.items()
     }
     if source.disagreement is not None:
         for rows, found in zip(raw["train"], checked["train"], strict=True):
-            found.columns["disagreement"] = read_disagreement(rows, source.disagreement, problems)
+            found.columns["disagreement"] = read_disagreement(rows, cells, source.disagreement, problems)
     problems.stop()
+    notes += cells.notes()
     notes += [note for files in raw.values() for rows in files for note in _name_twins(rows, tasks)]
     given = {
         split: join_rows([_with_label(rows, _readers(tasks, split), notes) for rows in files])
@@ -296,10 +300,22 @@ def _fit(task: Task, rows: Rows) -> Task:
 
 def _encode(rows: Rows, task: Task, problems: Problems) -> None:
     column = f"label:{task.name}"
+    labels = rows.columns[column]
     encoded: list[Any] = []
-    for index, label in enumerate(rows.columns[column]):
+    for index, label in enumerate(labels):
         try:
             encoded.append(None if label is None else task.encode(label))
         except LabelError as error:
-            problems.add(rows.where(index), task.label, f"task '{task.name}'", error, error.hint or FIX_LABELS)
+            hint = _propose(task, labels) or error.hint or FIX_LABELS
+            problems.add(rows.where(index), task.label, f"task '{task.name}'", error, hint)
     rows.columns[column] = encoded
+
+
+def _propose(task: Task, labels: Sequence[Any]) -> str:
+    """Say which spellings of names that are not known may stand for known ones."""
+    for vocabulary in task.vocabularies:
+        index = NameIndex(vocabulary.known)
+        names = {name for label in labels if label is not None for name in vocabulary.of(label)}
+        if hint := say_map(sorted(name for name in names if name not in index), vocabulary.known):
+            return hint
+    return ""

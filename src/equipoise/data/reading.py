@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
+from equipoise.dialects import PLAIN, Dialect
 from equipoise.errors import DataError, did_you_mean
 from equipoise.files import check_readable
 from equipoise.kinds import shorten
@@ -20,26 +21,37 @@ from equipoise.kinds import shorten
 from .bad_lines import excerpt
 from .delimited import read_delimited
 from .documents import read_json, read_jsonl
+from .encodings import Decoding
 from .rows import Rows
+from .spreadsheet import read_sheet
 
 _LARGEST = 4_000_000_000
 """Bytes of a data file: it is read into memory as a whole."""
 
 
-def read_rows(path: Path) -> Rows:
-    """Read a CSV, TSV, JSON (an array of objects), JSONL or Parquet file, text in UTF-8.
+_TABLES = (".csv", ".tsv", ".xlsx")
+"""Files with a header."""
 
-    An empty CSV or TSV cell is None; all their other cells are text.
+
+def read_rows(path: Path, dialect: Dialect = PLAIN) -> Rows:
+    """Read a CSV, TSV, JSON (an array of objects), JSONL, Parquet or XLSX file.
+
+    An empty cell of a CSV, TSV or XLSX file is None; all other cells of CSV and TSV files are text.
+
+    Args:
+        path: the file.
+        dialect: how it is written, if not in UTF-8 and as its ending says; what it states for other files than this
+            one is passed over.
 
     Raises:
         DataError: the file is missing, empty, of another format, or a line of it cannot be read.
     """
     try:
-        rows = _read(path)
+        rows = _read(path, dialect)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
     if not rows:
-        raise explain_empty(path, rows is not None and path.suffix.lower() in (".csv", ".tsv"))
+        raise explain_empty(path, rows is not None and path.suffix.lower() in _TABLES)
     return rows
 
 
@@ -71,7 +83,7 @@ def _decode(cell: Any) -> Any:
     return cell
 
 
-def _read(path: Path) -> Rows | None:
+def _read(path: Path, dialect: Dialect) -> Rows | None:
     check_data_file(path)
     size = check_readable(path, _LARGEST).st_size
     reader = FORMATS.get(path.suffix.lower())
@@ -80,7 +92,7 @@ def _read(path: Path) -> Rows | None:
             f"{path}: found the ending '{shorten(path.suffix, 20)}', expected one of {', '.join(FORMATS)}. "
             "Convert the file."
         )
-    return reader(path) if size else None
+    return reader(path, dialect) if size else None
 
 
 def check_data_file(path: Path) -> None:
@@ -118,20 +130,11 @@ def _close_names(path: Path) -> str:
     return did_you_mean(path.name, names) if names else "Its folder holds no data file; correct the path."
 
 
-def _read_text(path: Path) -> str:
-    content = path.read_bytes()
-    try:
-        # Spreadsheets write a byte order mark, and what converts their files sometimes a second one.
-        return content.decode().lstrip("\ufeff")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, line {line}: found a byte that is not UTF-8 (0x{content[error.start]:02x}), "
-            "expected UTF-8 text. Save the file as UTF-8."
-        ) from None
+def _read_text(path: Path, dialect: Dialect) -> str:
+    return Decoding(dialect.encoding, path).decode(path.read_bytes())
 
 
-def _read_parquet(path: Path) -> Rows:
+def _read_parquet(path: Path, dialect: Dialect) -> Rows:
     try:
         # Not read_table, which takes columns from the folders' names, too.
         with pyarrow.parquet.ParquetFile(path) as file:
@@ -142,11 +145,12 @@ def _read_parquet(path: Path) -> Rows:
         raise DataError(f"{path}: not a readable Parquet file ({reason}).") from None
 
 
-FORMATS: dict[str, Callable[[Path], Rows]] = {
-    ".csv": lambda path: read_delimited(_read_text(path), ",", path),
-    ".tsv": lambda path: read_delimited(_read_text(path), "\t", path),
-    ".json": lambda path: read_json(_read_text(path), path),
-    ".jsonl": lambda path: read_jsonl(_read_text(path), path),
+FORMATS: dict[str, Callable[[Path, Dialect], Rows]] = {
+    ".csv": lambda path, dialect: read_delimited(_read_text(path, dialect), ",", path, dialect),
+    ".tsv": lambda path, dialect: read_delimited(_read_text(path, dialect), "\t", path, dialect),
+    ".json": lambda path, dialect: read_json(_read_text(path, dialect), path),
+    ".jsonl": lambda path, dialect: read_jsonl(_read_text(path, dialect), path),
     ".parquet": _read_parquet,
+    ".xlsx": lambda path, dialect: read_sheet(path, dialect.sheet),
 }
 """Readers by file ending."""

@@ -1,21 +1,23 @@
 """Rows of a file of any size, or of standard input, read one after the other."""
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
-from equipoise.errors import DataError, shorten
+from equipoise.dialects import PLAIN, Dialect
+from equipoise.errors import DataError, UsageError, shorten
 from equipoise.files import check_readable
 from equipoise.json_values import as_json_value
 
-from .delimited_stream import LONGEST_LINE, DelimitedStream, explain_byte
+from .delimited_stream import DelimitedStream
 from .documents import ObjectReader
+from .encodings import Decoding
 from .rows import BadRow, Rows
+from .spreadsheet import open_sheet
+from .text_bytes import as_utf8, decode_line, open_text, read_lines
 
 StreamedRow = str | dict[str, Any] | BadRow
 _JSON_LIMIT = 200_000_000
@@ -65,6 +67,7 @@ class RowStream:
         schema: the Arrow schema of a Parquet file.
         path: the file; None for standard input and for texts.
         again: whether it can be read several times.
+        dialect: what is stated of how the file is written.
     """
 
     name: str
@@ -76,6 +79,7 @@ class RowStream:
     schema: Any = None
     path: Path | None = None
     again: bool = True
+    dialect: Dialect = PLAIN
 
     def where(self, number: int) -> str:
         """Name the place of a row by its number."""
@@ -87,9 +91,17 @@ def stream_texts(texts: Sequence[str]) -> RowStream:
     return RowStream("", "row", lambda meter: enumerate(texts, start=1), is_text=True)
 
 
-def stream_lines(file: IO[bytes], name: str) -> RowStream:
+def stream_lines(file: IO[bytes], name: str, dialect: Dialect = PLAIN) -> RowStream:
     """Return the lines of an open file, such as standard input, as a stream of texts."""
-    return RowStream(name, "line", lambda meter: _read_texts(file, name), is_text=True, again=False)
+    decoding = Decoding(dialect.encoding)
+    return RowStream(
+        name,
+        "line",
+        lambda meter: _read_texts(as_utf8(file, decoding), name, decoding),
+        is_text=True,
+        again=False,
+        dialect=dialect,
+    )
 
 
 def find_ending(name: str) -> str:
@@ -98,11 +110,16 @@ def find_ending(name: str) -> str:
     return Path(path.stem).suffix + path.suffix if path.suffix == ".gz" else path.suffix
 
 
-def stream_rows(path: Path) -> RowStream:
-    """Return the rows of a file: .txt, .csv, .tsv, .jsonl, each also with .gz behind, .json or .parquet.
+def stream_rows(path: Path, dialect: Dialect = PLAIN) -> RowStream:
+    """Return the rows of a file: .txt, .csv, .tsv, .jsonl, each also with .gz behind, .json, .parquet or .xlsx.
+
+    Args:
+        path: the file.
+        dialect: how it is written, if not in UTF-8 and as its ending says.
 
     Raises:
         DataError: there is no such file, it cannot be read, or its header is wrong.
+        UsageError: something is stated that files of its ending do not have.
     """
     ending = find_ending(path.name)
     if ending.removesuffix(".gz") != ".txt":
@@ -110,36 +127,42 @@ def stream_rows(path: Path) -> RowStream:
 
         check_data_file(path)
     check_readable(path)
-    return STREAMS[ending](path)
+    if problem := dialect.find_misfit([ending.removesuffix(".gz")]):
+        raise UsageError(f"{path}: {problem}.")
+    return replace(STREAMS[ending](path, dialect), dialect=dialect)
 
 
-def _text_stream(path: Path) -> RowStream:
+def _text_stream(path: Path, dialect: Dialect) -> RowStream:
+    decoding = Decoding(dialect.encoding, path)
+
     def read(meter: Meter) -> Iterator[tuple[int, StreamedRow]]:
-        with _open(path, meter) as file:
-            yield from _read_texts(file, str(path))
+        with open_text(path, meter.watch, decoding) as file:
+            yield from _read_texts(file, str(path), decoding)
 
     return RowStream(str(path), "line", read, is_text=True, path=path)
 
 
-def _read_texts(file: IO[bytes], name: str) -> Iterator[tuple[int, StreamedRow]]:
+def _read_texts(file: IO[bytes], name: str, decoding: Decoding) -> Iterator[tuple[int, StreamedRow]]:
     number = 0
-    for number, line in _lines(file):
+    for number, line in read_lines(file):
         # Not rstrip: a text may end in other blanks.
         line = line.removesuffix(b"\n").removesuffix(b"\r")
-        yield number, _decode(line, lambda text: text)
+        yield number, decode_line(line, lambda text: text, decoding)
     if not number:
         raise DataError(f"{name}: found no texts, expected one or more, one per line.")
 
 
-def _object_stream(path: Path) -> RowStream:
+def _object_stream(path: Path, dialect: Dialect) -> RowStream:
+    decoding = Decoding(dialect.encoding, path)
+
     def read(meter: Meter) -> Iterator[tuple[int, StreamedRow]]:
         empty = True
-        with _open(path, meter) as file:
+        with open_text(path, meter.watch, decoding) as file:
             objects = ObjectReader()
-            for number, line in _lines(file):
+            for number, line in read_lines(file):
                 if line.strip():
                     empty = False
-                    yield number, _decode(line, lambda text: _read_object(objects, text), {})
+                    yield number, decode_line(line, lambda text: _read_object(objects, text), decoding, {})
         if empty:
             raise _empty(path)
 
@@ -172,7 +195,7 @@ def _plain(record: dict[str, Any]) -> tuple[dict[str, Any], str]:
     return cells, deep
 
 
-def _array_stream(path: Path) -> RowStream:
+def _array_stream(path: Path, dialect: Dialect) -> RowStream:
     """Return the rows of an array of objects, which is read as a whole."""
     from .reading import read_rows
 
@@ -181,7 +204,7 @@ def _array_stream(path: Path) -> RowStream:
             f"{path}: found {size:,} bytes, expected {_JSON_LIMIT:,} at most in an array of objects; save it as "
             ".jsonl, one object per line, which may have any size."
         )
-    rows = read_rows(path)
+    rows = read_rows(path, dialect)
     return RowStream(str(path), rows.unit, lambda meter: _rows_of(rows, meter), tuple(rows.columns), path=path)
 
 
@@ -191,11 +214,16 @@ def _rows_of(rows: Rows, meter: Meter) -> Iterator[tuple[int, StreamedRow]]:
         yield number, _as_row(dict(zip(rows.columns, own, strict=True)))
 
 
-def _delimited_stream(path: Path, delimiter: str) -> RowStream:
+def _delimited_stream(path: Path, delimiter: str, dialect: Dialect) -> RowStream:
+    decoding = Decoding(dialect.encoding, path)
+
     @contextmanager
     def open_stream(meter: Meter) -> Iterator[DelimitedStream]:
-        with _open(path, meter) as file, TextIOWrapper(file, "utf-8", "surrogateescape", newline="") as text:
-            yield DelimitedStream(text, delimiter, path)
+        with (
+            open_text(path, meter.watch, decoding) as file,
+            TextIOWrapper(file, "utf-8", "surrogateescape", newline="") as text,
+        ):
+            yield DelimitedStream(text, delimiter, path, dialect, decoding)
 
     def read(meter: Meter) -> Iterator[tuple[int, StreamedRow]]:
         empty = True
@@ -213,7 +241,7 @@ def _delimited_stream(path: Path, delimiter: str) -> RowStream:
     return RowStream(str(path), "line", read, columns, has_text_cells=True, path=path)
 
 
-def _parquet_stream(path: Path) -> RowStream:
+def _parquet_stream(path: Path, dialect: Dialect) -> RowStream:
     import pyarrow
     import pyarrow.parquet
 
@@ -237,6 +265,21 @@ def _parquet_stream(path: Path) -> RowStream:
     return RowStream(str(path), "row", read, tuple(schema.names), schema=schema, path=path)
 
 
+def _sheet_stream(path: Path, dialect: Dialect) -> RowStream:
+    def read(meter: Meter) -> Iterator[tuple[int, StreamedRow]]:
+        empty = True
+        with open_sheet(path, dialect.sheet) as sheet:
+            for row in sheet.rows():
+                empty = False
+                yield row
+        if empty:
+            raise _empty(path, has_header=True)
+
+    with open_sheet(path, dialect.sheet) as sheet:
+        columns = tuple(sheet.header)
+    return RowStream(str(path), "row", read, columns, path=path)
+
+
 @contextmanager
 def _parquet_errors(path: Path) -> Iterator[None]:
     import pyarrow
@@ -248,63 +291,20 @@ def _parquet_errors(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: not a readable Parquet file ({reason}).") from None
 
 
-@contextmanager
-def _open(path: Path, meter: Meter) -> Iterator[IO[bytes]]:
-    """Open a file, unpacked where its name ends in .gz."""
-    try:
-        with path.open("rb") as packed:
-            size = path.stat().st_size
-            meter.watch(lambda: size if packed.closed else packed.tell(), size)
-            if path.suffix.lower() == ".gz":
-                with gzip.GzipFile(fileobj=packed) as file:
-                    yield file  # type: ignore[misc]
-            else:
-                yield packed
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        hint = " It is read as packed because it ends in .gz: pack or copy it again, or correct its name."
-        raise DataError(f"{path}: cannot be read ({reason}).{hint * (path.suffix.lower() == '.gz')}") from None
-
-
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield the number of each line and its bytes, with the end; of one that is too long the beginning."""
-    number = 0
-    while line := file.readline(LONGEST_LINE):
-        number += 1
-        rest = line
-        while len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
-            rest = file.readline(LONGEST_LINE)
-        # Not splitlines, which also cuts at characters that may stand inside a text.
-        yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-
-
-def _decode(line: bytes, read: Callable[[str], StreamedRow], unread: Any = None) -> StreamedRow:
-    """Read a line as text; `unread` are the cells of a line that is not UTF-8, by default its text."""
-    if len(line) >= LONGEST_LINE:
-        problem = f"found a line of {LONGEST_LINE:,} bytes or more, expected fewer; leave the row out."
-        return BadRow("" if unread is None else unread, problem)
-    try:
-        return read(line.decode())
-    except UnicodeDecodeError as error:
-        return BadRow(line.decode(errors="replace") if unread is None else unread, explain_byte(line[error.start]))
-
-
 def _empty(path: Path, has_header: bool = False) -> DataError:
     from .reading import explain_empty
 
     return explain_empty(path, has_header)
 
 
-STREAMS: dict[str, Callable[[Path], RowStream]] = {
+STREAMS: dict[str, Callable[[Path, Dialect], RowStream]] = {
     ".txt": _text_stream,
-    ".txt.gz": _text_stream,
-    ".csv": lambda path: _delimited_stream(path, ","),
-    ".csv.gz": lambda path: _delimited_stream(path, ","),
-    ".tsv": lambda path: _delimited_stream(path, "\t"),
-    ".tsv.gz": lambda path: _delimited_stream(path, "\t"),
+    ".csv": lambda path, dialect: _delimited_stream(path, ",", dialect),
+    ".tsv": lambda path, dialect: _delimited_stream(path, "\t", dialect),
     ".json": _array_stream,
     ".jsonl": _object_stream,
-    ".jsonl.gz": _object_stream,
     ".parquet": _parquet_stream,
+    ".xlsx": _sheet_stream,
 }
+STREAMS |= {f"{ending}.gz": STREAMS[ending] for ending in (".txt", ".csv", ".tsv", ".jsonl")}
 """Streams by file ending."""

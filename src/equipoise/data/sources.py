@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -37,7 +36,15 @@ SourceReader: TypeAlias = Callable[["SourceConfig", tuple[str, ...]], dict[str, 
 
 def read_once() -> SourceReader:
     """Return a `read_source` that keeps what it has read: for several tables of the same sources."""
-    return cache(read_source)
+    found: dict[tuple[str, tuple[str, ...]], dict[str, list[Rows]]] = {}
+
+    def read(source: "SourceConfig", splits: tuple[str, ...]) -> dict[str, list[Rows]]:
+        key = source.model_dump_json(), splits
+        if key not in found:
+            found[key] = read_source(source, splits)
+        return found[key]
+
+    return read
 
 
 def read_source(source: "SourceConfig", splits: Sequence[str] = SPLITS) -> dict[str, list[Rows]]:
@@ -51,11 +58,14 @@ def read_source(source: "SourceConfig", splits: Sequence[str] = SPLITS) -> dict[
 
     Raises:
         DataError: something is missing or cannot be read.
-        UsageError: there is no such starter corpus.
+        UsageError: there is no such starter corpus, or a key says of a file how cells are written that it has not.
     """
     if source.hub is not None:
         return _read_hub(source.hub, source.hub_config, splits)
-    return {split: [read_rows(path) for path in paths] for split, paths in _files(source, splits).items()}
+    files = _files(source, splits)
+    if problem := source.dialect.find_misfit(path.suffix.lower() for paths in files.values() for path in paths):
+        raise UsageError(f"{next(iter(files.values()))[0]}: {problem}.")
+    return {split: [read_rows(path, source.dialect) for path in paths] for split, paths in files.items()}
 
 
 def _files(source: "SourceConfig", splits: Sequence[str]) -> dict[str, Sequence[Path]]:

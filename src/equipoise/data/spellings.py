@@ -1,10 +1,11 @@
 """Names that are spelled in several ways: those with the same key become one, those that look alike are told."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from equipoise.errors import UsageError
-from equipoise.keys import drawn_as, is_blank, loose_key, name_key, normalize, tidy
+from equipoise.keys import drawn_as, is_blank, is_number, loose_key, name_key, normalize, tidy
 from equipoise.kinds import NameIndex, Task, Vocabulary, shorten
 
 from .rows import Rows
@@ -13,6 +14,8 @@ _SHOWN = 3
 _NOTHING = {"n/a", "na", "#n/a", "null", "none", "nil", "-", "--", "?", ".", "unknown", "missing"}
 """What some files write where there is no value."""
 _WIDTH = 40
+_PROPOSED = 6
+_POLARITIES = ("negative", "neutral", "positive")
 
 
 def join_classes(splits: Mapping[str, Rows], task: Task, notes: list[str]) -> None:
@@ -41,10 +44,10 @@ def _join_names(splits: Mapping[str, Rows], task: Task, vocabulary: Vocabulary, 
             ]
     about, what = f"Task '{task.name}'", vocabulary.noun
     notes.extend(_tell(counts, names, about, what))
-    if not known and (empty := sorted(name for name in set(names.values()) if name.casefold() in _NOTHING)):
+    if not known and (empty := sorted(name for name in set(names.values()) if is_nothing(name))):
         notes.append(
             f"{about}: {_list([_show(name) for name in empty])} counted as a {what} like any other. If it means that "
-            "there is no label, leave the cells empty."
+            f"there is no label, say so in the run file: na: {json.dumps(empty[:_SHOWN], ensure_ascii=False)}."
         )
     if vocabulary.has_separator and not known:
         notes.extend(_tell_separators(set(names.values()), about))
@@ -59,6 +62,60 @@ def join_words(splits: Iterable[Rows], column: str, about: str, notes: list[str]
         # Invisible characters alone are no word.
         rows.columns[column] = [None if word is None else names[word] or None for word in rows.columns[column]]
     notes.extend(_tell(counts, names, about, "value"))
+
+
+def is_nothing(cell: str) -> bool:
+    """Whether a cell is what some files write where there is no value."""
+    return cell.strip().casefold() in _NOTHING
+
+
+def propose_map(counts: Mapping[str, int]) -> dict[str, str]:
+    """Return the spellings that seem to stand for another name, and that name (our design).
+
+    Names that look alike are one, the most frequent; what is short for negative, neutral or positive is the whole word;
+    and if there are as many numbers as such words, and nothing else, the numbers are these words in order.
+
+    Args:
+        counts: how often there is each spelling.
+
+    Example:
+        >>> from equipoise.data.spellings import propose_map
+        >>> propose_map({"Positive": 5, "positive": 90, "neg": 30, "negative": 60})
+        {'Positive': 'positive', 'neg': 'negative'}
+    """
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for name in sorted(counts):
+        groups[loose_key(name)].append(name)
+    names = {key: max(group, key=lambda name: (counts[name], len(name))) for key, group in groups.items()}
+    whole = [word for word in _POLARITIES if word in names]
+    for key in list(names):
+        meant = [word for word in whole if word.startswith(key) and word != key]
+        if len(meant) == 1:
+            names[key] = names[meant[0]]
+    numbers = sorted((key for key in names if is_number(key)), key=float)
+    polar = [next((names[key] for key in (word, word[:3]) if key in names), "") for word in _POLARITIES]
+    polar = [name for name in polar if name]
+    if numbers and len(numbers) == len(polar) and len({*names.values()}) == 2 * len(polar):
+        names.update(dict(zip(numbers, polar, strict=True)))
+    return {name: names[key] for key, group in groups.items() for name in group if name != names[key]}
+
+
+def say_map(unknown: Sequence[str], known: Sequence[str]) -> str:
+    """Return which entries of `map` make names that are not known known ones; "" where none is likely to."""
+    proposed = propose_map({**dict.fromkeys(unknown, 1), **dict.fromkeys(known, 2)})
+    # Of several known names the one that looks alike comes first, and a number last.
+    meant = {}
+    for name in unknown:
+        same = [one for one in known if proposed.get(one, one) == proposed.get(name, name)]
+        if same:
+            meant[name] = min(same, key=lambda one: (loose_key(one) != loose_key(name), is_number(one)))
+    return f"If they mean the same, say so in the run file: {show_map(meant)}." if meant else ""
+
+
+def show_map(spellings: Mapping[str, str]) -> str:
+    """Write a proposal for the key `map` as YAML has it, the first ones of many."""
+    shown = dict(list(spellings.items())[:_PROPOSED])
+    return f"map: {json.dumps(shown, ensure_ascii=False)}"
 
 
 def unify(spellings: Iterable[str], known: Sequence[str] = ()) -> dict[str, str]:
@@ -126,11 +183,19 @@ def _tell(counts: Mapping[str, int], names: Mapping[str, str], about: str, what:
     for name in sorted(groups):
         alike[loose_key(name)].append(name)
     twins = [_show_twins(group) for group in alike.values() if len(group) > 1]
+    names_counts = {name: sum(counts[one] for one in group) for name, group in groups.items()}
+    proposed = propose_map(names_counts) if what == "class" else {}
     if twins:
         plural = {"class": "classes", "polarity": "polarities", "category": "categories"}.get(what, f"{what}s")
+        hint = f"say so in the run file: {show_map(proposed)}" if proposed else "spell them alike"
         notes.append(
-            f"{about}: {plural} that look alike and are kept apart: {_list(twins)}. If they mean the same, spell them "
-            "alike."
+            f"{about}: {plural} that look alike and are kept apart: {_list(twins)}. If they mean the same, {hint}."
+        )
+    elif proposed:
+        pairs = [f"{_show(one)} and {_show(other)}" for one, other in proposed.items()]
+        notes.append(
+            f"{about}: classes that may mean the same: {_list(pairs)}. If they do, say so in the run file: "
+            f"{show_map(proposed)}."
         )
     return notes
 

@@ -16,7 +16,7 @@ from .conformity import Conformity
 from .extraction import Extraction
 from .former_names import list_former_names, with_current_names
 from .generation import Generation
-from .labels import LabelError, as_text, parse_number, quote, shorten, show
+from .labels import LabelError, as_text, list_names_hint, parse_number, quote, shorten, show
 from .metrics import Floats, Metric, Statistic, mean_metric
 from .multilabel import Multilabel
 from .names import NameIndex, Vocabulary
@@ -94,6 +94,7 @@ __all__ = [
     "is_mark",
     "list_former_names",
     "list_kinds",
+    "list_names_hint",
     "make_analysis",
     "make_metric",
     "make_objective",

@@ -155,6 +155,11 @@ class Task(Prompting, TokenReading, Calibrating, ABC):
         return (self.label,)
 
     @property
+    def takes_numbers(self) -> bool:
+        """Whether a label cell holds a number, which may have decimals."""
+        return False
+
+    @property
     def summary(self) -> str:
         """What it predicts, in a few words."""
         return self.kind

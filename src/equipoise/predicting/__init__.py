@@ -1,9 +1,10 @@
 """From texts to answers, whatever computes: torch, or onnxruntime. Free of torch."""
 
-from .base_predictor import BasePredictor, check_pair, choose_window, find_readers
+from .base_predictor import BasePredictor, check_pair, choose_window
 from .description import DescriptionPart, ModelFacts, read_description
-from .inputs import TAKEN, Inputs, Reader, Text, check_columns, gather_inputs, gather_pairs, read_inputs
+from .inputs import TAKEN, Inputs, Text, check_columns, gather_inputs, gather_pairs, read_inputs
 from .problems import Problems
+from .readers import Reader, check_clean, find_readers, read_texts_from
 from .templates import check_prompts
 from .trust import Trust, make_sets
 
@@ -17,6 +18,7 @@ __all__ = [
     "Reader",
     "Text",
     "Trust",
+    "check_clean",
     "check_columns",
     "check_pair",
     "check_prompts",
@@ -27,4 +29,5 @@ __all__ = [
     "make_sets",
     "read_description",
     "read_inputs",
+    "read_texts_from",
 ]

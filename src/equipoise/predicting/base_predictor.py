@@ -13,7 +13,8 @@ from equipoise.data import BadRow, Rows
 from equipoise.errors import ModelError, UsageError, did_you_mean, list_some, shorten
 from equipoise.kinds import Task
 
-from .inputs import Inputs, Reader, Text, echo, gather_inputs, gather_pairs, read_inputs
+from .inputs import Inputs, Text, echo, gather_inputs, gather_pairs, read_inputs
+from .readers import check_clean, find_readers, read_texts_from
 from .templates import check_prompts
 from .trust import Trust
 
@@ -121,6 +122,8 @@ class BasePredictor(ABC):
         level: float | None = None,
         sets: str = "lac",
         abstain: float | None = None,
+        text: str | None = None,
+        clean: str | None = None,
         show_progress: bool = False,
         errors: Literal["raise", "answer"] = "raise",
     ) -> list[dict[str, Any]]:
@@ -141,6 +144,9 @@ class BasePredictor(ABC):
                 such as 0.9 (see docs/trust.md).
             sets: how sets of classes are made, "lac" (the smallest ones) or "aps" (never empty).
             abstain: where an answer is right with a lower probability, say so: `"label": null, "unsure": true`.
+            text: the column of the texts, for all tasks, where rows call it otherwise than the training data; `a.b` is
+                the key b in column a.
+            clean: "html" takes the tags and entities of HTML out of what is read, as the key of a source does.
             show_progress: show how far it is on standard error.
             errors: what becomes of rows that cannot be read: "raise" answers nothing; "answer" puts `"error"`, which
                 says what is wrong, in the place of the tasks.
@@ -168,13 +174,15 @@ class BasePredictor(ABC):
             left_out = self.choose(skip)
             wanted = {name: task for name, task in wanted.items() if name not in left_out}
         check_prompts(prompts, wanted)
+        wanted = read_texts_from(wanted, text)
+        check_clean(clean, explain)
         steps = self.check_explained(explain, wanted)
         trust = Trust(level, sets, abstain)
         trust.check(wanted, named=tasks is not None)
         inputs = gather_inputs(texts)
         pairs = gather_pairs(pair, len(inputs.rows))
         check_pair(pair, wanted)
-        readers = find_readers(wanted)
+        readers = find_readers(wanted, clean)
         read = read_inputs(inputs, pairs, list(readers.values()))
         if read.errors and errors == "raise":
             raise read.problems.as_error()
@@ -296,11 +304,3 @@ def _name_row(start: int, index: int) -> str:
 def _check_whole_number(key: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise UsageError(f"{key}: found {value!r}, expected 1 or more.")
-
-
-def find_readers(tasks: Mapping[str, Task]) -> dict[tuple[str, str | None], Reader]:
-    """Return the first reader of each pair of columns: tasks that read the same columns share the encoded sequence."""
-    readers: dict[tuple[str, str | None], Reader] = {}
-    for name, task in tasks.items():
-        readers.setdefault((task.text, task.pair), Reader(name, task.text, task.pair))
-    return readers

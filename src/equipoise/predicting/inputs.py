@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from equipoise.data import BadRow, Rows
+from equipoise.data import MISSING, BadRow, Rows, clean_html, find_cell, list_nested
 from equipoise.errors import UsageError, did_you_mean, shorten
 from equipoise.kinds import as_text
 
 from .problems import Problems
+from .readers import Reader
 
 Text = str | Mapping[str, Any] | BadRow
 LONGEST_TEXT = 1_000_000
@@ -29,15 +30,6 @@ class Inputs:
 
     rows: Sequence[Text]
     where: Callable[[int], str] = lambda index: f"row {index + 1}"
-
-
-@dataclass(frozen=True)
-class Reader:
-    """What a task reads: the task, its column of texts, and its column of second texts."""
-
-    task: str
-    text: str
-    pair: str | None
 
 
 def gather_inputs(texts: Any) -> Inputs:
@@ -129,6 +121,8 @@ def _read_row(row: Text, pair: Any, readers: Sequence[Reader]) -> tuple[list[tup
     for reader in readers:
         # As training reads them.
         text, second = (as_text(cell) for cell in _cells(row, pair, reader))
+        if reader.clean:
+            text, second = (clean_html(cell) if isinstance(cell, str) else cell for cell in (text, second))
         if problem := _problem(row, text, reader):
             wrong.append(problem)
         elif reader.pair is not None and (problem := _pair_problem(second, reader)):
@@ -152,7 +146,12 @@ def check_columns(columns: Collection[str] | None, where: str, pair: str | None,
         DataError: the column of texts is missing.
         UsageError: the column of second texts is missing, and no second text was given.
     """
-    row = "a" if columns is None else dict.fromkeys(columns, "a")
+    row: Any = "a"
+    if columns is not None:
+        # What is inside a column is known row by row only.
+        wanted = [name for reader in readers for name in (reader.text, reader.pair) if name is not None]
+        nested = [name for name in wanted if any(name.startswith(f"{column}.") for column in columns)]
+        row = dict.fromkeys([*columns, *nested], "a")
     _, wrong, unpaired = _read_row(row, pair, readers)
     if wrong:
         problems = Problems(1)
@@ -163,14 +162,16 @@ def check_columns(columns: Collection[str] | None, where: str, pair: str | None,
 def _cells(row: Any, pair: Any, reader: Reader) -> tuple[Any, Any]:
     if not isinstance(row, Mapping):
         return row, pair
-    return row.get(reader.text), row.get(reader.pair) if pair is None and reader.pair is not None else pair
+    if pair is None and reader.pair is not None:
+        pair = find_cell(row, reader.pair)
+    return find_cell(row, reader.text), None if pair is MISSING else pair
 
 
 def _problem(row: Any, text: Any, reader: Reader) -> str:
-    if isinstance(row, Mapping) and reader.text not in row:
-        return (
-            f"no column '{reader.text}', which task '{reader.task}' reads. {_hint(reader.text, tuple(map(str, row)))}"
-        )
+    if text is MISSING:
+        there = [*row, *list_nested({column: [cell] for column, cell in row.items()})]
+        hint = _hint(reader.text, tuple(map(str, there)))
+        return f"no column '{reader.text}', which task '{reader.task}' reads. {hint}"
     if not isinstance(text, str) or not text.strip():
         found = "an empty text" if text is None or isinstance(text, str) else shorten(repr(text), 60)
         return f"found {found}, expected a text; leave the row out."

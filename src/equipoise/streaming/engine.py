@@ -16,10 +16,12 @@ from equipoise.predicting import (
     Reader,
     Text,
     Trust,
+    check_clean,
     check_pair,
     check_prompts,
     choose_window,
     find_readers,
+    read_texts_from,
 )
 
 from .writers import Writer
@@ -117,7 +119,8 @@ class LocalEngine(Engine):
     def describe(self, sample: bool) -> ModelView:
         """Describe the model; the sample is the answer for rows that all say "a"."""
         predictor, options = self._predictor, self._options
-        tasks = predictor.choose(options.get("tasks"))
+        tasks = read_texts_from(predictor.choose(options.get("tasks")), options.get("text"))
+        check_clean(options.get("clean"), options.get("explain", False))
         check_prompts(options.get("prompts", 1), tasks)
         check_pair(options.get("pair"), tasks)
         asked = {key: options[key] for key in ("level", "sets", "abstain") if key in options}
@@ -132,7 +135,7 @@ class LocalEngine(Engine):
                 found |= {task: {**unsure[task], **found[task]} for task in tasks if isinstance(found[task], Mapping)}
         torch = sys.modules.get("torch")
         threads = int(torch.get_num_threads()) if torch is not None else os.cpu_count() or 1
-        readers = tuple(find_readers(tasks).values())
+        readers = tuple(find_readers(tasks, options.get("clean")).values())
         return ModelView(tuple(tasks), readers, choose_window(tasks), predictor.max_length, threads, found)
 
     def submit(self, window: Window, writer: Writer) -> "Future[Answered]":

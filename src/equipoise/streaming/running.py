@@ -202,6 +202,7 @@ def _identify(job: Job, ending: str, view: ModelView) -> dict[str, Any]:
         "threads": view.threads,
         "device": os.environ.get("EQUIPOISE_DEVICE", ""),
         "version": __version__,
+        **job.stream.dialect.given,
     }
     found = None if path is None else {"name": path.name, "size": path.stat().st_size, "digest": digest_file(path)}
     return {"input": found, "model": _digest_model(job.model), "settings": settings}

@@ -57,6 +57,11 @@ class Classification(ClassTask):
         """Read a score where the classes are cut from one, else a class name."""
         return parse_number(cell) if self.from_score else super().parse(cell)
 
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether a label cell holds a number: where the classes are cut from a score."""
+        return self.from_score
+
     def names(self, label: Any) -> tuple[str, ...]:
         """Return the class's name; none where it is cut from a score."""
         return () if self.from_score else super().names(label)

@@ -59,6 +59,11 @@ class Regression(Task):
         return self.is_prompted
 
     @property
+    def takes_numbers(self) -> bool:
+        """Whether a label cell holds a number: it does."""
+        return True
+
+    @property
     def prompt_problem(self) -> str:
         """Why a language model cannot be asked, "" if it can."""
         return "it has no range to write scores on" if self.range is None else ""
