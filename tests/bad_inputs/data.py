@@ -50,7 +50,7 @@ _JSON_ROWS = [{"text": f"text {n}", "score": n % 2, "label": "ab"[n % 2]} for n 
 CASES = [
     _file("an empty file", "bad.csv", "", "bad.csv: the file is empty"),
     _file("a header alone", "bad.csv", _HEAD, "bad.csv: found a header and no rows"),
-    _file("an unknown ending", "bad.xlsx", "x", "bad.xlsx: found the ending '.xlsx', expected one of .csv"),
+    _file("an unknown ending", "bad.xls", "x", "bad.xls: found the ending '.xls', expected one of .csv"),
     _file("no UTF-8", "bad.csv", _HEAD.encode() + b"caf\xe9,1,pos,x\n", "line 2: found a byte that is not UTF-8"),
     _file("semicolons", "bad.csv", _HEAD.replace(",", ";") + "a;1;p;x\n", "seems to be separated by semicolons"),
     _file("tabs in .csv", "bad.csv", _HEAD.replace(",", "\t") + "a\t1\tp\tx\n", "seems to be separated by tabs"),
