@@ -7,6 +7,8 @@ MESSAGE_LIMIT = 490
 """Characters of a message, at most: with "usage: " before it, it stays under 500."""
 _WORD = 80
 """Characters of a word, at most, in a message that is too long."""
+_FAULTS = 20
+"""Faults that are shown at once, at most."""
 _LISTED = 200
 """Characters of a list of what there is, at most."""
 
@@ -33,6 +35,22 @@ class EquipoiseError(Exception):
 
 class DataError(EquipoiseError):
     """A file, a row or a label is not what the run file says it is."""
+
+
+class FaultsError(DataError):
+    """Several faults of the data, found at once; each has a message of its own, of the usual length.
+
+    Args:
+        faults: the errors, or their messages.
+    """
+
+    def __init__(self, *faults: EquipoiseError | str) -> None:
+        Exception.__init__(self, *map(str, faults))
+
+    def __str__(self) -> str:
+        shown = [f"- {fault}".replace("\n", "\n  ") for fault in self.args[:_FAULTS]]
+        more = [f"… and {len(self.args) - _FAULTS} more."] if len(self.args) > _FAULTS else []
+        return "\n".join([f"found {len(self.args)} faults:", *shown, *more])
 
 
 class ModelError(EquipoiseError):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise.errors import DataError, shorten
 from equipoise.keys import is_blank, name_key, text_key
@@ -13,6 +13,10 @@ from .rows import Rows
 from .source_cells import SourceCells
 from .spellings import say_map
 
+if TYPE_CHECKING:
+    from equipoise.config import SourceConfig
+
+DISAGREEMENT = "the source's disagreement"
 _SHOWN = 5
 _SUBSET_VALUES = 20
 FIX_LABELS = "Correct the cells; an empty label cell (null in JSON) means that the row has no label."
@@ -36,6 +40,10 @@ class Problems:
             message = f"{where}, column '{column}' ({reader}): {message}."
             self._messages.append((self._counts[reader], message))
 
+    def find_tasks(self, tasks: Sequence[Task]) -> list[str]:
+        """Return the names of the tasks that read a bad cell."""
+        return [task.name for task in tasks if f"task '{task.name}'" in self._counts]
+
     def stop(self) -> None:
         """Raise if there is any problem.
 
@@ -47,6 +55,25 @@ class Problems:
         # The first problem of every reader comes first: a message has room for few.
         messages = [message for _, message in sorted(self._messages, key=lambda item: item[0])]
         raise DataError(*messages, " ".join(self._ways_out), left_out=self._counts.total() - len(messages))
+
+
+def list_columns(keys: "SourceConfig", tasks: Sequence[Task], *, is_train: bool) -> dict[str, str]:
+    """Return the columns that are read of a file of a source, and what reads each.
+
+    Args:
+        keys: the source's keys.
+        tasks: the tasks that read the file.
+        is_train: whether it is of the training split, which alone has disagreements.
+    """
+    columns = [(name, f"task '{task.name}'") for task in tasks for name in task.label_columns]
+    columns += [(name, f"task '{task.name}'") for task in tasks for name in (task.text, task.pair) if name is not None]
+    columns += [(name, "one of the source's subsets") for name in keys.subsets]
+    columns += [(keys.group, "the source's group")] if keys.group is not None else []
+    columns += [(keys.disagreement, DISAGREEMENT)] if is_train and keys.disagreement is not None else []
+    found: dict[str, str] = {}
+    for column, reader in columns:
+        found.setdefault(column, reader)
+    return found
 
 
 def check_rows(rows: Rows, source: SourceCells, tasks: Sequence[Task], problems: Problems) -> Rows:
@@ -98,7 +125,7 @@ def read_disagreement(rows: Rows, source: SourceCells, column: str, problems: Pr
     Raises:
         DataError: the column is missing.
     """
-    reader = "the source's disagreement"
+    reader = DISAGREEMENT
     found: list[float | None] = []
     for index, cell in enumerate(source.read(rows, column, reader)):
         number: float | None = None

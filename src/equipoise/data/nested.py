@@ -42,12 +42,21 @@ def read_nested(columns: Mapping[str, Sequence[Any]], column: str) -> list[Any] 
         columns: the cells of each column.
         column: the name of the nested one.
     """
-    roots = [name for name in columns if column.startswith(f"{name}.")]
-    cells = zip(*(columns[name] for name in roots), strict=True)
-    found = [find_cell(dict(zip(roots, own, strict=True)), column) for own in cells]
+    found = list(_find_cells(columns, column))
     if all(cell is MISSING for cell in found):
         return None
     return [None if cell is MISSING else cell for cell in found]
+
+
+def has_nested(columns: Mapping[str, Sequence[Any]], column: str) -> bool:
+    """Whether a column inside another is in any row; see `read_nested`."""
+    return any(cell is not MISSING for cell in _find_cells(columns, column))
+
+
+def _find_cells(columns: Mapping[str, Sequence[Any]], column: str) -> Iterator[Any]:
+    roots = [name for name in columns if column.startswith(f"{name}.")]
+    for own in zip(*(columns[name] for name in roots), strict=True):
+        yield find_cell(dict(zip(roots, own, strict=True)), column)
 
 
 def list_nested(columns: Mapping[str, Sequence[Any]], rows: int = 100) -> list[str]:

@@ -10,7 +10,7 @@ from equipoise.errors import DataError, UsageError, did_you_mean, list_some
 from equipoise.keys import is_number, name_key, normalize
 from equipoise.kinds import LabelError, NameIndex, Task, list_names_hint, quote, show
 
-from .nested import choose_nested, list_nested, read_nested
+from .nested import choose_nested, has_nested, list_nested, read_nested
 from .rows import Rows
 from .spellings import is_nothing
 
@@ -65,6 +65,18 @@ class SourceCells:
         self._by_column: dict[str, Mapping[str, str]] = {}
         self._open: dict[str, Task] = {}
         self._cleaned: set[tuple[str, int]] = set()
+
+    def check(self, rows: Rows, column: str, reader: str) -> None:
+        """Make sure that there is a column.
+
+        Args:
+            rows, column, reader: see `read`.
+
+        Raises:
+            DataError: there is none.
+        """
+        if column not in rows.columns and not has_nested(rows.columns, column):
+            raise _explain_missing(rows, column, reader)
 
     def read(self, rows: Rows, column: str, reader: str) -> list[Any]:
         """Return the cells of a column, None where one is missing.
@@ -242,16 +254,19 @@ def check_map(name: str, source: "SourceConfig", tasks: Sequence[Task]) -> None:
 def _explain_missing(rows: Rows, column: str, reader: str) -> DataError:
     """Return the error of a column that is not there, with those that may be meant."""
     names = list(rows.columns)
+    inner = list_nested(rows.columns)
+    holders = {name for name in names if any(one.startswith(f"{name}.") for one in inner)}
+    there = [one for one in names if one not in holders] + inner
     twin = next((name for name in names if normalize(name) == normalize(column)), None)
-    nested = choose_nested(column, list_nested(rows.columns))
+    nested = choose_nested(column, inner)
     if twin is not None:
         hint = f"The column {twin!a} is spelled like it but for whitespace or invisible characters: rename it."
     elif nested:
         hint = f"Inside another column there is: {list_some(nested, 5)}; name it like that."
     else:
-        close = did_you_mean(column, _nearest(column, [*names, *list_nested(rows.columns)]))
+        close = did_you_mean(column, _nearest(column, there))
         hint = close if close.startswith("Did you mean") else "Correct the name in the run file."
-    return DataError(f"{rows.file}: found no column '{column}' ({reader}), expected one of {quote(names)}. {hint}")
+    return DataError(f"{rows.file}: found no column '{column}' ({reader}), expected one of {quote(there)}. {hint}")
 
 
 def _nearest(name: str, names: Sequence[str]) -> Sequence[str]:

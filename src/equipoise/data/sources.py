@@ -11,6 +11,7 @@ from equipoise import starter
 from equipoise.errors import DataError, UsageError, did_you_mean
 from equipoise.keys import text_key
 
+from .faults import Faults
 from .reading import FORMATS, from_arrow, read_rows
 from .rows import Rows
 
@@ -30,7 +31,7 @@ _SPLIT_NAMES = {
 }
 
 
-SourceReader: TypeAlias = Callable[["SourceConfig", tuple[str, ...]], dict[str, list[Rows]]]
+SourceReader: TypeAlias = Callable[["SourceConfig", tuple[str, ...], Faults], dict[str, list[Rows]]]
 """What reads a source's splits: `read_source`, or one of `read_once`."""
 
 
@@ -38,16 +39,18 @@ def read_once() -> SourceReader:
     """Return a `read_source` that keeps what it has read: for several tables of the same sources."""
     found: dict[tuple[str, tuple[str, ...]], dict[str, list[Rows]]] = {}
 
-    def read(source: "SourceConfig", splits: tuple[str, ...]) -> dict[str, list[Rows]]:
+    def read(source: "SourceConfig", splits: tuple[str, ...], faults: Faults) -> dict[str, list[Rows]]:
         key = source.model_dump_json(), splits
         if key not in found:
-            found[key] = read_source(source, splits)
+            found[key] = read_source(source, splits, faults)
         return found[key]
 
     return read
 
 
-def read_source(source: "SourceConfig", splits: Sequence[str] = SPLITS) -> dict[str, list[Rows]]:
+def read_source(
+    source: "SourceConfig", splits: Sequence[str] = SPLITS, faults: Faults | None = None
+) -> dict[str, list[Rows]]:
     """Read the splits that a source gives, file by file: "train" always, "dev" and "test" where it has them.
 
     Only a hub set uses the network.
@@ -55,6 +58,7 @@ def read_source(source: "SourceConfig", splits: Sequence[str] = SPLITS) -> dict[
     Args:
         source: the source.
         splits: the splits to read; a file that is to be split counts as "train".
+        faults: where it is kept that files cannot be read, which are left out then; None raises it.
 
     Raises:
         DataError: something is missing or cannot be read.
@@ -65,7 +69,15 @@ def read_source(source: "SourceConfig", splits: Sequence[str] = SPLITS) -> dict[
     files = _files(source, splits)
     if problem := source.dialect.find_misfit(path.suffix.lower() for paths in files.values() for path in paths):
         raise UsageError(f"{next(iter(files.values()))[0]}: {problem}.")
-    return {split: [read_rows(path, source.dialect) for path in paths] for split, paths in files.items()}
+    found = Faults() if faults is None else faults
+    rows: dict[str, list[Rows]] = {split: [] for split in files}
+    for split, paths in files.items():
+        for path in paths:
+            with found.catch():
+                rows[split].append(read_rows(path, source.dialect))
+    if faults is None:
+        found.stop()
+    return rows
 
 
 def _files(source: "SourceConfig", splits: Sequence[str]) -> dict[str, Sequence[Path]]:
