@@ -73,6 +73,15 @@ def test_of_several_sheets_one_is_named(book):
         streamed(path, Dialect(sheet="Moer"))
 
 
+def test_a_hidden_sheet_is_read_where_it_is_named(book):
+    path = book(Reviews=[["text"], ["a"]], Lists=[["text"], ["b"]])
+    workbook = openpyxl.load_workbook(path)
+    workbook["Lists"].sheet_state = "hidden"
+    workbook.save(path)
+    assert read_rows(path).columns == {"text": ["a"]}
+    assert read_rows(path, Dialect(sheet="Lists")).columns == {"text": ["b"]}
+
+
 def test_a_workbook_is_trained_on(book, load):
     rows = [
         ["text", "score", "label"],

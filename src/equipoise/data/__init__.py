@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_length, share_out
     from .source_cells import clean_html
     from .sources import SourceReader, read_once, read_source
+    from .spellings import is_nothing, propose_map
     from .table import SplitCounts, Table
     from .text_encoder import TextEncoder
     from .tokenizing import tokenize
@@ -54,6 +55,7 @@ __all__ = [
     "gather_scored",
     "gather_tokens",
     "group_windows",
+    "is_nothing",
     "join_table",
     "list_nested",
     "load_table",
@@ -61,6 +63,7 @@ __all__ = [
     "order_by_length",
     "order_demonstrations",
     "pad_rows",
+    "propose_map",
     "read_once",
     "read_rows",
     "read_source",
@@ -89,6 +92,7 @@ _HOMES = {
     ".sampling": "EpochSampler MixedLengthSampler draw_sources order_by_length share_out",
     ".source_cells": "clean_html",
     ".sources": "SourceReader read_once read_source",
+    ".spellings": "is_nothing propose_map",
     ".table": "SplitCounts Table",
     ".text_encoder": "TextEncoder",
     ".tokenizing": "tokenize",

@@ -81,7 +81,7 @@ def open_sheet(path: Path, name: str | None) -> Iterator[Sheet]:
 
     Args:
         path: the workbook.
-        name: the sheet; None is the only one that has rows.
+        name: the sheet; None is the only one that has rows, of those that are not hidden.
 
     Raises:
         UsageError: openpyxl is not installed.
@@ -93,7 +93,7 @@ def open_sheet(path: Path, name: str | None) -> Iterator[Sheet]:
         with catch_warnings(action="ignore"):  # of styles and rules that are of no use here
             book = load(path, read_only=True, data_only=True, keep_links=False)
             try:
-                sheet = _choose_sheet(path, [one for one in book.worksheets if one.sheet_state == "visible"], name)
+                sheet = _choose_sheet(path, book.worksheets, name)
                 yield Sheet(path, sheet.title, sheet.iter_rows(values_only=True))
             finally:
                 book.close()
@@ -138,7 +138,8 @@ def _choose_sheet(path: Path, sheets: Sequence[Any], name: str | None) -> Any:
         if name not in names:
             raise DataError(f"{path}: found no sheet '{shorten(name, 60)}'. {did_you_mean(name, names)}")
         return sheets[names.index(name)]
-    filled = [sheet for sheet in sheets if next(_number(path, sheet.iter_rows(values_only=True)), None)]
+    shown = [sheet for sheet in sheets if sheet.sheet_state == "visible"]
+    filled = [sheet for sheet in shown if next(_number(path, sheet.iter_rows(values_only=True)), None)]
     if not filled:
         raise DataError(f"{path}: found no sheet with rows, expected one. Fill it, or correct the path.")
     if len(filled) > 1:
