@@ -108,10 +108,10 @@ def test_words_of_the_header_may_be_cells(write):
 @pytest.mark.parametrize(
     ("name", "content", "found"),
     [
-        ("a.csv", "text|label\na|b\n", "separated by vertical bars (|), expected commas. Save it with commas"),
-        ("a.csv", "text;label\na;b\n", "separated by semicolons, expected commas. Save it with commas"),
-        ("a.csv", "text\tlabel\na\tb\n", "separated by tabs, expected commas. Rename it to .tsv"),
-        ("a.tsv", "text|label\na|b\n", "separated by vertical bars (|), expected tabs. Save it with tabs"),
+        ("a.csv", "text|label\na|b\n", 'separated by vertical bars (|), expected commas. Say sep: "|"'),
+        ("a.csv", "text;label\na;b\n", 'separated by semicolons, expected commas. Say sep: ";"'),
+        ("a.csv", "text\tlabel\na\tb\n", "separated by tabs, expected commas. Say sep: tab in"),
+        ("a.tsv", "text|label\na|b\n", 'separated by vertical bars (|), expected tabs. Say sep: "|"'),
         ("a.csv", "text,label\na,b\n".encode("utf-16-le"), "seems to be UTF-16, expected UTF-8 text"),
     ],
 )

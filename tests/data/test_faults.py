@@ -49,7 +49,7 @@ def test_all_faults_of_all_sources_are_found_at_once(four, load):
         "nowhere.csv",
     ]
     assert "encoding: cp1252" in faults[0]
-    assert faults[1].count("\n") == 3
+    assert faults[1].count("\n") > 1
     assert 'decimal: ","' in faults[1]
     assert "(the source's group)" in "".join(faults[2:4])
     assert "expected one of 'label', 'comment.body'" in "".join(faults[2:4])

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -145,7 +146,12 @@ def _read_dialect(encoding: str | None, sep: str | None, quotechar: str | None, 
         UsageError: a value is none.
     """
     given = {"encoding": encoding, "sep": sep, "quotechar": quotechar, "sheet": sheet}
-    readers = {"encoding": read_encoding, "sep": read_sep, "quotechar": read_quotechar, "sheet": str}
+    readers: dict[str, Callable[[str], str]] = {
+        "encoding": read_encoding,
+        "sep": read_sep,
+        "quotechar": read_quotechar,
+        "sheet": str,
+    }
     stated = {}
     for key, value in given.items():
         try:

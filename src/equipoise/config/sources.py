@@ -186,4 +186,4 @@ class SourceConfig(Section):
         Args:
             column: the column; None for what is said of all columns.
         """
-        return self.map.get(column, {}) if self.mapped_columns else self.map
+        return self.map.get(column or "", {}) if self.mapped_columns else self.map

@@ -178,9 +178,9 @@ def _labels(rows: Rows, source: SourceCells, task: Task, problems: Problems) -> 
         labels.append(label)
     known = [name for vocabulary in task.vocabularies for name in vocabulary.known]
     proposed = say_map(sorted({cell.strip() for _, cell, _ in failed if known and isinstance(cell, str)}), known)
-    for index, cell, error in failed:
+    for index, cell, problem in failed:
         hint = _find_inside(cell, task) or source.find_hint(task, cell) or proposed
-        problems.add(rows.where(index), task.label, reader, error, hint or error.hint or FIX_LABELS)
+        problems.add(rows.where(index), task.label, reader, problem, hint or problem.hint or FIX_LABELS)
     return labels
 
 

@@ -117,7 +117,7 @@ class Decoding:
             start = getattr(error, "start", 0)
             line = content[:start].decode(self.encoding, errors="replace").count("\n") + 1
             raise DataError(
-                f"{self._path}, line {line}: {self.explain(content[start], content[start:] if start else content)}"
+                f"{self._path}, line {line}: {self.explain(content[start], content[max(0, start - _SAMPLE // 2) :])}"
             ) from None
         if not self.is_utf8 and not content.isascii() and b"\0" not in content and _is_utf8(content):
             warnings.warn(

@@ -176,8 +176,8 @@ class SourceCells:
         return self._by_column[column]
 
     def _map_cell(self, spellings: Mapping[str, str], cell: Any) -> Any:
-        key = None if cell is None else name_key(str(cell))
-        if key not in spellings:
+        key = name_key(str(cell))
+        if cell is None or key not in spellings:
             return cell
         self._mapped[key] += 1
         return spellings[key]

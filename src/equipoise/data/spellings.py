@@ -114,8 +114,11 @@ def say_map(unknown: Sequence[str], known: Sequence[str]) -> str:
 
 def show_map(spellings: Mapping[str, str]) -> str:
     """Write a proposal for the key `map` as YAML has it, the first ones of many."""
-    shown = dict(list(spellings.items())[:_PROPOSED])
-    return f"map: {json.dumps(shown, ensure_ascii=False)}"
+    pairs = []
+    for one, other in list(spellings.items())[:_PROPOSED]:
+        hidden = drawn_as(one) == drawn_as(other)  # then only escapes tell them apart
+        pairs.append(": ".join(json.dumps(name, ensure_ascii=hidden) for name in (one, other)))
+    return f"map: {{{', '.join(pairs)}}}"
 
 
 def unify(spellings: Iterable[str], known: Sequence[str] = ()) -> dict[str, str]:

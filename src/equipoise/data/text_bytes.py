@@ -80,7 +80,7 @@ class _AsUtf8(io.RawIOBase):
 
 def as_utf8(file: IO[bytes], decoding: Decoding) -> IO[bytes]:
     """Return a file whose bytes are UTF-8."""
-    return file if decoding.is_utf8 else io.BufferedReader(_AsUtf8(file, decoding))  # type: ignore[return-value]
+    return file if decoding.is_utf8 else io.BufferedReader(_AsUtf8(file, decoding))
 
 
 def read_lines(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
