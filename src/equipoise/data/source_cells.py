@@ -210,7 +210,7 @@ class SourceCells:
             shown = ", ".join(f"{key} {show(value)}" for key, value in given.items())
             said.append(f"its files are read with {shown}")
         if self._missing:
-            counts = ", ".join(f"{show(word)} {self._na[word]:,} times" for word in sorted(self._missing))
+            counts = ", ".join(f"{show(word)} {_times(self._na[word])}" for word in sorted(self._missing))
             said.append(f"cells that mean nothing (na): {counts}")
         if self.keys.clean is not None:
             said.append(f"texts that had tags or entities of HTML, which were taken out: {len(self._cleaned):,}")
@@ -218,7 +218,7 @@ class SourceCells:
             listed = [self.keys.spellings(column) for column in self.keys.mapped_columns or (None,)]
             renamed = {name_key(one): (one, name) for spellings in listed for one, name in spellings.items()}
             counts = ", ".join(
-                f"{show(one)} is {show(name)} {self._mapped[key]:,} times" for key, (one, name) in renamed.items()
+                f"{show(one)} is {show(name)} {_times(self._mapped[key])}" for key, (one, name) in renamed.items()
             )
             said.append(f"labels that are spelled otherwise (map): {counts}")
         return [f"Source '{self.name}': {sentence}." for sentence in said]
@@ -249,6 +249,10 @@ def check_map(name: str, source: "SourceConfig", tasks: Sequence[Task]) -> None:
                     f"sources.{name}.map: {show(spelling)} is read as {show(named)}, which is no class of the tasks "
                     f"that read it. {did_you_mean(named, known)}"
                 )
+
+
+def _times(count: int) -> str:
+    return f"{count:,} time{'s' * (count != 1)}"
 
 
 def _explain_missing(rows: Rows, column: str, reader: str) -> DataError:
