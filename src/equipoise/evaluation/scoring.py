@@ -1,5 +1,6 @@
 """Scoring one task's predictions: every metric, on all rows and on subsets, with intervals."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -74,6 +75,8 @@ def score_task(
         values = [float(statistic(np.ones((1, n)))[0]) for statistic in statistics]
         intervals = _intervals(statistics, n, bootstrap, seed)
         for metric, value, (low, high) in zip(against, values, intervals, strict=True):
+            if math.isnan(value):  # of answers that were not given
+                continue
             records.append(
                 Record(
                     split=split,

@@ -53,12 +53,12 @@ def score_trust(
     records: list[Record] = []
     for name, raw in predictions.items():
         task, gold = table.tasks[name], table.labels(name, split)
-        if task.conformity is None:
+        if not task.is_calibrated:
             continue
         found = task.calibrate(raw)
         values: dict[str, npt.NDArray[np.float64]] = {}
         for level in LEVELS:
-            if task.conformity.bounds(task.set_methods[0], level) is not None:
+            if task.conformity and task.conformity.bounds(task.set_methods[0], level) is not None:
                 sets, percent = make_sets(task, found, level), round(100 * level)
                 values[f"coverage_{percent}"] = task.covers(sets, gold)
                 values[f"{task.size_metric}_{percent}"] = task.sizes(sets)
@@ -82,7 +82,7 @@ def trust_curves(predictions: Predictions, table: Table, split: str) -> dict[str
     names = {UNCALIBRATED: "before", "run": "after"}
     for name, raw in predictions.items():
         task, gold = table.tasks[name], table.labels(name, split)
-        if task.conformity is None or not task.has_confidence:
+        if not (task.is_calibrated and task.has_confidence):
             continue
         curves[name] = TrustCurves(reliability={}, risk={})
         for model, (one, found) in _stages(task, raw).items():

@@ -36,6 +36,11 @@ class Calibrating:
         return 1
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether it was calibrated, if only to find that there is nothing to change."""
+        return self.calibration is not None or self.conformity is not None
+
+    @property
     def has_confidence(self) -> bool:
         """Whether its answers have a probability of being right, below which it can be unsure."""
         return False
@@ -84,7 +89,7 @@ class Calibrating:
 
     def without_calibration(self) -> Self:
         """Return this task for predictions that are not calibrated; what it decides stays the same."""
-        if self.calibration is None and self.conformity is None:
+        if not self.is_calibrated:
             return self
         return self.replace(calibration=None, conformity=None)
 
@@ -131,7 +136,7 @@ class Calibrating:
         raise NotImplementedError(self.kind)
 
     def confidences(self, predictions: npt.NDArray[Any]) -> Floats:
-        """Return the probability that what is decided is right, shape (n,), or of each label, (n, labels)."""
+        """Return the probability that what is decided is right, shape (n,), of each label (n, labels), or item."""
         raise NotImplementedError(self.kind)
 
     def is_right(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -18,6 +18,9 @@ MIN_ROWS = 30
 """Below this number of dev rows nothing is fitted (our design)."""
 _TINY = 1e-38
 _BOUND = 1e-12
+_LEAST_SLOPE = 1e-3
+_LEAST_SCORE = 1e-4
+"""Scores are written with four digits; beyond their first and last ones nothing is known."""
 _TEMPERATURES = (0.1, 10.0)
 _LEAST_GAIN = 1e-9
 
@@ -27,9 +30,9 @@ class Calibration:
     """What is applied to predictions before anybody reads them; each kind uses some of it.
 
     Args:
-        rows: the dev rows that it was fitted on.
+        rows: the dev rows, or items found in them, that it was fitted on.
         temperature: by which logits are divided; above 1 the model was too sure.
-        slope: of the line through scores.
+        slope: of the line through scores, or through the logits of items found.
         intercept: of this line.
     """
 
@@ -122,6 +125,53 @@ def fit_temperature(
     if not loss(0.0, doubt) - found.fun > _LEAST_GAIN:
         return None
     return Calibration(len(exact), temperature=math.exp(found.x))
+
+
+def scale_scores(scores: npt.NDArray[np.floating], calibration: Calibration) -> Floats:
+    """Put probabilities through a line on their logits; it rises, so their order stays.
+
+    Args:
+        scores: probabilities, any shape.
+        calibration: has the line.
+    """
+    return np.asarray(1 / (1 + np.exp(-calibration.slope * _logits(scores) - calibration.intercept)))
+
+
+def fit_platt(scores: npt.NDArray[np.floating], right: npt.NDArray[np.bool_]) -> Calibration | None:
+    """Fit the line on logits of the lowest log loss (Platt 1999), with his targets, which are never quite 0 or 1.
+
+    Args:
+        scores: the probability that each item is right, shape (n,).
+        right: whether it is, shape (n,).
+
+    Returns:
+        The line; of slope 1 where it would not rise otherwise. None where there are too few items.
+    """
+    if len(scores) < MIN_ROWS:
+        return None
+    # Only a fit needs scipy.
+    from scipy.optimize import minimize, minimize_scalar
+
+    hits = int(right.sum())
+    targets = np.where(right, (hits + 1) / (hits + 2), 1 / (len(right) - hits + 2))
+    logits = _logits(scores)
+
+    def loss(line: Floats) -> tuple[float, Floats]:
+        sums = line[0] * logits + line[1]
+        gaps = 1 / (1 + np.exp(-sums)) - targets
+        value = float((np.logaddexp(0, sums) - targets * sums).mean())
+        return value, np.array([(gaps * logits).mean(), gaps.mean()])
+
+    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS")
+    slope, intercept = map(float, found.x)
+    if np.ptp(scores) == 0 or not (math.isfinite(slope) and math.isfinite(intercept) and slope > _LEAST_SLOPE):
+        slope, intercept = 1.0, float(minimize_scalar(lambda shift: loss(np.array([1.0, shift]))[0]).x)
+    return Calibration(len(scores), slope=slope, intercept=intercept)
+
+
+def _logits(probabilities: npt.NDArray[np.floating]) -> Floats:
+    bounded = np.clip(np.asarray(probabilities, dtype=np.float64), _LEAST_SCORE, 1 - _LEAST_SCORE)
+    return np.asarray(np.log(bounded / (1 - bounded)))
 
 
 def fit_line(scores: npt.NDArray[np.floating], gold: npt.NDArray[np.floating]) -> Calibration | None:

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from equipoise.keys import name_key
 
+from .calibration import Calibration, fit_platt
+from .conformity import Floats
+from .item_confidence import list_right, list_scores, mark_unsure, rescale
 from .labels import LabelError, quote
 from .names import NameIndex
 from .prompts import Question, join_words
@@ -40,6 +46,7 @@ class ListingTask(WritingTask):
     takes_lists: ClassVar[bool] = True
     averages_seeds: ClassVar[bool] = False
     reads_tokens: ClassVar[bool] = True
+    calibrated_metrics: ClassVar[tuple[str, ...]] = ("ece", "brier")
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "labels", "format")
 
     classes: tuple[str, ...] = ()
@@ -80,8 +87,35 @@ class ListingTask(WritingTask):
 
     @property
     def scored_metrics(self) -> tuple[str, ...]:
-        """What predictions are scored by against labels; where they are written also how many cannot be read."""
-        return (*super().scored_metrics, "unparsed") if self.writes_text else super().scored_metrics
+        """What predictions are scored by against labels, such as how many of those that are written cannot be read."""
+        return (*super().scored_metrics, *(("unparsed",) if self.writes_text else self.calibrated_metrics))
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether its answers have a probability of being right: each item that a head finds has one."""
+        return not self.writes_text
+
+    def fit_calibration(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> Calibration | None:
+        """Fit how probable it is that an item is right to the scores that a head gives."""
+        if self.writes_text:
+            return None
+        return fit_platt(list_scores(predictions), list_right(gold, predictions, self.compared))
+
+    def apply_calibration(self, predictions: npt.NDArray[Any], calibration: Calibration) -> npt.NDArray[Any]:
+        """Return the lists with the probabilities that items are right for scores."""
+        return rescale(predictions, calibration)
+
+    def confidences(self, predictions: npt.NDArray[Any]) -> Floats:
+        """Return the probability that an item is right, of all items found in all texts, shape (items,)."""
+        return list_scores(self.decide(predictions))
+
+    def is_right(self, predictions: npt.NDArray[Any], gold: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Return whether an item is in its text's label, shape (items,)."""
+        return list_right(gold, self.decide(predictions), self.compared)
+
+    def abstain(self, answer: Any, prediction: Any, least: float) -> Any:
+        """Return the list with what is unsure marked so."""
+        return mark_unsure(answer, least)
 
     @property
     def reported(self) -> tuple[str, ...]:

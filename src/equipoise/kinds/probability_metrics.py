@@ -1,5 +1,6 @@
 """Metrics of probabilities: whether they hold, and how sharp they are."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,24 @@ def binned_error(confidence: Floats, right: Floats) -> Statistic:
         confidence: the probability of each row's event, shape (n,), or of several events a row, (n, events).
         right: whether it occurs, 0 or 1, of the same shape.
     """
-    confidence, right = (values.reshape(len(values), -1) for values in (confidence, right))
+    columns = bin_errors(confidence, right)
+    events = prod(confidence.shape[1:])
+    return lambda counts: np.abs(counts @ columns).sum(axis=1) / (events * counts.sum(axis=1))
+
+
+def bin_errors(confidence: Floats, right: Floats) -> Floats:
+    """Return for each row by how much its events in each bin of probability are missed, shape (n, 15).
+
+    Args:
+        confidence: the probability of each row's event, shape (n,), or of several events a row, (n, events).
+        right: whether it occurs, 0 or 1, of the same shape.
+    """
+    events = prod(confidence.shape[1:])
+    confidence, right = (values.reshape(len(values), events) for values in (confidence, right))
     which = np.clip(np.ceil(confidence * _BINS).astype(int) - 1, 0, _BINS - 1)
     columns = np.zeros((len(confidence), _BINS))
     np.add.at(columns, (np.arange(len(confidence))[:, None], which), right - confidence)
-    events = confidence.shape[1]
-    return lambda counts: np.abs(counts @ columns).sum(axis=1) / (events * counts.sum(axis=1))
+    return columns
 
 
 def class_error(gold: npt.NDArray[Any], probabilities: Floats) -> Statistic:

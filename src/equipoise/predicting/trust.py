@@ -61,9 +61,10 @@ class Trust:
         if self.abstain is not None:
             sure = {name: task for name, task in tasks.items() if task.has_confidence}
             _refuse("abstain", tasks, sure, named, "no confidence")
-            for name, task in sure.items():
-                if task.set_methods and task.conformity is None:
-                    raise ModelError(f"abstain: task '{name}' is not calibrated; {_HOW}.")
+            missing = [name for name, task in sure.items() if not task.is_calibrated]
+            # A task that finds too little on dev cannot be calibrated, and has no say over the others.
+            if missing and (named or len(missing) == len(sure)):
+                raise ModelError(f"abstain: task '{missing[0]}' is not calibrated; {_HOW}.")
 
     def add(self, task: Task, predictions: npt.NDArray[Any], answers: Sequence[Any]) -> list[Any]:
         """Return answers with what is asked for.
@@ -74,7 +75,7 @@ class Trust:
             answers: what `Task.answer` returned for them.
         """
         found = list(answers)
-        if self.abstain is not None and task.has_confidence:
+        if self.abstain is not None and task.has_confidence and task.is_calibrated:
             found = [task.abstain(one, row, self.abstain) for one, row in zip(found, predictions, strict=True)]
         if self.level is not None and task.set_methods and len(found):
             sets = make_sets(task, predictions, self.level, self.sets)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..item_confidence import item_metrics
 from ..tuple_metrics import UNPARSED, agreement_metric, micro_f1_metric, text_f1_metric
 
 
@@ -28,4 +29,5 @@ METRICS = {
     "span_f1": micro_f1_metric("span F1", _span_and_class),
     "text_f1": text_f1_metric("mean F1 per text", _term_and_class),
     "unparsed": UNPARSED,
+    **item_metrics(_term_and_class),
 }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..item_confidence import item_metrics
 from ..triplets.metrics import METRICS as OF_TRIPLETS
 from ..tuple_metrics import UNPARSED, micro_f1_metric, text_f1_metric
 
@@ -16,4 +17,5 @@ METRICS = {
     "pair_f1": OF_TRIPLETS["pair_f1"],
     "quad_text_f1": text_f1_metric("mean F1 per text", _quad),
     "unparsed": UNPARSED,
+    **item_metrics(_quad),
 }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..item_confidence import item_metrics
 from ..tuple_metrics import UNPARSED, micro_f1_metric, text_f1_metric
 
 
@@ -18,4 +19,5 @@ METRICS = {
     "pair_f1": micro_f1_metric("pair F1", _pair),
     "triplet_text_f1": text_f1_metric("mean F1 per text", _triplet),
     "unparsed": UNPARSED,
+    **item_metrics(_triplet),
 }
