@@ -1,0 +1,36 @@
+"""A page opened in a browser, for tests."""
+
+import shutil
+from pathlib import Path
+
+BROWSER = shutil.which("chromium")
+SCREENS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+
+
+def look_at(page: Path, width: int, scheme: str) -> dict[str, list[str]]:
+    """Open a file, all that is folded unfolded.
+
+    Returns:
+        "said": what the console says, errors too; "asked": the addresses that are asked for, the page's left out;
+        "wide": what is wider than the screen; "unnamed": what keyboards reach and screen readers cannot name.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        found: dict[str, list[str]] = {"said": [], "asked": []}
+        tab.on("console", lambda message: found["said"].append(message.text))
+        tab.on("pageerror", lambda error: found["said"].append(str(error)))
+        tab.on("request", lambda request: found["asked"].append(request.url))
+        tab.goto(page.as_uri())
+        tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        found["wide"] = [str(tab.evaluate("document.documentElement.scrollWidth"))] if tab.evaluate(wide) else []
+        reached = "[...document.querySelectorAll('[tabindex], summary, a')]"
+        found["unnamed"] = tab.evaluate(
+            f"{reached}.filter(one => !(one.ariaLabel || one.innerText).trim()).map(one => one.outerHTML.slice(0, 80))"
+        )
+        browser.close()
+    found["asked"] = [url for url in found["asked"] if url != page.as_uri() and not url.startswith("data:")]
+    return found
