@@ -30,6 +30,7 @@ LAYERS = (
     "merging",
     "evolution",
     "comparison",
+    "affinity",
     "serving",
     "testing",
     "cli",

@@ -18,7 +18,7 @@ from .splits import (
     score_split,
     tune_tasks,
 )
-from .statistics import count_wins, delta_m, mean_interval, mean_ranks
+from .statistics import bootstrap_means, count_wins, delta_m, mean_interval, mean_ranks
 from .trust import LEVELS, TrustCurves, score_trust, trust_curves
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "TaskMistakes",
     "TrustCurves",
     "as_stored",
+    "bootstrap_means",
     "calibrate",
     "calibrate_predictions",
     "check_prompted",

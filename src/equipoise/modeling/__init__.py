@@ -2,7 +2,15 @@
 
 from .adapters import add_adapter, fingerprint, fold_adapter, has_adapter, without_adapter
 from .attention import plain_attention
-from .backbone import freeze_embeddings, freeze_layers, is_decoder, layers_below, load_backbone, longest_input
+from .backbone import (
+    freeze_embeddings,
+    freeze_layers,
+    hidden_width,
+    is_decoder,
+    layers_below,
+    load_backbone,
+    longest_input,
+)
 from .base_digest import changed_files, digest_base
 from .encoding import encode_texts
 from .ensembling import infer_texts
@@ -46,6 +54,7 @@ __all__ = [
     "freeze_embeddings",
     "freeze_layers",
     "has_adapter",
+    "hidden_width",
     "infer",
     "infer_texts",
     "is_decoder",

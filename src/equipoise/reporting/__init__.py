@@ -28,6 +28,8 @@ from .merge_results import (
     TaskResult,
     WeakCounts,
 )
+from .mix import mix_table, write_mix
+from .mix_results import GainRange, MixCost, MixPair, MixResults, MixTarget, TrainedPair, Verdict
 from .report import write_report
 
 __all__ = [
@@ -39,13 +41,20 @@ __all__ = [
     "Course",
     "Estimate",
     "FailedTraining",
+    "GainRange",
     "MergeResults",
+    "MixCost",
+    "MixPair",
+    "MixResults",
+    "MixTarget",
     "Parameter",
     "RowKind",
     "RowResult",
     "SearchResult",
     "SeedsEstimate",
     "TaskResult",
+    "TrainedPair",
+    "Verdict",
     "WeakCounts",
     "comparison_table",
     "conclude",
@@ -53,6 +62,7 @@ __all__ = [
     "difficulty_table",
     "experts_table",
     "merge_table",
+    "mix_table",
     "read_tests",
     "results_table",
     "write_card",
@@ -60,5 +70,6 @@ __all__ = [
     "write_difficulty",
     "write_experts",
     "write_merge",
+    "write_mix",
     "write_report",
 ]

@@ -17,8 +17,8 @@ from .tables import write_number
 _ROW, _LETTER = 46, 7.4
 _STRONGEST = 0.5
 """Opacity of the largest difference: text stays readable on it, on the light page and on the dark one."""
-_NARROW = 64
-"""Below this many pixels a cell has room for its value alone."""
+_NARROW, _WITH_INTERVAL = 64, 96
+"""Below this many pixels a cell has room for its value alone; below the second not for an interval."""
 
 
 class Line(NamedTuple):
@@ -28,6 +28,39 @@ class Line(NamedTuple):
     values: Mapping[str, float]
     framed: Collection[str] = ()
     marks: Mapping[str, str] = {}
+
+
+class Gain(NamedTuple):
+    """A cell of `plot_gains`: a gain in percent, its interval, and whether the cell is framed."""
+
+    value: float
+    low: float
+    high: float
+    framed: bool = False
+
+
+def plot_gains(columns: Sequence[str], lines: Mapping[str, Mapping[str, Gain]], name: str, about: str) -> Markup:
+    """Plot gains in percent by line and column: blue above zero, orange below, intervals under the values.
+
+    Args:
+        columns: the columns.
+        lines: by line the gains by column; where a line has none for a column, a dash stands.
+        name: prefix of the element ids, unique in the page.
+        about: what the description for screen readers begins with.
+    """
+    largest = max((abs(gain.value) for line in lines.values() for gain in line.values()), default=0.0) or 1.0
+    layout = _Layout.of(columns, list(lines), largest)
+    with mpl.rc_context({**STYLE, "axes.grid": False}):
+        figure, axes = layout.draw(columns)
+        for y, (line, gains) in enumerate(lines.items()):
+            layout.name_line(axes, y, line)
+            for x, column in enumerate(columns):
+                layout.draw_gain(axes, (x, y), gains.get(column))
+        said = "; ".join(
+            f"{line}: " + ", ".join(f"{column} {gains[column].value:.1f} %" for column in columns if column in gains)
+            for line, gains in lines.items()
+        )
+        return to_svg(figure, name, f"{about} {said}.")
 
 
 def plot_heat_map(tasks: Sequence[str], lines: Sequence[Line], name: str, about: str) -> Markup:
@@ -49,11 +82,12 @@ def plot_heat_map(tasks: Sequence[str], lines: Sequence[Line], name: str, about:
         for x, task in enumerate(tasks)
         if y and task in line.values and task in base
     }
-    layout = _Layout.of(tasks, lines, max(map(abs, gains.values()), default=0.0) or 1.0)
+    largest = max(map(abs, gains.values()), default=0.0) or 1.0
+    layout = _Layout.of(tasks, [line.name for line in lines], largest)
     with mpl.rc_context({**STYLE, "axes.grid": False}):
         figure, axes = layout.draw(tasks)
         for y, line in enumerate(lines):
-            axes.text(-12 / layout.side, y + 0.5, short(line.name), ha="right", va="center", parse_math=False)
+            layout.name_line(axes, y, line.name)
             for x, task in enumerate(tasks):
                 layout.draw_cell(axes, (x, y), line, task, gains.get((y, x)))
         said = "; ".join(
@@ -62,6 +96,11 @@ def plot_heat_map(tasks: Sequence[str], lines: Sequence[Line], name: str, about:
             for line in lines
         )
         return to_svg(figure, name, f"{about} {said}.")
+
+
+def write_gain(value: float) -> str:
+    """Write a gain in percent, with its sign."""
+    return ("+" if value >= 0.05 else "") + write_number(value, 1)
 
 
 @dataclass(frozen=True)
@@ -86,8 +125,8 @@ class _Layout:
     largest: float
 
     @classmethod
-    def of(cls, tasks: Sequence[str], lines: Sequence[Line], largest: float) -> "_Layout":
-        margin = _LETTER * max(len(short(line.name)) for line in lines) + 16
+    def of(cls, tasks: Sequence[str], lines: Sequence[str], largest: float) -> "_Layout":
+        margin = _LETTER * max(len(short(line)) for line in lines) + 16
         longest = _LETTER * max(len(short(task)) for task in tasks)
         side = (WIDTH - margin - 4) / len(tasks)
         turned = longest > side - 8
@@ -112,27 +151,53 @@ class _Layout:
             axes.text(place, -6 / _ROW, short(task), va="bottom", parse_math=False, **look)
         return figure, axes
 
+    def name_line(self, axes: Axes, y: int, name: str) -> None:
+        """Write a line's name before it."""
+        axes.text(-12 / self.side, y + 0.5, short(name), ha="right", va="center", parse_math=False)
+
+    def draw_gain(self, axes: Axes, at: tuple[int, int], gain: Gain | None) -> None:
+        """Draw a gain and its interval."""
+        self.fill(axes, at, gain.value if gain else 0.0, bool(gain and gain.framed))
+        if gain is None:
+            self.write(axes, at, "–")
+            return
+        low, high = (write_number(bound, 1) for bound in (gain.low, gain.high))
+        below = f"[{low}, {high}]" if self.side >= _WITH_INTERVAL else None
+        self.write(axes, at, write_gain(gain.value), below, gain.framed)
+
     def draw_cell(self, axes: Axes, at: tuple[int, int], line: Line, task: str, gain: float | None) -> None:
         """Draw a value, colored by its difference from the first line's."""
+        framed = task in line.framed
+        if task not in line.values:
+            self.fill(axes, at, 0.0, framed)
+            self.write(axes, at, "–")
+            return
+        self.fill(axes, at, gain or 0.0, framed)
+        value = write_number(line.values[task], 3) + line.marks.get(task, "")
+        below = None if gain is None else ("+" if gain >= 0 else "") + write_number(gain, 3)
+        self.write(axes, at, value, below if self.side >= _NARROW else None, framed)
+
+    def fill(self, axes: Axes, at: tuple[int, int], gain: float, framed: bool) -> None:
+        """Color a cell by a gain, and frame it."""
         x, y = at
         place, width, height = (x + 2 / self.side, y + 2 / _ROW), 1 - 4 / self.side, 1 - 4 / _ROW
-        color = SERIES[0] if (gain or 0) >= 0 else SERIES[1]
-        strength = _STRONGEST * abs(gain or 0) / self.largest
+        color = SERIES[0] if gain >= 0 else SERIES[1]
+        strength = _STRONGEST * min(1.0, abs(gain) / self.largest)
         axes.add_patch(Rectangle(place, width, height, facecolor=color, alpha=strength, linewidth=0))
-        framed = task in line.framed
         frame: dict[str, Any] = (
             {"edgecolor": INK, "linewidth": 2.0} if framed else {"edgecolor": RULE, "linewidth": 0.8}
         )
         axes.add_patch(Rectangle(place, width, height, fill=False, **frame))
+
+    def write(
+        self, axes: Axes, at: tuple[int, int], value: str, below: str | None = None, framed: bool = False
+    ) -> None:
+        """Write a value into a cell, and something under it where there is room."""
+        x, y = at
         center: dict[str, Any] = {"ha": "center", "va": "center", "color": INK}
-        if task not in line.values:
-            axes.text(x + 0.5, y + 0.5, "–", **center)
-            return
-        value = write_number(line.values[task], 3) + line.marks.get(task, "")
         weight = "bold" if framed else "normal"
-        if gain is None or self.side < _NARROW:
+        if below is None:
             axes.text(x + 0.5, y + 0.5, value, fontweight=weight, fontsize=min(12.5, self.side / 4), **center)
             return
         axes.text(x + 0.5, y + 0.36, value, fontweight=weight, **center)
-        sign = "+" if gain >= 0 else ""
-        axes.text(x + 0.5, y + 0.72, sign + write_number(gain, 3), fontsize=10.5, **center)
+        axes.text(x + 0.5, y + 0.72, below, fontsize=10.5, **center)

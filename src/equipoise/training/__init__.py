@@ -1,10 +1,11 @@
 """Training: one run from the run file to the report."""
 
 from .adding import AddedTasks, add_task
-from .budget import count_steps
+from .budget import count_passes, count_steps
 from .building import build_model, encode_table
 from .callbacks import ProgressSlot, progress_slots
 from .checking import check
+from .dev_run import train_for_dev
 from .mixin import BalancedTrainerMixin, TaskLosses
 from .precision import compute_type, computing_in
 from .prepared_run import PreparedRun
@@ -15,6 +16,7 @@ from .run_folder import (
     DIFFICULTY,
     EXPERTS,
     MERGE,
+    MIX,
     RUN_FREE,
     Run,
     is_finished,
@@ -34,6 +36,7 @@ __all__ = [
     "DIFFICULTY",
     "EXPERTS",
     "MERGE",
+    "MIX",
     "RUN_FREE",
     "AddedTasks",
     "BalancedTrainerMixin",
@@ -51,6 +54,7 @@ __all__ = [
     "check_settings",
     "compute_type",
     "computing_in",
+    "count_passes",
     "count_steps",
     "encode_table",
     "is_finished",
@@ -68,6 +72,7 @@ __all__ = [
     "single_task",
     "strangers_among_runs",
     "train",
+    "train_for_dev",
     "train_one",
     "write_predictions",
 ]

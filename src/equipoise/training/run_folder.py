@@ -59,9 +59,9 @@ _RUN_FILES = frozenset(
 )
 _RUN_FOLDERS = frozenset([SINGLE_TASK, MODEL, CHECKPOINTS, TENSORBOARD])
 """All that a run writes into its folder."""
-EXPERTS, MERGE, DIFFICULTY = "experts", "merge", "difficulty"
-"""Folders that may stand in a run's folder and are none of its files: experts, their merge, difficulty."""
-_BESIDE = frozenset([EXPERTS, MERGE, DIFFICULTY])
+EXPERTS, MERGE, DIFFICULTY, MIX = "experts", "merge", "difficulty", "mix"
+"""Folders that may stand in a run's folder and are none of its files: experts, their merge, difficulty, `mix`."""
+_BESIDE = frozenset([EXPERTS, MERGE, DIFFICULTY, MIX])
 HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
 RUN_FREE = r"output|merge\..*|train\.report_to|(tasks|held_out)\.[\w-]+\.group"
 """Keys that do not change what is trained."""

@@ -1,0 +1,113 @@
+"""The folder of `equipoise mix`: whose it is, and the journal of what is finished."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+from equipoise.config import RunConfig
+from equipoise.outputs import misplaced
+from equipoise.training import RUN_FREE, is_run, run_strangers
+from equipoise.workspace import CONFIG, DATA, Journal, RunFileWorkspace, WorkKind, run_file_output
+
+HEADER = "# Written by Equipoise: the run file whose tasks are mixed here, complete.\n"
+MIXED, RESULTS, PAGE = "mixed.yaml", "mix.json", "mix.html"
+_JOURNAL = "mix.jsonl"
+_FILES = (PAGE, RESULTS, MIXED, _JOURNAL, DATA, CONFIG)
+"""All that stands beside unfinished trainings, in the order of its removal."""
+_OPTIONS = "mix"
+
+
+@dataclass(frozen=True)
+class MixOptions:
+    """What decides which trainings there are, beside the run file.
+
+    Args:
+        candidates: "all" (every other task) or "auxiliary" (auxiliary tasks alone).
+        targets: the targets.
+        passes: how often a short training reads each of the target's rows.
+    """
+
+    candidates: str
+    targets: tuple[str, ...]
+    passes: float
+
+
+class GainRecord(TypedDict):
+    """An estimate: target, helper, gain in percent and its 95 % interval."""
+
+    target: str
+    helper: str
+    value: float
+    low: float
+    high: float
+
+
+class CellRecord(TypedDict):
+    """One line of `mix.jsonl`: the estimates, or a training of a target.
+
+    `rows` were read in `seconds`. The estimates have `gains`; a training has the target's loss on each row of dev
+    (`losses`) and its primary metric there (`metric`).
+    """
+
+    cell: str
+    rows: int
+    seconds: float
+    gains: NotRequired[list[GainRecord]]
+    losses: NotRequired[list[float]]
+    metric: NotRequired[float]
+
+
+def _strangers(folder: Path) -> list[str]:
+    """Return what would be lost with the trainings; nothing else is removed."""
+    runs = [path for path in sorted(folder.iterdir()) if is_run(path)]
+    inner = [f"{run.name}/{name}" for run in runs for name in run_strangers(run, whole=True)]
+    return [*misplaced(folder, _FILES), *inner]
+
+
+def _contents(folder: Path) -> list[Path]:
+    runs = [path for path in folder.iterdir() if is_run(path)] if folder.exists() else []
+    return [*runs, *(folder / name for name in _FILES)]
+
+
+MIX_OUTPUT = run_file_output("a mix", HEADER, _strangers)
+"""How the folder of `equipoise mix` is known, and what may be replaced in it."""
+
+
+class MixFolder(RunFileWorkspace):
+    """Where the trainings of `equipoise mix` lie, and what they found.
+
+    Args:
+        path: the folder; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, WorkKind("the mix", MIX_OUTPUT, _contents, HEADER, RUN_FREE))
+        self.journal: Journal[str, CellRecord] = Journal(path / _JOURNAL, "cell")
+
+    def open(self, config: RunConfig, data: Mapping[str, Any], options: MixOptions, *, restart: bool) -> None:
+        """Start the work, or make sure that what lies here is this work; see `RunFileWorkspace.start`.
+
+        Args:
+            config: the run file.
+            data: what it reads.
+            options: what else must stay the same; a budget may change.
+            restart: remove what lies here.
+
+        Raises:
+            TrainingError: what lies here has other settings or options, other data or another base model.
+        """
+        stated = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(options).items()}
+        then = None if restart else (self.read_data() or {}).get(_OPTIONS)
+        if then is not None and then != stated:
+            raise self.refuse_settings(_changes(then, stated))
+        self.start(config, {**data, _OPTIONS: stated}, restart=restart)
+
+
+def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    def write(value: Any) -> str:
+        return ",".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+
+    return ", ".join(
+        f"{key}: {write(then.get(key))} there, {write(now[key])} now" for key in now if then.get(key) != now[key]
+    )

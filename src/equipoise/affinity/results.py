@@ -1,0 +1,133 @@
+"""From the journal to what the page, the terminal and `mixed.yaml` hold."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from equipoise.evaluation import bootstrap_means
+from equipoise.reporting import GainRange, MixCost, MixPair, MixResults, MixTarget, TrainedPair, Verdict
+
+from .mix_folder import CellRecord
+from .plan import JOINT, Pair, Plan
+
+Records = Mapping[str, CellRecord]
+
+
+def read_estimates(records: Records) -> dict[Pair, GainRange]:
+    """Return the estimated gains by pair, the best first."""
+    gains = sorted(records[JOINT].get("gains", []), key=lambda gain: -gain["value"])
+    return {Pair(gain["target"], gain["helper"]): GainRange(gain["value"], gain["low"], gain["high"]) for gain in gains}
+
+
+def choose_pairs(plan: Plan, estimates: Mapping[Pair, GainRange], spent: int, budget: float) -> list[Pair]:
+    """Choose which pairs are trained: the best estimate of every target, then the second best ones, as rows allow.
+
+    One pair is always trained: without it nothing would be known for certain.
+
+    Args:
+        plan: the trainings.
+        estimates: the estimated gains, the best first.
+        spent: rows that the estimates have cost.
+        budget: rows that may be read, as a share of those of all pairs.
+    """
+    left = budget * plan.all_rows() - spent
+    by_target = {target: [pair for pair in estimates if pair.target == target] for target in plan.targets}
+    ranks = max(map(len, by_target.values()))
+    rounds = [[pairs[rank] for pairs in by_target.values() if rank < len(pairs)] for rank in range(ranks)]
+    order = [pair for turn in rounds for pair in sorted(turn, key=lambda pair: -estimates[pair].value)]
+    chosen: list[Pair] = []
+    for pair in order:
+        cost = plan.with_helper(pair).rows
+        if pair.target not in {one.target for one in chosen}:
+            cost += plan.alone(pair.target).rows
+        if not chosen or cost <= left:
+            chosen.append(pair)
+            left -= cost
+    return chosen
+
+
+def gather_results(plan: Plan, records: Records, notes: Sequence[str]) -> MixResults:
+    """Return what is known by now.
+
+    Args:
+        plan: the trainings.
+        records: the journal's lines.
+        notes: sentences on the data.
+    """
+    estimates = read_estimates(records)
+    trained = {pair: found for pair in estimates if (found := _read_trained(plan, pair, records)) is not None}
+    verdicts = {pair: _judge(trained.get(pair)) for pair in estimates}
+    helping = [pair for pair, verdict in verdicts.items() if verdict is Verdict.HELPS]
+    chosen = {pair.helper for pair in helping} - set(plan.targets)
+    order = sorted(estimates, key=lambda pair: plan.targets.index(pair.target))
+    return MixResults(
+        name=plan.config.output.name,
+        model=plan.config.model,
+        passes=plan.passes,
+        targets={name: _describe(plan, name) for name in plan.targets},
+        pairs=[
+            MixPair(
+                pair.target,
+                pair.helper,
+                estimates[pair],
+                trained.get(pair),
+                verdicts[pair],
+                pair in helping and pair.helper in chosen,
+            )
+            for pair in order
+        ],
+        helpers=[name for name in plan.tasks if any(pair.helper == name for pair in estimates)],
+        chosen=[name for name in plan.tasks if name in chosen],
+        cost=_count_cost(plan, records),
+        notes=[*notes, *_say_what_is_open(plan, verdicts)],
+    )
+
+
+def _read_trained(plan: Plan, pair: Pair, records: Records) -> TrainedPair | None:
+    alone, with_helper = records.get(plan.alone(pair.target).key), records.get(plan.with_helper(pair).key)
+    if alone is None or with_helper is None:
+        return None
+    losses = [np.asarray([record["losses"]]) for record in (alone, with_helper)]
+    # The same rows are drawn for both.
+    means = bootstrap_means(losses, seed=plan.config.train.seed)
+    low, high = np.quantile(100 * (1 - means[1] / means[0]), (0.025, 0.975))
+    value = 100 * (1 - losses[1].mean() / losses[0].mean())
+    gain = GainRange(float(value), float(low), float(high))
+    return TrainedPair(gain, with_helper["metric"], alone["metric"], with_helper["seconds"])
+
+
+def _judge(trained: TrainedPair | None) -> Verdict:
+    if trained is None:
+        return Verdict.ESTIMATED
+    if trained.gain.low > 0:
+        return Verdict.HELPS
+    return Verdict.HURTS if trained.gain.high < 0 else Verdict.OPEN
+
+
+def _describe(plan: Plan, name: str) -> MixTarget:
+    task, table = plan.table.tasks[name], plan.table
+    return MixTarget(task.summary, task.metric, len(table.rows(name, "train")), len(table.rows(name, "dev")))
+
+
+def _count_cost(plan: Plan, records: Records) -> MixCost:
+    trainings = [record for key, record in records.items() if key != JOINT]
+    rows, seconds = sum(one["rows"] for one in trainings), sum(one["seconds"] for one in trainings)
+    return MixCost(
+        estimate_rows=records[JOINT]["rows"],
+        trained_rows=rows,
+        all_rows=plan.all_rows(),
+        estimate_seconds=records[JOINT]["seconds"],
+        trained_seconds=seconds,
+        all_seconds=plan.all_rows() * seconds / rows if rows else None,
+    )
+
+
+def _say_what_is_open(plan: Plan, verdicts: Mapping[Pair, Verdict]) -> list[str]:
+    notes = []
+    for target in plan.targets:
+        of_target = {pair.helper: verdict for pair, verdict in verdicts.items() if pair.target == target}
+        if not any(verdict is Verdict.HELPS for verdict in of_target.values()):
+            tried = [helper for helper, verdict in of_target.items() if verdict is not Verdict.ESTIMATED]
+            about = f"none of {', '.join(tried)} certainly helps" if tried else "no candidate was trained with it"
+            notes.append(f"Task '{target}': {about}; more are trained with a larger --budget.")
+    return notes

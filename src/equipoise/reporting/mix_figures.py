@@ -1,0 +1,16 @@
+"""The heat map helper × target."""
+
+from markupsafe import Markup
+
+from .heat_map import Gain, plot_gains
+from .mix_results import MixResults
+
+
+def plot_estimates(results: MixResults) -> Markup:
+    """Plot the estimated gain of every target with every candidate; pairs that were trained are framed."""
+    lines: dict[str, dict[str, Gain]] = {helper: {} for helper in results.helpers}
+    for pair in results.pairs:
+        gain = pair.estimate
+        lines[pair.helper][pair.target] = Gain(gain.value, gain.low, gain.high, pair.trained is not None)
+    about = "Heat map of the estimated gain by helper (line) and target (column), in percent of the target's loss."
+    return plot_gains(list(results.targets), lines, "estimates", about)
