@@ -1,37 +1,42 @@
 """Which tasks to train together: do the estimates of `equipoise mix` agree with trained pairs, and what do they cost?
 
-    python benchmarks/mix.py DATA [--quick] [--seeds 2] [--rows 800] [--passes 3] [--output runs/mix_benchmark]
+    python benchmarks/mix.py DATA [--quick] [--seeds 2] [--rows 600] [--passes 2] [--output runs/mix_benchmark]
 
 Six tasks, 30 ordered pairs: a score of financial headlines and posts (`score`), the polarity of headlines towards an
-entity (`entities`), the intensity of tweets (`intensity`, from VADER's corpus), the emotion and the irony of tweets, the
-polarity of the aspects of reviews. DATA is the folder of the data sets (docs/data.md). Each seed is one `equipoise mix`
-without a budget: one joint training and its estimates, every task alone, every task with every other one. Then the table
-shows by pair the estimated and the trained gain, both means over seeds: by how many percent of itself the target's loss
-on dev is lower with the helper. What is finished is not repeated. Test is not read.
+entity (`entities`), the intensity of tweets (`intensity`, from VADER's corpus), the emotion and the irony of tweets,
+the polarity of the aspects of reviews. DATA is the folder of the data sets (docs/data.md).
 
-The last line holds Spearman's ρ of estimates and trained gains over the pairs, with the 95 % interval of a bootstrap over
-pairs; the same for each single seed; ρ of the trained gains of two seeds, which no estimate can be expected to exceed by
-much; and what `--budget 0.2` would have trained, found and cost. `--quick` has three tasks, 64 rows of each, and one
-pass, and shows only that it runs.
+Each seed is one `equipoise mix` with the default budget, which is what a user runs, and then with a budget for
+everything: every task alone, every task with every other one. The table shows by pair the estimated and the trained
+gain, means over seeds: by how many percent of itself the target's loss on dev is lower with the helper. What is
+finished is not repeated. Test is not read.
+
+The last line holds Spearman's ρ of estimated and trained gains over the pairs, with the 95 % interval of a bootstrap
+over pairs, and the mean of ρ within targets; the same for each seed by itself; ρ of the trained gains of two seeds, which
+says how much of them is chance; and what the default budget trained, chose and cost. `--quick` has three tasks, 64 rows
+of each, and one pass, and shows only that it runs.
 """
 
 import argparse
 import json
-import sys
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import spearmanr
 
-from equipoise.affinity import Mix, Pair, mix
-from equipoise.config import RunConfig, make_config
-from equipoise.reporting import MixPair
+from equipoise.affinity import mix
+from equipoise.config import make_config
+from equipoise.reporting import MixPair, MixResults, TrainedPair
 from equipoise.starter import fetch
-from measuring import rounded, setting
+from measuring import setting
 
+Floats = npt.NDArray[np.float64]
 BUDGET = 0.2
 QUICK = ("score", "entities", "intensity")
 
@@ -71,43 +76,90 @@ def run_file(data: Path, folder: Path, rows: int, quick: bool) -> dict[str, Any]
         "max_length": 64,
         "sources": {name: {**source, "limit": limit} for name, source in sources.items() if name in read},
         "tasks": tasks,
-        "train": {"batch_size": 16, "learning_rate": 3e-4, "freeze_layers": 3},
+        "train": {"batch_size": 16, "learning_rate": 3e-4, "freeze_layers": 4},
         "evaluation": {"baselines": [], "bootstrap": 100},
         "output": str(folder / "run"),
     }
 
 
-def gains_of(found: Sequence[MixPair]) -> dict[Pair, tuple[float, float]]:
-    """Return the estimated and the trained gain by pair."""
-    return {
-        Pair(pair.target, pair.helper): (pair.estimate.value, pair.trained.gain.value)
-        for pair in found
-        if pair.trained is not None
-    }
+def run_seed(data: dict[str, Any], folder: Path, seed: int, passes: float) -> tuple[MixResults, MixResults]:
+    """Return what a seed finds with the default budget, and with all pairs trained; the second continues the first."""
+    found = []
+    for name, budget in (("budget", BUDGET), ("all", 10.0)):
+        own = {**data, "train": {**data["train"], "seed": seed}, "output": str(folder / f"seed-{seed}-{name}")}
+        config = make_config(own)
+        before = folder / f"seed-{seed}-budget"
+        if not config.output.exists() and before.exists():
+            shutil.copytree(before, config.output)
+        found.append(mix(config, passes=passes, budget=budget).results)
+    return found[0], found[1]
 
 
-def rank_correlation(one: np.ndarray, other: np.ndarray) -> dict[str, float | int]:
-    """Return Spearman's ρ with the 95 % interval of a bootstrap over pairs."""
+def rank_correlation(one: Floats, other: Floats) -> dict[str, float | int]:
+    """Return Spearman's ρ over pairs, with the 95 % interval of a bootstrap over them."""
     draws = np.random.default_rng(0).integers(len(one), size=(2000, len(one)))
     drawn = [spearmanr(one[rows], other[rows]).statistic for rows in draws]
     low, high = np.nanquantile(drawn, (0.025, 0.975))
     return {"rho": float(spearmanr(one, other).statistic), "low": float(low), "high": float(high), "pairs": len(one)}
 
 
-def within_targets(estimates: Mapping[Pair, float], trained: Mapping[Pair, float]) -> float:
-    """Return the mean over targets of Spearman's ρ over their candidates."""
-    found = []
-    for target in dict.fromkeys(pair.target for pair in estimates):
-        pairs = [pair for pair in estimates if pair.target == target]
-        found.append(spearmanr([estimates[pair] for pair in pairs], [trained[pair] for pair in pairs]).statistic)
-    return float(np.mean(found))
+def within_targets(targets: Sequence[str], one: Floats, other: Floats) -> float:
+    """Return the mean over targets of Spearman's ρ over their candidates.
+
+    Args:
+        targets: the target of each pair.
+        one, other: what is compared, by pair.
+    """
+    names = np.asarray(targets)
+    chosen = [names == target for target in dict.fromkeys(targets)]
+    return float(np.mean([spearmanr(one[rows], other[rows]).statistic for rows in chosen]))
 
 
-def budgeted(config: RunConfig, whole: Mix, passes: float) -> dict[str, Any]:
-    """Return what a run with the default budget trains and costs: it takes the same trainings, so none is repeated."""
-    results = mix(config, passes=passes, budget=BUDGET).results
-    del whole
-    return {"trained": sum(pair.trained is not None for pair in results.pairs), "share": results.cost.share}
+def compare(targets: Sequence[str], estimated: Floats, trained: Floats) -> dict[str, Any]:
+    return {**rank_correlation(estimated, trained), "within_targets": within_targets(targets, estimated, trained)}
+
+
+def summarize(seeds: Sequence[tuple[MixResults, MixResults]]) -> dict[str, Any]:
+    """Print the table, and return the figures."""
+    pairs = sorted({(pair.target, pair.helper) for pair in seeds[0][1].pairs})
+    by_seed = [{(pair.target, pair.helper): pair for pair in whole.pairs} for _, whole in seeds]
+    estimated = np.array([[found[pair].estimate.value for pair in pairs] for found in by_seed])
+    trained = np.array([[_trained(found[pair]).gain.value for pair in pairs] for found in by_seed])
+    order = sorted(range(len(pairs)), key=lambda place: (pairs[place][0], -trained[:, place].mean()))
+    print(f"{'target':<12}{'helper':<12}{'estimated %':>13}{'trained %':>11}  by seed")
+    for place in order:
+        of_seeds = ", ".join(f"{value:.1f}" for value in trained[:, place])
+        means = f"{estimated[:, place].mean():>13.1f}{trained[:, place].mean():>11.1f}"
+        print(f"{pairs[place][0]:<12}{pairs[place][1]:<12}{means}  {of_seeds}")
+    targets = [target for target, _ in pairs]
+    between = [spearmanr(one, other).statistic for one, other in combinations(trained, 2)]
+    return {
+        "means": compare(targets, estimated.mean(0), trained.mean(0)),
+        "seeds": [compare(targets, one, other) for one, other in zip(estimated, trained, strict=True)],
+        "between_seeds": float(np.mean(between)) if between else None,
+        "budget": [describe(small) for small, _ in seeds],
+        "seconds": sum(whole.cost.estimate_seconds + whole.cost.trained_seconds for _, whole in seeds),
+        "score": {
+            helper: {"estimated": estimated[:, place].mean(), "trained": trained[:, place].tolist()}
+            for place, (target, helper) in enumerate(pairs)
+            if target == "score"
+        },
+    }
+
+
+def describe(results: MixResults) -> dict[str, Any]:
+    """Return what a run with the default budget did."""
+    cost = results.cost
+    return {
+        "share": cost.share,
+        "seconds": cost.estimate_seconds + cost.trained_seconds,
+        "trained": [f"{pair.target}+{pair.helper}: {pair.verdict}" for pair in results.pairs if pair.trained],
+    }
+
+
+def _trained(pair: MixPair) -> TrainedPair:
+    assert pair.trained is not None
+    return pair.trained
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -115,8 +167,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--rows", type=int, default=800)
-    parser.add_argument("--passes", type=float, default=3.0)
+    parser.add_argument("--rows", type=int, default=600)
+    parser.add_argument("--passes", type=float, default=2.0)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args(argv)
     if arguments.quick:
@@ -125,12 +177,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = (arguments.output or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         data = run_file(arguments.data.resolve(), folder, arguments.rows, arguments.quick)
-        found = []
-        for seed in range(arguments.seeds):
-            own = {**data, "train": {**data["train"], "seed": seed}, "output": str(folder / f"seed-{seed}")}
-            found.append(mix(make_config(own), passes=arguments.passes, budget=10.0))
-            print(f"seed {seed}: done", file=sys.stderr, flush=True)
-    print(json.dumps(rounded({"setting": setting()})))
+        found = [run_seed(data, folder, seed, arguments.passes) for seed in range(arguments.seeds)]
+        print(json.dumps(summarize(found) | setting()))
 
 
 if __name__ == "__main__":
