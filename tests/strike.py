@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,13 @@ class Struck(NamedTuple):
 
 
 def strike(
-    run_file: Path, step: int, number: int, moment: str = "log", seconds: float = 120, command: str = "train"
+    run_file: Path,
+    step: int,
+    number: int,
+    moment: str = "log",
+    seconds: float = 120,
+    command: str = "train",
+    options: Sequence[str] = (),
 ) -> Struck:
     """Run `equipoise train`, or another command, and send it a signal at a step.
 
@@ -33,9 +40,12 @@ def strike(
         moment: "log", after the step's log line; "saving" or "saved", before or after its checkpoint is complete.
         seconds: time limit.
         command: what is run.
+        options: what stands behind the run file.
     """
     errors = run_file.with_suffix(".stderr")
-    process = _CONTEXT.Process(target=_train_and_be_struck, args=(command, run_file, step, number, moment, errors))
+    process = _CONTEXT.Process(
+        target=_train_and_be_struck, args=([command, str(run_file), *options], step, number, moment, errors)
+    )
     process.start()
     process.join(seconds)
     process.kill()
@@ -43,7 +53,7 @@ def strike(
     return Struck(process.exitcode, errors.read_text())
 
 
-def _train_and_be_struck(command: str, run_file: Path, step: int, number: int, moment: str, errors: Path) -> None:
+def _train_and_be_struck(arguments: list[str], step: int, number: int, moment: str, errors: Path) -> None:
     log, mark = callbacks.RunLog.on_log, trainer.mark_complete
 
     def on_log(self, args, state, control, logs=None, **more):
@@ -59,6 +69,6 @@ def _train_and_be_struck(command: str, run_file: Path, step: int, number: int, m
             os.kill(os.getpid(), number)
 
     callbacks.RunLog.on_log, trainer.mark_complete = on_log, mark_complete
-    sys.argv = ["equipoise", command, str(run_file)]
+    sys.argv = ["equipoise", *arguments]
     with errors.open("w") as sys.stderr:
         main()

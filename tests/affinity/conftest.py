@@ -7,6 +7,8 @@ from corpus import write_corpus
 from equipoise.affinity import mix
 from equipoise.config import make_config
 
+PASSES = 12
+
 
 def write_tasks(folder, model, **train):
     """A run file with a target of few rows; a twin, which is the same task on many others; and one of random labels."""
@@ -50,4 +52,4 @@ def write_mix():
 def mixed(tmp_path_factory, tiny_model):
     """A finished mix with all pairs trained."""
     data = write_tasks(tmp_path_factory.mktemp("mix"), tiny_model)
-    return mix(make_config(data), passes=20, budget=3)
+    return mix(make_config(data), passes=PASSES, budget=1)

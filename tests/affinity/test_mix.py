@@ -17,6 +17,9 @@ from equipoise.reporting import Verdict
 from equipoise.training import dev_run, train
 from strike import strike
 
+PASSES = 12
+"""Of the finished mix."""
+
 
 def journal(folder):
     """The lines, without the time that they took."""
@@ -72,7 +75,7 @@ def test_nothing_but_its_files_is_left(mixed):
 def test_what_is_finished_is_not_repeated(mixed, tmp_path, monkeypatch):
     config = copy_of(mixed, tmp_path)
     monkeypatch.setattr("equipoise.affinity.running.train_for_dev", None)
-    again = mix(config, passes=20, budget=3)
+    again = mix(config, passes=PASSES, budget=1)
     assert again.results == mixed.results
 
 
@@ -81,7 +84,7 @@ def test_a_larger_budget_trains_more_and_keeps_what_is_there(tmp_path, tiny_mode
     little = mix(config, passes=1, budget=0.01)
     assert [pair.trained is not None for pair in little.results.pairs] == [True, False]
     before = journal(little.folder)
-    more = mix(config, passes=1, budget=2)
+    more = mix(config, passes=1, budget=1)
     assert all(pair.trained for pair in more.results.pairs)
     assert more.results.cost.share > little.results.cost.share
     assert {key: line for key, line in journal(more.folder).items() if key in before} == before
@@ -101,17 +104,15 @@ def test_test_is_never_encoded(tmp_path, tiny_model, write_mix, monkeypatch):
     assert all(splits == {"train", "dev"} for splits in seen)
 
 
-def test_killed_and_called_again_it_ends_as_if_never_killed(tmp_path, tiny_model, write_mix):
-    for name in ("whole", "killed"):
-        (tmp_path / name).mkdir()
-        write_data(tmp_path / name, write_mix(tmp_path / name, tiny_model))
-    whole = mix(tmp_path / "whole" / "run.yaml")
-    struck = strike(tmp_path / "killed" / "run.yaml", 3, signal.SIGKILL, command="mix")
+def test_killed_and_called_again_it_ends_as_if_never_killed(mixed, tmp_path, tiny_model, write_mix):
+    run_file = write_data(tmp_path, write_mix(tmp_path, tiny_model))
+    options = ["--passes", str(PASSES), "--budget", "1"]
+    struck = strike(run_file, 40, signal.SIGKILL, command="mix", options=options)
     assert struck.exit_code == -signal.SIGKILL, struck.stderr
-    assert (tmp_path / "killed" / "run" / "mix" / "joint").is_dir()
-    again = mix(tmp_path / "killed" / "run.yaml")
-    assert journal(again.folder) == journal(whole.folder)
-    assert again.results.pairs[0].estimate == whole.results.pairs[0].estimate
+    assert (tmp_path / "run" / "mix" / "joint").is_dir()
+    again = mix(run_file, passes=PASSES, budget=1)
+    assert journal(again.folder) == journal(mixed.folder)
+    assert again.results.chosen == mixed.results.chosen
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path, tiny_model, write_mix):
@@ -181,11 +182,11 @@ def test_a_target_without_dev_rows_is_refused(tmp_path, tiny_model, write_mix):
 
 def test_another_mix_is_not_continued(mixed, tmp_path):
     config = copy_of(mixed, tmp_path)
-    with pytest.raises(TrainingError, match=r"other settings \(passes: 20 there, 5.0 now\)"):
+    with pytest.raises(TrainingError, match=r"other settings \(passes: 12 there, 5.0 now\)"):
         mix(config, passes=5.0)
     changed = config.model_copy(update={"max_length": 16})
     with pytest.raises(TrainingError, match=r"other settings \(max_length: 32 there, 16 now\)"):
-        mix(changed, passes=20)
+        mix(changed, passes=PASSES)
 
 
 def test_other_files_in_its_folder_are_kept(tmp_path, tiny_model, write_mix):
@@ -201,7 +202,7 @@ def test_the_command_shows_the_table_and_where_things_are(mixed, tmp_path, monke
     config = copy_of(mixed, tmp_path)
     monkeypatch.chdir(tmp_path)
     run_file = mixed.folder / "config.yaml"
-    arguments = ["mix", str(run_file), "--set", f"output={config.output}", "--passes", "20", "--budget", "3"]
+    arguments = ["mix", str(run_file), "--set", f"output={config.output}", "--passes", str(PASSES), "--budget", "1"]
     monkeypatch.setattr(sys, "argv", ["equipoise", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -16,7 +16,7 @@ from equipoise.training import count_passes
 
 JOINT = "joint"
 """The key of the joint training, and its folder; no cell of a target has a name without its sign."""
-_EVALUATIONS = 3
+_EVALUATIONS = 1
 """How often dev is scored in a training of a target; the best checkpoint counts."""
 _WARM_UP = 0.5
 """Passes of the joint training over each source, as a share of those of a target's training."""

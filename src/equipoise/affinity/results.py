@@ -1,5 +1,6 @@
 """From the journal to what the page, the terminal and `mixed.yaml` hold."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ def read_estimates(records: Records) -> dict[Pair, GainRange]:
 def choose_pairs(plan: Plan, estimates: Mapping[Pair, GainRange], spent: int, budget: float) -> list[Pair]:
     """Choose which pairs are trained: the best estimate of every target, then the second best ones, as rows allow.
 
-    One pair is always trained: without it nothing would be known for certain.
+    One pair is always trained: without it nothing would be known for certain. A budget of 1 or more is for all pairs.
 
     Args:
         plan: the trainings.
@@ -30,7 +31,7 @@ def choose_pairs(plan: Plan, estimates: Mapping[Pair, GainRange], spent: int, bu
         spent: rows that the estimates have cost.
         budget: rows that may be read, as a share of those of all pairs.
     """
-    left = budget * plan.all_rows() - spent
+    left = budget * plan.all_rows() - spent if budget < 1 else math.inf
     by_target = {target: [pair for pair in estimates if pair.target == target] for target in plan.targets}
     ranks = max(map(len, by_target.values()))
     rounds = [[pairs[rank] for pairs in by_target.values() if rank < len(pairs)] for rank in range(ranks)]
