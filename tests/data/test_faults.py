@@ -92,6 +92,15 @@ def test_faults_of_each_file_are_counted_by_themselves(write, load):
     assert all("more.\n" in fault for fault in (first, second))
 
 
+def test_labels_that_do_not_fit_their_text_are_no_crash(write, load):
+    rows = [{"text": f"nice screen {n}", "tags": ["O", "B-good"] + ["O"] * (n > 3), "topic": n % 2} for n in range(40)]
+    write("a.jsonl", as_lines(rows))
+    with pytest.raises(DataError, match="found 2 tags for 3 words"):
+        load(
+            {"s": {"path": "a.jsonl"}}, {"t": task("s", kind="extraction", label="tags"), "o": task("s", label="topic")}
+        )
+
+
 def test_every_missing_column_is_named(write, load):
     write("a.csv", "text,label\n" + "".join(f"t {n},{'ab'[n % 2]}\n" for n in range(30)))
     with pytest.raises(FaultsError) as caught:

@@ -53,9 +53,9 @@ def count_files(monkeypatch):
     """The files of sources that are read from here on."""
     read = []
 
-    def count(path):
+    def count(path, dialect):
         read.append(path.name)
-        return read_rows(path)
+        return read_rows(path, dialect)
 
     monkeypatch.setattr("equipoise.data.sources.read_rows", count)
     return read

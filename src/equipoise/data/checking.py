@@ -185,7 +185,9 @@ def _labels(rows: Rows, source: SourceCells, task: Task, problems: Problems) -> 
 
 
 def _find_inside(cell: Any, task: Task) -> str:
-    """Return which column inside a cell may be meant, where it holds keys; else ""."""
+    """Return which column inside a cell may be meant, where it holds keys that are no label; else ""."""
+    if not isinstance(cell, dict) and task.takes_lists:
+        return ""
     inside = list_nested({task.label: [cell]})
     return f"Name what is to be read of it, such as label: {shorten(inside[0], 60)}." if inside else ""
 
@@ -198,6 +200,7 @@ def _locate(rows: Rows, columns: dict[str, list[Any]], task: Task, problems: Pro
             try:
                 labels[index] = task.locate(label, text)
             except LabelError as error:
+                labels[index] = None
                 problems.add(rows.where(index), task.label, f"task '{task.name}'", error, error.hint or FIX_LABELS)
 
 
