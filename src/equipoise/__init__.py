@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from equipoise.loading import load
     from equipoise.modeling import Predictor
     from equipoise.training import add_task, train
+    from equipoise.tuning import tune
 
 __version__ = "0.1.0"
 
@@ -27,6 +28,7 @@ _HOMES = {
     "export_onnx": "equipoise.exporting",
     "load": "equipoise.loading",
     "train": "equipoise.training",
+    "tune": "equipoise.tuning",
 }
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "export_onnx",
     "load",
     "train",
+    "tune",
 ]
 
 

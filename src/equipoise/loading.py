@@ -23,6 +23,13 @@ def load(folder: str | Path, device: Any = None) -> "BasePredictor":
     Raises:
         ModelError: there is no model, or a file of it is damaged.
         UsageError: there is no such device, or a package is missing that the model needs.
+
+    Example:
+        >>> import equipoise
+        >>> model = equipoise.load("runs/reviews")
+        >>> answers = model.predict(["Fast delivery, poor fit.", "I love it."])
+        >>> sorted(answers[0])
+        ['stars', 'text', 'topic']
     """
     path = Path(folder)
     is_export = (path / _MARK).is_file() or (path.suffix == ".onnx" and (path.parent / _MARK).is_file())

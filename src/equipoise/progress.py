@@ -1,9 +1,11 @@
-"""Progress with time left: a bar in a terminal, else one line every 20 seconds."""
+"""Progress with time left: a bar in a terminal or a notebook, else one line every 20 seconds."""
 
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +13,23 @@ if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
 
 SECONDS_BETWEEN_LINES = 20.0
+_SECONDS_BETWEEN_UPDATES = 0.5
+"""Of the line in a notebook."""
+_hidden: ContextVar[bool] = ContextVar("hidden", default=False)
+
+
+@contextmanager
+def hide_progress(hide: bool = True) -> Iterator[None]:
+    """Show no progress for the time of a block.
+
+    Args:
+        hide: whether to.
+    """
+    token = _hidden.set(_hidden.get() or hide)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
 
 
 class Progress:
@@ -28,10 +47,17 @@ class Progress:
         self.done = self._start = done
         self._began = self._last_line = time.monotonic()
         self._bar: ProgressBar | None = None
+        self._notebook: _NotebookLine | None = None
+        self._is_hidden = _hidden.get()
+        if self._is_hidden:
+            return
         from rich.console import Console
 
         console = Console(stderr=True)
-        if console.is_terminal:
+        if console.is_jupyter:
+            self._notebook = _NotebookLine()
+            self._show_in_notebook("")
+        elif console.is_terminal:
             self._bar = _make_bar(console)
             self._row = self._bar.add_task(label, total=total, completed=done, note="")
             self._bar.start()
@@ -42,16 +68,23 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._row, completed=self.done, note=note)
             return
+        between = SECONDS_BETWEEN_LINES if self._notebook is None else _SECONDS_BETWEEN_UPDATES
         now = time.monotonic()
-        if now - self._last_line >= SECONDS_BETWEEN_LINES and self.done < self.total:
-            self._last_line = now
+        if self._is_hidden or now - self._last_line < between or self.done >= self.total:
+            return
+        self._last_line = now
+        if self._notebook is not None:
+            self._show_in_notebook(note)
+        else:
             print(self._line(now, note), file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
         if self._bar is not None:
             self._bar.console.print(text, highlight=False)
-        else:
+        elif self._notebook is not None:
+            print(text, flush=True)  # notebooks show standard error as something wrong
+        elif not self._is_hidden:
             print(text, file=sys.stderr, flush=True)
 
     def close(self) -> None:
@@ -59,11 +92,33 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+        if self._notebook is not None:
+            self._notebook.show("")
+            self._notebook = None
+            self._is_hidden = True
+
+    def _show_in_notebook(self, note: str) -> None:
+        assert self._notebook is not None
+        bar = f'<progress value="{self.done}" max="{self.total}"></progress>'
+        self._notebook.show(f"{bar} {escape(self._line(time.monotonic(), note))}")
 
     def _line(self, now: float, note: str) -> str:
         left = (now - self._began) / max(1, self.done - self._start) * (self.total - self.done)
         line = f"{self.label}: {self.unit} {self.done} of {self.total}, {format_seconds(left)} left"
         return f"{line} ({note})" if note else line
+
+
+class _NotebookLine:
+    """A line below a notebook's cell that changes in place; it needs no widgets."""
+
+    def __init__(self) -> None:
+        from IPython.display import HTML, display
+
+        self._html = HTML
+        self._handle = display(HTML(""), display_id=True)
+
+    def show(self, html: str) -> None:
+        self._handle.update(self._html(html))
 
 
 def _make_bar(console: "Console") -> "ProgressBar":

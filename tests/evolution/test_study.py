@@ -10,9 +10,9 @@ import pytest
 
 from equipoise import locks
 from equipoise.errors import TrainingError
-from equipoise.evolution import study
-from equipoise.evolution.storage import forget, open_storage
 from equipoise.evolution.study import Search, smallest_budget
+from equipoise.studies import forget, shared_study
+from equipoise.studies import open_storage as open_named
 
 RANGES = {"a": (0.0, 1.0), "b": (0.0, 1.0)}
 STARTS = [{"a": 0.5, "b": 0.5}, {"a": 0.1, "b": 0.9}]
@@ -21,9 +21,13 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["equipoise.evolution.study"])
 
 
+def open_storage(given):
+    return open_named(given, "merge.storage")
+
+
 def open_search(file, candidates=20, objectives=("run_score",), **settings):
     settings = {"minutes": None, "seed": 0, **settings}
-    return Search(open_storage(str(file)), "search", RANGES, NAMED, objectives, candidates, **settings)
+    return Search(open_storage(str(file)), "search", NAMED, objectives, candidates, ranges=RANGES, **settings)
 
 
 def score(numbers):
@@ -122,7 +126,7 @@ def test_a_start_that_was_killed_at_once_is_not_lost(tmp_path, monkeypatch, know
     if known:
         for key, bounds in RANGES.items():
             trial.suggest_float(key, *bounds)
-    monkeypatch.setattr(study, "_LOST", -1.0)
+    monkeypatch.setattr(shared_study, "_LOST", -1.0)
     search._release_lost()
     (again,) = [one for one in search.study.get_trials() if one.system_attrs.get("fixed_params") == STARTS[0]]
     assert (again.number, again.state.name) == (0, "WAITING")
@@ -202,7 +206,7 @@ def test_killed_at_any_write_it_ends_with_the_same_candidates(tmp_path, objectiv
     for writes in (*range(1, 40), 43, 47, 1000):
         try:
             search = Search(
-                dying_storage(tmp_path / "killed.log", writes), "search", RANGES, NAMED, objectives, 14, None, 0
+                dying_storage(tmp_path / "killed.log", writes), "search", NAMED, objectives, 14, None, 0, RANGES
             )
             found = score_rest(search)
         except Killed:
@@ -227,11 +231,11 @@ def test_a_lock_of_optuna_that_was_moved_does_not_hang(tmp_path):
 
 def test_a_worker_elsewhere_is_waited_for_with_a_message(tmp_path, monkeypatch, capfd):
     file = tmp_path / "search.log"
-    monkeypatch.setattr(study, "this_process", lambda: {"host": "elsewhere", "process": 7})
+    monkeypatch.setattr(shared_study, "this_process", lambda: {"host": "elsewhere", "process": 7})
     claims = open_search(file, 3).claims()
     next(claims)
     monkeypatch.undo()
-    monkeypatch.setattr(study, "_LOST", 4.0)
+    monkeypatch.setattr(shared_study, "_LOST", 4.0)
     monkeypatch.setattr(locks, "_SILENT", 0.5)
     assert len(run(open_search(file, 3)).finished) == 3
     err = capfd.readouterr().err
@@ -240,7 +244,7 @@ def test_a_worker_elsewhere_is_waited_for_with_a_message(tmp_path, monkeypatch, 
 
 
 def test_a_budget_in_minutes(tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "seconds_of", lambda trial: 1.0)
+    monkeypatch.setattr(shared_study, "seconds_of", lambda trial: 1.0)
     assert len(run(open_search(tmp_path / "search.log", 1000, minutes=0.1)).finished) == 6
 
 

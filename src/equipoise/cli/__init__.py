@@ -35,6 +35,7 @@ from . import (
     search,
     serve,
     train,
+    tune,
 )
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ for command in (
     check.check,
     train.train,
     compare.compare,
+    tune.tune,
     difficulty.difficulty,
     mix.mix,
     experts.experts,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from html import escape
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,8 @@ from typing import Any, NamedTuple
 from equipoise.config import BalanceConfig
 from equipoise.errors import UsageError
 from equipoise.files import write_json
-from equipoise.reporting import ComparisonResults, write_comparison
+from equipoise.notebook import table_to_html
+from equipoise.reporting import ComparisonResults, comparison_table, write_comparison
 from equipoise.training import load_single_tasks
 from equipoise.workspace import inputs_of
 
@@ -36,6 +38,11 @@ class Comparison(NamedTuple):
     def table(self) -> ComparisonResults:
         """The results as objects with typed fields."""
         return ComparisonResults.from_json(self.results)
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook."""
+        place = f"<code>{escape(str(self.folder))}</code>"
+        return f"{table_to_html(comparison_table(self.table))}<p>Page and table: {place}</p>"
 
 
 _MOST = {"seeds": 1000, "jobs": 1000, "single-task-epochs": 1_000_000, "trials": 10_000}
@@ -81,6 +88,12 @@ def compare(
         UsageError: a run file, a balancer, an option or a number is wrong.
         DataError: a file or a label is wrong, or the run files' dev and test rows differ.
         TrainingError: the folder holds something else, or Ctrl-C.
+
+    Example:
+        >>> import equipoise
+        >>> comparison = equipoise.compare("reviews.yaml", "equal", seeds=1, trials=0)
+        >>> [row.name for row in comparison.table.rows]
+        ['equal', 'single-task']
     """
     _refuse_launcher()
     _check_numbers(seeds, jobs, single_task_epochs, trials)

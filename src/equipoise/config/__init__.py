@@ -3,6 +3,7 @@
 from equipoise.kinds import TaskConfig
 
 from .curriculum import STAGED, CurriculumConfig
+from .keywords import as_overrides, make_table_config
 from .loading import dump_config, load_config, make_config
 from .merging import MergeConfig, hide_password
 from .parsing import parse_yaml
@@ -21,11 +22,13 @@ __all__ = [
     "SourceConfig",
     "TaskConfig",
     "TrainConfig",
+    "as_overrides",
     "dump_config",
     "hide_password",
     "list_keys",
     "list_own_keys",
     "load_config",
     "make_config",
+    "make_table_config",
     "parse_yaml",
 ]

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from .columns import read_tokens
     from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
     from .encodings import detect_encoding
+    from .frames import are_tables, check_table, is_missing, read_columns
+    from .given import GIVEN_FOLDER, GivenTables, gather_tables, given_strangers, locate_tables
     from .in_memory import make_dataset
     from .loading import SourceSplits, join_table, load_table, split_sources
     from .nested import MISSING, find_cell, list_nested
@@ -27,12 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "GIVEN_FOLDER",
     "MISSING",
     "STREAMS",
     "BadRow",
     "ChatStyle",
     "Collator",
     "EpochSampler",
+    "GivenTables",
     "Meter",
     "MixedLengthSampler",
     "PromptEncoder",
@@ -44,6 +48,8 @@ __all__ = [
     "Table",
     "TextEncoder",
     "WindowSampler",
+    "are_tables",
+    "check_table",
     "choose_demonstrations",
     "clean_html",
     "demonstrate",
@@ -53,17 +59,22 @@ __all__ = [
     "find_ending",
     "find_owners",
     "gather_scored",
+    "gather_tables",
     "gather_tokens",
+    "given_strangers",
     "group_windows",
+    "is_missing",
     "is_nothing",
     "join_table",
     "list_nested",
     "load_table",
+    "locate_tables",
     "make_dataset",
     "order_by_length",
     "order_demonstrations",
     "pad_rows",
     "propose_map",
+    "read_columns",
     "read_once",
     "read_rows",
     "read_source",
@@ -83,6 +94,8 @@ _HOMES = {
     ".demonstrations": "choose_demonstrations demonstrate order_demonstrations",
     ".encodings": "detect_encoding",
     ".in_memory": "make_dataset",
+    ".frames": "are_tables check_table is_missing read_columns",
+    ".given": "GIVEN_FOLDER GivenTables gather_tables given_strangers locate_tables",
     ".loading": "SourceSplits join_table load_table split_sources",
     ".nested": "MISSING find_cell list_nested",
     ".prompting": "ChatStyle PromptEncoder",

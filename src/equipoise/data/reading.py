@@ -24,6 +24,7 @@ from .documents import read_json, read_jsonl
 from .encodings import Decoding
 from .rows import Rows
 from .spreadsheet import read_sheet
+from .stand_ins import find_in_memory
 
 _LARGEST = 4_000_000_000
 """Bytes of a data file: it is read into memory as a whole."""
@@ -46,6 +47,8 @@ def read_rows(path: Path, dialect: Dialect = PLAIN) -> Rows:
     Raises:
         DataError: the file is missing, empty, of another format, or a line of it cannot be read.
     """
+    if (given := find_in_memory(path)) is not None:
+        return given
     try:
         rows = _read(path, dialect)
     except OSError as error:

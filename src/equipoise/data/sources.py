@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "dev", "test")
 """The splits, in order."""
 
-_SPLIT_NAMES = {
+SPLIT_NAMES = {
     "train": "train",
     "dev": "dev",
     "valid": "dev",
@@ -29,6 +29,7 @@ _SPLIT_NAMES = {
     "val": "dev",
     "test": "test",
 }
+"""How splits are called in files, folders and data sets."""
 
 
 SourceReader: TypeAlias = Callable[["SourceConfig", tuple[str, ...], Faults], dict[str, list[Rows]]]
@@ -123,7 +124,7 @@ def _folder_files(folder: Path) -> dict[str, Path]:
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}).") from None
     for path in paths:
-        split = _SPLIT_NAMES.get(text_key(path.stem))
+        split = SPLIT_NAMES.get(text_key(path.stem))
         if split is None or path.suffix.lower() not in FORMATS:
             continue
         if split in files:
@@ -153,14 +154,14 @@ def _read_hub(name: str, config: str | None, splits: Sequence[str]) -> dict[str,
     rows: dict[str, list[Rows]] = {}
     names: dict[str, str] = {}
     for key, dataset in loaded.items():
-        split = _SPLIT_NAMES.get(text_key(str(key)))
+        split = SPLIT_NAMES.get(text_key(str(key)))
         if split is not None and split in splits:
             if (other := names.setdefault(split, str(key))) != key:
                 raise DataError(
                     f"hub set '{name}': found the splits '{other}' and '{key}', expected one for {split}. Save the "
                     "one you want as a file and give its path."
                 )
-            rows[split] = [_hub_rows(dataset, f"hub set '{name}', split '{key}'")]
+            rows[split] = [dataset_rows(dataset, f"hub set '{name}', split '{key}'")]
     if "train" not in rows:
         raise DataError(
             f"hub set '{name}': found the splits {', '.join(map(str, loaded))}, expected one named train. "
@@ -169,7 +170,16 @@ def _read_hub(name: str, config: str | None, splits: Sequence[str]) -> dict[str,
     return rows
 
 
-def _hub_rows(dataset: Any, file: str) -> Rows:
+def dataset_rows(dataset: Any, file: str) -> Rows:
+    """Return the rows of a `datasets.Dataset`, the names of classes in the place of their numbers.
+
+    Args:
+        dataset: the data set.
+        file: what messages call it.
+
+    Raises:
+        DataError: it has no rows, or two columns of one name.
+    """
     rows = from_arrow(dataset.with_format("arrow")[:], file)
     for column, feature in dataset.features.items():
         if isinstance(feature, datasets.ClassLabel):

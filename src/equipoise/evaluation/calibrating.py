@@ -32,6 +32,12 @@ def calibrate(model: str | Path, run_file: str | Path | RunConfig, overrides: Se
         UsageError: the run file has a task that the model has not.
         DataError: a file or a label is wrong, or dev is empty.
         ModelError: there is no such model, or it cannot be written.
+
+    Example:
+        >>> import equipoise
+        >>> records = equipoise.calibrate("runs/reviews", "reviews.yaml")
+        >>> sorted({record["model"] for record in records})
+        ['run', 'uncalibrated']
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     folder = find_model(model)

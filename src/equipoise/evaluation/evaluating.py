@@ -44,6 +44,14 @@ def evaluate(
             templates.
         DataError: a file or a label is wrong.
         ModelError: there is no such model.
+
+    Example:
+        >>> import equipoise
+        >>> records = equipoise.evaluate("runs/reviews", "reviews.yaml")
+        >>> sorted({record["task"] for record in records})
+        ['stars', 'topic']
+        >>> records[0]["split"]
+        'test'
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     predictor = model if isinstance(model, Predictor) else load(model)

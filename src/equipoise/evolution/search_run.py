@@ -21,6 +21,7 @@ from equipoise.files import replace_folder, write_json
 from equipoise.kinds import task_from_dict
 from equipoise.progress import progress
 from equipoise.reporting import MergeResults, RowKind, write_merge
+from equipoise.studies import forget, open_storage
 from equipoise.training import MERGE, SingleTask, train_one
 from equipoise.workspace import describe_inputs, explain_stop, inputs_of
 
@@ -34,11 +35,11 @@ from .results import SearchPlan, gather_results
 from .rows import score_applied, score_base, score_experts, score_joint, score_shown
 from .searching import choose, dev_scores, make_search, run_search
 from .stages import Stage, plan_stages
-from .storage import forget, open_storage
 from .unseen import UNSEEN, with_unseen
 from .workbench import Indices, Workbench
 
 _FOLDS = 6
+_STORAGE = "merge.storage"
 _FORMER = {"baselines": "rivals"}
 Vector = Mapping[str, Tensor]
 
@@ -81,7 +82,7 @@ def evolve(run_file: str | Path | RunConfig, overrides: Sequence[str] = (), *, o
     if config.merge.weak.unseen:
         table = with_unseen(config, table)
     if config.merge.storage is not None:
-        open_storage(config.merge.storage)
+        open_storage(config.merge.storage, _STORAGE)
     with explain_stop():
         plans = ensure_experts(config)
         if config.merge.joint:
@@ -125,7 +126,7 @@ class _Run:
 
     @property
     def storage(self) -> Any:
-        return open_storage(self.config.merge.storage or str(self.folder.path / SEARCHES))
+        return open_storage(self.config.merge.storage or str(self.folder.path / SEARCHES), _STORAGE)
 
     def finish(self) -> MergeResults:
         """Compute what is not finished, write the model and the page, and return the table."""

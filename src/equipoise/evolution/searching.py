@@ -10,10 +10,11 @@ from optuna.storages import BaseStorage
 from equipoise.kinds import make_metric
 from equipoise.merging import Cache, MetaGPT, TaskVector, make_merge_operator
 from equipoise.progress import Progress
+from equipoise.studies import seconds_of
 
 from .fitness import Fitness, Folds, score_by_folds
 from .stages import Stage
-from .study import Search, folds_of, seconds_of
+from .study import Search, folds_of
 from .workbench import Indices, Workbench
 
 Vectors = Mapping[str, TaskVector]
@@ -45,12 +46,12 @@ def make_search(stage: Stage, name: str, bench: Workbench, vectors: Vectors, sto
     return Search(
         storage,
         name,
-        space.parameters,
         starts,
         objectives,
         stage.candidates,
         stage.minutes,
         config.train.seed,
+        space.parameters,
     )
 
 

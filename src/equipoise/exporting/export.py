@@ -75,6 +75,12 @@ def export_onnx(
         ModelError: there is no model, it cannot be exported, or the graph's predictions differ by more than 1e-4.
         DataError: a file or a label of the data is wrong.
         OutputError: something lies in the output folder, or it is or holds the model.
+
+    Example:
+        >>> import equipoise
+        >>> export = equipoise.export_onnx("runs/reviews", "exported")
+        >>> sorted(equipoise.load("exported").tasks)
+        ['stars', 'topic']
     """
     if data is not None and not int8:
         raise UsageError("data: found a run file, which is read to measure what int8 costs; give int8 (--int8), too.")

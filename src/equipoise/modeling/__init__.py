@@ -3,6 +3,7 @@
 from .adapters import add_adapter, fingerprint, fold_adapter, has_adapter, without_adapter
 from .attention import plain_attention
 from .backbone import (
+    count_layers,
     freeze_embeddings,
     freeze_layers,
     hidden_width,
@@ -44,6 +45,7 @@ __all__ = [
     "add_adapter",
     "changed_files",
     "check_files",
+    "count_layers",
     "count_work",
     "digest_base",
     "encode_texts",

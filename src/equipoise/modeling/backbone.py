@@ -296,6 +296,14 @@ def layers_below(backbone: PreTrainedModel, changed: Collection[str]) -> int:
     return len(layers)
 
 
+def count_layers(backbone: PreTrainedModel) -> int:
+    """Return how many layers a backbone has, 0 where they cannot be told."""
+    try:
+        return len(find_layers(backbone)[1])
+    except ModelError:
+        return 0
+
+
 def freeze_layers(backbone: PreTrainedModel, count: int) -> None:
     """Leave the lowest layers as they are, and all that lies below them, such as the word embeddings.
 

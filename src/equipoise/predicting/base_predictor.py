@@ -15,6 +15,7 @@ from equipoise.kinds import Task
 
 from .inputs import Inputs, Text, echo, gather_inputs, gather_pairs, read_inputs
 from .readers import check_clean, find_readers, read_texts_from
+from .showing import show_tasks
 from .templates import check_prompts
 from .trust import Trust
 
@@ -44,6 +45,10 @@ class BasePredictor(ABC):
     @abstractmethod
     def tasks(self) -> dict[str, Task]:
         """The tasks the model answers for."""
+
+    def _repr_html_(self) -> str:
+        """Show the tasks in a notebook."""
+        return show_tasks(self.tasks)
 
     @abstractmethod
     def infer(

@@ -13,7 +13,7 @@ from .compare_results import (
     read_tests,
 )
 from .conclusions import conclude
-from .console import results_table
+from .console import results_table, show_run
 from .difficulty import correlations_table, difficulty_table, write_difficulty
 from .experts import experts_table, write_experts
 from .merge import merge_table, write_merge
@@ -65,6 +65,7 @@ __all__ = [
     "mix_table",
     "read_tests",
     "results_table",
+    "show_run",
     "write_card",
     "write_comparison",
     "write_difficulty",

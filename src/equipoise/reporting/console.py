@@ -1,12 +1,17 @@
-"""The table of results for the terminal."""
+"""The table of results for the terminal, and for a notebook."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
+from equipoise.config import load_config
+from equipoise.errors import EquipoiseError
 from equipoise.evaluation import Record
 from equipoise.kinds import Task
+from equipoise.notebook import table_to_html
 from equipoise.terminal import make_results_table
 
 from .tables import Cell, arrange, main_split
@@ -43,6 +48,23 @@ def results_table(records: Sequence[Record], tasks: Mapping[str, Task], split: s
                 end_section=i == len(rows) - 1,
             )
     return table
+
+
+def show_run(folder: Path, records: Sequence[Record], run_score: float) -> str:
+    """Return what a finished run shows of itself in a notebook: HTML.
+
+    Args:
+        folder: the run's folder.
+        records: its metrics.
+        run_score: the run score on test.
+    """
+    place = f"<code>{escape(str(folder))}</code>"
+    try:
+        tasks = load_config(folder / "config.yaml").open_tasks()
+    except EquipoiseError:
+        return f"<p>Run score on test: {run_score:.4f}. The folder {place} is gone, or not readable.</p>"
+    table = table_to_html(results_table(records, tasks))
+    return f"{table}<p>Run score on test: {run_score:.4f}. Report and model: {place}</p>"
 
 
 def _text(cell: Cell | None) -> Text:

@@ -31,6 +31,7 @@ from .single_tasks import SingleTask, load_single_tasks, plan_single_tasks, sing
 from .summary import Summary, read_summary
 from .train_run import train, train_one
 from .trainer import MultiTaskTrainer, TrainingBatches
+from .watched_run import fit_on_dev, read_dev_scores
 
 __all__ = [
     "DIFFICULTY",
@@ -57,6 +58,7 @@ __all__ = [
     "count_passes",
     "count_steps",
     "encode_table",
+    "fit_on_dev",
     "is_finished",
     "is_first",
     "is_run",
@@ -64,6 +66,7 @@ __all__ = [
     "plan_single_tasks",
     "prepare_run",
     "progress_slots",
+    "read_dev_scores",
     "read_predictions",
     "read_run",
     "read_summary",

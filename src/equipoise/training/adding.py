@@ -93,6 +93,12 @@ def add_task(
         DataError: a file or a label is wrong.
         ModelError: there is no model, or it has no features.
         OutputError: the output folder may not be written.
+
+    Example:
+        >>> import equipoise
+        >>> added = equipoise.add_task("runs/reviews", "urgent.yaml", "runs/reviews-urgent")
+        >>> sorted(equipoise.load("runs/reviews-urgent").tasks)
+        ['stars', 'topic', 'urgent']
     """
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     folder, output = Path(model), Path(output)

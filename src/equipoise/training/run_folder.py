@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.config import RunConfig
-from equipoise.data import Table
+from equipoise.data import GIVEN_FOLDER, Table, given_strangers
 from equipoise.errors import TrainingError
 from equipoise.evaluation import Predictions, Record, as_stored
 from equipoise.files import write_bytes, write_json
 from equipoise.modeling import model_strangers
 from equipoise.outputs import check_output, check_place, misplaced
+from equipoise.reporting import show_run
 from equipoise.temporaries import is_leftover_name
 from equipoise.workspace import (
     CONFIG,
@@ -40,14 +41,14 @@ SINGLE_TASK, SINGLE_TASK_RESULTS = "single-task", "single-task.json"
 CHECKPOINTS = "checkpoints"
 """The folder of an unfinished run's checkpoints."""
 MODEL, METRICS, TRUST, REPORT = "model", "metrics.json", "trust.json", "report.html"
-MISTAKES = "mistakes.json"
+MISTAKES, LOG = "mistakes.json", "log.jsonl"
 _RUN_FILES = frozenset(
     [
         CONFIG,
         "curriculum.json",
         DATA,
         "examples.json",
-        "log.jsonl",
+        LOG,
         METRICS,
         "predictions.npz",
         SUMMARY,
@@ -61,7 +62,7 @@ _RUN_FOLDERS = frozenset([SINGLE_TASK, MODEL, CHECKPOINTS, TENSORBOARD])
 """All that a run writes into its folder."""
 EXPERTS, MERGE, DIFFICULTY, MIX = "experts", "merge", "difficulty", "mix"
 """Folders that may stand in a run's folder and are none of its files: experts, their merge, difficulty, `mix`."""
-_BESIDE = frozenset([EXPERTS, MERGE, DIFFICULTY, MIX])
+_BESIDE = frozenset([EXPERTS, MERGE, DIFFICULTY, MIX, GIVEN_FOLDER])
 HEADER = "# Written by Equipoise: this run's settings, complete; reruns as it is.\n"
 RUN_FREE = r"output|merge\..*|train\.report_to|(tasks|held_out)\.[\w-]+\.group"
 """Keys that do not change what is trained."""
@@ -80,6 +81,10 @@ class Run:
     folder: Path
     records: list[Record]
     run_score: float
+
+    def _repr_html_(self) -> str:
+        """Show the results on test in a notebook."""
+        return show_run(self.folder, self.records, self.run_score)
 
 
 def read_run(folder: str | Path) -> Run:
@@ -119,7 +124,7 @@ def run_strangers(folder: Path, whole: bool = False) -> list[str]:
     else:
         unknown = [name for name in names if name not in _BESIDE and name[0] != "."]
     among = [f"{CHECKPOINTS}/{name}" for name in checkpoint_strangers(folder / CHECKPOINTS)]
-    return unknown + _inner_strangers(folder) + among
+    return unknown + given_strangers(folder) + _inner_strangers(folder) + among
 
 
 def _inner_strangers(folder: Path) -> list[str]:
@@ -172,7 +177,9 @@ def check_run_output(config: RunConfig, resume: bool, overwrite: bool) -> bool:
         TrainingError: a run lies there, and it is not said what becomes of it.
     """
     folder = config.output
-    found = check_output(folder, _RESUMED_RUN if resume else RUN_OUTPUT, inputs_of(config))
+    # A run never touches the rows in its own folder, which it may read.
+    inputs = [(key, path) for key, path in inputs_of(config) if path.parent != folder / GIVEN_FOLDER]
+    found = check_output(folder, _RESUMED_RUN if resume else RUN_OUTPUT, inputs)
     if found and not resume and not overwrite:
         state, way_on = ("a finished", "") if is_finished(folder) else ("an unfinished", "go on with --resume, ")
         raise TrainingError(

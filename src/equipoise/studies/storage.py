@@ -1,4 +1,4 @@
-"""Where a search keeps its candidates: a database, or a journal file whose lock ends with the process that holds it."""
+"""Where candidates are kept: a database, or a journal file whose lock ends with the process that holds it."""
 
 import os
 from contextlib import ExitStack
@@ -13,11 +13,12 @@ from equipoise.errors import TrainingError
 from equipoise.locks import hold
 
 
-def open_storage(given: str) -> BaseStorage:
+def open_storage(given: str, key: str) -> BaseStorage:
     """Open where candidates are kept.
 
     Args:
         given: an Optuna storage URL, such as `sqlite:///search.db` or `postgresql://…`, or the path of a journal file.
+        key: what messages call the setting that names it, such as "merge.storage".
 
     Raises:
         TrainingError: it cannot be reached.
@@ -32,7 +33,7 @@ def open_storage(given: str) -> BaseStorage:
     except Exception as error:  # each kind of storage has errors of its own
         reason = hide_password(str(error).strip().splitlines()[0]) if str(error).strip() else type(error).__name__
         raise TrainingError(
-            f"merge.storage: '{hide_password(given)}' cannot be reached ({reason}); expected an Optuna storage URL, "
+            f"{key}: '{hide_password(given)}' cannot be reached ({reason}); expected an Optuna storage URL, "
             "such as sqlite:////folder/search.db or postgresql://user:password@host/name; correct it, or leave it out "
             "for a file in the output folder."
         ) from None
