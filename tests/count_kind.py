@@ -17,9 +17,11 @@ from torch.nn import functional as F
 from equipoise.kinds import (
     Analysis,
     Kind,
+    LabelColumn,
     LabelError,
     Objective,
     ScoreProbe,
+    Suggestion,
     Task,
     TaskConfig,
     get_metric,
@@ -128,6 +130,15 @@ def _deviance(gold: npt.NDArray[Any], predictions: npt.NDArray[Any]) -> npt.NDAr
     return 2 * (gold * np.log(np.maximum(gold, 1e-9) / expected) - gold + expected)
 
 
+def propose(columns: Sequence[LabelColumn]) -> list[Suggestion]:
+    """Suggest counts for columns of whole numbers that are called so."""
+    return [
+        Suggestion((column.name,), {"largest": column.whole_numbers[-1]}, 0.99, "counts")
+        for column in columns
+        if column.whole_numbers and column.is_called(["votes"])
+    ]
+
+
 METRICS = {"spearman": get_metric("spearman"), "deviance": mean_metric("deviance", False, _deviance)}
 
 KIND = Kind(
@@ -136,4 +147,5 @@ KIND = Kind(
     objective="count_kind:CountObjective",
     analysis="count_kind:CountAnalysis",
     metrics="count_kind:METRICS",
+    proposal="count_kind:propose",
 )

@@ -15,6 +15,7 @@ LAYERS = (
     "config",
     "starter",
     "data",
+    "proposing",
     "predicting",
     "streaming",
     "onnx",

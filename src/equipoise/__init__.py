@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from equipoise.exporting import export_onnx
     from equipoise.loading import load
     from equipoise.modeling import Predictor
+    from equipoise.proposing import propose
     from equipoise.training import add_task, train
     from equipoise.tuning import tune
 
@@ -27,6 +28,7 @@ _HOMES = {
     "evaluate": "equipoise.evaluation",
     "export_onnx": "equipoise.exporting",
     "load": "equipoise.loading",
+    "propose": "equipoise.proposing",
     "train": "equipoise.training",
     "tune": "equipoise.tuning",
 }
@@ -42,6 +44,7 @@ __all__ = [
     "evaluate",
     "export_onnx",
     "load",
+    "propose",
     "train",
     "tune",
 ]

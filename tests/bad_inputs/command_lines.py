@@ -9,6 +9,8 @@ def _line(name: str, words: str, *command: str, code: int = 2) -> Case:
 
 _MERGE = ("merge", "RUN", "RUN", "-o", "m")
 _SCORE = ("evaluate", "RUN", "run.yaml")
+_NEW = ("-o", "new.yaml")
+_OVER = ("--overwrite", "-o")
 
 CASES = [
     _line("no such command", "No such command 'tarin'. Did you mean 'train'?", "tarin"),
@@ -55,5 +57,12 @@ CASES = [
     _line("another range", "tasks.score.range: found [0.0, 10.0]", *_SCORE, "--set", "tasks.score.range=[0,10]"),
     _line("a pair that no task reads", "tasks.score.pair: found 'aspect'", *_SCORE, "--set", "tasks.score.pair=aspect"),
     _line("a pair for no task", "pair: found one, and none of the tasks", "predict", "RUN", "a", "--pair", "x"),
+    _line("init of nothing", "Missing argument", "init"),
+    _line("init over a run file", "run.yaml: found a file, expected none", "init", "data.csv", code=1),
+    _line("init over data", "data.csv: found a file that is no", "init", "data.csv", *_OVER, "data.csv", code=1),
+    _line("init of a file that is not there", "nowhere.csv: cannot be read", "init", "nowhere.csv", *_NEW, code=1),
+    _line("init of a run file", "found the ending '.yaml'", "init", "run.yaml", *_NEW, code=1),
+    _line("init of a path that is none", "characters that no path can have", "init", "\0", *_NEW, code=1),
+    _line("init into no folder", "found no folder no", "init", "data.csv", "-o", "no/new.yaml"),
     _line("no such device", "device 'gpu'", "predict", "RUN", "a", "--device", "gpu"),
 ]  # fmt: skip

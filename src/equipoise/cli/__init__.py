@@ -26,6 +26,7 @@ from . import (
     export,
     fetch,
     former,
+    init,
     list_,
     merge,
     mix,
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 for command in (
     quickstart.quickstart,
+    init.init,
     check.check,
     train.train,
     compare.compare,

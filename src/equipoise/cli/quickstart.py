@@ -37,5 +37,5 @@ What to try next
   {command} train {here}/config.yaml --set balance=equal --set output=runs/equal    # the same without balancing
   {command} evaluate {here} {here}/config.yaml --split dev
   {command} list keys                                                                 # the keys of a run file
-Your own data: README.md, "Train: your own file in five minutes"."""
+Your own data: {command} init FILE…"""
     )

@@ -4,7 +4,7 @@ from equipoise.kinds import TaskConfig
 
 from .curriculum import STAGED, CurriculumConfig
 from .keywords import as_overrides, make_table_config
-from .loading import dump_config, load_config, make_config
+from .loading import RUN_FILE_LIMIT, dump_config, load_config, make_config
 from .merging import MergeConfig, hide_password
 from .parsing import parse_yaml
 from .reference import Key, list_keys, list_own_keys
@@ -12,6 +12,7 @@ from .schema import BalanceConfig, EvaluationConfig, RunConfig, TrainConfig
 from .sources import SourceConfig
 
 __all__ = [
+    "RUN_FILE_LIMIT",
     "STAGED",
     "BalanceConfig",
     "CurriculumConfig",

@@ -23,7 +23,7 @@ from .sources import SourceConfig
 RUN_FILE_LIMIT = 1_000_000
 """Bytes of a run file, at most."""
 _PATH_KEY = re.compile(r"output|sources\.[^.]+\.(path|train|dev|test)")
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_VARIABLE = re.compile(r"(\$+)\{(\w+)\}")
 _FORMER_KEYS = {"merge": {"rivals": "baselines"}}
 """By section: keys that run files used to have and that are still read, and what they are called now."""
 _LEVELS = 20
@@ -112,7 +112,7 @@ def _rename_former(data: dict[str, Any], where: str) -> dict[str, Any]:
 
 def dump_config(config: RunConfig) -> str:
     """Return the run file as YAML, complete: every key with its value, paths absolute."""
-    data = config.model_dump(mode="json")
+    data = _escape_variables(config.model_dump(mode="json"))
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
 
 
@@ -164,7 +164,9 @@ def _expand_variables(value: Any, where: str, keys: tuple[str, ...]) -> Any:
         return value
 
     def variable(match: re.Match[str]) -> str:
-        name = match.group(1)
+        dollars, name = match.groups()
+        if len(dollars) > 1:  # $${NAME} is the text ${NAME}
+            return match.group()[1:]
         if not os.environ.get(name):
             raise UsageError(
                 f"{where}: {'.'.join(keys)}: the environment variable {name} is not set, or empty; "
@@ -173,6 +175,15 @@ def _expand_variables(value: Any, where: str, keys: tuple[str, ...]) -> Any:
         return os.environ[name]
 
     return _VARIABLE.sub(variable, value)
+
+
+def _escape_variables(value: Any) -> Any:
+    """Write texts such as `${NAME}` so that they read back as they are: all variables are filled in by now."""
+    if isinstance(value, Mapping):
+        return {key: _escape_variables(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escape_variables(item) for item in value]
+    return _VARIABLE.sub(r"$\g<0>", value) if isinstance(value, str) else value
 
 
 def _resolve_paths(config: RunConfig, folder: Path, where: str) -> RunConfig:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .source_cells import clean_html
     from .sources import SourceReader, read_once, read_source
     from .spellings import is_nothing, propose_map
+    from .spreadsheet import list_sheets, open_sheet
     from .table import SplitCounts, Table
     from .text_encoder import TextEncoder
     from .tokenizing import tokenize
@@ -67,9 +68,11 @@ __all__ = [
     "is_nothing",
     "join_table",
     "list_nested",
+    "list_sheets",
     "load_table",
     "locate_tables",
     "make_dataset",
+    "open_sheet",
     "order_by_length",
     "order_demonstrations",
     "pad_rows",
@@ -106,6 +109,7 @@ _HOMES = {
     ".source_cells": "clean_html",
     ".sources": "SourceReader read_once read_source",
     ".spellings": "is_nothing propose_map",
+    ".spreadsheet": "list_sheets open_sheet",
     ".table": "SplitCounts Table",
     ".text_encoder": "TextEncoder",
     ".tokenizing": "tokenize",

@@ -87,14 +87,33 @@ def open_sheet(path: Path, name: str | None) -> Iterator[Sheet]:
         UsageError: openpyxl is not installed.
         DataError: it is no workbook, is too large when it is unpacked, or has no such sheet.
     """
+    with _open_book(path) as book:
+        sheet = _choose_sheet(path, book.worksheets, name)
+        yield Sheet(path, sheet.title, sheet.iter_rows(values_only=True))
+
+
+def list_sheets(path: Path) -> list[str]:
+    """Return the names of the sheets that have rows, of those that are not hidden.
+
+    Args:
+        path: the workbook.
+
+    Raises:
+        UsageError, DataError: see `open_sheet`.
+    """
+    with _open_book(path) as book:
+        return [sheet.title for sheet in _find_filled(path, book.worksheets)]
+
+
+@contextmanager
+def _open_book(path: Path) -> Iterator[Any]:
     _check_archive(path)
     load = _load_openpyxl()
     try:
         with catch_warnings(action="ignore"):  # of styles and rules that are of no use here
             book = load(path, read_only=True, data_only=True, keep_links=False)
             try:
-                sheet = _choose_sheet(path, book.worksheets, name)
-                yield Sheet(path, sheet.title, sheet.iter_rows(values_only=True))
+                yield book
             finally:
                 book.close()
     except EquipoiseError:
@@ -132,14 +151,13 @@ def _check_archive(path: Path) -> None:
 
 def _choose_sheet(path: Path, sheets: Sequence[Any], name: str | None) -> Any:
     names = [sheet.title for sheet in sheets]
-    for sheet in sheets:
-        sheet.reset_dimensions()  # which some programs write wrongly
     if name is not None:
         if name not in names:
             raise DataError(f"{path}: found no sheet '{shorten(name, 60)}'. {did_you_mean(name, names)}")
-        return sheets[names.index(name)]
-    shown = [sheet for sheet in sheets if sheet.sheet_state == "visible"]
-    filled = [sheet for sheet in shown if next(_number(path, sheet.iter_rows(values_only=True)), None)]
+        chosen = sheets[names.index(name)]
+        chosen.reset_dimensions()  # which some programs write wrongly
+        return chosen
+    filled = _find_filled(path, sheets)
     if not filled:
         raise DataError(f"{path}: found no sheet with rows, expected one. Fill it, or correct the path.")
     if len(filled) > 1:
@@ -149,6 +167,14 @@ def _choose_sheet(path: Path, sheets: Sequence[Any], name: str | None) -> Any:
             f"({say_key('sheet', titles[0])})."
         )
     return filled[0]
+
+
+def _find_filled(path: Path, sheets: Sequence[Any]) -> list[Any]:
+    """Return the sheets that have rows, of those that are not hidden."""
+    for sheet in sheets:
+        sheet.reset_dimensions()  # which some programs write wrongly
+    shown = [sheet for sheet in sheets if sheet.sheet_state == "visible"]
+    return [sheet for sheet in shown if next(_number(path, sheet.iter_rows(values_only=True)), None)]
 
 
 def _number(path: Path, rows: Iterator[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]]:

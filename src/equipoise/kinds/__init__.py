@@ -36,6 +36,7 @@ from .registry import (
     task_from_dict,
 )
 from .regression import Regression
+from .suggestions import LabelColumn, Suggestion, words_of
 from .task import Task, View
 from .term_search import is_inside_word, is_mark
 from .token_reading import TokenWindow
@@ -61,6 +62,7 @@ __all__ = [
     "Fold",
     "Generation",
     "Kind",
+    "LabelColumn",
     "LabelError",
     "Labels",
     "LabelsProbe",
@@ -77,6 +79,7 @@ __all__ = [
     "Regression",
     "ScoreProbe",
     "Statistic",
+    "Suggestion",
     "Task",
     "TaskConfig",
     "TokenWindow",
@@ -107,6 +110,7 @@ __all__ = [
     "show",
     "task_from_dict",
     "with_current_names",
+    "words_of",
 ]
 
 _HEAVY = {"Objective": ".objective", "TaskConfig": ".task_config"}

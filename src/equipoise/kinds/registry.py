@@ -1,6 +1,6 @@
 """The kinds of task: those of Equipoise, and those that others register."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .analysis import Analysis
     from .metrics import Metric
     from .objective import Objective
+    from .suggestions import LabelColumn, Suggestion
     from .task_config import TaskConfig
 
 ENTRY_POINTS = "equipoise.kinds"
@@ -45,6 +46,8 @@ class Kind:
         analysis: baselines, difficulty, weak rows, a subclass of `Analysis`.
         metrics: a mapping from name to `Metric`, all that the `metrics`, `primary_metrics` and `text_metrics` of the
             task name.
+        proposal: a function that takes the columns of a file (`LabelColumn`) and returns what the kind suggests for
+            them (`Suggestion`), for `equipoise init`; "" for a kind that suggests nothing.
 
     Example:
         >>> from equipoise.kinds import get_kind
@@ -57,6 +60,7 @@ class Kind:
     objective: str
     analysis: str
     metrics: str
+    proposal: str = ""
 
     @property
     def name(self) -> str:
@@ -85,6 +89,13 @@ class Kind:
         found: Mapping[str, Metric] = resolve_name(self.metrics)
         return found
 
+    def propose(self, columns: "Sequence[LabelColumn]") -> "list[Suggestion]":
+        """Return which of a file's columns may be labels of this kind."""
+        if not self.proposal:
+            return []
+        found: list[Suggestion] = resolve_name(self.proposal)(columns)
+        return found
+
 
 def _ours(task: type[Task]) -> Kind:
     package, prefix = f"equipoise.kinds.{task.kind}", task.__name__
@@ -94,6 +105,7 @@ def _ours(task: type[Task]) -> Kind:
         objective=f"{package}.objective:{prefix}Objective",
         analysis=f"{package}.analysis:{prefix}Analysis",
         metrics=f"{package}.metrics:METRICS",
+        proposal=f"{package}.proposal:propose",
     )
 
 
