@@ -22,6 +22,7 @@ LAYERS = (
     "modeling",
     "balancing",
     "curriculum",
+    "auditing",
     "evaluation",
     "workspace",
     "studies",

@@ -37,6 +37,14 @@ class DataError(EquipoiseError):
     """A file, a row or a label is not what the run file says it is."""
 
 
+class CellError(DataError):
+    """Cells are no labels of their tasks, or no texts."""
+
+
+class UnlearnableError(DataError):
+    """Nothing can be learnt from the labels of a task: all are the same, or there are none."""
+
+
 class FaultsError(DataError):
     """Several faults of the data, found at once; each has a message of its own, of the usual length.
 

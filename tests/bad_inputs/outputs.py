@@ -14,7 +14,7 @@ def _ask(name: str, output: str, words: str, prepare=lambda world: None, code: i
 
 
 def _check(name: str, output: str, words: str, prepare=lambda world: None) -> Case:
-    return Case("output", name, words, ("check", "run.yaml", "--set", f"output={output}"), prepare)
+    return Case("output", name, words, ("check", "run.yaml", "--set", f"output={output}"), prepare, 2)
 
 
 def _dangling(world: World) -> None:

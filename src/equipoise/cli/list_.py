@@ -20,7 +20,7 @@ def list_(
     name: Name = "",
     markdown: Markdown = False,
 ) -> None:
-    """List what there is: keys of the run file, balancers, merge operators, starters, kinds of task.
+    """List what there is: keys of the run file, balancers, merge operators, starters, kinds of task, codes of findings.
 
     With a NAME, describe that one.
     """

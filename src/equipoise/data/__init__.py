@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .columns import read_tokens
     from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
     from .encodings import detect_encoding
+    from .faults import Faults
     from .frames import are_tables, check_table, is_missing, read_columns
     from .given import GIVEN_FOLDER, GivenTables, gather_tables, given_strangers, locate_tables
     from .in_memory import make_dataset
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from .prompting import ChatStyle, PromptEncoder
     from .reading import FORMATS, read_rows
     from .row_stream import STREAMS, Meter, RowStream, find_ending, stream_lines, stream_rows, stream_texts
-    from .rows import BadRow, Rows
+    from .rows import BadRow, Place, Rows
     from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_length, share_out
     from .source_cells import clean_html
-    from .sources import SourceReader, read_once, read_source
-    from .spellings import is_nothing, propose_map
+    from .sources import SPLITS, SourceReader, read_once, read_source
+    from .spellings import find_joined_names, is_nothing, propose_map
     from .spreadsheet import list_sheets, open_sheet
     from .table import SplitCounts, Table
     from .text_encoder import TextEncoder
@@ -32,14 +33,17 @@ __all__ = [
     "FORMATS",
     "GIVEN_FOLDER",
     "MISSING",
+    "SPLITS",
     "STREAMS",
     "BadRow",
     "ChatStyle",
     "Collator",
     "EpochSampler",
+    "Faults",
     "GivenTables",
     "Meter",
     "MixedLengthSampler",
+    "Place",
     "PromptEncoder",
     "RowStream",
     "Rows",
@@ -58,6 +62,7 @@ __all__ = [
     "draw_sources",
     "find_cell",
     "find_ending",
+    "find_joined_names",
     "find_owners",
     "gather_scored",
     "gather_tables",
@@ -97,6 +102,7 @@ _HOMES = {
     ".demonstrations": "choose_demonstrations demonstrate order_demonstrations",
     ".encodings": "detect_encoding",
     ".in_memory": "make_dataset",
+    ".faults": "Faults",
     ".frames": "are_tables check_table is_missing read_columns",
     ".given": "GIVEN_FOLDER GivenTables gather_tables given_strangers locate_tables",
     ".loading": "SourceSplits join_table load_table split_sources",
@@ -104,11 +110,11 @@ _HOMES = {
     ".prompting": "ChatStyle PromptEncoder",
     ".reading": "FORMATS read_rows",
     ".row_stream": "STREAMS Meter RowStream find_ending stream_lines stream_rows stream_texts",
-    ".rows": "BadRow Rows",
+    ".rows": "BadRow Place Rows",
     ".sampling": "EpochSampler MixedLengthSampler draw_sources order_by_length share_out",
     ".source_cells": "clean_html",
-    ".sources": "SourceReader read_once read_source",
-    ".spellings": "is_nothing propose_map",
+    ".sources": "SPLITS SourceReader read_once read_source",
+    ".spellings": "find_joined_names is_nothing propose_map",
     ".spreadsheet": "list_sheets open_sheet",
     ".table": "SplitCounts Table",
     ".text_encoder": "TextEncoder",

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from equipoise.errors import DataError, shorten
+from equipoise.errors import CellError, DataError, shorten
 from equipoise.keys import is_blank, name_key, text_key
 from equipoise.kinds import LabelError, Task, as_text, parse_number, show
 
@@ -48,13 +48,13 @@ class Problems:
         """Raise if there is any problem.
 
         Raises:
-            DataError: the first problems of each reader, how many more there are, and the ways out.
+            CellError: the first problems of each reader, how many more there are, and the ways out.
         """
         if not self._counts:
             return
         # The first problem of every reader comes first: a message has room for few.
         messages = [message for _, message in sorted(self._messages, key=lambda item: item[0])]
-        raise DataError(*messages, " ".join(self._ways_out), left_out=self._counts.total() - len(messages))
+        raise CellError(*messages, " ".join(self._ways_out), left_out=self._counts.total() - len(messages))
 
 
 def list_columns(keys: "SourceConfig", tasks: Sequence[Task], *, is_train: bool) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from equipoise.errors import DataError, UsageError, did_you_mean
+from equipoise.errors import UnlearnableError, UsageError, did_you_mean
 from equipoise.kinds import LabelError, NameIndex, Task, View
 
 from .checking import FIX_LABELS, Problems
@@ -28,10 +28,12 @@ class SourceSplits:
     Args:
         rows: by source and split, with the labels of all tasks that read the source, held-out ones among them.
         notes: what was left out, joined or taken from train: plain sentences.
+        whole: the same rows before those were dropped that stand in a later split, or are too many (limit).
     """
 
     rows: dict[str, dict[str, Rows]]
     notes: list[str]
+    whole: dict[str, dict[str, Rows]]
 
 
 def load_table(
@@ -82,6 +84,7 @@ def split_sources(
             sources |= {} if splits is None else {name: splits}
         else:
             notes.append(f"Source '{name}' is not read: no task names it.")
+    whole = {name: dict(splits) for name, splits in sources.items()}
     with found.catch():
         separate(sources, notes)
     if faults is None:
@@ -91,7 +94,7 @@ def split_sources(
             if limit is not None and split in splits and limit < len(rows := splits[split]):
                 splits[split] = choose(rows, limit)
                 notes.append(f"Source '{name}', {split}: {limit} of {len(rows)} rows are used (limit).")
-    return SourceSplits(sources, notes)
+    return SourceSplits(sources, notes, whole)
 
 
 def join_table(
@@ -205,7 +208,7 @@ def _view_rows(
             if any(label is not None for label in rows.columns[f"label:{task.name}"]):
                 continue
             with faults.catch(task.name):
-                raise DataError(
+                raise UnlearnableError(
                     f"task '{task.name}': found no label in {split} (source '{view.source}', column "
                     f"'{task.label}', {len(rows)} rows), expected one or more. Label some rows of {split}."
                 )
@@ -219,7 +222,7 @@ def _fit(task: Task, rows: Rows) -> Task:
     try:
         fitted = task.fit(labels)
     except LabelError as error:
-        raise DataError(
+        raise UnlearnableError(
             f"{rows.file}, column '{task.label}' (task '{task.name}', {len(labels)} training labels): {error}. "
             "Check the column, or leave the task out."
         ) from None

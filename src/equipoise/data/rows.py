@@ -12,6 +12,14 @@ class Origin(NamedTuple):
     unit: str
 
 
+class Place(NamedTuple):
+    """Where a row stands: its file, what is counted there ("line" or "row"), and its number."""
+
+    file: str
+    unit: str
+    number: int
+
+
 @dataclass(frozen=True)
 class BadRow:
     """A row that cannot be read.
@@ -46,10 +54,15 @@ class Rows:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def place(self, index: int) -> Place:
+        """Return the file of a row and the place in it."""
+        file, unit = (self.file, self.unit) if self.origins is None else self.origins[index]
+        return Place(file, unit, self.numbers[index])
+
     def where(self, index: int) -> str:
         """Name the file and the place of a row in it."""
-        file, unit = (self.file, self.unit) if self.origins is None else self.origins[index]
-        return f"{file}, {unit} {self.numbers[index]}"
+        file, unit, number = self.place(index)
+        return f"{file}, {unit} {number}"
 
     def take(self, indices: Sequence[int]) -> "Rows":
         """Return some of the rows, in the order of `indices`."""

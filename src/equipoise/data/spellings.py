@@ -203,17 +203,30 @@ def _tell(counts: Mapping[str, int], names: Mapping[str, str], about: str, what:
     return notes
 
 
-def _tell_separators(names: Collection[str], about: str) -> list[str]:
-    """Say which labels seem to be several, with another separator between them than the task's."""
+def find_joined_names(names: Collection[str]) -> tuple[str, list[str]] | None:
+    """Find names that seem to be several with a separator between them; None where there are none.
+
+    Returns:
+        The separator, and the names.
+    """
     for separator in (",", ";", "|", "/", "+", "\t"):
         joined = sorted(name for name in names if separator in name)
         parts = Counter(part.strip() for name in joined for part in name.split(separator))
         if any(part in names or count > 1 for part, count in parts.items() if part):
-            return [
-                f"{about}: labels that seem to be several with {separator!r} between them, but are read as one: "
-                f"{_list([_show(name) for name in joined])}. If they are several, name it (separator)."
-            ]
-    return []
+            return separator, joined
+    return None
+
+
+def _tell_separators(names: Collection[str], about: str) -> list[str]:
+    """Say which labels seem to be several, with another separator between them than the task's."""
+    found = find_joined_names(names)
+    if found is None:
+        return []
+    separator, joined = found
+    return [
+        f"{about}: labels that seem to be several with {separator!r} between them, but are read as one: "
+        f"{_list([_show(name) for name in joined])}. If they are several, name it (separator)."
+    ]
 
 
 def _list(items: Sequence[str]) -> str:

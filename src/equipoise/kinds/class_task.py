@@ -36,6 +36,7 @@ class ClassTask(Task):
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "labels")
     label_statistics: ClassVar[str] = "classification"
     explained_unit: ClassVar[str] = "log-odds"
+    has_one_class: ClassVar[bool] = True
 
     classes: tuple[str, ...] = ()
     verbalize: Mapping[str, str] = field(default_factory=dict, kw_only=True)

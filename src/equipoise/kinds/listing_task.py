@@ -58,6 +58,10 @@ class ListingTask(WritingTask):
         """The classes in order."""
         return self.classes
 
+    def words_of(self, label: Any) -> tuple[str, ...]:
+        """Return nothing: what is found in a text stands there."""
+        return ()
+
     @property
     @abstractmethod
     def columns(self) -> tuple[str, ...]:

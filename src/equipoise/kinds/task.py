@@ -14,6 +14,7 @@ from .calibrating import Calibrating, read_trust
 from .calibration import Calibration
 from .class_metrics import name_metric
 from .conformity import Conformity
+from .inspecting import Inspecting
 from .labels import quote, show
 from .names import NameIndex, Vocabulary
 from .prompting import Prompting
@@ -32,7 +33,7 @@ class View(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Task(Prompting, TokenReading, Calibrating, ABC):
+class Task(Prompting, TokenReading, Calibrating, Inspecting, ABC):
     """One task: what it reads, what it predicts, and by which metric it is judged.
 
     A task starts *open*, as the run file states it; `fit` returns it with its label space resolved on

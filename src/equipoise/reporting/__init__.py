@@ -1,6 +1,7 @@
 """What a run, a comparison, experts or difficulty show of themselves: the page and the terminal's table."""
 
 from .card import write_card
+from .check import check_page_file, count_classes, describe_findings, findings_table, rows_table, write_check
 from .compare import comparison_table, write_comparison
 from .compare_results import (
     ComparedRow,
@@ -56,17 +57,23 @@ __all__ = [
     "TrainedPair",
     "Verdict",
     "WeakCounts",
+    "check_page_file",
     "comparison_table",
     "conclude",
     "correlations_table",
+    "count_classes",
+    "describe_findings",
     "difficulty_table",
     "experts_table",
+    "findings_table",
     "merge_table",
     "mix_table",
     "read_tests",
     "results_table",
+    "rows_table",
     "show_run",
     "write_card",
+    "write_check",
     "write_comparison",
     "write_difficulty",
     "write_experts",

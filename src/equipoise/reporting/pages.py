@@ -21,8 +21,18 @@ def write_page(folder: str | Path, name: str, **values: Any) -> Path:
         The path of the page.
     """
     path = Path(folder) / f"{name}.html"
-    write_text(path, _make_environment().get_template(f"{name}.html.j2").render(values))
+    write_text(path, render_page(name, **values))
     return path
+
+
+def render_page(name: str, **values: Any) -> str:
+    """Fill in the template of a page.
+
+    Args:
+        name: the page's name; the template is `NAME.html.j2`.
+        values: what it reads.
+    """
+    return _make_environment().get_template(f"{name}.html.j2").render(values)
 
 
 def _make_environment() -> "Environment":

@@ -63,6 +63,7 @@ class Starter:
         prepare: makes the files of `derived` in the folder of the unpacked files.
         derived: path and sha256 of the files that `prepare` makes.
         pieces: the packages whose pieces, in order, are the archive; none where one package carries all.
+        languages: ISO 639 codes of the languages that a model knows, or that a corpus is in.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Starter:
     prepare: Callable[[Path], None] | None = None
     derived: dict[str, str] = field(default_factory=dict)
     pieces: tuple[Piece, ...] = ()
+    languages: tuple[str, ...] = ("en",)
 
     @property
     def downloads(self) -> dict[str, tuple[str, str]]:

@@ -4,7 +4,7 @@ from .adding import AddedTasks, add_task
 from .budget import count_passes, count_steps
 from .building import build_model, encode_table
 from .callbacks import ProgressSlot, progress_slots
-from .checking import check
+from .checking import Checked, Examined, check, describe_error, examine
 from .dev_run import train_for_dev
 from .mixin import BalancedTrainerMixin, TaskLosses
 from .precision import compute_type, computing_in
@@ -41,6 +41,8 @@ __all__ = [
     "RUN_FREE",
     "AddedTasks",
     "BalancedTrainerMixin",
+    "Checked",
+    "Examined",
     "MultiTaskTrainer",
     "PreparedRun",
     "ProgressSlot",
@@ -57,7 +59,9 @@ __all__ = [
     "computing_in",
     "count_passes",
     "count_steps",
+    "describe_error",
     "encode_table",
+    "examine",
     "fit_on_dev",
     "is_finished",
     "is_first",

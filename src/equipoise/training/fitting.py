@@ -24,7 +24,10 @@ from .trainer import MultiTaskTrainer, TrainingBatches
 
 
 def make_trainer(
-    run: PreparedRun, measured: MeasuredCurriculum | None = None, progress: ProgressSlot | None = None
+    run: PreparedRun,
+    measured: MeasuredCurriculum | None = None,
+    progress: ProgressSlot | None = None,
+    batches: TrainingBatches | None = None,
 ) -> MultiTaskTrainer:
     """Return what trains a run.
 
@@ -32,13 +35,12 @@ def make_trainer(
         run: the run.
         measured: the difficulty that its curriculum goes by, where it has one.
         progress: the run's place among several, for the progress bar.
+        batches: its batches; by default those of all training rows, in the order of the run file.
     """
-    curriculum = make_curriculum(run.config, run.table, measured)
-    rows = run.rows["train"]
     trainer = MultiTaskTrainer(
         model=run.model,
         balancer=_make_balancer(run),
-        batches=TrainingBatches(rows, _make_sampler(run, curriculum), run.collate, curriculum),
+        batches=batches or make_batches(run, measured),
         score_dev=lambda: score_dev(run),
         config=run.config.train,
         folder=run.config.output,
@@ -47,6 +49,12 @@ def make_trainer(
     for tracker in make_trackers(run.config):
         trainer.add_callback(tracker)
     return trainer
+
+
+def make_batches(run: PreparedRun, measured: MeasuredCurriculum | None = None) -> TrainingBatches:
+    """Return all training rows of a run, in the order of its run file; see `make_trainer`."""
+    curriculum = make_curriculum(run.config, run.table, measured)
+    return TrainingBatches(run.rows["train"], _make_sampler(run, curriculum), run.collate, curriculum)
 
 
 def score_dev(run: PreparedRun) -> dict[str, float]:

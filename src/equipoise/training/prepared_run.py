@@ -6,6 +6,7 @@ from typing import Any
 
 from datasets import Dataset
 
+from equipoise.auditing import Finding
 from equipoise.config import RunConfig
 from equipoise.data import Collator, Table
 from equipoise.evaluation import Predictions, predict_split
@@ -23,6 +24,7 @@ class PreparedRun:
         model: new heads on the base model; training changes its weights.
         rows: the encoded rows by split.
         notes: what was dropped, merged or cut: plain sentences.
+        findings: what may be wrong with its rows, where they were looked at.
     """
 
     config: RunConfig
@@ -30,6 +32,7 @@ class PreparedRun:
     model: MultiTaskModel
     rows: Mapping[str, Dataset]
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def collate(self) -> Collator:
@@ -37,8 +40,13 @@ class PreparedRun:
         return Collator(self.model.tokenizer, self.table.tasks)
 
     def describe(self) -> dict[str, Any]:
-        """Return what `data.json` holds: `describe_inputs`, and notes."""
-        return {**describe_inputs(self.table, self.config.model), "notes": list(self.notes)}
+        """Return what `data.json` holds: `describe_inputs`, notes, and findings."""
+        findings = [finding.to_dict() for finding in self.findings]
+        return {
+            **describe_inputs(self.table, self.config.model),
+            "notes": list(self.notes),
+            **({"findings": findings} if findings else {}),
+        }
 
     def predict(self, split: str, label: str | None = None) -> Predictions:
         """Predict for a split, for every task that is not auxiliary; see `equipoise.evaluation.predict_split`.

@@ -1,17 +1,21 @@
 """From the run file to a run that can take its first step; whatever is wrong with the input is found here."""
 
+import warnings
+
+from equipoise.auditing import Finding
 from equipoise.balancing import make_balancer
 from equipoise.config import RunConfig
-from equipoise.data import Table, load_table
+from equipoise.data import Table
 from equipoise.devices import choose_device
-from equipoise.errors import TrainingError, UsageError
+from equipoise.errors import DataError, EquipoiseWarning, TrainingError, UsageError
 from equipoise.evaluation import check_prompted
 
+from .audited_table import load_audited
 from .building import build_model, encode_table
 from .curriculum_file import check_curriculum
 from .precision import precision_notes
 from .prepared_run import PreparedRun
-from .processes import count_processes, on_cpus
+from .processes import count_processes, is_first, on_cpus
 from .trackers import check_trackers
 from .trial import try_step
 
@@ -19,11 +23,11 @@ from .trial import try_step
 def prepare_run(config: RunConfig, table: Table | None = None) -> PreparedRun:
     """Do all that a run does before its first step: read and check the data, load the model, encode rows, try a step.
 
-    Nothing is written.
+    Nothing is written. What may be wrong with the rows, and is found quickly, is a warning, one line each.
 
     Args:
         config: the run file.
-        table: its table, where that is read already.
+        table: its table, where that is read already; then its rows are not looked at.
 
     Raises:
         UsageError: the run file is wrong.
@@ -31,15 +35,39 @@ def prepare_run(config: RunConfig, table: Table | None = None) -> PreparedRun:
         ModelError: the base model cannot be loaded, or cannot do what the run file asks.
         TrainingError: this machine cannot train it.
     """
-    make_balancer(config.balance.name, config.label_statistics, config.balance.options)
-    check_settings(config)
-    table = load_table(config) if table is None else table
+    check_first(config)
+    findings: list[Finding] = []
+    if table is None:
+        table, findings = _read_table(config)
     model = build_model(config, table)
     check_prompted(model, table, config)
     rows, cut = encode_table(table, model)
-    run = PreparedRun(config, table, model, rows, (*table.notes, *cut, *precision_notes(config.train.precision)))
+    notes = (*table.notes, *cut, *precision_notes(config.train.precision))
+    run = PreparedRun(config, table, model, rows, notes, tuple(findings))
     try_step(run)
     return run
+
+
+def _read_table(config: RunConfig) -> tuple[Table, list[Finding]]:
+    """Read the table of a run, and warn of what may be wrong with its rows."""
+    audited = load_audited(config)
+    if audited.table is None:
+        raise audited.error or DataError("the data cannot be read.")
+    for finding in audited.findings:
+        if finding.level == "warning" and is_first():
+            warnings.warn(finding.line, EquipoiseWarning, stacklevel=3)
+    return audited.table, audited.findings
+
+
+def check_first(config: RunConfig) -> None:
+    """Refuse a run file that is wrong, whatever the data are.
+
+    Raises:
+        UsageError: the balancer does not exist or has no such option; see also `check_settings`.
+        TrainingError: see `check_settings`.
+    """
+    make_balancer(config.balance.name, config.label_statistics, config.balance.options)
+    check_settings(config)
 
 
 def check_settings(config: RunConfig) -> None:

@@ -12,6 +12,7 @@ LISTS = {
     "operators": "The ways to merge experts into one model.",
     "starters": "The models and corpora to start with, and which of them are fetched.",
     "kinds": "The kinds of task.",
+    "codes": "The codes of what `equipoise check` finds, and what to do about each.",
 }
 """What each list holds, by its name, which is also the module that makes it."""
 

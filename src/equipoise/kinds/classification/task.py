@@ -70,6 +70,18 @@ class Classification(ClassTask):
         """Return the class's new name."""
         return label if self.from_score else super().rename(label, names)
 
+    def classes_of(self, label: Any) -> tuple[str, ...]:
+        """Return the class, also one that is cut from a score; see `Inspecting`."""
+        return (self.classes[self.encode(label)],) if self.from_score else self.names(label)
+
+    def contradicts(self, one: Any, other: Any) -> bool:
+        """Whether two labels are different classes."""
+        return self.classes_of(one) != self.classes_of(other)
+
+    def words_of(self, label: Any) -> tuple[str, ...]:
+        """Return the class's name, or the score that it is cut from."""
+        return (f"{label:g}",) if self.from_score else self.names(label)
+
     def label_contradiction(self, trained: Self) -> str:
         """Say whether classes or thresholds are others than those of a trained model."""
         if self.from_score and not trained.from_score:

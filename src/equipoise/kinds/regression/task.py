@@ -13,6 +13,7 @@ from ..calibration import Calibration, fit_line
 from ..conformity import Floats
 from ..labels import LabelError, parse_number
 from ..prompts import Question, make_grid
+from ..remarks import Remark, compare_means, remark_scores
 from ..task import Task
 
 _ROUNDING = 1e-9
@@ -97,6 +98,22 @@ class Regression(Task):
             low, high = min(labels), max(labels)
             raise LabelError(f"the training labels go from {low:g} to {high:g}, expected scores nearer to 1 in size")
         return self.replace(mean=mean, std=std)
+
+    def words_of(self, label: Any) -> tuple[str, ...]:
+        """Return the score in figures."""
+        return (f"{label:g}",)
+
+    def contradicts(self, one: Any, other: Any) -> bool:
+        """Whether two scores are more than half a standard deviation of the training labels apart."""
+        return bool(abs(one - other) > 0.5 * self.std)
+
+    def inspect(self, labels: Sequence[Any]) -> list[Remark]:
+        """Say whether scores pile up at an end of the range, use little of it, or stand far from the others."""
+        return remark_scores(np.asarray(labels, dtype=np.float64), self.range)
+
+    def compare_splits(self, one: Sequence[Any], other: Sequence[Any]) -> str:
+        """Say how the mean scores differ."""
+        return compare_means(one, other)
 
     def encode(self, label: Any) -> float:
         """Return the score as it is; the head standardizes it."""

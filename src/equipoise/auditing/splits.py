@@ -1,0 +1,147 @@
+"""Texts and groups that stand in two splits, texts that repeat, and labels that contradict each other."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from equipoise.data import SPLITS
+from equipoise.keys import name_key, normalize
+
+from .findings import Example, Finding, Level, count_rows, make_finding, show_place, show_rows, show_where
+from .parts import AuditedData, Part
+
+_GROUPS = re.compile(
+    r"(?:^|_)(?:author|user|writer|speaker|reviewer|customer|client|account|patient|annotator|document|doc|article|"
+    r"thread|conversation|session|dialogue|dialog|movie|film|product|item|asin|business|company|video|post|page|url|"
+    r"book|event)(?:_?(?:id|name|key|nr|no))?$"
+)
+_LEAST_REPEATED = 0.2
+"""Share of the rows whose value in a column stands in another row, too, before the column is said to be a group."""
+
+
+def find_shared_texts(data: AuditedData) -> Iterator[Finding]:
+    """Look for texts that stand in two splits, of whatever source."""
+    later: dict[str, tuple[Part, int]] = {}
+    for split in reversed(SPLITS):
+        parts = [part for part in data.parts if part.split == split]
+        for part in parts:
+            shared: dict[int, tuple[Part, int]] = {}
+            for index, keys in enumerate(part.rows.columns["keys"]):
+                twin = next((later[key] for key in keys if key in later), None)
+                if twin is not None:
+                    shared[index] = twin
+            texts = part.texts(part.text_columns[0])
+            yield from _tell_shared("S01", part, part.text_columns[0], "text", shared, texts)
+        for part in parts:
+            for index, keys in enumerate(part.rows.columns["keys"]):
+                for key in filter(None, keys):
+                    later.setdefault(key, (part, index))
+
+
+def find_shared_groups(data: AuditedData) -> Iterator[Finding]:
+    """Look for groups that stand in two splits, and for rows without a group."""
+    for source, config in data.config.sources.items():
+        if config.group is None:
+            continue
+        later: dict[str, tuple[Part, int]] = {}
+        for part in reversed(data.of_source(source)):
+            groups = part.rows.columns["group"]
+            shared = {index: later[group] for index, group in enumerate(groups) if group in later}
+            yield from _tell_shared("S03", part, config.group, "group", shared, groups)
+            for index, group in enumerate(groups):
+                if group is not None:
+                    later.setdefault(group, (part, index))
+            missing = [index for index, group in enumerate(groups) if group is None]
+            if missing:
+                examples = show_rows(part.rows, missing, part.texts(part.text_columns[0]))
+                about, words = part.about(config.group), "rows without a group"
+                yield count_rows("S08", about, words, part.tally(len(missing)), examples=examples)
+
+
+def _tell_shared(
+    code: str, part: Part, column: str, noun: str, shared: Mapping[int, tuple[Part, int]], texts: Sequence[Any]
+) -> Iterator[Finding]:
+    """Report rows whose text or group stands in a later split, by split."""
+    for split in dict.fromkeys(other.split for other, _ in shared.values()):
+        found = {index: twin for index, twin in shared.items() if twin[0].split == split}
+        examples = (
+            show_place(part.rows.place(index), texts[index], f"also {show_where(other.rows.place(place))}")
+            for index, (other, place) in found.items()
+        )
+        words = f"rows whose {noun} stands in {split}, too"
+        yield count_rows(code, part.about(column), words, part.tally(len(found)), examples=examples)
+
+
+def find_repeats(data: AuditedData) -> Iterator[Finding]:
+    """Look for rows that repeat another's text and pair, and for labels of such rows that differ."""
+    for part in data.parts:
+        for view in dict.fromkeys(task.view for task in part.tasks.values()):
+            readers = [name for name, task in part.tasks.items() if task.view == view]
+            groups = _group(part, view.text, view.pair)
+            if not groups:
+                continue
+            examples = (
+                _show_pair(part, view.text, group[0], group[1], f"{len(group)} times, also ")
+                for group in sorted(groups, key=len, reverse=True)
+            )
+            in_train = part.split == "train"
+            words = "rows that repeat another, and are merged" if in_train else "rows that repeat another, and are kept"
+            tally = part.tally(sum(map(len, groups)) - len(groups))
+            level: Level | None = "note" if in_train else None
+            yield count_rows("S04", part.about(view.text), words, tally, examples=examples, level=level)
+            for name in readers:
+                yield from _find_conflicts(part, name, view.text, groups)
+
+
+def _group(part: Part, text: str, pair: str | None) -> list[list[int]]:
+    """Return the rows of each text (and pair) that stands in several."""
+    texts = map(normalize, part.texts(text))
+    keys: Any = zip(texts, map(normalize, part.texts(pair)), strict=True) if pair is not None else texts
+    found: dict[Any, list[int]] = {}
+    for index, key in enumerate(keys):
+        found.setdefault(key, []).append(index)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _find_conflicts(part: Part, name: str, text: str, groups: Sequence[Sequence[int]]) -> Iterator[Finding]:
+    labels, task = part.rows.columns[f"label:{name}"], part.tasks[name]
+    examples, count = [], 0
+    for group in groups:
+        labelled = [index for index in group if labels[index] is not None]
+        first, *others = labelled or [-1]
+        other = next((index for index in others if task.contradicts(labels[index], labels[first])), None)
+        if other is not None:
+            count += len(labelled)
+            examples.append(_show_pair(part, text, first, other, f"{labels[first]} here, {labels[other]} at "))
+    if count:
+        words = "rows whose text has another label elsewhere"
+        yield count_rows("L09", f"task '{name}'", words, part.tally(count), examples=examples)
+
+
+def _show_pair(part: Part, text: str, one: int, other: int, words: str) -> Example:
+    place = show_where(part.rows.place(other))
+    return show_place(part.rows.place(one), part.texts(text)[one], f"{words}{place}")
+
+
+def find_group_columns(data: AuditedData) -> Iterator[Finding]:
+    """Look for columns that seem to name an author or a document, where a source has no group."""
+    for source, config in data.config.sources.items():
+        parts = data.of_source(source)
+        if config.group is not None or not parts:
+            continue
+        tasks = {name: task for part in parts for name, task in part.tasks.items()}
+        used = {name for task in tasks.values() for name in (task.text, task.pair, *task.label_columns)} | {
+            *config.subsets
+        }
+        raw = data.raw(source)
+        for column in dict.fromkeys(name for files in raw.values() for rows in files for name in rows.columns):
+            if column in used or not _GROUPS.search(name_key(column).casefold().replace(" ", "_")):
+                continue
+            cells = [cell for files in raw.values() for rows in files for cell in rows.columns.get(column, ())]
+            counts = Counter(str(cell) for cell in cells if cell is not None)
+            repeated = sum(count for count in counts.values() if count > 1)
+            if len(counts) > 1 and repeated > _LEAST_REPEATED * len(cells):
+                message = f"{len(counts):,} values on {len(cells):,} rows"
+                advice = f"If rows of one value are alike, keep them in one split (group: {column})."
+                yield make_finding("S07", f"source '{source}', column '{column}'", message, len(counts), advice=advice)
