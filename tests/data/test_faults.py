@@ -20,7 +20,7 @@ def as_lines(rows):
 @pytest.fixture
 def four(write):
     """Four sources, each with a fault of another sort, and one that is right."""
-    write("one.csv", "text;label\n“a”;pos\n".encode("cp1252"))
+    write("one.csv", "text,label\n“a”,pos\n".encode("cp1252"))
     write("two.tsv", "text\tlabel\tscore\na\tpos\tx\nb\tneg\t2\nc\t\t0,5\n")
     write("three.jsonl", as_lines({"comment": {"body": f"t {n}"}, "label": "ab"[n % 2]} for n in range(20)))
     write("train.csv", "text,label\n" + "".join(f"x {n},{'pn'[n % 2]}\n" for n in range(8)))
@@ -113,6 +113,18 @@ def test_tasks_that_cannot_be_learnt_are_found_together(write, load):
     with pytest.raises(FaultsError) as caught:
         load({"s": {"path": "a.csv"}}, {name: task("s", label=name) for name in ("one", "two", "three")})
     assert [fault.partition("task '")[2][:3] for fault in caught.value.args] == ["one", "thr"]
+
+
+def test_a_wrong_encoding_does_not_hide_a_wrong_delimiter(write, load):
+    write("a.csv", "text;label\n“a”;pos\n".encode("cp1252"))
+    write("b.csv", "text;label\ngrößer;pos\n".encode("utf-16"))
+    for name, encoding in (("a", "cp1252"), ("b", "utf-16")):
+        with pytest.raises(FaultsError) as caught:
+            load({"s": {"path": f"{name}.csv"}, "t": {"path": "nowhere.csv"}}, {"s": task("s"), "t": task("t")})
+        first, second, third = caught.value.args
+        assert f"encoding: {encoding}" in first
+        assert 'sep: ";"' in second
+        assert "nowhere.csv: found no such file" in third
 
 
 def test_one_fault_is_raised_as_it_is(write, load):

@@ -54,4 +54,5 @@ class Faults:
         if len(self.errors) == 1:
             raise self.errors[0]
         if self.errors:
-            raise FaultsError(*self.errors)
+            several = [error.args if isinstance(error, FaultsError) else (str(error),) for error in self.errors]
+            raise FaultsError(*(message for messages in several for message in messages))

@@ -19,9 +19,10 @@ from equipoise.files import check_readable
 from equipoise.kinds import shorten
 
 from .bad_lines import excerpt
-from .delimited import read_delimited
+from .delimited import check_delimiter, find_style, read_delimited
 from .documents import read_json, read_jsonl
-from .encodings import Decoding
+from .encodings import Decoding, detect_encoding, read_sample
+from .faults import Faults
 from .rows import Rows
 from .spreadsheet import read_sheet
 from .stand_ins import find_in_memory
@@ -137,6 +138,25 @@ def _read_text(path: Path, dialect: Dialect) -> str:
     return Decoding(dialect.encoding, path).decode(path.read_bytes())
 
 
+def _read_delimited(path: Path, delimiter: str, dialect: Dialect) -> Rows:
+    """Read a CSV or TSV file; where its encoding is another one, a wrong delimiter is said, too."""
+    try:
+        text = _read_text(path, dialect)
+    except DataError as error:
+        beginning = read_sample(path)
+        guess = detect_encoding(beginning)
+        header = beginning.decode(guess or "latin-1", errors="replace").lstrip("\ufeff")
+        faults = Faults()
+        with faults.catch():
+            raise error
+        with faults.catch():
+            stated = dialect.sep is not None
+            check_delimiter(header, find_style(delimiter, dialect).delimiter, path, stated=stated)
+        faults.stop()
+        raise
+    return read_delimited(text, delimiter, path, dialect)
+
+
 def _read_parquet(path: Path, dialect: Dialect) -> Rows:
     try:
         # Not read_table, which takes columns from the folders' names, too.
@@ -149,8 +169,8 @@ def _read_parquet(path: Path, dialect: Dialect) -> Rows:
 
 
 FORMATS: dict[str, Callable[[Path, Dialect], Rows]] = {
-    ".csv": lambda path, dialect: read_delimited(_read_text(path, dialect), ",", path, dialect),
-    ".tsv": lambda path, dialect: read_delimited(_read_text(path, dialect), "\t", path, dialect),
+    ".csv": lambda path, dialect: _read_delimited(path, ",", dialect),
+    ".tsv": lambda path, dialect: _read_delimited(path, "\t", dialect),
     ".json": lambda path, dialect: read_json(_read_text(path, dialect), path),
     ".jsonl": lambda path, dialect: read_jsonl(_read_text(path, dialect), path),
     ".parquet": _read_parquet,
