@@ -5,10 +5,11 @@ and intervals at 0.8, 0.9 and 0.95 hold is compared with two bands in which it l
 `binomial`, as if the bound were known; and `exact`, the beta-binomial law of split conformal prediction, which also
 knows that dev is finite (Vovk 2012, arXiv 1209.2673).
 
-    python benchmarks/trust.py [--quick] [--seeds 3]
+    python benchmarks/trust.py [--quick] [--seeds 3] [--set train.max_steps=150 …] [--output cells.jsonl]
 
 The quickstart's corpus needs its starters; finance and emotion need EQUIPOISE_DATA (docs/data.md). `--quick` trains on
-a slice of the corpus, for some steps. The last line is one JSON object.
+a slice of the corpus, for some steps. `--set` changes all run files: coverage must hold for a model that is trained
+less, too. With `--output` a finished training is a line, and is not repeated. The last line is one JSON object.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from scipy.stats import betabinom, binom
 from equipoise import load, train
 from equipoise.config import RunConfig, load_config
 from equipoise.evaluation import LEVELS, UNCALIBRATED
+from equipoise.files import append_json_line, read_json_lines
 from equipoise.kinds import Conformity
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -36,16 +38,16 @@ QUICK = [
 ]
 
 
-def list_runs(quick: bool, folder: Path) -> dict[str, RunConfig]:
+def list_runs(quick: bool, folder: Path, settings: list[str]) -> dict[str, RunConfig]:
     """Return the run files by data set."""
-    output = f"output={folder / 'run'}"
+    given = [f"output={folder / 'run'}", *settings]
     base = str(files("equipoise.starter") / "quickstart.yaml")
     if quick:
-        return {"quickstart": load_config(base, [output, *QUICK, "train.max_steps=10", "train.evaluations=1"])}
-    runs = {"quickstart": load_config(base, [output])}
+        return {"quickstart": load_config(base, [*given, *QUICK, "train.max_steps=10", "train.evaluations=1"])}
+    runs = {"quickstart": load_config(base, given)}
     if "EQUIPOISE_DATA" in os.environ:
-        runs["finance"] = load_config(EXAMPLES / "finance.yaml", [output])
-        whole = load_config(EXAMPLES / "tweets_and_aspects.yaml", [output])
+        runs["finance"] = load_config(EXAMPLES / "finance.yaml", given)
+        whole = load_config(EXAMPLES / "tweets_and_aspects.yaml", given)
         emotion = {"tasks": {"emotion": whole.tasks["emotion"]}, "sources": {"emotion": whole.sources["emotion"]}}
         runs["emotion"] = whole.model_copy(update=emotion)
     return runs
@@ -117,13 +119,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[], dest="settings", help="key=value for all run files")
+    parser.add_argument("--output", type=Path, help="a line for each finished training")
     options = parser.parse_args(arguments)
+    known = read_json_lines(options.output) if options.output and options.output.exists() else []
+    done = {(one["data"], one["seed"]): one["rows"] for one in known if one["settings"] == options.settings}
     rows: list[dict[str, Any]] = []
     print("data        seed task                   dev  coverage (* outside the binomial band, ** the exact one, too)")
     with tempfile.TemporaryDirectory() as folder:
-        for name, config in list_runs(options.quick, Path(folder)).items():
+        for name, config in list_runs(options.quick, Path(folder), options.settings).items():
             for seed in range(1 if options.quick else options.seeds):
-                for row in run_seed(name, config, seed):
+                if (name, seed) not in done:
+                    done[name, seed] = run_seed(name, config, seed)
+                    if options.output:
+                        cell = {"data": name, "seed": seed, "settings": options.settings, "rows": done[name, seed]}
+                        append_json_line(options.output, cell)
+                for row in done[name, seed]:
                     rows.append(row)
                     print(write(row), flush=True)
     levels = [one for row in rows for one in row["levels"]]
