@@ -6,6 +6,7 @@ take the epoch that is best on dev. Test is scored once, by micro-F1 of exact (t
 equipoise   a run file with one task of kind extraction
 plain       `AutoModelForTokenClassification` and `Trainer`, as the token-classification guide of transformers has it:
             words between whitespace, B and I of each polarity, the first piece of each word is labeled and read
+quick head  the same, with the rate for the new layer that heads have in a run file, ten times that of the backbone
 
     python benchmarks/extraction.py DATA [--quick] [--rows 1000] [--epochs 6] [--seeds 3] [--model minilm]
 
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from datasets import Dataset
 from scipy import stats
 from transformers import (
@@ -31,6 +33,7 @@ from transformers import (
     DataCollatorForTokenClassification,
     Trainer,
     TrainingArguments,
+    set_seed,
 )
 
 from equipoise.config import load_config
@@ -42,7 +45,7 @@ from equipoise.training import train
 from measuring import setting
 
 METRICS = ("extraction_f1", "term_f1", "polarity_accuracy")
-MAX_LENGTH, BATCH, RATE = 128, 32, 1e-4
+MAX_LENGTH, BATCH, RATE, HEAD_RATE, DECAY = 128, 32, 1e-4, 1e-3, 0.01
 
 
 def run_file(arguments: argparse.Namespace, folder: Path) -> Path:
@@ -60,6 +63,7 @@ def run_file(arguments: argparse.Namespace, folder: Path) -> Path:
             "epochs": arguments.epochs,
             "evaluations": arguments.epochs,
             "learning_rate": RATE,
+            "head_learning_rate": HEAD_RATE,
             "batch_size": BATCH,
         },
         "evaluation": {"bootstrap": 100, "baselines": []},
@@ -139,8 +143,17 @@ class Plain:
         gold, found = self.table.labels("aspects", split), self.read(split, logits)
         return {name: get_metric(name)(gold, found) for name in METRICS}
 
-    def run(self, epochs: int, seed: int) -> dict[str, float]:
+    def run(self, epochs: int, seed: int, head_rate: float | None = None) -> dict[str, float]:
         """Train, and return the metrics on test."""
+        set_seed(seed)
+        model = AutoModelForTokenClassification.from_pretrained(
+            self.folder, num_labels=len(self.tags), trust_remote_code=False
+        )
+        optimizer = None
+        if head_rate is not None:
+            new = {"params": model.classifier.parameters(), "lr": head_rate}
+            groups = [{"params": model.base_model.parameters()}, new]
+            optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=DECAY)
         with tempfile.TemporaryDirectory() as folder, quiet_transformers():
             arguments = TrainingArguments(
                 folder,
@@ -149,7 +162,7 @@ class Plain:
                 per_device_eval_batch_size=BATCH,
                 learning_rate=RATE,
                 warmup_steps=0.1,
-                weight_decay=0.01,
+                weight_decay=DECAY,
                 eval_strategy="epoch",
                 save_strategy="epoch",
                 save_total_limit=1,
@@ -160,10 +173,9 @@ class Plain:
                 report_to="none",
             )
             trainer = Trainer(
-                AutoModelForTokenClassification.from_pretrained(
-                    self.folder, num_labels=len(self.tags), trust_remote_code=False
-                ),
+                model,
                 arguments,
+                optimizers=(optimizer, None),
                 data_collator=DataCollatorForTokenClassification(self.tokenizer),
                 train_dataset=self.rows["train"],
                 eval_dataset=self.rows["dev"],
@@ -208,6 +220,7 @@ def main() -> None:
         ways = {
             "equipoise": lambda seed: run_equipoise(path, seed),
             "plain": lambda seed: plain.run(arguments.epochs, seed),
+            "quick head": lambda seed: plain.run(arguments.epochs, seed, HEAD_RATE),
         }
         settings = [arguments.model, arguments.rows, arguments.epochs]
         for seed in range(arguments.seeds):
