@@ -97,6 +97,14 @@ def test_missing_values_mean_no_label(missing, tmp_path):
         assert sum(labels.values()) == expected
 
 
+@pytest.mark.parametrize("form", [pd.DataFrame, pl.DataFrame, list])
+def test_no_is_a_label(form):
+    rows = [{"liked": False}, {"liked": True}, {"liked": None}]
+    assert read_columns(form(rows), "df")["liked"] == [False, True, None]
+    numbers = read_columns([{"n": np.bool_(False)}, {"n": 0}, {"n": 0.0}, {"n": np.float32(0)}, {"n": ""}], "rows")["n"]
+    assert None not in numbers
+
+
 def test_nan_of_polars_means_no_label():
     assert read_columns(pl.DataFrame({"stars": [1.0, float("nan"), None]}), "df")["stars"] == [1.0, None, None]
 

@@ -142,7 +142,7 @@ def test_several_outputs_are_cross_validated(corpus, options):
 def test_a_run_is_kept_where_output_says(corpus, options, tmp_path):
     found = TextClassifier(**options, output=tmp_path / "run").fit(corpus["text"], corpus["label"])
     assert (found.run_.folder / "report.html").exists()
-    with pytest.raises(ValueError, match="holds a run, which is not replaced"):
+    with pytest.raises(ValueError, match="which is not replaced"):
         found.fit(corpus["text"], corpus["label"])
 
 

@@ -111,7 +111,7 @@ def _columns_of_arrow(table: Any, where: str) -> dict[str, list[Any]]:
 
 def is_missing(cell: Any) -> bool:
     """Whether a cell is None, NaN, NaT or pandas' NA."""
-    if cell is None or isinstance(cell, str | bytes | Mapping | list | tuple | set | np.ndarray):
+    if cell is None or isinstance(cell, str | bytes | bool | np.bool_ | Mapping | list | tuple | set | np.ndarray):
         return cell is None
     differs = cell != cell
     # pandas' NA answers with itself.
