@@ -163,6 +163,24 @@ def test_a_table_that_is_none_is_refused():
         propose({"reviews": 7})
 
 
+def test_tables_by_split_are_one_source():
+    tables = {split: [{**row, "text": f"{split} {row['text']}"} for row in reviews(60)] for split in ("train", "test")}
+    (source,) = propose(tables).sources
+    assert (source.name, source.keys["train"], source.keys["test"]) == (
+        "data",
+        "data_train.parquet",
+        "data_test.parquet",
+    )
+
+
+def test_a_table_is_trained_as_is_proposed(tmp_path, tiny_model):
+    frame = pandas.DataFrame([{name: row[name] for name in HEADER} for row in reviews(120)])
+    settings = propose({"reviews": frame}, output=tmp_path / "run").for_tables()
+    settings |= {"model": str(tiny_model), "train": {"max_steps": 2, "evaluations": 1}}
+    run = equipoise.train({"reviews": frame}, settings=settings)
+    assert {record["task"] for record in run.records} == {"score", "polarity", "stars"}
+
+
 def test_a_large_file_is_read_in_parts(tmp_path, monkeypatch):
     monkeypatch.setattr(sampled_lines, "WHOLE_BYTES", 20_000)
     monkeypatch.setattr(sampled_lines, "SPOT_BYTES", 1_000)

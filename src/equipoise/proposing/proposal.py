@@ -130,6 +130,23 @@ class Proposal:
             "tasks": {task.name: dict(task.keys) for task in self.tasks},
         }
 
+    def for_tables(self) -> dict[str, Any]:
+        """Return what the run file holds without the files, for tables in memory.
+
+        Example:
+            >>> from equipoise import propose
+            >>> rows = [{"text": "Good film.", "label": "a"}, {"text": "A bad one!", "label": "b"}] * 20
+            >>> propose(rows).for_tables()["tasks"]["data"]["classes"]  # for equipoise.train(rows, settings=…)
+            ['a', 'b']
+        """
+        data = self.to_dict()
+        files = ("path", "train", "dev", "test")
+        data["sources"] = {
+            name: {key: value for key, value in keys.items() if key not in files}
+            for name, keys in data["sources"].items()
+        }
+        return data
+
     def config(self) -> "RunConfig":
         """Return the run file as it is checked when a run reads it, paths absolute.
 

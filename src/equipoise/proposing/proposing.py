@@ -1,7 +1,7 @@
 """From files, or tables in memory, to a proposal."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from .choosing import take
 from .drafts import Draft, make_draft, make_source
 from .file_facts import FileFacts
 from .files import ENDINGS, read_file
-from .frames import read_frame
+from .frames import holds_tables, read_tables
 from .grouping import Names, group_files
 from .proposal import Proposal
 from .settings import choose_settings
@@ -31,9 +31,9 @@ def propose(
     Nothing is trained or written, and no network is used.
 
     Args:
-        data: a file or folder, several of them, or tables in memory (DataFrames of pandas or Polars, Arrow tables) by
-            the name of their source. For a table in memory, the run file names a Parquet file in `folder`, where it is
-            to be saved.
+        data: a file or folder, several of them, or tables in memory: a DataFrame of pandas or Polars, an Arrow table,
+            a data set or a list of dicts, or a dict of these by source. For a table in memory, the run file names a
+            Parquet file in `folder`, where it is to be saved; or see `Proposal.for_tables`.
         folder: the folder in which the run file is to stand, and from which its paths start; by default the working
             folder.
         output: the run's folder; `runs/NAME` by default, with the name of the first source.
@@ -126,8 +126,8 @@ def _read_all(data: Any, base: Path, notes: list[str]) -> list[FileFacts]:
         DataError: nothing can be used.
         UsageError: nothing was given.
     """
-    if isinstance(data, Mapping):
-        return [read_frame(str(name), table, base) for name, table in data.items()]
+    if holds_tables(data):
+        return read_tables(data, base)
     paths = _list_paths([data] if isinstance(data, str | os.PathLike) else data)
     files = []
     for path in paths:
