@@ -19,11 +19,12 @@ _WORDS = (
     "between without during toward around behind letter basket bottle camera engine ladder mirror needle paper pencil "
     "pillow ribbon saddle ticket wallet blanket candle curtain hammer kettle lantern button bucket "
 )
+WORDS = _WORDS.split()
 
 
 def write_sentence(draw: random.Random) -> str:
     """A text that no other one is like."""
-    return " ".join(draw.choice(_WORDS.split()) for _ in range(draw.randint(10, 16)))
+    return " ".join(draw.choice(WORDS) for _ in range(draw.randint(10, 16)))
 
 
 def make_rows(seed: str, count: int) -> list[Row]:
