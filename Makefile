@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.setup-done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-fast lint format
+.PHONY: help setup quickstart test test-fast lint format docs dist
 
 help:
 	@echo "make setup       set up .venv with the equipoise command"
@@ -13,6 +13,8 @@ help:
 	@echo "make test-fast   run the tests that need no starter"
 	@echo "make lint        check style and types"
 	@echo "make format      format the code"
+	@echo "make docs        build the pages into site/"
+	@echo "make dist        build wheel and sdist into dist/, and try the wheel"
 	@echo "Another interpreter: make setup PYTHON=python3.12"
 
 setup: $(STAMP)
@@ -45,3 +47,9 @@ lint: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: setup
+	$(BIN)/mkdocs build --strict
+
+dist: setup
+	$(BIN)/python scripts/build.py

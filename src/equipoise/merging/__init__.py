@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from equipoise.errors import EquipoiseWarning
+from equipoise.extras import check_extra
 
 from .operators import (
     MERGE_OPERATORS,
@@ -110,5 +111,6 @@ if not TYPE_CHECKING:  # a type checker knows the names from above
             warnings.warn("equipoise.merging.Modules is now HeadPolicy.", EquipoiseWarning, stacklevel=2)
             name = "HeadPolicy"
         if name in _HOMES:
+            check_extra("search", ("peft",), "merging")
             return getattr(import_module(_HOMES[name], __name__), name)
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -16,6 +16,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from equipoise.errors import ModelError
+from equipoise.extras import check_extra
 
 from .backbone import find_layers
 from .bilstm import BiLstmConfig
@@ -46,8 +47,10 @@ def add_adapter(
         above: how many of the lowest layers it leaves out.
 
     Raises:
+        UsageError: peft is not installed.
         ModelError: the backbone has no such matrices, starts from nothing, or has no layers above those left out.
     """
+    check_extra("llm", ("peft",), "lora")
     from peft import LoraConfig
 
     if backbone.config.model_type == BiLstmConfig.model_type:
@@ -108,8 +111,10 @@ def load_adapter(backbone: PreTrainedModel, folder: Path) -> None:
     """Put a saved adapter onto its base, in place.
 
     Raises:
+        UsageError: peft is not installed.
         ValueError: its weights do not belong to its settings.
     """
+    check_extra("llm", ("peft",), f"{folder} is an adapter")
     from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
     from peft.utils import SAFETENSORS_WEIGHTS_NAME
 

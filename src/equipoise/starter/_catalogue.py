@@ -64,6 +64,7 @@ class Starter:
         derived: path and sha256 of the files that `prepare` makes.
         pieces: the packages whose pieces, in order, are the archive; none where one package carries all.
         languages: ISO 639 codes of the languages that a model knows, or that a corpus is in.
+        needs: packages of the extra `llm` that `prepare` imports.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Starter:
     derived: dict[str, str] = field(default_factory=dict)
     pieces: tuple[Piece, ...] = ()
     languages: tuple[str, ...] = ("en",)
+    needs: tuple[str, ...] = ()
 
     @property
     def downloads(self) -> dict[str, tuple[str, str]]:
@@ -223,6 +225,7 @@ _SMOLLM2 = Starter(
     summary="An English instruction-tuned LLM: Llama, 30 layers, width 576, 134.5 million parameters, dequantized Q4_1 "
     "(538 MB in the cache).",
     prepare=_smollm2.convert,
+    needs=("gguf",),
     derived={
         "chat_template.jinja": "872be49dbb638044ad01b60388f48d469ff2980e5f0dccdc22ec907db54d0788",
         "config.json": "46cf7cb0c3b5a209ae25656ef6000d7f1ba5a30d315620d2871c5840f2bf0837",

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from equipoise.errors import UsageError, did_you_mean
+from equipoise.extras import check_extra
 from equipoise.temporaries import clean_leftovers, follow_umask, temporary_folder
 
 from ._archive import unpack
@@ -63,7 +64,7 @@ def fetch(name: str) -> Path:
             "vader" (a folder with `corpus.jsonl`).
 
     Raises:
-        UsageError: there is no such starter.
+        UsageError: there is no such starter, or an extra that it needs is not installed.
         ModelError: the model cannot be downloaded or stored, or is not the pinned one.
         DataError: the same for a corpus.
     """
@@ -72,6 +73,7 @@ def fetch(name: str) -> Path:
     clean_leftovers(folder)
     if is_fetched(name):
         return folder
+    check_extra("llm", starter.needs, f"Starter {name}")
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
