@@ -24,8 +24,8 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.S | re.M)
 
 
-def test_the_plugin_of_the_readme_runs_as_it_stands():
-    (code,) = [block for block in blocks(ROOT / "README.md", "python") if "DynamicAdaptiveLoss" in block]
+def test_the_plugin_of_the_docs_runs_as_it_stands():
+    (code,) = [block for block in blocks(ROOT / "docs" / "your_loop.md", "python") if "balance.losses)" in block]
     names: dict = {}
     exec(code, names)
     assert names["backbone"].weight.grad is not None
@@ -94,7 +94,9 @@ def test_the_balancer_of_the_docs_passes_the_checks():
     exec(code, {})
 
 
-@pytest.mark.parametrize("block", blocks(ROOT / "docs" / "data.md", "yaml"))
+@pytest.mark.parametrize(
+    "block", [*blocks(ROOT / "docs" / "data.md", "yaml"), *blocks(ROOT / "docs" / "tasks.md", "yaml")]
+)
 def test_the_sources_of_the_docs_are_valid(block):
     sources = yaml.safe_load(block)["sources"]
     make_config(

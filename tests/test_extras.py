@@ -64,7 +64,6 @@ def test_the_message_names_what_is_missing_and_the_extra():
     ("packages", "words", "said"),
     [
         ("optuna,cmaes", ("search", "run.yaml"), 'search: optuna and cmaes, .*pip install "equipoise[search]"'),
-        ("optuna", ("tune", "run.yaml"), 'tune: optuna, .*pip install "equipoise[search]"'),
         ("peft", ("merge", ".", ".", "-o", "out"), 'merging: peft, .*pip install "equipoise[search]"'),
     ],
 )

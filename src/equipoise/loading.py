@@ -24,7 +24,7 @@ def load(folder: str | Path, device: Any = None) -> "BasePredictor":
         ModelError: there is no model, or a file of it is damaged.
         UsageError: there is no such device, or a package is missing that the model needs.
 
-    Example:
+    Examples:
         >>> import equipoise
         >>> model = equipoise.load("runs/reviews")
         >>> answers = model.predict(["Fast delivery, poor fit.", "I love it."])

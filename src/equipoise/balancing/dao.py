@@ -71,7 +71,7 @@ class DynamicAdaptiveLoss(Balancer):
     Raises:
         ValueError: If an option is outside its range, or names a task or a kind that does not exist.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from equipoise.balancing import DynamicAdaptiveLoss
         >>> h = torch.tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)

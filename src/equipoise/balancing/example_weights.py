@@ -26,7 +26,7 @@ class LabelStats:
         low: a regression's smallest label; unused by classes.
         width: the width of a bin, in the label's units; unused by classes.
 
-    Example:
+    Examples:
         >>> from equipoise.balancing import LabelStats
         >>> LabelStats.fit("classification", [0, 0, 0, 1]).counts.tolist()
         [3.0, 1.0]

@@ -89,7 +89,7 @@ def compare(
         DataError: a file or a label is wrong, or the run files' dev and test rows differ.
         TrainingError: the folder holds something else, or Ctrl-C.
 
-    Example:
+    Examples:
         >>> import equipoise
         >>> comparison = equipoise.compare("reviews.yaml", "equal,dao", seeds=5)  # doctest: +SKIP
     """

@@ -33,7 +33,7 @@ def calibrate(model: str | Path, run_file: str | Path | RunConfig, overrides: Se
         DataError: a file or a label is wrong, or dev is empty.
         ModelError: there is no such model, or it cannot be written.
 
-    Example:
+    Examples:
         >>> import equipoise
         >>> records = equipoise.calibrate("runs/reviews", "reviews.yaml")
         >>> sorted({record["model"] for record in records})

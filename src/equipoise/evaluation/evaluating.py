@@ -45,7 +45,7 @@ def evaluate(
         DataError: a file or a label is wrong.
         ModelError: there is no such model.
 
-    Example:
+    Examples:
         >>> import equipoise
         >>> records = equipoise.evaluate("runs/reviews", "reviews.yaml")
         >>> sorted({record["task"] for record in records})

@@ -76,7 +76,7 @@ def export_onnx(
         DataError: a file or a label of the data is wrong.
         OutputError: something lies in the output folder, or it is or holds the model.
 
-    Example:
+    Examples:
         >>> import equipoise
         >>> export = equipoise.export_onnx("runs/reviews", "exported")
         >>> sorted(equipoise.load("exported").tasks)

@@ -46,7 +46,7 @@ def propose(
         DataError: no file can be used; the message says why for each.
         UsageError: there is no file.
 
-    Example:
+    Examples:
         >>> import pandas
         >>> from equipoise import propose
         >>> frame = pandas.DataFrame({"review": ["Good film.", "A bad one!"] * 20, "stars": [5, 1] * 20})

@@ -94,7 +94,7 @@ def add_task(
         ModelError: there is no model, or it has no features.
         OutputError: the output folder may not be written.
 
-    Example:
+    Examples:
         >>> import equipoise
         >>> added = equipoise.add_task("runs/reviews", "urgent.yaml", "runs/reviews-urgent")
         >>> sorted(equipoise.load("runs/reviews-urgent").tasks)

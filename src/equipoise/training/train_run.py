@@ -72,7 +72,7 @@ def train(
         ModelError: the backbone cannot be loaded.
         TrainingError: training cannot start or go on.
 
-    Example:
+    Examples:
         >>> import equipoise
         >>> run = equipoise.train("reviews.yaml", epochs=1, output="runs/first")
         >>> sorted({record["task"] for record in run.records})

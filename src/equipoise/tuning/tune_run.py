@@ -98,7 +98,7 @@ def tune(
         ModelError: the model cannot be loaded.
         TrainingError: the folder holds something else, the storage cannot be reached, or it was stopped.
 
-    Example:
+    Examples:
         >>> import equipoise
         >>> tuning = equipoise.tune("reviews.yaml", trials=3, only=["learning_rate", "epochs"])
         >>> sorted(tuning.results.settings)
