@@ -23,10 +23,16 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Take out links to files that are no pages, such as examples/; keep their words."""
+    """Take out links to files that are no pages, such as examples/, but keep their words."""
     for name, source in PAGES.items():
         markdown = markdown.replace(f"](../{source}", f"]({name}")
-    return re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", markdown)
+    markdown = re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", markdown)
+    return re.sub(r"(?m)^\|.*$", _unescape_pipes, markdown)
+
+
+def _unescape_pipes(row: re.Match[str]) -> str:
+    """In code in a table GitHub wants pipes escaped; Python-Markdown shows the backslash."""
+    return re.sub(r"`[^`]*`", lambda code: code[0].replace(r"\|", "|"), row[0])
 
 
 def _from_root(text: str) -> str:
