@@ -43,7 +43,7 @@ def run_without(packages, code, *arguments):
         [sys.executable, "-c", WITHOUT + code, packages, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
     )
 
 
