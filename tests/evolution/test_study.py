@@ -144,7 +144,7 @@ def test_what_a_killed_worker_had_claimed_is_done_by_another(tmp_path, capfd):
     process = _CONTEXT.Process(target=claim_and_hang, args=(file,))
     process.start()
     search = open_search(file, 24)
-    for _ in range(200):
+    for _ in range(1200):
         if any("worker" in trial.user_attrs for trial in search.study.get_trials()):
             break
         time.sleep(0.05)

@@ -128,7 +128,7 @@ class _Clock(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Note the time."""
-        if torch.cuda.is_available() and choose_device().type == "cuda":
+        if choose_device().type == "cuda":
             torch.cuda.synchronize()
         self.ends.append(time.perf_counter())
         control.should_save = False
@@ -152,7 +152,7 @@ def _time_scoring(run: PreparedRun, evaluations: int) -> float:
 
 def _memory_mb() -> float:
     """Return the memory of the device that computes, in MB; infinite where that is not known."""
-    if torch.cuda.is_available() and choose_device().type == "cuda":
+    if choose_device().type == "cuda":
         return torch.cuda.mem_get_info()[1] / 1e6
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
