@@ -7,6 +7,7 @@ import time
 from itertools import islice
 
 import pytest
+from optuna.trial import TrialState
 
 from equipoise import locks
 from equipoise.errors import TrainingError
@@ -145,7 +146,8 @@ def test_what_a_killed_worker_had_claimed_is_done_by_another(tmp_path, capfd):
     process.start()
     search = open_search(file, 24)
     for _ in range(1200):
-        if any("worker" in trial.user_attrs for trial in search.study.get_trials()):
+        # It signs a candidate before it claims it.
+        if any(trial.state is TrialState.RUNNING for trial in search.study.get_trials()):
             break
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)

@@ -233,9 +233,9 @@ RUDE = {"term": "waiter", "opinion": "rude", "polarity": "negative"}
 def test_only_written_answers_are_scored_by_how_many_cannot_be_read():
     for task in TASKS.values():
         assert task.scored_metrics == (*task.metrics, "unparsed")
-        assert task.replace(format="head").scored_metrics == task.metrics
+        assert task.replace(format="head").scored_metrics == (*task.metrics, "ece", "brier")
         # The untrained language model may stand beside a head.
-        assert task.replace(format="head").reported == task.reported
+        assert set(task.replace(format="head").reported) == {*task.reported, "ece", "brier"}
         assert "unparsed" not in task.primary_metrics
 
 
