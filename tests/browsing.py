@@ -19,6 +19,7 @@ def look_at(page: Path, width: int, scheme: str) -> dict[str, list[str]]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        tab.set_default_timeout(180_000)
         found: dict[str, list[str]] = {"said": [], "asked": []}
         tab.on("console", lambda message: found["said"].append(message.text))
         tab.on("pageerror", lambda error: found["said"].append(str(error)))

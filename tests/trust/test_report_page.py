@@ -20,6 +20,6 @@ def test_what_is_wrong_with_a_page_is_seen(tmp_path):
         "<script>console.log('hi')</script>"
     )
     found = look_at(page, 390, "light")
-    assert found["said"][0] == "hi"
+    assert "hi" in found["said"]
     assert found["asked"] == [(tmp_path / "other.png").as_uri()]
     assert len(found["wide"]) == len(found["unnamed"]) == 1
