@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from equipoise.config import RunConfig
-from equipoise.outputs import misplaced
-from equipoise.training import RUN_FREE, is_run, run_strangers
+from equipoise.training import RUN_FREE, lost_with_runs, runs_and_files
 from equipoise.workspace import CONFIG, DATA, Journal, RunFileWorkspace, WorkKind, run_file_output
 
 HEADER = "# Written by Equipoise: the run file whose tasks are mixed here, complete.\n"
@@ -58,19 +58,7 @@ class CellRecord(TypedDict):
     metric: NotRequired[float]
 
 
-def _strangers(folder: Path) -> list[str]:
-    """Return what would be lost with the trainings; nothing else is removed."""
-    runs = [path for path in sorted(folder.iterdir()) if is_run(path)]
-    inner = [f"{run.name}/{name}" for run in runs for name in run_strangers(run, whole=True)]
-    return [*misplaced(folder, _FILES), *inner]
-
-
-def _contents(folder: Path) -> list[Path]:
-    runs = [path for path in folder.iterdir() if is_run(path)] if folder.exists() else []
-    return [*runs, *(folder / name for name in _FILES)]
-
-
-MIX_OUTPUT = run_file_output("a mix", HEADER, _strangers)
+MIX_OUTPUT = run_file_output("a mix", HEADER, partial(lost_with_runs, files=_FILES))
 """How the folder of `equipoise mix` is known, and what may be replaced in it."""
 
 
@@ -82,7 +70,7 @@ class MixFolder(RunFileWorkspace):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, WorkKind("the mix", MIX_OUTPUT, _contents, HEADER, RUN_FREE))
+        super().__init__(path, WorkKind("the mix", MIX_OUTPUT, partial(runs_and_files, files=_FILES), HEADER, RUN_FREE))
         self.journal: Journal[str, CellRecord] = Journal(path / _JOURNAL, "cell")
 
     def open(self, config: RunConfig, data: Mapping[str, Any], options: MixOptions, *, restart: bool) -> None:

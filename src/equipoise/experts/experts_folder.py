@@ -1,13 +1,13 @@
 """The folder of a run file's experts: whose it is, and the journal of scored models."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
 from equipoise.config import RunConfig
 from equipoise.evaluation import Record
-from equipoise.outputs import misplaced
-from equipoise.training import RUN_FREE, is_run, run_strangers
+from equipoise.training import RUN_FREE, lost_with_runs, runs_and_files
 from equipoise.workspace import CONFIG, DATA, Journal, RunFileWorkspace, WorkKind, run_file_output
 
 HEADER = "# Written by Equipoise: the run file of these experts, complete.\n"
@@ -39,19 +39,7 @@ class ScoredModel(TypedDict):
     seconds: float
 
 
-def _strangers(folder: Path) -> list[str]:
-    """Return what would be lost with the experts' runs; nothing else is removed."""
-    runs = [path for path in sorted(folder.iterdir()) if is_run(path)]
-    inner = [f"{run.name}/{name}" for run in runs for name in run_strangers(run, whole=True)]
-    return [*misplaced(folder, _FILES), *inner]
-
-
-def _contents(folder: Path) -> list[Path]:
-    runs = [path for path in folder.iterdir() if is_run(path)] if folder.exists() else []
-    return [*runs, *(folder / name for name in _FILES)]
-
-
-EXPERTS_OUTPUT = run_file_output("experts", HEADER, _strangers)
+EXPERTS_OUTPUT = run_file_output("experts", HEADER, partial(lost_with_runs, files=_FILES))
 """How the folder of `equipoise experts` is known, and what may be replaced in it."""
 
 
@@ -64,7 +52,7 @@ class ExpertsFolder(RunFileWorkspace):
 
     def __init__(self, path: Path) -> None:
         # An expert is a run: what may differ between two calls of one may differ here.
-        kind = WorkKind("the first expert", EXPERTS_OUTPUT, _contents, HEADER, RUN_FREE)
+        kind = WorkKind("the first expert", EXPERTS_OUTPUT, partial(runs_and_files, files=_FILES), HEADER, RUN_FREE)
         super().__init__(path, kind)
         self.journal: Journal[str | None, ScoredModel] = Journal(path / _JOURNAL, "expert")
 

@@ -6,6 +6,7 @@ from .building import build_model, encode_table
 from .callbacks import ProgressSlot, progress_slots
 from .checking import Checked, Examined, check, describe_error, examine
 from .dev_run import train_for_dev
+from .folder_of_runs import lost_with_runs, runs_and_files
 from .mixin import BalancedTrainerMixin, TaskLosses
 from .precision import compute_type, computing_in
 from .prepared_run import PreparedRun
@@ -67,6 +68,7 @@ __all__ = [
     "is_first",
     "is_run",
     "load_single_tasks",
+    "lost_with_runs",
     "plan_single_tasks",
     "prepare_run",
     "progress_slots",
@@ -76,6 +78,7 @@ __all__ = [
     "read_summary",
     "run_prompted",
     "run_strangers",
+    "runs_and_files",
     "single_task",
     "strangers_among_runs",
     "train",
