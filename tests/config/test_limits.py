@@ -214,13 +214,13 @@ def mutations(draw):
         place = data
         while (
             isinstance(inner := place[key], dict) and draw(st.booleans())
-            if (key := draw(st.sampled_from(sorted(place))) if place else None)
+            if (key := draw(st.sampled_from(list(place))) if place else None)
             else False
         ):
             place = inner
-        place[draw(st.sampled_from(sorted(place) or ["x"]) | _KEYS)] = draw(_DATA)
+        place[draw(st.sampled_from(list(place) or ["x"]) | _KEYS)] = draw(_DATA)
         if draw(st.booleans()) and place:
-            place.pop(draw(st.sampled_from(sorted(place))))
+            place.pop(draw(st.sampled_from(list(place))))
     return data
 
 
