@@ -80,29 +80,44 @@ def start(folder: Path, port: int, log: Any) -> subprocess.Popen[bytes]:
 async def press(port: int, texts: list[str], expected: list[Any], clients: int, seconds: float) -> Load:
     """Let clients ask for some seconds, and check every answer."""
     load, numbers, end = Load(), count(), time.monotonic() + seconds
-    most = httpx2.Limits(max_connections=clients, max_keepalive_connections=clients)
 
-    async def work(session: httpx2.AsyncClient) -> None:
+    async def work() -> None:
+        connection = await asyncio.open_connection("127.0.0.1", port)
         while time.monotonic() < end:
             number = next(numbers)
             place = number % len(texts)
             asked = [texts[place], ""] if number % 10 == 0 else [texts[place]]
             begun = time.monotonic()
-            answer = await session.post("/predict", json={"texts": asked}, timeout=60)
-            load.statuses[answer.status_code] += 1
-            if answer.status_code == 429:
-                await asyncio.sleep(float(answer.headers["retry-after"]))
+            async with asyncio.timeout(60):
+                status, pause, answer = await post(*connection, {"texts": asked})
+            load.statuses[status] += 1
+            if status == 429:
+                await asyncio.sleep(pause)
                 continue
             load.seconds.append(time.monotonic() - begun)
-            found = answer.json().get("answers", [{}])
+            found = answer.get("answers", [{}])
             load.lost += not agrees(found[0], expected[place])
             load.lost += len(asked) == 2 and not (len(found) == 2 and list(found[1]) == ["error"])
+        connection[1].close()
 
     started = time.monotonic()
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=most) as session:
-        await asyncio.gather(*(work(session) for _ in range(clients)))
+    await asyncio.gather(*(work() for _ in range(clients)))
     load.took = time.monotonic() - started
     return load
+
+
+async def post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Any) -> tuple[int, float, Any]:
+    """Ask `/predict` over an open connection, and return the status, `Retry-After`, and the answer.
+
+    A client library takes two milliseconds of CPU a request, which the service, on the same cores, would lack.
+    """
+    body = json.dumps(asked).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: benchmark\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    writer.write(head.encode() + b"\r\n\r\n" + body)
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().splitlines()
+    headers = dict(line.split(": ", 1) for line in lines if line)
+    answer = json.loads(await reader.readexactly(int(headers["content-length"])))
+    return int(first.split()[1]), float(headers.get("retry-after", 0)), answer
 
 
 def agrees(answer: Any, expected: Any) -> bool:

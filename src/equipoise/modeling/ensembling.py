@@ -9,6 +9,7 @@ from datasets import Dataset
 
 from equipoise.progress import progress
 
+from .concurrent import count_concurrent
 from .inference import count_work, infer
 from .model import MultiTaskModel
 
@@ -42,13 +43,14 @@ def infer_texts(
     """
     averaged = {name: rows for name, rows in wanted.items() if model.tasks[name].is_averaged}
     total = count_work(model, wanted) + (prompts - 1) * count_work(model, averaged)
+    concurrent = count_concurrent(model)
     with progress(label, total, "text") as bar:
         rows, long = model.encode_rows(dataset, wanted)
         on_read(len(dataset), long)
-        found = infer(model, rows, wanted, batch_size, bar)
+        found = infer(model, rows, wanted, batch_size, bar, concurrent=concurrent)
         for template in range(1, prompts if averaged else 1):
             rows, _ = model.encode_rows(dataset, averaged, template=template)
-            for name, values in infer(model, rows, averaged, batch_size, bar).items():
+            for name, values in infer(model, rows, averaged, batch_size, bar, concurrent=concurrent).items():
                 found[name] = found[name] + values
     # The mean of numbers on a bound may lie a rounding error beyond it.
     return {

@@ -1,6 +1,7 @@
 """Predictions for many rows, quickly and whatever the batch size."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from equipoise.data import find_owners, gather_scored, gather_tokens, pad_rows
 from equipoise.kinds import Task
 from equipoise.progress import Progress
 
+from .concurrent import map_batches
 from .evaluating import evaluating, longest_first
 from .generating import generate
 from .model import MultiTaskModel
@@ -29,6 +31,8 @@ def infer(
     wanted: Mapping[str, npt.NDArray[np.int64]],
     batch_size: int,
     bar: Progress | None = None,
+    *,
+    concurrent: int = 1,
 ) -> dict[str, npt.NDArray[Any]]:
     """Predict for tokenized rows, longest first, so that padding is small and memory trouble comes at once.
 
@@ -40,6 +44,7 @@ def infer(
         wanted: for each task the indices of the rows to answer for.
         batch_size: rows, or windows, in a batch; changes the speed, not the answers (up to rounding).
         bar: moved by the rows done, `count_work` in all.
+        concurrent: batches that are read at once (see `count_concurrent`); texts are written one batch after the other.
 
     Returns:
         For each task the predictions in the order of its indices, not calibrated (`Task.calibrate` does it):
@@ -50,7 +55,7 @@ def infer(
     scored = {task: indices for task, indices in wanted.items() if task not in written}
     with evaluating(model), torch.inference_mode():
         score = _score_windows if model.reads_windows else _score
-        found = score(model, rows, scored, batch_size, bar)
+        found = score(model, rows, scored, batch_size, bar, concurrent)
         for task, indices in written.items():
             found[task] = _write(model, task, rows, indices, batch_size, bar)
     return found
@@ -62,6 +67,7 @@ def _score(
     wanted: Mapping[str, npt.NDArray[np.int64]],
     batch_size: int,
     bar: Progress | None,
+    concurrent: int,
 ) -> dict[str, npt.NDArray[Any]]:
     """Predict for rows that are read once each."""
     slots = {task: _slots(indices, len(rows)) for task, indices in wanted.items()}
@@ -69,8 +75,9 @@ def _score(
     table = _gather(rows, needed)
     slots = {task: slot[needed] for task, slot in slots.items()}
     found: dict[str, npt.NDArray[Any]] = {}
-    for chosen in _batches(model, table, batch_size, bar):
-        for task, (places, items, outputs) in _answer(model, table, chosen, slots).items():
+    batches = _batches(model, table, batch_size, bar)
+    for _, answers in map_batches(partial(_answer, model, table, slots), batches, concurrent):
+        for task, (places, items, outputs) in answers.items():
             values = model.head(task).predict(outputs).cpu().double().numpy()
             if model.tasks[task].has_token_head:
                 values = _read_cells(model.tasks[task], items, values)
@@ -87,6 +94,7 @@ def _score_windows(
     wanted: Mapping[str, npt.NDArray[np.int64]],
     batch_size: int,
     bar: Progress | None,
+    concurrent: int,
 ) -> dict[str, npt.NDArray[Any]]:
     """Predict for texts from all of their windows."""
     owners = find_owners(rows)
@@ -98,8 +106,9 @@ def _score_windows(
     table = _gather(rows, needed)
     slots = {task: slot[needed] for task, slot in slots.items()}
     is_first = owners[needed] == needed
-    for chosen in _batches(model, table, batch_size, None):
-        for task, found in _answer(model, table, chosen, slots).items():
+    batches = _batches(model, table, batch_size, None)
+    for chosen, read in map_batches(partial(_answer, model, table, slots), batches, concurrent):
+        for task, found in read.items():
             answers[task].add(*found)
         if bar is not None:
             bar.advance(int(is_first[chosen].sum()))
@@ -125,8 +134,9 @@ def _batches(
     return longest_first(np.arange(len(lengths)), lengths, batch_size, bar, pass_cost)
 
 
+@torch.inference_mode()  # it holds for a thread
 def _answer(
-    model: MultiTaskModel, table: pa.Table, chosen: npt.NDArray[np.int64], slots: Mapping[str, npt.NDArray[np.int64]]
+    model: MultiTaskModel, table: pa.Table, slots: Mapping[str, npt.NDArray[np.int64]], chosen: npt.NDArray[np.int64]
 ) -> dict[str, tuple[npt.NDArray[np.int64], list[dict[str, Any]], Tensor]]:
     """Return for each task the places of a batch's answers, their rows, and the head's outputs for them."""
     items = table.take(chosen).to_pylist()
