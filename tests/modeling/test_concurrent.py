@@ -10,7 +10,6 @@ from equipoise.kinds import Classification, Regression
 from equipoise.modeling import MultiTaskModel, Predictor, load_backbone
 from equipoise.modeling.concurrent import count_concurrent, map_batches
 
-
 TASKS = {
     "score": Regression("score", "s", "text", None, "score", "pearson", (-1.0, 1.0), mean=0.5, std=2.0),
     "type": Classification("type", "s", "text", None, "label", "macro_f1", ("a", "b", "c")),
