@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from equipoise.checks import checked_integer, checked_number
+from equipoise.checks import checked_integer, checked_number, checked_path
+from equipoise.errors import UsageError
 
 
 def test_a_number_in_range_is_returned_as_a_float():
@@ -22,3 +23,12 @@ def test_an_integer_is_at_least_the_least(value):
     assert checked_integer("steps", 1, 1) == 1
     with pytest.raises(ValueError, match=r"^`steps` must be a whole number, at least 1\. Found "):
         checked_integer("steps", value, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(None, "NoneType"), ({}, "dict"), (b"a", "bytes"), ("a\0b", "a NUL character")]
+)
+def test_what_is_no_path_is_refused(value, found):
+    assert checked_path("load()", "a/b").name == "b"
+    with pytest.raises(UsageError, match=rf"^load\(\): found {found}"):
+        checked_path("load()", value)

@@ -1,8 +1,11 @@
-"""Checks of numbers that a user gives as options; the module needs nothing else of this package."""
+"""Checks of what a user gives as options; of this package the module needs the errors alone."""
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from equipoise.errors import UsageError
 
 
 def checked_number(name: str, value: Any, valid: Callable[[float], bool], expected: str) -> float:
@@ -42,3 +45,26 @@ def checked_integer(name: str, value: Any, least: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"`{name}` must be a whole number, at least {least}. Found {value!r}.")
     return value
+
+
+def checked_path(name: str, value: Any, hint: str = "give the path as text") -> Path:
+    """Return what a user gives for a file or folder as a path.
+
+    Args:
+        name: the option, for the message.
+        value: what was given.
+        hint: the way out where it is no path, for the message.
+
+    Raises:
+        UsageError: If it is no path, or holds a character that no path can have.
+
+    Example:
+        >>> from equipoise.checks import checked_path
+        >>> checked_path("load()", "runs/reviews").name
+        'reviews'
+    """
+    if not isinstance(value, str | Path):
+        raise UsageError(f"{name}: found {type(value).__name__}, expected a path; {hint}.")
+    if "\0" in str(value):
+        raise UsageError(f"{name}: found a NUL character in {str(value)[:100]!r}, which no path has; take it out.")
+    return Path(value)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.checks import checked_path
 from equipoise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def load(folder: str | Path, device: Any = None) -> "BasePredictor":
 
     Raises:
         ModelError: there is no model, or a file of it is damaged.
-        UsageError: there is no such device, or a package is missing that the model needs.
+        UsageError: the folder is no path, there is no such device, or a package is missing that the model needs.
 
     Examples:
         >>> import equipoise
@@ -31,7 +32,7 @@ def load(folder: str | Path, device: Any = None) -> "BasePredictor":
         >>> sorted(answers[0])
         ['stars', 'text', 'topic']
     """
-    path = Path(folder)
+    path = checked_path("load()", folder, "give the folder of a model, as text")
     is_export = (path / _MARK).is_file() or (path.suffix == ".onnx" and (path.parent / _MARK).is_file())
     try:
         if is_export:

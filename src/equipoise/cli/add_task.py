@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="The folder of the new model.")]
 Freeze = Annotated[
-    bool, typer.Option("--freeze", help="Leave the backbone as it is, the only way so far: new heads are linear.")
+    bool, typer.Option("--freeze", help="Leave the backbone and the old heads as they are: new heads are linear.")
 ]
 Check = Annotated[
     Path | None,
@@ -36,15 +36,9 @@ def add_task(
     overwrite: Overwrite = False,
     device: Device = None,
 ) -> None:
-    """Add the tasks of a run file to a trained model, in seconds; also from a few labelled rows."""
+    """Add the tasks of a run file to a trained model: trained with the old answers kept, or --freeze in seconds."""
     from equipoise.config import load_config
-    from equipoise.errors import UsageError
 
-    if not freeze:
-        raise UsageError(
-            "add-task: found no --freeze, expected it: the backbone cannot be trained along yet. Give --freeze, or "
-            "train all tasks together with `equipoise train`."
-        )
     config = load_config(run_file, set_ or ())  # before the heavy imports, so that a mistake shows at once
 
     from equipoise.files import write_json
@@ -55,7 +49,7 @@ def add_task(
 
     if metrics is not None:
         check_output_file(metrics, [("MODEL", model), *inputs_of(config)], holds_metrics, "metrics")
-    added = add(model, config, output, check=check, overwrite=overwrite)
+    added = add(model, config, output, freeze=freeze, check=check, overwrite=overwrite)
     if metrics is not None:
         write_json(metrics, added.records)
     for text in added.notes:

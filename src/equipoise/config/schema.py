@@ -90,6 +90,12 @@ class TrainConfig(Section):
     patience: Count | None = Field(
         None, gt=0, description="Stop when this many dev scorings in a row bring no better run score."
     )
+    protect: float = Field(
+        1.0,
+        ge=0,
+        description="Only for `equipoise add-task`: weight of the distance of the old tasks' answers from those of the "
+        "old model, summed over tasks; 0 is no protection.",
+    )
     report_to: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = Field(
         (),
         description="Experiment trackers that get losses, task weights and dev scores while it trains, such as "

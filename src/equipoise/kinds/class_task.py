@@ -150,6 +150,10 @@ class ClassTask(Task):
         rest = {key: value for key, value in answer.items() if key != "label"}
         return {"label": None, "unsure": True, "best": answer["label"], **rest}
 
+    def as_labels(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the index of the class that is decided for, shape (n,)."""
+        return np.asarray(self.decide(predictions).argmax(axis=1))
+
     def show_label(self, label: Any) -> str:
         """Return the class's name."""
         return self.classes[int(label)]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .metrics import Floats
+from .soft_targets import squared_distance
 from .task import Task
 
 
@@ -53,6 +54,18 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each row, shape (rows,)."""
+
+    def distillation_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
+        """Return how far the outputs of each row are from those of another model, which has the same task.
+
+        Args:
+            outputs: the outputs.
+            answers: the other model's outputs for the same rows.
+
+        Returns:
+            Shape (rows,), as `loss` has it; 0 where both agree. By default the mean squared difference of the outputs.
+        """
+        return squared_distance(outputs, answers)
 
     @abstractmethod
     def predict(self, outputs: Tensor) -> Tensor:

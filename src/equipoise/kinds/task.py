@@ -252,6 +252,10 @@ class Task(Prompting, TokenReading, Calibrating, Inspecting, ABC):
         """Turn predictions into what the metrics read; for most kinds that is the predictions themselves."""
         return predictions
 
+    def as_labels(self, predictions: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return what predictions decide for as encoded labels, by which another model's predictions can be scored."""
+        return self.decide(predictions)
+
     def explained(self, prediction: Any) -> dict[str, int]:
         """Return what is explained of the prediction for one row; nothing for kinds that cannot be explained.
 

@@ -28,6 +28,7 @@ from .prefix import Prefix
 from .pushing import push
 from .quantizing import is_quantized
 from .quiet import quiet_transformers
+from .raw_outputs import infer_outputs
 from .saving import save_tasks
 from .trees import reads_trees
 
@@ -58,6 +59,7 @@ __all__ = [
     "has_adapter",
     "hidden_width",
     "infer",
+    "infer_outputs",
     "infer_texts",
     "is_decoder",
     "is_quantized",

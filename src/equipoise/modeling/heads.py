@@ -30,6 +30,10 @@ class Head(nn.Module):
         """Return the loss of each row, shape (rows,)."""
         return self.objective.loss(outputs, targets)
 
+    def distillation_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
+        """Return how far each row's outputs are from those of another model; see `Objective.distillation_loss`."""
+        return self.objective.distillation_loss(outputs, answers)
+
     def predict(self, outputs: Tensor) -> Tensor:
         """Turn outputs into predictions: probabilities, or scores in the user's units."""
         return self.objective.predict(outputs)

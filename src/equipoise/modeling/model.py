@@ -141,7 +141,8 @@ class MultiTaskModel(nn.Module):
         options: dict[str, Any] = {"pooling": self.pooling, "style": self.style, "base": self.base}
         other = type(self)(self.backbone, self.tokenizer, {**self.tasks, **tasks}, self.max_length, **options)
         other._heads.update({_key(name): self.head(name) for name in self.tasks})
-        other.features = self.features
+        if self.features.pooling is not None:
+            other.features = self.features
         return other.with_long_texts(self.long_texts).train(self.training)
 
     def with_prompts(self, prompts: PromptEncoder, prefix: Sequence[int]) -> Self:
@@ -329,6 +330,10 @@ class MultiTaskModel(nn.Module):
     def losses(self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The loss of each labelled row of each task, shape (rows of the task,)."""
         return {name: self.head(name).loss(outputs[name], targets[name]) for name in targets}
+
+    def distillation_losses(self, outputs: Mapping[str, Tensor], answers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """How far each row's outputs are from those of another model, by task; see `Objective.distillation_loss`."""
+        return {name: self.head(name).distillation_loss(outputs[name], answers[name]) for name in answers}
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the model: JSON and safetensors only, complete or not at all; a model that lies there is replaced.

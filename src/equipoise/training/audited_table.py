@@ -1,13 +1,16 @@
 """A run's table, and what may be wrong with its rows."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from equipoise.auditing import AuditedData, Finding, audit, gather_parts
 from equipoise.config import RunConfig
 from equipoise.data import Faults, SourceSplits, Table, join_table, read_once, split_sources
-from equipoise.errors import EquipoiseError
+from equipoise.errors import DataError, EquipoiseError, EquipoiseWarning
 from equipoise.kinds import LabelError, Task
+
+from .processes import is_first
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,21 @@ def load_audited(config: RunConfig, *, fast: bool = True, label: str | None = No
     data = gather_parts(config, splits, tasks, read)
     errors = faults.errors or ([] if error is None else [error])
     return AuditedTable(table, data, audit(data, fast=fast, label=label), errors, error)
+
+
+def read_audited(config: RunConfig) -> tuple[Table, list[Finding]]:
+    """Read the table of a run, and warn of what may be wrong with its rows.
+
+    Raises:
+        UsageError, DataError: see `load_table`.
+    """
+    audited = load_audited(config)
+    if audited.table is None:
+        raise audited.error or DataError("the data cannot be read.")
+    for finding in audited.findings:
+        if finding.level == "warning" and is_first():
+            warnings.warn(finding.line, EquipoiseWarning, stacklevel=3)
+    return audited.table, audited.findings
 
 
 def _fit_tasks(config: RunConfig, splits: SourceSplits, faults: Faults) -> dict[str, Task]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from datasets import Dataset
-from transformers import set_seed
+from transformers import PreTrainedModel, set_seed
 
-from equipoise.config import RunConfig
+from equipoise.config import RunConfig, TrainConfig
 from equipoise.data import ChatStyle, Table
 from equipoise.errors import ModelError
 from equipoise.kinds import Task
@@ -34,17 +34,9 @@ def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
     set_seed(settings.seed)
     if config.lora is not None:
         add_adapter(backbone, **config.lora.model_dump(), above=settings.freeze_layers)
-    elif settings.freeze_layers:
-        freeze_layers(backbone, settings.freeze_layers)
-    elif settings.freeze_embeddings:
-        freeze_embeddings(backbone)
-    if settings.gradient_checkpointing:
-        if not backbone.supports_gradient_checkpointing:
-            raise ModelError(
-                f"train.gradient_checkpointing: {type(backbone).__name__} cannot compute its activations again; leave "
-                "it out."
-            )
-        backbone.gradient_checkpointing_enable({"use_reentrant": False})
+    else:
+        freeze_parts(backbone, settings)
+    use_checkpointing(backbone, settings)
     style = ChatStyle(**config.prompt.model_dump())
     model = MultiTaskModel(
         backbone, tokenizer, table.tasks, config.max_length, pooling=config.pooling, style=style, base=config.model
@@ -52,8 +44,37 @@ def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
     return model.with_long_texts(config.long_texts)
 
 
-def encode_table(table: Table, model: MultiTaskModel) -> tuple[dict[str, Dataset], list[str]]:
+def freeze_parts(backbone: PreTrainedModel, settings: TrainConfig) -> None:
+    """Leave the layers or word embeddings of a backbone as they are that a run file says."""
+    if settings.freeze_layers:
+        freeze_layers(backbone, settings.freeze_layers)
+    elif settings.freeze_embeddings:
+        freeze_embeddings(backbone)
+
+
+def use_checkpointing(backbone: PreTrainedModel, settings: TrainConfig) -> None:
+    """Have a backbone compute its activations again in the backward pass, where a run file says so.
+
+    Raises:
+        ModelError: it cannot.
+    """
+    if not settings.gradient_checkpointing:
+        return
+    if not backbone.supports_gradient_checkpointing:
+        raise ModelError(
+            f"train.gradient_checkpointing: {type(backbone).__name__} cannot compute its activations again; leave "
+            "it out."
+        )
+    backbone.gradient_checkpointing_enable({"use_reentrant": False})
+
+
+def encode_table(table: Table, model: MultiTaskModel, kept: Sequence[str] = ()) -> tuple[dict[str, Dataset], list[str]]:
     """Turn all splits into what the model reads.
+
+    Args:
+        table: the table.
+        model: the model.
+        kept: further tasks of the model, which answer for every training row.
 
     Returns:
         The rows by split, and notes on texts that are too long.
@@ -62,6 +83,8 @@ def encode_table(table: Table, model: MultiTaskModel) -> tuple[dict[str, Dataset
     for split, dataset in table.splits.items():
         learning = split == "train"
         wanted = {name: table.rows(name, split) for name in (table.tasks if learning else table.scored)}
+        if learning:
+            wanted |= dict.fromkeys(kept, np.arange(len(dataset)))
         rows[split], long = model.encode_rows(dataset, wanted, learning=learning)
         if long:
             fate = "are cut"
@@ -73,7 +96,7 @@ def encode_table(table: Table, model: MultiTaskModel) -> tuple[dict[str, Dataset
                 f"{split}: {long} of {len(dataset)} texts do not fit into {model.max_length} tokens and {fate}."
             )
             if not model.reads_windows:
-                notes += _count_cut(rows[split], [table.tasks[name] for name in wanted], split)
+                notes += _count_cut(rows[split], [table.tasks[name] for name in wanted if name in table.tasks], split)
     return rows, notes
 
 

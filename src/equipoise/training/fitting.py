@@ -28,6 +28,7 @@ def make_trainer(
     measured: MeasuredCurriculum | None = None,
     progress: ProgressSlot | None = None,
     batches: TrainingBatches | None = None,
+    balancer: Balancer | None = None,
 ) -> MultiTaskTrainer:
     """Return what trains a run.
 
@@ -36,10 +37,11 @@ def make_trainer(
         measured: the difficulty that its curriculum goes by, where it has one.
         progress: the run's place among several, for the progress bar.
         batches: its batches; by default those of all training rows, in the order of the run file.
+        balancer: what weighs its losses; by default the run file's.
     """
     trainer = MultiTaskTrainer(
         model=run.model,
-        balancer=_make_balancer(run),
+        balancer=balancer or build_balancer(run),
         batches=batches or make_batches(run, measured),
         score_dev=lambda: score_dev(run),
         config=run.config.train,
@@ -91,7 +93,8 @@ def fit(trainer: MultiTaskTrainer, config: RunConfig, resume: bool) -> TrainerSt
     return in_first(lambda: _final_state(checkpoints, config.train.patience))
 
 
-def _make_balancer(run: PreparedRun) -> Balancer:
+def build_balancer(run: PreparedRun) -> Balancer:
+    """Return the balancer that a run file names, for the tasks of its table."""
     table, balance = run.table, run.config.balance
     kinds = run.config.label_statistics
     stats = {

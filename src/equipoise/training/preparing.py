@@ -1,21 +1,19 @@
 """From the run file to a run that can take its first step; whatever is wrong with the input is found here."""
 
-import warnings
-
 from equipoise.auditing import Finding
 from equipoise.balancing import make_balancer
 from equipoise.config import RunConfig
 from equipoise.data import Table
 from equipoise.devices import choose_device
-from equipoise.errors import DataError, EquipoiseWarning, TrainingError, UsageError
+from equipoise.errors import TrainingError, UsageError
 from equipoise.evaluation import check_prompted
 
-from .audited_table import load_audited
+from .audited_table import read_audited
 from .building import build_model, encode_table
 from .curriculum_file import check_curriculum
 from .precision import precision_notes
 from .prepared_run import PreparedRun
-from .processes import count_processes, is_first, on_cpus
+from .processes import count_processes, on_cpus
 from .trackers import check_trackers
 from .trial import try_step
 
@@ -38,7 +36,7 @@ def prepare_run(config: RunConfig, table: Table | None = None) -> PreparedRun:
     check_first(config)
     findings: list[Finding] = []
     if table is None:
-        table, findings = _read_table(config)
+        table, findings = read_audited(config)
     model = build_model(config, table)
     check_prompted(model, table, config)
     rows, cut = encode_table(table, model)
@@ -46,17 +44,6 @@ def prepare_run(config: RunConfig, table: Table | None = None) -> PreparedRun:
     run = PreparedRun(config, table, model, rows, notes, tuple(findings))
     try_step(run)
     return run
-
-
-def _read_table(config: RunConfig) -> tuple[Table, list[Finding]]:
-    """Read the table of a run, and warn of what may be wrong with its rows."""
-    audited = load_audited(config)
-    if audited.table is None:
-        raise audited.error or DataError("the data cannot be read.")
-    for finding in audited.findings:
-        if finding.level == "warning" and is_first():
-            warnings.warn(finding.line, EquipoiseWarning, stacklevel=3)
-    return audited.table, audited.findings
 
 
 def check_first(config: RunConfig) -> None:

@@ -147,18 +147,19 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         return nullcontext()
 
     def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
-        """Let every head answer for the rows that carry its label."""
+        """Let every head answer for the rows that carry its label, or another model's answer."""
         # Here, not by the trainer's `bf16`, which changes the model itself: dev and test are scored in float32.
         with computing_in(self._compute_type, self.args.device.type):
             outputs = model(inputs["inputs"], inputs["rows"], inputs["scored"])
             outputs = {task: output.float() for task, output in outputs.items()}
         losses = self.model.losses(outputs, inputs["targets"])
+        losses |= self.model.distillation_losses(outputs, inputs.get("answers", {}))
         shared = self.model.shared_parameters()
         return TaskLosses(losses, targets=inputs["targets"], rows=inputs["rows"], parameters=shared, outputs=outputs)
 
     def count_labels(self, inputs: dict[str, Any]) -> dict[str, int]:
         """Count each task's labels in a batch."""
-        return {name: len(targets) for name, targets in inputs["targets"].items()}
+        return {name: len(found) for name, found in (inputs["targets"] | inputs.get("answers", {})).items()}
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple:
         """Collect the batches of one step, and measure them."""

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..objective import Objective
+from ..soft_targets import class_divergence
 from .task import Classification
 
 
@@ -28,6 +29,10 @@ class ClassificationObjective(Objective):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy of each row in nats."""
         return F.cross_entropy(outputs.float(), targets, reduction="none")
+
+    def distillation_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
+        """Divergence of the class probabilities from those of another model, at a temperature."""
+        return class_divergence(outputs, answers)
 
     def predict(self, outputs: Tensor) -> Tensor:
         """Class probabilities, rows × classes."""

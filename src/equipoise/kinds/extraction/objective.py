@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..objective import Objective
+from ..soft_targets import class_divergence
 from .task import Extraction
 
 
@@ -20,6 +21,10 @@ class ExtractionObjective(Objective):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy of each token in nats, shape (tokens,); 0 for one that is not learnt from."""
         return F.cross_entropy(outputs.float(), targets, ignore_index=-1, reduction="none")
+
+    def distillation_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
+        """Divergence of each token's tag probabilities from those of another model, shape (tokens,)."""
+        return class_divergence(outputs, answers)
 
     def predict(self, outputs: Tensor) -> Tensor:
         """The probabilities of each token's tags, tokens × tags."""

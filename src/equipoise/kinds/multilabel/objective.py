@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..objective import Objective
+from ..soft_targets import label_divergence
 from .task import Multilabel
 
 
@@ -22,6 +23,10 @@ class MultilabelObjective(Objective):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Binary cross-entropy of each row in nats, averaged over labels."""
         return F.binary_cross_entropy_with_logits(outputs.float(), targets, reduction="none").mean(dim=-1)
+
+    def distillation_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
+        """Divergence of the labels' probabilities from those of another model, averaged over labels."""
+        return label_divergence(outputs, answers).mean(dim=-1)
 
     def predict(self, outputs: Tensor) -> Tensor:
         """The probability of each label, rows × labels."""

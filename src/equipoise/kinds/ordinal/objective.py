@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..objective import Objective
+from ..soft_targets import class_divergence
 from .task import Ordinal
 
 
@@ -43,6 +44,10 @@ class OrdinalObjective(Objective):
         steps = torch.arange(self.n_outputs, device=outputs.device)
         each = F.binary_cross_entropy_with_logits(outputs, (targets[:, None] > steps).float(), reduction="none")
         return torch.where(targets[:, None] >= steps, each, 0.0).sum(dim=-1) / self.decisions
+
+    def distillation_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
+        """Divergence of the class probabilities from those of another model, at a temperature."""
+        return class_divergence(_log_chain(outputs.float()), _log_chain(answers.float()))
 
     def predict(self, outputs: Tensor) -> Tensor:
         """Class probabilities, rows × classes."""

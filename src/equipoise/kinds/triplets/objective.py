@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from ..objective import Objective
 from ..opinion_grid import NEITHER, RELATION, Grid
+from ..soft_targets import class_divergence
 from .task import Triplets
 
 _WIDTH = 128
@@ -99,6 +100,18 @@ class TripletsObjective(Objective):
         if self.grid.categories > 1:
             of_class = of_class + F.cross_entropy(category, number // self.grid.polarities, reduction="none")
         return (found + torch.where(related, of_class, 0.0)) * side
+
+    def distillation_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
+        """Return the divergence of each cell from that of another model, times the side of its grid, shape (cells,).
+
+        Polarity and category count as far as the other model takes the cell for related, as in `loss` they count in
+        related cells alone.
+        """
+        what, polarity, category, side = self._split(outputs.float())
+        old_what, old_polarity, old_category, _ = self._split(answers.float())
+        of_class = class_divergence(polarity, old_polarity) + class_divergence(category, old_category)
+        related = old_what.softmax(dim=-1)[..., RELATION]
+        return (class_divergence(what, old_what) + related * of_class) * side
 
     def predict(self, outputs: Tensor) -> Tensor:
         """The probabilities of what a cell is, of the polarities, and of the categories; cells × outputs."""

@@ -1,0 +1,156 @@
+"""Learning new tasks while the answers to old ones are kept near those of the old model."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equipoise.balancing import Balancer, EqualWeights
+from equipoise.data import Collator, gather_scored, gather_tokens
+from equipoise.modeling import MultiTaskModel, infer_outputs
+from equipoise.progress import progress
+
+from .prepared_run import PreparedRun
+
+_ANSWERS = "answers"
+
+
+class KeepingBalancer(Balancer):
+    r"""Balance the losses of new tasks, and add the distances of old answers with a fixed weight.
+
+        Σ_new w_t L_t + protect · Σ_old D_t
+
+    The distances are no tasks of the balancer's (our design): they are near zero at the start, so that balancers by
+    gradients would weigh them most where there is nothing to keep yet. `docs/add_task.md` has the comparison.
+
+    Args:
+        inner: weighs the new tasks.
+        kept: the names of the old tasks.
+        protect: their weight.
+    """
+
+    def __init__(self, inner: Balancer, kept: Sequence[str], protect: float) -> None:
+        super().__init__({**inner.tasks, **dict.fromkeys(kept, "")})
+        self.inner = inner
+        self.fixed = EqualWeights(kept)
+        self.protect = protect
+        self.needs = inner.needs
+        self.needs_next_losses = inner.needs_next_losses
+
+    def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
+        """Not called: both parts compute their own."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        losses: Mapping[str, Tensor],
+        *,
+        features: Tensor | None = None,
+        parameters: Iterable[Tensor] | None = None,
+        targets: Mapping[str, Tensor] | None = None,
+        rows: Mapping[str, Tensor] | None = None,
+        counts: Mapping[str, float] | None = None,
+    ) -> Tensor:
+        """Return the scalar; see `Balancer.forward`."""
+        new, old = self._split(losses)
+        new_rows, old_rows = self._split(rows or {})
+        new_counts, old_counts = (None, None) if counts is None else self._split(counts)
+        balanced = self.inner(
+            new, features=features, parameters=parameters, targets=targets, rows=new_rows, counts=new_counts
+        )
+        return balanced + self.protect * self.fixed(old, rows=old_rows, counts=old_counts)
+
+    def after_step(self, recompute: Callable[[], Mapping[str, Tensor]] | None = None, *, skipped: bool = False) -> None:
+        """Close an optimizer step; see `Balancer.after_step`."""
+        again = None if recompute is None else lambda: self._split(recompute())[0]
+        self.inner.after_step(again, skipped=skipped)
+        self.fixed.after_step(skipped=skipped)
+
+    def on_epoch_end(self) -> None:
+        """Close an epoch."""
+        self.inner.on_epoch_end()
+
+    @property
+    def alignment(self) -> float:
+        """That of the balancer of the new tasks."""
+        return self.inner.alignment
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights of the last call."""
+        return self.inner.weights | {task: self.protect * weight for task, weight in self.fixed.weights.items()}
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """The losses and distances of the last call."""
+        return self.inner.losses | self.fixed.losses
+
+    def _split(self, entries: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        old = {task: entry for task, entry in entries.items() if task in self.fixed.tasks}
+        return {task: entry for task, entry in entries.items() if task not in old}, old
+
+
+class RowsWithAnswers:
+    """Training rows, each with the old model's outputs for it.
+
+    Args:
+        rows: the encoded rows, a `datasets.Dataset`.
+        answers: by task the outputs for each row; see `infer_outputs`.
+    """
+
+    def __init__(self, rows: Any, answers: Mapping[str, Sequence[Tensor]]) -> None:
+        self._rows = rows
+        self._answers = answers
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        return {**self._rows[row], _ANSWERS: {task: found[row] for task, found in self._answers.items()}}
+
+
+class KeepingCollator:
+    """Makes batches in which old tasks answer for every row, and the old model's answers are "answers".
+
+    Args:
+        collate: makes batches of the new tasks.
+        model: the model.
+        kept: the names of the old tasks.
+    """
+
+    def __init__(self, collate: Collator, model: MultiTaskModel, kept: Sequence[str]) -> None:
+        self._collate = collate
+        self._tokenizer = model.tokenizer
+        self._tasks = {name: model.tasks[name] for name in kept}
+
+    def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Make a batch of `RowsWithAnswers`; see `Collator`."""
+        batch = self._collate(items)
+        width, every = batch["inputs"]["input_ids"].shape[1], list(range(len(items)))
+        batch[_ANSWERS] = {}
+        for name, task in self._tasks.items():
+            own = [item[_ANSWERS][name] for item in items]
+            batch["rows"][name] = torch.tensor(every, dtype=torch.long)
+            if task.is_prompted:
+                batch["scored"][name] = gather_scored(items, every, task, width)
+            if not task.has_token_head:
+                batch[_ANSWERS][name] = torch.stack(own)
+                continue
+            batch["scored"][name] = gather_tokens(items, every, width, self._tokenizer.padding_side)
+            sizes = torch.tensor([len(part) for part in own], dtype=torch.long)
+            batch["rows"][name] = batch["rows"][name].repeat_interleave(sizes)
+            batch[_ANSWERS][name] = torch.cat(own)
+        return batch
+
+
+def read_answers(run: PreparedRun, kept: Sequence[str]) -> dict[str, list[Tensor]]:
+    """Return the outputs of tasks for all training rows, by the model as it is now.
+
+    Args:
+        run: the run, before its first step.
+        kept: the tasks.
+    """
+    rows, size = run.rows["train"], run.config.train.eval_batch_size
+    with progress("Reading old answers", len(rows), "row") as bar:
+        return infer_outputs(run.model, rows, kept, size, bar)
