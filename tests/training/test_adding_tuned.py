@@ -225,6 +225,23 @@ def test_an_adapter_is_trained_along(run, tmp_path, tiny_model):
     assert set(load(added.folder).tasks) == {"intensity", "polarity", "towards", "words"}
 
 
+def test_a_model_that_is_prompted_takes_a_head_and_a_prompt(tmp_path, tiny_model, tiny_llm):
+    tasks = {name: task for name, task in make_tasks().items() if name in ("polarity", "intensity")}
+    make_model(tiny_llm, tasks).save_pretrained(tmp_path / "model")
+    data = new_data(tmp_path, tiny_model, max_steps=1, evaluations=1)
+    words = data["tasks"]["words"]
+    data["tasks"]["kinds"] = {**words, "format": "prompt", "template": "{text}\n{label}?"}
+    added = add_task(tmp_path / "model", make_config(data), tmp_path / "out")
+    assert {(one["task"], one["split"]) for one in added.records} == {
+        ("words", "test"),
+        ("kinds", "test"),
+        ("polarity", "old answers"),
+        ("intensity", "old answers"),
+    }
+    answer = equipoise.load(added.folder).predict(["good great film"])[0]
+    assert answer.keys() == {"text", "polarity", "intensity", "words", "kinds"}
+
+
 def test_the_command_says_what_stands_in_the_way(run, tmp_path, tiny_model, capsys, monkeypatch):
     path = tmp_path / "new.yaml"
     data = new_data(tmp_path, tiny_model)

@@ -1,5 +1,6 @@
 """New tasks on a model that is trained along, its old answers kept."""
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,7 +98,8 @@ def tune_with(
         StoppedError: the user has stopped it.
         UsageError, DataError, ModelError, TrainingError, OutputError: see `add_task`.
     """
-    work = output.with_name(f"{output.name}-training")
+    place = Path(os.path.abspath(output))
+    work = place.with_name(f"{place.name}-training")
     config = config.model_copy(update={"model": str(find_model(folder).absolute()), "output": work})
     check_run_output(config, resume=not overwrite, overwrite=overwrite)
     kept = tuple(old.tasks) if config.train.protect else ()

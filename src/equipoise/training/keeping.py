@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from equipoise.balancing import Balancer, EqualWeights
 from equipoise.data import Collator, gather_scored, gather_tokens
@@ -37,6 +38,7 @@ class KeepingBalancer(Balancer):
         self.protect = protect
         self.needs = inner.needs
         self.needs_next_losses = inner.needs_next_losses
+        self._alignment = inner.alignment
 
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
         """Not called: both parts compute their own."""
@@ -72,11 +74,6 @@ class KeepingBalancer(Balancer):
         self.inner.on_epoch_end()
 
     @property
-    def alignment(self) -> float:
-        """That of the balancer of the new tasks."""
-        return self.inner.alignment
-
-    @property
     def weights(self) -> dict[str, float]:
         """The weights of the last call."""
         return self.inner.weights | {task: self.protect * weight for task, weight in self.fixed.weights.items()}
@@ -91,7 +88,7 @@ class KeepingBalancer(Balancer):
         return {task: entry for task, entry in entries.items() if task not in old}, old
 
 
-class RowsWithAnswers:
+class RowsWithAnswers(Dataset[dict[str, Any]]):
     """Training rows, each with the old model's outputs for it.
 
     Args:
@@ -107,7 +104,14 @@ class RowsWithAnswers:
         return len(self._rows)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
-        return {**self._rows[row], _ANSWERS: {task: found[row] for task, found in self._answers.items()}}
+        return self.__getitems__([row])[0]
+
+    def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
+        """Return several rows, which are read at once."""
+        return [
+            {**item, _ANSWERS: {task: found[row] for task, found in self._answers.items()}}
+            for row, item in zip(rows, self._rows.__getitems__(rows), strict=True)
+        ]
 
 
 class KeepingCollator:

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..objective import Objective
-from ..soft_targets import class_divergence
+from ..objective import Objective, class_divergence
 from .task import Extraction
 
 

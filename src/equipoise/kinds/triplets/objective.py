@@ -4,9 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..objective import Objective
+from ..objective import Objective, class_divergence
 from ..opinion_grid import NEITHER, RELATION, Grid
-from ..soft_targets import class_divergence
 from .task import Triplets
 
 _WIDTH = 128
