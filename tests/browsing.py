@@ -1,18 +1,21 @@
 """A page opened in a browser, for tests."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 BROWSER = shutil.which("chromium")
 SCREENS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 
-def look_at(page: Path, width: int, scheme: str) -> dict[str, list[str]]:
+@contextmanager
+def open_page(page: Path, width: int, scheme: str) -> Iterator[tuple[Any, dict[str, list[str]]]]:
     """Open a file, all that is folded unfolded.
 
-    Returns:
-        "said": what the console says, errors too; "asked": the addresses that are asked for, the page's left out;
-        "wide": what is wider than the screen; "unnamed": what keyboards reach and screen readers cannot name.
+    Yields:
+        The tab; and what it has said and asked for until now, see `look_at`.
     """
     from playwright.sync_api import sync_playwright
 
@@ -26,12 +29,24 @@ def look_at(page: Path, width: int, scheme: str) -> dict[str, list[str]]:
         tab.on("request", lambda request: found["asked"].append(request.url))
         tab.goto(page.as_uri())
         tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        yield tab, found
+        browser.close()
+
+
+def look_at(page: Path, width: int, scheme: str) -> dict[str, list[str]]:
+    """Open a file, all that is folded unfolded.
+
+    Returns:
+        "said": what the console says, errors too; "asked": the addresses that are asked for, the page's left out;
+        "wide": what is wider than the screen; "unnamed": what keyboards reach and screen readers cannot name.
+    """
+    with open_page(page, width, scheme) as (tab, found):
         wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         found["wide"] = [str(tab.evaluate("document.documentElement.scrollWidth"))] if tab.evaluate(wide) else []
-        reached = "[...document.querySelectorAll('[tabindex], summary, a')]"
+        reached = "[...document.querySelectorAll('[tabindex], summary, a, select')]"
+        name = "one.ariaLabel || (one.labels ? one.labels[0]?.innerText ?? '' : one.innerText)"
         found["unnamed"] = tab.evaluate(
-            f"{reached}.filter(one => !(one.ariaLabel || one.innerText).trim()).map(one => one.outerHTML.slice(0, 80))"
+            f"{reached}.filter(one => !({name}).trim()).map(one => one.outerHTML.slice(0, 80))"
         )
-        browser.close()
     found["asked"] = [url for url in found["asked"] if url != page.as_uri() and not url.startswith("data:")]
     return found

@@ -49,7 +49,8 @@ def run_data(folder: Path, model: Path, **train: object) -> dict:
             "evaluations": 3,
             **train,
         },
-        "evaluation": {"bootstrap": 100},
+        # To explain mistakes takes longer than such a training.
+        "evaluation": {"bootstrap": 100, "explain": False},
         "output": str(folder / "run"),
     }
 

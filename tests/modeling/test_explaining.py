@@ -13,7 +13,7 @@ from corpus import BAD, GOOD, THINGS
 from equipoise.cli import main
 from equipoise.data import tokenize
 from equipoise.errors import ModelError, UsageError
-from equipoise.kinds import Classification, Extraction, Multilabel, Ordinal, Regression
+from equipoise.kinds import Classification, Multilabel, Ordinal, Regression
 from equipoise.modeling import MultiTaskModel, Predictor, load_backbone
 from equipoise.modeling.attribution import LEAST, SHARE
 from prompted import make_model, make_tasks
@@ -238,16 +238,11 @@ def test_no_texts_and_no_labels(predictor):
     assert (answer["labels"], answer["words"], answer["explained"]) == ([], {}, {})
 
 
-def test_what_cannot_be_explained(predictor, tiny_model, tiny_llm, monkeypatch):
+def test_what_cannot_be_explained(predictor, tiny_llm, monkeypatch):
     with pytest.raises(UsageError, match=r"explain: found 0\.5, expected true, or steps of the integral, 1 to 512"):
         predictor.predict("good", tasks="score", explain=0.5)
-    spans = {"terms": Extraction("terms", *VIEW, "span_f1"), "score": TASKS["score"]}
-    finder = Predictor(MultiTaskModel(*load_backbone(str(tiny_model)), spans, max_length=32).eval())
-    with pytest.raises(UsageError, match=r"task 'terms' cannot be found \(kind extraction\).*--task"):
-        finder.predict("good film", explain=True)
-    assert finder.predict("good film", tasks="score", explain=2)[0]["score"]["words"]
     prompted = Predictor(make_model(tiny_llm, make_tasks(intensity="head")).eval())
-    with pytest.raises(UsageError, match="format: prompt"):
+    with pytest.raises(UsageError, match=r"format: prompt.*not texts that are written\. Choose such tasks \(--task\)"):
         prompted.predict("good film", explain=True)
     with pytest.raises(UsageError, match="also answers prompts"):
         prompted.predict("good film", tasks="intensity", explain=True)

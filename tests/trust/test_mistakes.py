@@ -1,11 +1,14 @@
 """What a run gets wrong, and the sentences that its report begins with."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 
+import equipoise
 from equipoise.kinds import Classification, Extraction, Multilabel, Ordinal, Regression, make_analysis
+from equipoise.modeling import why_unexplained
 from equipoise.reporting import conclude
 
 
@@ -43,12 +46,37 @@ def test_the_surest_mistakes_come_first(trusted):
     assert np.mean(shown[:5]) >= np.mean(shown[-5:])
 
 
+def test_the_words_that_decided_are_kept(trusted):
+    for name, found in read(trusted, "mistakes.json").items():
+        assert found["unexplained"] == ""
+        assert any(row["explained"] for row in found["examples"])
+        for row in found["examples"]:
+            for explained in row["explained"]:
+                assert all(row["text"][one["start"] : one["end"]] == one["word"] for one in explained["words"])
+                assert " ".join(one["word"] for one in explained["words"]) == row["text"]
+                assert (explained["rest"], explained["pair_words"]) == (0, [])
+            named = [explained["of"] for explained in row["explained"]]
+            if found["classes"] and name != "stars":
+                assert named == sorted(row["answer_classes"], key=lambda one: one in row["label_classes"])
+
+
+def test_what_cannot_be_explained_says_why(trusted, monkeypatch):
+    model = equipoise.load(trusted.folder).model
+    task = model.tasks["polarity"]
+    assert why_unexplained(task, model) == ""
+    assert why_unexplained(task.as_prompted(), model).endswith("(classification, format: prompt)")
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    assert why_unexplained(task, model).endswith('install it with: pip install "equipoise[explain]"')
+
+
 def test_the_report_shows_them(trusted):
     page = (trusted.folder / "report.html").read_text(encoding="utf-8")
     assert "Mistakes on test" in page
     assert 'aria-label="Table of confusions of polarity"' in page
     assert "Wrong is: off by more than a quarter of the labels&#39; range." in page
     assert "On test the model reaches" in page
+    assert page.count('<mark class="for share-10"') + page.count('<mark class="against share-10"') > 20
+    assert '<label for="by-true-1">label</label>' in page
 
 
 READS = "s", "text", None, "label"
@@ -73,6 +101,7 @@ def test_lists_are_written_for_people():
     found = '[{"term": "battery", "start": 0, "end": 7, "polarity": "good", "score": 0.9}]'
     assert task.show_answer(found) == "battery – good"
     assert task.show_label("[]") == "none"
+    assert (task.classes_answered(found), task.classes_in("[]")) == (("good",), ())
     assert make_analysis(task).confusion(np.array([found], object), np.array([found], object)) is None
 
 

@@ -4,7 +4,7 @@ from .baselines import PROMPTED, lead, majority, vader
 from .calibrating import calibrate
 from .evaluating import evaluate
 from .examples import Example, choose_examples
-from .mistakes import Mistake, TaskMistakes, find_mistakes
+from .mistakes import LONGEST, DecidingWords, Mistake, TaskMistakes, find_mistakes
 from .pairing import Items, item_losses, paired_tests
 from .prompting import check_prompted, choose_prompted, predict_prompted, score_prompted, without_prompted
 from .records import Record, as_stored, metrics_schema, run_score
@@ -23,8 +23,10 @@ from .trust import LEVELS, TrustCurves, score_trust, trust_curves
 
 __all__ = [
     "LEVELS",
+    "LONGEST",
     "PROMPTED",
     "UNCALIBRATED",
+    "DecidingWords",
     "Example",
     "Items",
     "Mistake",

@@ -1,23 +1,43 @@
-"""Where a model is wrong: which classes it takes for which, in which parts, and on which rows most."""
+"""Where a model is wrong: which classes it takes for which, in which parts, and on which rows most; and why."""
 
-from typing import Any, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
 from equipoise.data import Table
 from equipoise.kinds import Task, make_analysis
+from equipoise.modeling import Explanation, MultiTaskModel, WordWeight, explain_texts, why_unexplained
 
 from .splits import Predictions
 
 _SHOWN = 20
-_LONGEST = 500
+_EXPLAINED = 3
+"""Of one answer so many numbers are explained, such as labels that apply, the wrong ones first."""
+LONGEST = 500
 """Characters of a text that are kept."""
+
+
+class DecidingWords(TypedDict):
+    """Which words decided one number of an answer, such as the predicted class (see `Explanation`).
+
+    `words` and `pair_words` are those of the text and of its pair that are kept, as `equipoise predict --explain`
+    writes them; `rest` and `pair_rest` are what the words behind add.
+    """
+
+    of: str
+    unit: str
+    words: list[dict[str, Any]]
+    rest: float
+    pair_words: list[dict[str, Any]]
+    pair_rest: float
 
 
 class Mistake(TypedDict):
     """A row that is answered wrongly.
 
-    `label` and `answer` are written for people; `suspected` says that the label rather than the answer may be wrong.
+    `label` and `answer` are written for people, their classes are `label_classes` and `answer_classes`; `suspected`
+    says that the label rather than the answer may be wrong. `explained` is empty where nothing is.
     """
 
     text: str
@@ -25,6 +45,9 @@ class Mistake(TypedDict):
     label: str
     answer: str
     suspected: bool
+    label_classes: list[str]
+    answer_classes: list[str]
+    explained: list[DecidingWords]
 
 
 class Part(TypedDict):
@@ -39,7 +62,8 @@ class TaskMistakes(TypedDict):
     """What a task gets wrong.
 
     `wrong_means` says what is wrong. `confusion` counts rows by class and answered class, None for kinds without one
-    class a row; `suspected` is how many labels the model contradicts so clearly that they may be wrong.
+    class a row; `suspected` is how many labels the model contradicts so clearly that they may be wrong; `unexplained`
+    says why the words that decided are not there, "" where they are.
     """
 
     n: int
@@ -51,23 +75,40 @@ class TaskMistakes(TypedDict):
     part_metric: str
     parts: list[Part]
     examples: list[Mistake]
+    unexplained: str
 
 
-def find_mistakes(predictions: Predictions, table: Table, split: str) -> dict[str, TaskMistakes]:
+class _Explainer(NamedTuple):
+    """What finds the words that decided: the model, and sequences in a batch."""
+
+    model: MultiTaskModel
+    batch_size: int
+
+
+def find_mistakes(
+    predictions: Predictions,
+    table: Table,
+    split: str,
+    model: MultiTaskModel | None = None,
+    batch_size: int = 64,
+) -> dict[str, TaskMistakes]:
     """Say for each task what it gets wrong on a split; at most 20 rows are shown, the most wrong ones (our design).
 
     Args:
         predictions: as `predict_split` returns them, not calibrated.
         table: the table.
         split: the split's name.
+        model: the model, by which the words that decided the answers shown are found; None leaves them out.
+        batch_size: sequences in a batch.
     """
+    explainer = None if model is None else _Explainer(model, batch_size)
     return {
-        name: _of_task(table.tasks[name], table.tasks[name].calibrate(raw), table, split)
+        name: _of_task(table.tasks[name], table.tasks[name].calibrate(raw), table, split, explainer)
         for name, raw in predictions.items()
     }
 
 
-def _of_task(task: Task, predictions: Any, table: Table, split: str) -> TaskMistakes:
+def _of_task(task: Task, predictions: Any, table: Table, split: str, explainer: _Explainer | None) -> TaskMistakes:
     analysis, gold = make_analysis(task), table.labels(task.name, split)
     wrong, noise = analysis.is_wrong(predictions, gold), analysis.is_noise(predictions, gold)
     confusion = analysis.confusion(predictions, gold)
@@ -81,21 +122,68 @@ def _of_task(task: Task, predictions: Any, table: Table, split: str) -> TaskMist
         part_metric=next(iter(analysis.part_metrics), ""),
         parts=[],
         examples=[],
+        unexplained=_why_not(task, explainer),
     )
     scores = analysis.score_parts(gold, task.decide(predictions)[None])
     for about, score in zip(analysis.describe_parts(gold), scores, strict=False):
         found["parts"].append(Part(name=about["name"], items=about["items"], score=score[found["part_metric"]]))
-    order = np.flatnonzero(wrong)[np.argsort(-analysis.distance(predictions, gold)[wrong], kind="stable")]
-    rows = table.splits[split][table.rows(task.name, split)[order[:_SHOWN]]]
-    for place, row in enumerate(order[:_SHOWN]):
-        pair = rows["pair"][place]
-        found["examples"].append(
-            Mistake(
-                text=rows["text"][place][:_LONGEST],
-                pair=pair and pair[:_LONGEST],
-                label=task.show_label(gold[row])[:_LONGEST],
-                answer=task.show_answer(predictions[row])[:_LONGEST],
-                suspected=bool(noise[row]),
-            )
-        )
+    order = np.flatnonzero(wrong)[np.argsort(-analysis.distance(predictions, gold)[wrong], kind="stable")][:_SHOWN]
+    rows = table.splits[split][table.rows(task.name, split)[order]]
+    texts = list(zip(rows["text"], rows["pair"], strict=True))
+    shown = [
+        _show(task, text, gold[row], predictions[row], bool(noise[row])) for text, row in zip(texts, order, strict=True)
+    ]
+    if explainer is not None and not found["unexplained"]:
+        wanted = [_choose(task, predictions[row], one) for row, one in zip(order, shown, strict=True)]
+        for one, explained in zip(shown, _explain(explainer, task, texts, wanted), strict=True):
+            one["explained"] = explained
+    found["examples"] = shown
     return found
+
+
+def _show(task: Task, text: tuple[str, str | None], label: Any, prediction: Any, suspected: bool) -> Mistake:
+    words, pair = text
+    return Mistake(
+        text=words[:LONGEST],
+        pair=pair and pair[:LONGEST],
+        label=task.show_label(label)[:LONGEST],
+        answer=task.show_answer(prediction)[:LONGEST],
+        suspected=suspected,
+        label_classes=list(task.classes_in(label)),
+        answer_classes=list(task.classes_answered(prediction)),
+        explained=[],
+    )
+
+
+def _why_not(task: Task, explainer: _Explainer | None) -> str:
+    if explainer is None:
+        return "the run file turns it off (evaluation.explain: false)"
+    return why_unexplained(task, explainer.model)
+
+
+def _choose(task: Task, prediction: Any, shown: Mistake) -> dict[str, int]:
+    """Return what of an answer is explained: a few numbers, those first that are not in the label."""
+    parts = task.explained(prediction)
+    chosen = sorted(parts, key=lambda name: name in shown["label_classes"])[:_EXPLAINED]
+    return {name: parts[name] for name in chosen}
+
+
+def _explain(
+    explainer: _Explainer, task: Task, texts: Sequence[tuple[str, str | None]], wanted: Sequence[Mapping[str, int]]
+) -> list[list[DecidingWords]]:
+    found = explain_texts(explainer.model, texts, {task.name: wanted}, explainer.batch_size, show=True)[task.name]
+    return [[_keep(one) for one in of_text] for of_text in found]
+
+
+def _keep(explanation: Explanation) -> DecidingWords:
+    """Return the words that lie in what is kept of the texts."""
+    words, rest = _split(explanation.words)
+    pair_words, pair_rest = _split(explanation.pair_words or [])
+    return DecidingWords(
+        of=explanation.of, unit=explanation.unit, words=words, rest=rest, pair_words=pair_words, pair_rest=pair_rest
+    )
+
+
+def _split(words: Sequence[WordWeight]) -> tuple[list[dict[str, Any]], float]:
+    kept = [{**word.to_dict(), "weight": round(word.weight, 4)} for word in words if word.end <= LONGEST]
+    return kept, round(sum(word.weight for word in words if word.end > LONGEST), 4)

@@ -163,6 +163,14 @@ class ClassTask(Task):
         chosen = self.choose_class(np.asarray(prediction))
         return f"{self.classes[chosen]} ({float(prediction[chosen]):.2f})"
 
+    def classes_in(self, label: Any) -> tuple[str, ...]:
+        """Return the class."""
+        return (self.classes[int(label)],)
+
+    def classes_answered(self, prediction: Any) -> tuple[str, ...]:
+        """Return the chosen class."""
+        return (self.classes[self.choose_class(np.asarray(prediction))],)
+
     @abstractmethod
     def choose_class(self, prediction: npt.NDArray[Any]) -> int:
         """Return the index of the class that is predicted by the probabilities of one row, shape (classes,)."""

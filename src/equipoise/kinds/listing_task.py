@@ -22,7 +22,7 @@ from .item_confidence import list_right, list_scores, mark_unsure, rescale
 from .labels import LabelError, quote
 from .names import NameIndex
 from .prompts import Question, join_words
-from .spans import find_unparsed, load_items, write_unparsed
+from .spans import find_unparsed, load_items, write_items, write_unparsed
 from .writing_task import WritingTask
 from .written import Written
 from .written_lists import NOTHING, read_list, write_field, write_list
@@ -46,6 +46,8 @@ class ListingTask(WritingTask):
     takes_lists: ClassVar[bool] = True
     averages_seeds: ClassVar[bool] = False
     reads_tokens: ClassVar[bool] = True
+    explained_unit: ClassVar[str] = "log-odds"
+    explains_each: ClassVar[bool] = True
     calibrated_metrics: ClassVar[tuple[str, ...]] = ("ece", "brier")
     template_fields: ClassVar[tuple[str, ...]] = ("text", "pair", "task", "labels", "format")
 
@@ -167,6 +169,11 @@ class ListingTask(WritingTask):
         items = (self.compared(item) for item in load_items(str(label)))
         return "; ".join(" – ".join(map(str, parts)) for parts in items) or "none"
 
+    def classes_in(self, label: Any) -> tuple[str, ...]:
+        """Return the classes of the items, each once."""
+        names = (item.get(column) for item in load_items(str(label)) for column in self.choices)
+        return tuple(dict.fromkeys(str(name) for name in names if name))
+
     @abstractmethod
     def compared(self, item: dict[str, Any]) -> tuple[Any, ...]:
         """Return what of an item is compared with a label."""
@@ -183,6 +190,19 @@ class ListingTask(WritingTask):
     def decide_one(self, prediction: Any) -> str:
         """Return what of a prediction is sure enough, as JSON: all of it."""
         return str(prediction)
+
+    def explained(self, prediction: Any) -> dict[str, str]:
+        """Explain each item that is sure enough, in order; one that is there twice has a number behind its name."""
+        found: dict[str, str] = {}
+        for item in load_items(self.decide_one(prediction)):
+            name = " – ".join(str(part) for part in self.compared(item) if part != "")
+            alike = sum(other == name or other.startswith(f"{name} (") for other in found)
+            found[f"{name} ({alike + 1})" if alike else name] = write_items([item])
+        return found
+
+    def add_explained(self, answer: Any, parts: Mapping[str, Mapping[str, Any]]) -> Any:
+        """Return the items with the words that decided each."""
+        return [{**item, **part} for item, part in zip(answer, parts.values(), strict=True)]
 
     def merge(self, labels: Sequence[Any]) -> Any:
         """Return the most frequent list, of equally frequent ones the first (our design)."""

@@ -13,6 +13,18 @@ TEMPERATURE = 2.0
 """T by which logits are divided, as in learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282)."""
 
 
+def log_odds(logits: Tensor, places: Tensor) -> Tensor:
+    """Return the log-odds of one class of each row: the logarithm of its probability over that of all others.
+
+    Args:
+        logits: rows × classes.
+        places: the class of each row, shape (rows,).
+    """
+    logits, chosen = logits.float(), places[:, None]
+    others = logits.scatter(1, chosen, float("-inf")).logsumexp(dim=-1)
+    return logits.gather(1, chosen).squeeze(1) - others
+
+
 class Objective(nn.Module, ABC):
     """The torch side of a kind of task, for heads on features and for prompted language models alike.
 
@@ -86,9 +98,11 @@ class Objective(nn.Module, ABC):
     def explained(self, outputs: Tensor, places: Tensor) -> Tensor:
         """Return the number of each row that an explanation takes apart, shape (rows,), smooth in the outputs.
 
+        Of kinds whose head reads tokens, rows are cells here, and the mean over the cells of an item is taken apart.
+
         Args:
             outputs: the outputs.
-            places: which number it is, as `Task.explained` counts them, shape (rows,).
+            places: which number it is, as `Task.explained` (or `Task.explained_cells`) counts them, shape (rows,).
         """
         raise NotImplementedError(f"task '{self.task_name}': its kind cannot be explained")
 

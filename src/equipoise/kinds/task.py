@@ -85,7 +85,7 @@ class Task(Prompting, TokenReading, Calibrating, Inspecting, ABC):
     explained_unit: ClassVar[str] = ""
     """What the words of an explanation add up to, such as "log-odds"; "" for kinds that cannot be explained."""
     explains_each: ClassVar[bool] = False
-    """Whether an answer has several explanations, one for each label that is predicted."""
+    """Whether an answer has several explanations, one for each label or item that is predicted."""
     counted: ClassVar[str] = "rows"
     """What `count` counts: rows with a class, or what its lists hold."""
 
@@ -256,13 +256,24 @@ class Task(Prompting, TokenReading, Calibrating, Inspecting, ABC):
         """Return what predictions decide for as encoded labels, by which another model's predictions can be scored."""
         return self.decide(predictions)
 
-    def explained(self, prediction: Any) -> dict[str, int]:
+    def explained(self, prediction: Any) -> dict[str, Any]:
         """Return what is explained of the prediction for one row; nothing for kinds that cannot be explained.
 
         Returns:
-            By the name of what is explained, such as the predicted class, the place that `Objective.explained` takes.
+            By the name of what is explained, such as the predicted class, the place that `Objective.explained` takes;
+            of kinds whose head reads tokens what `explained_cells` takes.
         """
         return {}
+
+    def add_explained(self, answer: Any, parts: Mapping[str, Mapping[str, Any]]) -> Any:
+        """Return an answer with the words that decided.
+
+        Args:
+            answer: the answer.
+            parts: by the name of what is explained its "words", "explained", and "pair_words" where there is a pair.
+        """
+        (part,) = parts.values()
+        return {**answer, **part}
 
     def show_label(self, label: Any) -> str:
         """Write one encoded label, or one row of what `decide` returns, for people."""
@@ -271,6 +282,14 @@ class Task(Prompting, TokenReading, Calibrating, Inspecting, ABC):
     def show_answer(self, prediction: Any) -> str:
         """Write the answer that the prediction for one row is for people."""
         return self.show_label(self.decide(np.asarray([prediction]))[0])
+
+    def classes_in(self, label: Any) -> tuple[str, ...]:
+        """Return the classes in one encoded label, or one row of what `decide` returns; none without classes."""
+        return ()
+
+    def classes_answered(self, prediction: Any) -> tuple[str, ...]:
+        """Return the classes in the answer that the prediction for one row is; none without classes."""
+        return self.classes_in(self.decide(np.asarray([prediction]))[0])
 
     @abstractmethod
     def answer(self, prediction: Any) -> Any:

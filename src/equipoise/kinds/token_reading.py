@@ -54,6 +54,20 @@ class TokenReading:
         """
         raise NotImplementedError(f"Tasks of kind '{self.kind}' do not read tokens.")
 
+    def explained_cells(self, item: Any, text: str, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return which cells an explanation of one item is of; only for tasks that read tokens.
+
+        Args:
+            item: the item, as `Task.explained` returns it.
+            text, offsets: see `cell_targets`.
+
+        Returns:
+            The class index of each of these cells, 0 for all others, shape (cells,); all 0 where the tokens do not
+            hold the whole item.
+        """
+        targets = self.cell_targets(item, text, offsets)
+        return np.zeros_like(targets) if (targets < 0).any() else targets
+
     def count_cut(self, label: Any, text: str, offsets: npt.NDArray[np.int64]) -> int:
         """Return how much of a label the tokens do not reach, because the text is cut; only for tasks that read tokens.
 

@@ -16,6 +16,7 @@ from .base_digest import changed_files, digest_base
 from .encoding import encode_texts
 from .ensembling import infer_texts
 from .evaluating import evaluating
+from .explaining import Explanation, explain_texts, why_unexplained
 from .foreign_code import PICKLED, SAFE, refuse_foreign_code
 from .frozen_layers import FrozenLayers
 from .heads import Head
@@ -31,6 +32,7 @@ from .quiet import quiet_transformers
 from .raw_outputs import infer_outputs
 from .saving import save_tasks
 from .trees import reads_trees
+from .words import WordWeight
 
 __all__ = [
     "CARD",
@@ -38,11 +40,13 @@ __all__ = [
     "MODEL_OUTPUT",
     "PICKLED",
     "SAFE",
+    "Explanation",
     "FrozenLayers",
     "Head",
     "MultiTaskModel",
     "Predictor",
     "Prefix",
+    "WordWeight",
     "add_adapter",
     "changed_files",
     "check_files",
@@ -51,6 +55,7 @@ __all__ = [
     "digest_base",
     "encode_texts",
     "evaluating",
+    "explain_texts",
     "find_model",
     "fingerprint",
     "fold_adapter",
@@ -75,5 +80,6 @@ __all__ = [
     "reads_trees",
     "refuse_foreign_code",
     "save_tasks",
+    "why_unexplained",
     "without_adapter",
 ]

@@ -13,6 +13,7 @@ from equipoise.data import pad_rows
 from equipoise.errors import ModelError
 
 from .evaluating import evaluating
+from .explained_numbers import Place, make_numbers
 from .model import MultiTaskModel
 
 SHARE, LEAST = 0.02, 0.01
@@ -75,14 +76,14 @@ class Attributor:
         self._nothing = _choose_nothing(model)
 
     def attribute(
-        self, task: str, items: Sequence[dict[str, Any]], places: Sequence[int], steps: int
+        self, task: str, items: Sequence[dict[str, Any]], places: Sequence[Place], steps: int
     ) -> list[Attributed]:
         """Attribute one number of each row; with twice as many steps, up to `_DOUBLED` times, where they do not add up.
 
         Args:
             task: the task.
             items: rows that `MultiTaskModel.encode_rows` returned, with places; `rows` at most.
-            places: which number of each (see `Objective.explained`).
+            places: which number of each (see `Objective.explained`, and `Task.explained_cells`).
             steps: steps of the integral.
         """
         found = self._attribute(task, items, places, steps)
@@ -95,29 +96,27 @@ class Attributor:
         return found
 
     def _attribute(
-        self, task: str, items: Sequence[dict[str, Any]], places: Sequence[int], steps: int
+        self, task: str, items: Sequence[dict[str, Any]], places: Sequence[Place], steps: int
     ) -> list[Attributed]:
         model = self._model
         inputs = {name: tensor.to(model.device) for name, tensor in pad_rows(items, model.tokenizer).items()}
         ids = inputs.pop("input_ids")
         starts = [ids.shape[1] - len(item["input_ids"]) if _pads_left(model) else 0 for item in items]
         baselines = ids.masked_fill(_find_words(items, starts, ids), self._nothing)
-        chosen = torch.tensor(places, device=model.device)
+        numbers = make_numbers(model, task, items, places, starts)
+        others = (*numbers.tensors, *inputs.values())
 
-        def compute(ids: Tensor, chosen: Tensor, *others: Tensor) -> Tensor:
-            rows = {task: torch.arange(len(ids), device=ids.device)}
-            outputs = model({"input_ids": ids, **dict(zip(inputs, others, strict=True))}, rows)[task]
-            return model.head(task).objective.explained(outputs, chosen)
+        def compute(ids: Tensor, *others: Tensor) -> Tensor:
+            chosen, further = others[: len(numbers.tensors)], others[len(numbers.tensors) :]
+            return numbers.compute({"input_ids": ids, **dict(zip(inputs, further, strict=True))}, *chosen)
 
         with evaluating(model), _without_learning(model):
             with torch.no_grad():
-                output, baseline = (
-                    compute(tokens, chosen, *inputs.values()).double().tolist() for tokens in (ids, baselines)
-                )
+                output, baseline = (compute(tokens, *others).double().tolist() for tokens in (ids, baselines))
             weights = self._method(compute, model.backbone.get_input_embeddings()).attribute(
                 ids,
                 baselines,
-                additional_forward_args=(chosen, *inputs.values()),
+                additional_forward_args=others,
                 n_steps=steps,
                 internal_batch_size=max(self._batch_size, len(items)),
             )

@@ -8,17 +8,19 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 
-from equipoise.errors import UsageError
+from equipoise.errors import ModelError, UsageError
 from equipoise.kinds import Task
 from equipoise.progress import progress
 
 from .attribution import MOST_STEPS, Attributed, Attributor, check_captum
 from .evaluating import longest_first
+from .explained_numbers import Place
 from .model import MultiTaskModel
 from .words import WordWeight, merge_to_words
 
 STEPS = 32
 """Steps of the integral, unless others are asked for."""
+_ALSO_PROMPTED = "this model also answers prompts; expected a model whose tasks are all in the format head"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class _Wanted(NamedTuple):
 
     text: int
     name: str
-    place: int
+    place: Any
 
 
 class _Window(NamedTuple):
@@ -66,6 +68,14 @@ class _Window(NamedTuple):
     baseline: float
     gap: float
     steps: int
+
+
+class _Work(NamedTuple):
+    """A window to attribute: its row, the number of what is wanted, and its place in the window."""
+
+    row: int
+    number: int
+    place: Place
 
 
 def check_explained(explain: Any, tasks: Mapping[str, Task], model: MultiTaskModel) -> int:
@@ -85,19 +95,41 @@ def check_explained(explain: Any, tasks: Mapping[str, Task], model: MultiTaskMod
     if explain is not True and not (isinstance(explain, int | np.integer) and 1 <= explain <= MOST_STEPS):
         raise UsageError(f"explain: found {explain!r}, expected true, or steps of the integral, 1 to {MOST_STEPS}.")
     for name, task in tasks.items():
-        if task.is_prompted or not task.explained_unit:
-            way = f"{task.kind}, format: prompt" if task.is_prompted else f"kind {task.kind}"
+        if not _has_explanation(task):
             raise UsageError(
-                f"explain: the words that decided task '{name}' cannot be found ({way}); only answers of heads with "
-                "classes, labels or scores can be explained. Choose such tasks (--task)."
+                f"explain: the words that decided task '{name}' cannot be found ({_name_way(task)}); only answers of "
+                "heads can be explained, not texts that are written. Choose such tasks (--task)."
             )
     if model.prompts is not None:
-        raise UsageError(
-            "explain: the words that decided cannot be found, since this model also answers prompts; expected a model "
-            "whose tasks are all in the format head."
-        )
+        raise UsageError(f"explain: the words that decided cannot be found, since {_ALSO_PROMPTED}.")
     check_captum()
     return STEPS if explain is True else int(explain)
+
+
+def why_unexplained(task: Task, model: MultiTaskModel) -> str:
+    """Say why the words that decided a task's answers cannot be found; "" where they can.
+
+    Args:
+        task: the task.
+        model: the model that answers for it.
+    """
+    if not _has_explanation(task):
+        return f"answers of this task cannot be explained ({_name_way(task)})"
+    if model.prompts is not None:
+        return _ALSO_PROMPTED
+    try:
+        check_captum()
+    except ModelError as error:
+        return str(error).removeprefix("explain: ").rstrip(".")
+    return ""
+
+
+def _has_explanation(task: Task) -> bool:
+    return bool(task.explained_unit) and not task.is_prompted
+
+
+def _name_way(task: Task) -> str:
+    return f"{task.kind}, format: prompt" if task.is_prompted else f"kind {task.kind}"
 
 
 def explain_answers(
@@ -109,10 +141,7 @@ def explain_answers(
     *,
     show: bool = False,
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return for each task and text what an answer says of the words that decided it.
-
-    Texts are encoded once for all tasks; the gradients of each number take passes of their own. Of a text in windows
-    the mean over its windows is explained, where a word of several windows counts with all of them.
+    """Return for each task and text, by the name of what is explained, what an answer says of it; see `explain_texts`.
 
     Args:
         model: the model; neither its weights nor their gradients change.
@@ -123,25 +152,61 @@ def explain_answers(
         show: show how far it is on standard error.
 
     Returns:
-        See `BasePredictor.predict`.
+        What `Task.add_explained` takes.
     """
-    if not items:
-        return {name: [] for name in predictions}
+    # A text that comes twice is explained once.
     first: dict[tuple[str, str | None], int] = {}
     for number, item in enumerate(items):
         first.setdefault(item, number)
-    dataset = Dataset.from_dict({"text": [text for text, _ in first], "pair": [pair for _, pair in first]})
+    wanted = {
+        name: [model.tasks[name].explained(values[number]) for number in first.values()]
+        for name, values in predictions.items()
+    }
+    explained = explain_texts(model, list(first), wanted, batch_size, steps, show=show)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, of_texts in explained.items():
+        answers = dict(zip(first, of_texts, strict=True))
+        found[name] = [{one.of: _write(one) for one in answers[item]} for item in items]
+    return found
+
+
+def explain_texts(
+    model: MultiTaskModel,
+    texts: Sequence[tuple[str, str | None]],
+    wanted: Mapping[str, Sequence[Mapping[str, Any]]],
+    batch_size: int,
+    steps: int = STEPS,
+    *,
+    show: bool = False,
+) -> dict[str, list[list[Explanation]]]:
+    """Find the words that decided numbers of answers.
+
+    Texts are encoded once for all tasks; the gradients of each number take passes of their own. Of a text in windows
+    the mean over its windows is explained (of an item over those that hold it whole), where a word of several windows
+    counts with all of them.
+
+    Args:
+        model: the model; neither its weights nor their gradients change.
+        texts: texts and pairs.
+        wanted: for each task and text what is explained, as `Task.explained` returns it.
+        batch_size: sequences in a batch.
+        steps: steps of the integral.
+        show: show how far it is on standard error.
+
+    Returns:
+        For each task and text the explanations, in the order of what is wanted.
+    """
+    if not texts:
+        return {name: [] for name in wanted}
+    dataset = Dataset.from_dict({"text": [text for text, _ in texts], "pair": [pair for _, pair in texts]})
     rows, _ = model.encode_rows(dataset, {}, places=True)
     attributor = Attributor(model, batch_size)
-    found: dict[str, list[dict[str, Any]]] = {}
-    for name, values in predictions.items():
-        task = model.tasks[name]
-        explained = [task.explained(values[number]) for number in first.values()]
-        wanted = [_Wanted(text, of, place) for text, parts in enumerate(explained) for of, place in parts.items()]
-        collected = _Collected(task, list(first), wanted)
+    found = {}
+    for name, of_texts in wanted.items():
+        numbers = [_Wanted(text, of, place) for text, parts in enumerate(of_texts) for of, place in parts.items()]
+        collected = _Collected(model.tasks[name], texts, numbers)
         _attribute_all(attributor, rows, collected, steps, f"Explaining {name}" if show else None)
-        answers = dict(zip(first, collected.explain(), strict=True))
-        found[name] = [_write(task, answers[item]) for item in items]
+        found[name] = collected.explain()
     return found
 
 
@@ -151,16 +216,18 @@ def _attribute_all(attributor: Attributor, rows: Any, collected: "_Collected", s
     by_text: dict[int, list[int]] = {}
     for number, one in enumerate(collected.wanted):
         by_text.setdefault(one.text, []).append(number)
-    work = [(row, number) for row, text in enumerate(texts.tolist()) for number in by_text.get(text, ())]
-    tokens = lengths[np.array([row for row, _ in work], dtype=np.int64)]
+    pairs = ((row, number) for row, text in enumerate(texts.tolist()) for number in by_text.get(text, ()))
+    work = [
+        _Work(row, number, place) for row, number in pairs if (place := collected.find(number, rows[row])) is not None
+    ]
+    tokens = lengths[np.array([one.row for one in work], dtype=np.int64)]
     with progress(label, len(work), "text") as bar:
         for chosen in longest_first(np.arange(len(work)), tokens, attributor.rows, bar):
             batch = [work[number] for number in chosen.tolist()]
-            items = rows.select([row for row, _ in batch]).to_list()
-            places = [collected.wanted[number].place for _, number in batch]
-            found = attributor.attribute(collected.task.name, items, places, steps)
-            for (_, number), item, attributed in zip(batch, items, found, strict=True):
-                collected.add(number, item, attributed)
+            items = rows.select([one.row for one in batch]).to_list()
+            found = attributor.attribute(collected.task.name, items, [one.place for one in batch], steps)
+            for one, item, attributed in zip(batch, items, found, strict=True):
+                collected.add(one.number, item, attributed)
 
 
 class _Collected:
@@ -172,6 +239,20 @@ class _Collected:
         self._texts = texts
         self._windows: list[list[_Window]] = [[] for _ in wanted]
         self._tokens: list[tuple[dict[tuple[int, int], float], ...]] = [({}, {}) for _ in wanted]
+
+    def find(self, number: int, item: dict[str, Any]) -> Place | None:
+        """Return the place of what is wanted in one window; None where the window does not hold it whole.
+
+        Args:
+            number: of what is wanted.
+            item: the window.
+        """
+        one = self.wanted[number]
+        if not self.task.has_token_head:
+            return int(one.place)
+        offsets = np.reshape(np.array(item["offsets"], dtype=np.int64), (-1, 2))
+        cells = self.task.explained_cells(one.place, self._texts[one.text][0], offsets)
+        return cells if cells.any() else None
 
     def add(self, number: int, item: dict[str, Any], found: Attributed) -> None:
         """Add what one window weighs.
@@ -211,19 +292,9 @@ class _Collected:
         return explained
 
 
-def _write(task: Task, explanations: Sequence[Explanation]) -> dict[str, Any]:
-    """Return what an answer says of its explanations."""
-    if task.explains_each:
-        parts: list[tuple[str, Any]] = [
-            ("words", {one.of: [word.to_dict() for word in one.words] for one in explanations}),
-            ("explained", {one.of: one.to_dict() for one in explanations}),
-        ]
-        if any(one.pair_words is not None for one in explanations):
-            pairs = {one.of: [word.to_dict() for word in one.pair_words or ()] for one in explanations}
-            parts.insert(1, ("pair_words", pairs))
-        return dict(parts)
-    (one,) = explanations
-    answer: dict[str, Any] = {"words": [word.to_dict() for word in one.words]}
-    if one.pair_words is not None:
-        answer["pair_words"] = [word.to_dict() for word in one.pair_words]
-    return {**answer, "explained": one.to_dict()}
+def _write(explanation: Explanation) -> dict[str, Any]:
+    """Return what an answer says of one explanation."""
+    parts: dict[str, Any] = {"words": [word.to_dict() for word in explanation.words]}
+    if explanation.pair_words is not None:
+        parts["pair_words"] = [word.to_dict() for word in explanation.pair_words]
+    return {**parts, "explained": explanation.to_dict()}

@@ -103,7 +103,7 @@ class BasePredictor(ABC):
         *,
         show_progress: bool = False,
     ) -> dict[str, list[dict[str, Any]]]:
-        """Return for each task and text what an answer says of the words that decided it.
+        """Return for each task and text what `Task.add_explained` takes.
 
         Args:
             items: texts and pairs.
@@ -163,7 +163,8 @@ class BasePredictor(ABC):
             `"given"`.
             Explained answers also have `"words": [{"word": …, "start": …, "end": …, "weight": …}, …]` (and
             `"pair_words"`), and `"explained": {"of": …, "unit": …, "output": …, "baseline": …, "gap": …, "steps": …}`:
-            the weights add up to output − baseline − gap. A multilabel task has both by predicted label.
+            the weights add up to output − baseline − gap. A multilabel task has both by predicted label, a list of
+            terms or opinions by item.
 
         Raises:
             UsageError: a task does not exist, has fewer templates, cannot be explained, has no sets or confidences, or
@@ -207,7 +208,7 @@ class BasePredictor(ABC):
                 words = self.explain(items, predictions, batch_size, steps, show_progress=show_progress)
                 for name, explained in words.items():
                     for answer, of_text in zip(answered, explained, strict=True):
-                        answer[name] |= of_text
+                        answer[name] = served[name].add_explained(answer[name], of_text)
         return answers
 
     def stream(

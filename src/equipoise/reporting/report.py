@@ -11,6 +11,7 @@ from .compare_results import Estimate, read_tests
 from .compare_tables import against_columns
 from .conclusions import conclude
 from .folder import RunFolder
+from .mistakes import count_options, show_mistakes
 from .pages import thousands, write_page
 from .tables import arrange, main_split, subset_columns
 from .trust_tables import coverage_rows
@@ -42,6 +43,7 @@ def write_report(run_dir: str | Path) -> Path:
     split = main_split(run.records)
     single = run.single.get("tasks", {})
     tests = {"single-task": read_tests(run.single.get("tests", []))}
+    mistakes = show_mistakes(run.mistakes)
     return write_page(
         run_dir,
         "report",
@@ -59,6 +61,9 @@ def write_report(run_dir: str | Path) -> Path:
         against={name: against_columns(name, about["item_metric"], tests, ["run"]) for name, about in single.items()},
         conclusions=conclude(run.records, tasks, run.mistakes, split),
         examples=run.examples,
+        mistakes=mistakes,
+        task_options=[(name, None) for name in mistakes],
+        filtered=count_options(mistakes),
         key_figures=_key_figures(run),
         setup=_setup(run),
         dev_figure=plot_dev(run.dev, tasks, run.summary.get("best_step")),

@@ -62,7 +62,9 @@ def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum |
     write_json(folder / METRICS, records)
     if examples := choose_examples(predictions["test"], table, "test", seed=run.config.train.seed):
         write_json(folder / "examples.json", examples)
-    write_json(folder / MISTAKES, find_mistakes(predictions["test"], table, "test"))
+    explained, batch_size = run.config.evaluation.explain, run.config.train.eval_batch_size
+    mistakes = find_mistakes(predictions["test"], table, "test", model if explained else None, batch_size)
+    write_json(folder / MISTAKES, mistakes)
     if curves := trust_curves(predictions["test"], table, "test"):
         write_json(folder / TRUST, curves)
     seconds = _step_seconds(folder)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..objective import Objective, class_divergence
+from ..objective import Objective, class_divergence, log_odds
 from .task import Classification
 
 
@@ -39,9 +39,7 @@ class ClassificationObjective(Objective):
 
     def explained(self, outputs: Tensor, places: Tensor) -> Tensor:
         """The log-odds of a class: the logarithm of its probability over that of all others."""
-        outputs, chosen = outputs.float(), places[:, None]
-        others = outputs.scatter(1, chosen, float("-inf")).logsumexp(dim=-1)
-        return outputs.gather(1, chosen).squeeze(1) - others
+        return log_odds(outputs, places)
 
     def log_probabilities(self, outputs: Tensor, scores: Tensor) -> Tensor:
         """Return the classes' log-probabilities, rows × 1 × classes."""

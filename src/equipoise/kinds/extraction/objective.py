@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..objective import Objective, class_divergence
+from ..objective import Objective, class_divergence, log_odds
 from .task import Extraction
 
 
@@ -28,3 +28,7 @@ class ExtractionObjective(Objective):
     def predict(self, outputs: Tensor) -> Tensor:
         """The probabilities of each token's tags, tokens × tags."""
         return outputs.float().softmax(dim=-1)
+
+    def explained(self, outputs: Tensor, places: Tensor) -> Tensor:
+        """The log-odds of a tag."""
+        return log_odds(outputs, places)

@@ -257,9 +257,19 @@ class Multilabel(Task):
         """Explain each label that applies."""
         return {self.classes[place]: int(place) for place in np.flatnonzero(self.decide(np.asarray(prediction)))}
 
+    def add_explained(self, answer: Any, parts: Mapping[str, Mapping[str, Any]]) -> Any:
+        """Return the answer with the words that decided by label."""
+        empty: Mapping[str, Any] = {"words": {}, "explained": {}}
+        keys = dict.fromkeys(key for part in (empty, *parts.values()) for key in part)
+        return {**answer, **{key: {name: part[key] for name, part in parts.items()} for key in keys}}
+
     def show_label(self, label: Any) -> str:
         """Return the names of the labels that apply."""
-        return ", ".join(name for name, applies in zip(self.classes, label, strict=True) if applies) or "none"
+        return ", ".join(self.classes_in(label)) or "none"
+
+    def classes_in(self, label: Any) -> tuple[str, ...]:
+        """Return the names of the labels that apply."""
+        return tuple(name for name, applies in zip(self.classes, label, strict=True) if applies)
 
     def answer(self, prediction: Any) -> dict[str, Any]:
         """Return the labels that apply and all probabilities."""

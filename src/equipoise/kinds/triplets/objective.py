@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..objective import Objective, class_divergence
+from ..objective import Objective, class_divergence, log_odds
 from ..opinion_grid import NEITHER, RELATION, Grid
 from .task import Triplets
 
@@ -116,6 +116,23 @@ class TripletsObjective(Objective):
         """The probabilities of what a cell is, of the polarities, and of the categories; cells × outputs."""
         *parts, _ = self._split(outputs.float())
         return torch.cat([part.softmax(dim=-1) for part in parts], dim=-1)
+
+    def explained(self, outputs: Tensor, places: Tensor) -> Tensor:
+        """The log-odds that a cell relates words to a term, with this polarity (and category).
+
+        The probability is the product of what is predicted of each. With odds o of a part, 1/o of the whole is
+        (1 + 1/o₁)(1 + 1/o₂)… − 1.
+        """
+        what, polarity, category, _ = self._split(outputs.float())
+        number = places - RELATION
+        parts = [(what, torch.full_like(places, RELATION)), (polarity, number % self.grid.polarities)]
+        parts.append((category, number // self.grid.polarities))
+        # Where there is one class only, it is certain.
+        odds = [log_odds(logits, chosen) for logits, chosen in parts if logits.shape[1] > 1]
+        against = -odds[0]
+        for one in odds[1:]:
+            against = torch.stack([against, -one, against - one]).logsumexp(dim=0)
+        return -against
 
     def _split(self, outputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         sizes = [RELATION + 1, self.grid.polarities, self.grid.categories, 1]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..labels import LabelError, list_names_hint, order_names, quote, show
 from ..listing_task import Items, ListingTask
 from ..names import NameIndex
-from ..opinion_grid import Found, Grid, grid_targets, read_grid
+from ..opinion_grid import RELATION, Found, Grid, grid_targets, read_grid
 from ..opinions import MISSING, Opinion, load_opinions, place_opinions, read_opinions, write_opinions
 from ..spans import find_unparsed, load_items, name_some, write_items
 from ..tagging import close_gaps, own_ranges
@@ -158,6 +158,11 @@ class Triplets(ListingTask):
             )
         ]
         return grid_targets(numbered, close_gaps(text, offsets), self.grid)
+
+    def explained_cells(self, item: Any, text: str, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the cells that relate the opinion's words to its term."""
+        targets = super().explained_cells(item, text, offsets)
+        return np.where(targets >= RELATION, targets, 0)
 
     def count_cut(self, label: Any, text: str, offsets: npt.NDArray[np.int64]) -> int:
         """Return how many opinions the tokens do not reach."""

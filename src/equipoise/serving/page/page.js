@@ -137,7 +137,11 @@ function showItems(text, items) {
     box.append(paint(text, placed.map((item) => ({ start: item.start, end: item.end, kind: "aspect", title: describeItem(item) }))));
   }
   const list = make("ul", "items");
-  for (const item of items) list.append(make("li", "", item.unparsed ? `could not be read: ${item.unparsed}` : describeItem(item)));
+  for (const item of items) {
+    const entry = make("li", "", item.unparsed ? `could not be read: ${item.unparsed}` : describeItem(item));
+    if (item.words) entry.append(showWords(text, item.words));
+    list.append(entry);
+  }
   box.append(list);
   return box;
 }
