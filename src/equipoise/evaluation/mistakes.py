@@ -12,6 +12,8 @@ from equipoise.modeling import Explanation, MultiTaskModel, WordWeight, explain_
 from .splits import Predictions
 
 _SHOWN = 20
+_STEPS = 8
+"""Steps of the integral; they are doubled where the words do not add up, so most texts take fewer than by default."""
 _EXPLAINED = 3
 """Of one answer so many numbers are explained, such as labels that apply, the wrong ones first."""
 LONGEST = 500
@@ -171,7 +173,8 @@ def _choose(task: Task, prediction: Any, shown: Mistake) -> dict[str, int]:
 def _explain(
     explainer: _Explainer, task: Task, texts: Sequence[tuple[str, str | None]], wanted: Sequence[Mapping[str, int]]
 ) -> list[list[DecidingWords]]:
-    found = explain_texts(explainer.model, texts, {task.name: wanted}, explainer.batch_size, show=True)[task.name]
+    model, batch_size = explainer
+    found = explain_texts(model, texts, {task.name: wanted}, batch_size, _STEPS, show=True)[task.name]
     return [[_keep(one) for one in of_text] for of_text in found]
 
 
