@@ -46,7 +46,7 @@ def write_run(folder, model, **options):
         "tasks": tasks,
         "balance": "dao",
         "train": settings,
-        "evaluation": {"bootstrap": 100, "explain": False},
+        "evaluation": {"bootstrap": 100, "explain": 0},
         "output": str(folder / "run"),
     }
     return write_data(folder, data)

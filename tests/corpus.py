@@ -50,7 +50,7 @@ def run_data(folder: Path, model: Path, **train: object) -> dict:
             **train,
         },
         # To explain mistakes takes longer than such a training.
-        "evaluation": {"bootstrap": 100, "explain": False},
+        "evaluation": {"bootstrap": 100, "explain": 0},
         "output": str(folder / "run"),
     }
 

@@ -32,7 +32,7 @@ def make_mistakes():
     whole = {"n": 60, "wrong": 6, "wrong_means": "another class", "suspected": 0, "part_metric": "f1", "parts": []}
     classes = {"classes": list(HOSTILE), "confusion": None, "examples": [example(*pair) for pair in pairs]}
     bare = example("0.3", "0.9", explained=False) | {"label_classes": [], "answer_classes": []}
-    why = "the run file turns it off (evaluation.explain: false)"
+    why = "the run file turns it off (evaluation.explain: 0)"
     return {
         "polarity": {**whole, **classes, "unexplained": ""},
         "intensity": {**whole, "classes": [], "confusion": None, "examples": [bare], "unexplained": why},

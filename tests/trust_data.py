@@ -41,5 +41,5 @@ def trust_data(folder: Path, model: Path) -> dict:
         "words": {"source": "reviews", "kind": "multilabel", "label": "words"},
     }
     data["train"]["evaluations"] = 2
-    data["evaluation"]["explain"] = True
+    data["evaluation"]["explain"] = 20
     return data

@@ -40,7 +40,7 @@ def test_words_are_marked_by_sign_and_strength_and_named_with_figures(write):
     ]
     assert "good</mark>" not in html  # too light to be marked
     assert "(log-odds): 👍🏽\u00a0+3.00, Not\u00a0−1.50, bad\u00a0+0.75</span>" in html
-    assert "The words that decided are not marked: the run file turns it off (evaluation.explain: false)." in html
+    assert "The words that decided are not marked: the run file turns it off (evaluation.explain: 0)." in html
 
 
 def test_hostile_names_and_texts_stay_text(write):

@@ -12,8 +12,6 @@ from equipoise.modeling import Explanation, MultiTaskModel, WordWeight, explain_
 from .splits import Predictions
 
 _SHOWN = 20
-_STEPS = 8
-"""Steps of the integral; they are doubled where the words do not add up, so most texts take fewer than by default."""
 _EXPLAINED = 3
 """Of one answer so many numbers are explained, such as labels that apply, the wrong ones first."""
 LONGEST = 500
@@ -81,17 +79,20 @@ class TaskMistakes(TypedDict):
 
 
 class _Explainer(NamedTuple):
-    """What finds the words that decided: the model, and sequences in a batch."""
+    """What finds the words that decided: the model, sequences in a batch, and the rows of a task it is asked for."""
 
     model: MultiTaskModel
     batch_size: int
+    rows: int
 
 
 def find_mistakes(
     predictions: Predictions,
     table: Table,
     split: str,
-    model: MultiTaskModel | None = None,
+    model: MultiTaskModel,
+    *,
+    explained: int = 0,
     batch_size: int = 64,
 ) -> dict[str, TaskMistakes]:
     """Say for each task what it gets wrong on a split; at most 20 rows are shown, the most wrong ones (our design).
@@ -100,17 +101,18 @@ def find_mistakes(
         predictions: as `predict_split` returns them, not calibrated.
         table: the table.
         split: the split's name.
-        model: the model, by which the words that decided the answers shown are found; None leaves them out.
+        model: the model.
+        explained: of so many rows of each task the words that decided are found, the most wrong ones.
         batch_size: sequences in a batch.
     """
-    explainer = None if model is None else _Explainer(model, batch_size)
+    explainer = _Explainer(model, batch_size, explained)
     return {
         name: _of_task(table.tasks[name], table.tasks[name].calibrate(raw), table, split, explainer)
         for name, raw in predictions.items()
     }
 
 
-def _of_task(task: Task, predictions: Any, table: Table, split: str, explainer: _Explainer | None) -> TaskMistakes:
+def _of_task(task: Task, predictions: Any, table: Table, split: str, explainer: _Explainer) -> TaskMistakes:
     analysis, gold = make_analysis(task), table.labels(task.name, split)
     wrong, noise = analysis.is_wrong(predictions, gold), analysis.is_noise(predictions, gold)
     confusion = analysis.confusion(predictions, gold)
@@ -135,9 +137,10 @@ def _of_task(task: Task, predictions: Any, table: Table, split: str, explainer: 
     shown = [
         _show(task, text, gold[row], predictions[row], bool(noise[row])) for text, row in zip(texts, order, strict=True)
     ]
-    if explainer is not None and not found["unexplained"]:
-        wanted = [_choose(task, predictions[row], one) for row, one in zip(order, shown, strict=True)]
-        for one, explained in zip(shown, _explain(explainer, task, texts, wanted), strict=True):
+    if not found["unexplained"]:
+        first = shown[: explainer.rows]
+        wanted = [_choose(task, predictions[row], one) for row, one in zip(order, first, strict=False)]
+        for one, explained in zip(first, _explain(explainer, task, texts[: len(first)], wanted), strict=True):
             one["explained"] = explained
     found["examples"] = shown
     return found
@@ -157,9 +160,9 @@ def _show(task: Task, text: tuple[str, str | None], label: Any, prediction: Any,
     )
 
 
-def _why_not(task: Task, explainer: _Explainer | None) -> str:
-    if explainer is None:
-        return "the run file turns it off (evaluation.explain: false)"
+def _why_not(task: Task, explainer: _Explainer) -> str:
+    if not explainer.rows:
+        return "the run file turns it off (evaluation.explain: 0)"
     return why_unexplained(task, explainer.model)
 
 
@@ -173,8 +176,7 @@ def _choose(task: Task, prediction: Any, shown: Mistake) -> dict[str, int]:
 def _explain(
     explainer: _Explainer, task: Task, texts: Sequence[tuple[str, str | None]], wanted: Sequence[Mapping[str, int]]
 ) -> list[list[DecidingWords]]:
-    model, batch_size = explainer
-    found = explain_texts(model, texts, {task.name: wanted}, batch_size, _STEPS, show=True)[task.name]
+    found = explain_texts(explainer.model, texts, {task.name: wanted}, explainer.batch_size, show=True)[task.name]
     return [[_keep(one) for one in of_text] for of_text in found]
 
 

@@ -87,13 +87,13 @@ class ShownMistakes:
     Args:
         rows: the rows.
         filters: what they can be chosen by; none where there is nothing to choose.
-        is_marked: whether words are marked.
+        marked: in how many of the first rows words are marked.
         unexplained: why not, "" where there is nothing to say.
     """
 
     rows: tuple[ShownMistake, ...]
     filters: tuple[Filter, ...]
-    is_marked: bool
+    marked: int
     unexplained: str
 
 
@@ -139,8 +139,8 @@ def _show_task(found: TaskMistakes) -> ShownMistakes:
             for own, names in zip(keys, classes, strict=True)
         ]
     rows = tuple(ShownMistake(one, _mark(one), own.strip()) for one, own in zip(examples, keys, strict=True))
-    is_marked = any(text.of for row in rows for text in row.texts)
-    return ShownMistakes(rows, tuple(filters), is_marked, found.get("unexplained", ""))
+    marked = max((number for number, row in enumerate(rows, 1) if row.texts[0].of), default=0)
+    return ShownMistakes(rows, tuple(filters), marked, found.get("unexplained", ""))
 
 
 def _or_none(found: Sequence[list[str]]) -> list[list[str]]:

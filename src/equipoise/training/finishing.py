@@ -62,8 +62,8 @@ def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum |
     write_json(folder / METRICS, records)
     if examples := choose_examples(predictions["test"], table, "test", seed=run.config.train.seed):
         write_json(folder / "examples.json", examples)
-    explained, batch_size = run.config.evaluation.explain, run.config.train.eval_batch_size
-    mistakes = find_mistakes(predictions["test"], table, "test", model if explained else None, batch_size)
+    explaining = {"explained": run.config.evaluation.explain, "batch_size": run.config.train.eval_batch_size}
+    mistakes = find_mistakes(predictions["test"], table, "test", model, **explaining)
     write_json(folder / MISTAKES, mistakes)
     if curves := trust_curves(predictions["test"], table, "test"):
         write_json(folder / TRUST, curves)
