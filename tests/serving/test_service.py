@@ -121,7 +121,8 @@ def test_tasks_that_cannot_be_explained_are_left_out_where_none_is_named(client:
     refused = ask(client, texts="a", explain=True)[0]["error"]
     assert refused.startswith("explain: the words that decided")  # this predictor has no gradients
     predictor = LengthPredictor()
-    predictor._tasks = {"terms": Extraction("terms", "s", "text", None, "label", "extraction_f1", ("bad", "good"))}
+    terms = Extraction("terms", "s", "text", None, "label", "extraction_f1", ("bad", "good"), format="prompt")
+    predictor._tasks = {"terms": terms}
     with TestClient(make_app(predictor, "terms")) as other:
         assert ask(other, texts="a", explain=True)[0]["error"].startswith("explain: no task of this model")
 

@@ -161,7 +161,8 @@ def _read(entry: Any, asked: Asked, predictor: BasePredictor, limits: Limits) ->
     if not tasks:
         return 'pair: found none, and all tasks read a second text; give {"text": …, "pair": …}'
     if asked.explain and not asked.tasks:
-        tasks = [name for name in tasks if predictor.tasks[name].explained_unit]
+        found = {name: predictor.tasks[name] for name in tasks}
+        tasks = [name for name, task in found.items() if task.explained_unit and not task.is_prompted]
         if not tasks:
             return "explain: no task of this model can be explained; leave it out"
     return Item(str(text), pair, Ask(tuple(dict.fromkeys(tasks)), asked.tasks is not None, asked.options))
