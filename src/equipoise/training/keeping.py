@@ -23,7 +23,7 @@ class KeepingBalancer(Balancer):
         Σ_new w_t L_t + protect · Σ_old D_t
 
     The distances are no tasks of the balancer's (our design): they are near zero at the start, so that balancers by
-    gradients would weigh them most where there is nothing to keep yet. `docs/add_task.md` has the comparison.
+    gradients would weigh them most where there is nothing to keep yet.
 
     Args:
         inner: weighs the new tasks.

@@ -35,7 +35,9 @@ def load_old_table(
         EquipoiseError: it is asked for, and cannot be read.
     """
     if config is None:
-        notes.append("The old tasks are not scored: there is no run file of theirs beside the model; give --check.")
+        notes.append(
+            "The old tasks are not scored on labels: there is no run file of theirs beside the model; give --check."
+        )
         return None
     try:
         known = {name: task for name, task in config.tasks.items() if name in model.tasks}
@@ -43,7 +45,7 @@ def load_old_table(
     except EquipoiseError as error:
         if is_asked:
             raise
-        notes.append(f"The old tasks are not scored: {error}")
+        notes.append(f"The old tasks are not scored on labels: {error}")
         return None
 
 
