@@ -5,7 +5,7 @@ import json
 import pytest
 
 from equipoise.config import load_config, make_config
-from equipoise.data import load_table
+from equipoise.data import join_table, load_table, split_sources
 from equipoise.errors import UsageError
 
 WORDS = {"good": "pos", "bad": "neg"}
@@ -78,3 +78,18 @@ def test_bad_held_out_tasks_are_told(data, tmp_path, held_out, message):
     file.write_text(json.dumps({**data, "held_out": held_out}))
     with pytest.raises(UsageError, match=message):
         load_config(file)
+
+
+def test_a_task_has_labels_in_the_splits_where_it_is_scored_whatever_it_is_in_other_tables(data, tmp_path):
+    """The rows of both tables are the same; the second trains with labels that it does not score."""
+    source = tmp_path / "first"
+    for path in source.iterdir():
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps({**row, "stars": len(row["text"])}) + "\n" for row in rows))
+    stars = {"kind": "regression", "source": "first", "label": "stars", "range": [0, 50]}
+    both = make_config({**data, "tasks": {**data["tasks"], "stars": stars}, "held_out": {}}, tmp_path)
+    splits = split_sources(both)
+    tasks = {name: task.model_copy(update={"auxiliary": name == "one"}) for name, task in both.tasks.items()}
+    table = join_table(both.model_copy(update={"tasks": tasks}), splits)
+    assert [len(table.rows("one", split)) for split in ("train", "dev")] == [100, 0]
+    assert len(table.rows("stars", "dev")) == 10

@@ -212,8 +212,11 @@ def _view_rows(
                     f"task '{task.name}': found no label in {split} (source '{view.source}', column "
                     f"'{task.label}', {len(rows)} rows), expected one or more. Label some rows of {split}."
                 )
-        # Columns are replaced from here on, and other tables may be made of the same rows.
-        views[view] = replace(rows, columns=dict(rows.columns))
+        # Columns are replaced from here on, and other tables may be made of the same rows: in them, a task may have
+        # labels in this split that has none here.
+        read = {f"label:{task.name}" for task in readers}
+        columns = {name: cells for name, cells in rows.columns.items() if name in read or not name.startswith("label:")}
+        views[view] = replace(rows, columns=columns)
     return views
 
 
