@@ -113,7 +113,7 @@ def keeping_frozen_layers() -> Iterator[None]:
         with evaluating(model), nullcontext() if inside else layers.cached():
             yield
 
-    places = ("equipoise.modeling.inference.evaluating", "equipoise.affinity.gradients.evaluating")
+    places = ("equipoise.modeling.inference.evaluating", "equipoise.affinity.row_losses.evaluating")
     with patch.object(FrozenLayers, "__init__", share), patch(places[0], evaluate), patch(places[1], evaluate):
         yield
 

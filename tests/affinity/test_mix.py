@@ -100,7 +100,7 @@ def test_test_is_never_encoded(tmp_path, tiny_model, write_mix, monkeypatch):
 
     monkeypatch.setattr(dev_run, "prepare_run", watched)
     mix(make_config(write_mix(tmp_path, tiny_model)), passes=1)
-    assert len(seen) == 3
+    assert len(seen) == 2
     assert all(splits == {"train", "dev"} for splits in seen)
 
 
@@ -109,7 +109,7 @@ def test_killed_and_called_again_it_ends_as_if_never_killed(mixed, tmp_path, tin
     options = ["--passes", str(PASSES), "--budget", "1"]
     struck = strike(run_file, 40, signal.SIGKILL, command="mix", options=options)
     assert struck.exit_code == -signal.SIGKILL, struck.stderr
-    assert (tmp_path / "run" / "mix" / "joint").is_dir()
+    assert (tmp_path / "run" / "mix" / "target+").is_dir()
     again = mix(run_file, passes=PASSES, budget=1)
     assert journal(again.folder) == journal(mixed.folder)
     assert again.results.chosen == mixed.results.chosen

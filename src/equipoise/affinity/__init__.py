@@ -1,26 +1,24 @@
-"""Which tasks help which: estimates from gradients, short trainings, and a run file with the tasks that help."""
+"""Which tasks help which: estimates from features, short trainings, and a run file with the tasks that help."""
 
 from .estimating import Gain, TaskEvidence, estimate_gains
-from .gradients import MapProjection, RowLosses, measure_rows
 from .mix_folder import MixOptions
-from .plan import JOINT, Pair, Plan, Training
-from .running import CANDIDATES, Mix, measure_evidence, mix, train_target
+from .plan import ESTIMATES, Pair, Plan, Training
+from .row_losses import measure_losses
+from .running import CANDIDATES, Mix, mix, read_evidence, train_target
 
 __all__ = [
     "CANDIDATES",
-    "JOINT",
+    "ESTIMATES",
     "Gain",
-    "MapProjection",
     "Mix",
     "MixOptions",
     "Pair",
     "Plan",
-    "RowLosses",
     "TaskEvidence",
     "Training",
     "estimate_gains",
-    "measure_evidence",
-    "measure_rows",
+    "measure_losses",
     "mix",
+    "read_evidence",
     "train_target",
 ]

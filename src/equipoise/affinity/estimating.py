@@ -1,21 +1,27 @@
-"""How much each task would help a target: an estimate from the gradients of one jointly trained model."""
+"""How much each task would help a target: an estimate from the frozen features of the base model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from .gradients import Floats, RowLosses
+from equipoise.evaluation import bootstrap_means
+
 from .plan import Pair
 
-_PENALTIES = (0.01, 0.1, 1.0, 10.0)
-_LEAST = 1e-8
-"""Losses below it count as it: the root of a loss has no slope at 0."""
+Floats = npt.NDArray[np.float64]
+
+_PENALTIES = np.logspace(-2, 2, 9)
+"""λ of ridge regression: of ‖w‖² beside the mean squared error, features having variance 1."""
+_WEIGHT = 30.0
+"""Factor of the helper's predictions: beside features of variance 1, the penalty hardly draws on them."""
+_TINY = 1e-12
 
 
 class Gain(NamedTuple):
-    """By how many percent of itself the target's loss on dev is lower with a helper, and the 95 % interval."""
+    """By how many percent of itself the target's loss is lower with a helper, and the 95 % interval."""
 
     value: float
     low: float
@@ -27,114 +33,80 @@ class TaskEvidence:
     """What an estimate knows of a task.
 
     Args:
-        train: losses and gradients of training rows.
-        dev: those of dev rows; None for a task that is no target.
+        features: what the untrained base model makes of some training rows, rows × width.
+        labels: their labels as numbers, rows × columns.
     """
 
-    train: RowLosses
-    dev: RowLosses | None
-
-
-class _Model(NamedTuple):
-    """Rows under the linear model: √loss of each, shape (n,), and its slope, shape (n, dimensions)."""
-
-    roots: Floats
-    slopes: Floats
+    features: Floats
+    labels: Floats
 
 
 def estimate_gains(
-    evidence: Mapping[str, TaskEvidence], pairs: Sequence[Pair], seed: int, resamples: int = 100
+    evidence: Mapping[str, TaskEvidence], pairs: Sequence[Pair], seed: int, resamples: int = 1000
 ) -> dict[Pair, Gain]:
-    """Estimate how much each pair's helper would lower the loss of its target on dev.
+    """Estimate how much each pair's helper would lower the loss of its target.
 
-    As in Grad-TAG (Li et al. 2024, arXiv 2409.06091), training from the joint model is replaced by fitting a model that
-    is linear in the projected gradients. There it is a logistic regression. Here √loss is linear in the change δ of the
-    parameters, so that any kind of task has a least-squares problem with one solution (a Gauss–Newton step; our
-    design):
+    Ridge regression learns the helper's labels from features. Its predictions for the target's rows say how the
+    helper would sort the target's texts. The estimate is by how much the target's labels are predicted better from
+    features and these predictions than from features alone: the difference of the squared errors that ridge regression
+    makes on rows left out one at a time, its λ being the best of nine in each case. That the predictions of one task's
+    model on another task's texts tell how well it transfers is LEEP's idea (Nguyen et al. 2020, arXiv 2002.12462); to
+    stack them on the features is our design.
 
-        δ_T = argmin Σ_{t ∈ T} mean_i (√ℓ_i + a_i·δ)² + λ‖δ‖²,   a_i = ∇ℓ_i / (2√ℓ_i).
-
-    It is solved for the target alone and for target and helper, from their training rows. The estimate is the
-    difference of the target's loss under the two solutions, on dev. λ, in units of the target's mean curvature, is the
-    one of four at which the target alone has the lowest loss on dev; the helper has no part in the choice. The interval
-    is the percentile bootstrap's over training and dev rows; it does not hold what a training owes to chance.
+    The interval is the percentile bootstrap's over the target's rows; it does not hold what a training owes to chance.
 
     Args:
-        evidence: by task its losses and gradients; targets have some of dev.
+        evidence: the tasks by name.
         pairs: the pairs.
         seed: seed of the resamples.
         resamples: how many stand behind the intervals.
+
+    Returns:
+        The gains of those pairs whose two tasks there is evidence of.
     """
-    models = {name: _linear(found.train) for name, found in evidence.items()}
-    targets = {pair.target: _linear(_dev(evidence[pair.target])) for pair in pairs}
-    plain = _solve_all(models, targets, pairs, None)
-    generator = np.random.default_rng(seed)
-    drawn = [_solve_all(models, targets, pairs, generator) for _ in range(resamples)]
+    pairs = [pair for pair in pairs if pair.target in evidence and pair.helper in evidence]
+    features = {name: _scale(found.features) for name, found in evidence.items()}
+    slopes = {
+        helper: _fit(features[helper], evidence[helper].labels).coef_
+        for helper in dict.fromkeys(pair.helper for pair in pairs)
+    }
+    alone = {
+        target: _errors(features[target], evidence[target].labels)
+        for target in dict.fromkeys(pair.target for pair in pairs)
+    }
     gains = {}
     for pair in pairs:
-        low, high = np.quantile([sample[pair] for sample in drawn], (0.025, 0.975))
-        gains[pair] = Gain(plain[pair], float(low), float(high))
+        own = features[pair.target]
+        predicted = _scale(own @ np.atleast_2d(slopes[pair.helper]).T)
+        together = _errors(np.hstack([own, _WEIGHT * predicted]), evidence[pair.target].labels)
+        gains[pair] = _compare(alone[pair.target], together, seed, resamples)
     return gains
 
 
-def _dev(found: TaskEvidence) -> RowLosses:
-    assert found.dev is not None  # of every target
-    return found.dev
+def _scale(values: Floats) -> Floats:
+    """Give the columns the mean 0, and all together the variance 1."""
+    centered = values - values.mean(axis=0)
+    return np.asarray(centered / max(centered.std(), _TINY))
 
 
-def _linear(found: RowLosses) -> _Model:
-    roots = np.sqrt(np.maximum(found.losses, _LEAST))
-    return _Model(roots, found.gradients / (2 * roots[:, None]))
+def _fit(features: Floats, labels: Floats) -> Any:
+    # Here, because scikit-learn takes a second to import.
+    from sklearn.linear_model import RidgeCV
+
+    return RidgeCV(alphas=_PENALTIES * len(features), store_cv_results=True).fit(features, labels)
 
 
-class _Normal(NamedTuple):
-    """The normal equations of a task: mean a aᵀ, and mean √ℓ a."""
-
-    matrix: Floats
-    vector: Floats
-
-
-def _solve_all(
-    models: Mapping[str, _Model],
-    targets: Mapping[str, _Model],
-    pairs: Sequence[Pair],
-    generator: np.random.Generator | None,
-) -> dict[Pair, float]:
-    """Return every pair's gain in percent, on all rows or on a resample of them."""
-    equations = {name: _normal(_draw(model, generator)) for name, model in models.items()}
-    dev = {name: _draw(model, generator) for name, model in targets.items()}
-    gains: dict[Pair, float] = {}
-    for target, rows in dev.items():
-        own = equations[target]
-        scale = max(np.trace(own.matrix) / len(own.vector), _LEAST)
-        alone = {penalty: _loss(rows, _solve(own, penalty * scale)) for penalty in _PENALTIES}
-        penalty = min(alone, key=alone.__getitem__)
-        for pair in pairs:
-            if pair.target == target:
-                other = equations[pair.helper]
-                both = _Normal(own.matrix + other.matrix, own.vector + other.vector)
-                loss = _loss(rows, _solve(both, penalty * scale))
-                gains[pair] = float(100 * (alone[penalty] - loss) / alone[penalty])
-    return gains
+def _errors(features: Floats, labels: Floats) -> Floats:
+    """Return the squared error on each row, left out, shape (rows,)."""
+    model = _fit(features, labels)
+    errors = model.cv_results_.reshape(len(features), -1, len(_PENALTIES))
+    return np.asarray(errors.sum(axis=1)[:, np.argmin(errors.mean(axis=(0, 1)))])
 
 
-def _draw(model: _Model, generator: np.random.Generator | None) -> _Model:
-    if generator is None:
-        return model
-    rows = generator.integers(len(model.roots), size=len(model.roots))
-    return _Model(model.roots[rows], model.slopes[rows])
-
-
-def _normal(model: _Model) -> _Normal:
-    count = len(model.roots)
-    return _Normal(model.slopes.T @ model.slopes / count, model.slopes.T @ model.roots / count)
-
-
-def _solve(equations: _Normal, penalty: float) -> Floats:
-    """Return δ."""
-    matrix = equations.matrix + penalty * np.eye(len(equations.vector))
-    return np.asarray(-np.linalg.solve(matrix, equations.vector))
-
-
-def _loss(model: _Model, change: Floats) -> float:
-    return float(np.mean((model.roots + model.slopes @ change) ** 2))
+def _compare(alone: Floats, together: Floats, seed: int, resamples: int) -> Gain:
+    if alone.mean() < _TINY:
+        return Gain(0.0, 0.0, 0.0)
+    # The same rows are drawn for both.
+    means = bootstrap_means([alone[None], together[None]], resamples, seed)
+    low, high = np.quantile(100 * (1 - means[1] / np.maximum(means[0], _TINY)), (0.025, 0.975))
+    return Gain(float(100 * (1 - together.mean() / alone.mean())), float(low), float(high))

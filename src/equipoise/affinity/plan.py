@@ -1,11 +1,10 @@
-"""Which trainings there are: the joint one, each target alone, each target with one helper; and what each costs."""
+"""Which trainings there are: each target alone, each target with one helper; and what each costs."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
@@ -14,12 +13,10 @@ from equipoise.data import SourceSplits, Table, join_table
 from equipoise.evaluation import without_prompted
 from equipoise.training import count_passes
 
-JOINT = "joint"
-"""The key of the joint training, and its folder; no cell of a target has a name without its sign."""
+ESTIMATES = "estimates"
+"""The key of the estimates in the journal; the key of a training holds a plus sign."""
 _EVALUATIONS = 1
 """How often dev is scored in a training of a target; the best checkpoint counts."""
-_WARM_UP = 0.5
-"""Passes of the joint training over each source, as a share of those of a target's training."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +34,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Training:
-    """One training: the joint one, a target alone, or a target with a helper.
+    """One training: a target alone, or with a helper.
 
     Args:
         key: its name in the journal, and its folder.
-        tasks: what is trained; of a target's training the target comes first.
-        scored: which of them are scored on dev.
+        tasks: what is trained; the first is the target, which alone is scored on dev.
         steps: how many steps it takes.
         rows: how many rows it reads, repeats counted: what it costs.
     """
 
     key: str
     tasks: tuple[str, ...]
-    scored: tuple[str, ...]
     steps: int
     rows: int
 
@@ -94,20 +89,14 @@ class Plan:
         used = {*self.targets, *(pair.helper for pair in self.pairs)}
         return tuple(name for name in self.config.tasks if name in used)
 
-    def joint(self) -> Training:
-        """The joint training of all targets and candidates: as long as gives each source half a training's passes."""
-        rows = median(self.alone(target).rows for target in self.targets)
-        sources = len({self.config.tasks[name].source for name in self.tasks})
-        return self._training(JOINT, self.tasks, self.targets, math.ceil(_WARM_UP * rows * sources))
-
     def alone(self, target: str) -> Training:
         """The training of a target alone."""
-        return self._training(f"{target}+", (target,), (target,), self._rows_for(target, ()))
+        return self._training(f"{target}+", (target,), self._rows_for(target, ()))
 
     def with_helper(self, pair: Pair) -> Training:
         """The training of a target with a helper: with as many passes over the target's rows as alone."""
         rows = self._rows_for(pair.target, (pair.helper,))
-        return self._training(f"{pair.target}+{pair.helper}", (pair.target, pair.helper), (pair.target,), rows)
+        return self._training(f"{pair.target}+{pair.helper}", (pair.target, pair.helper), rows)
 
     def all_rows(self) -> int:
         """What it costs to train every target alone and with each of its candidates, in rows."""
@@ -136,14 +125,13 @@ class Plan:
         Equal weights, all sources drawn alike; what is not trained is held out, so the rows are those of the whole run
         file.
         """
-        tasks = {name: self._task(name, auxiliary=name not in training.scored) for name in training.tasks}
+        tasks = {name: self._task(name, auxiliary=name != training.tasks[0]) for name in training.tasks}
         others = {name: task for name, task in self.config.tasks.items() if name not in tasks}
-        evaluations = 1 if training.key == JOINT else _EVALUATIONS
         train = self.config.train.model_copy(
             update={
                 "max_steps": training.steps,
                 "mixing": 0.0,
-                "evaluations": evaluations,
+                "evaluations": _EVALUATIONS,
                 "patience": None,
                 "report_to": (),
             }
@@ -181,6 +169,6 @@ class Plan:
     def _source_of_rows(self) -> np.ndarray:
         return np.asarray(self.table.splits["train"]["source"])
 
-    def _training(self, key: str, tasks: tuple[str, ...], scored: Sequence[str], rows: int) -> Training:
+    def _training(self, key: str, tasks: tuple[str, ...], rows: int) -> Training:
         steps = max(1, math.ceil(rows / self._step_rows))
-        return Training(key, tasks, tuple(scored), steps, steps * self._step_rows)
+        return Training(key, tasks, steps, steps * self._step_rows)

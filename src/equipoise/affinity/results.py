@@ -9,15 +9,22 @@ from equipoise.evaluation import bootstrap_means
 from equipoise.reporting import GainRange, MixCost, MixPair, MixResults, MixTarget, TrainedPair, Verdict
 
 from .mix_folder import CellRecord
-from .plan import JOINT, Pair, Plan
+from .plan import ESTIMATES, Pair, Plan
 
 Records = Mapping[str, CellRecord]
 
 
 def read_estimates(records: Records) -> dict[Pair, GainRange]:
-    """Return the estimated gains by pair, the best first."""
-    gains = sorted(records[JOINT].get("gains", []), key=lambda gain: -gain["value"])
-    return {Pair(gain["target"], gain["helper"]): GainRange(gain["value"], gain["low"], gain["high"]) for gain in gains}
+    """Return the estimated gains by pair."""
+    return {
+        Pair(gain["target"], gain["helper"]): GainRange(gain["value"], gain["low"], gain["high"])
+        for gain in records[ESTIMATES].get("gains", [])
+    }
+
+
+def _rank(plan: Plan, estimates: Mapping[Pair, GainRange]) -> list[Pair]:
+    """Return all pairs, the best estimate first; pairs without one come after those that are estimated to help."""
+    return sorted(plan.pairs, key=lambda pair: -estimates[pair].value if pair in estimates else 0.0)
 
 
 def choose_pairs(plan: Plan, estimates: Mapping[Pair, GainRange], spent: int, budget: float) -> list[Pair]:
@@ -27,15 +34,16 @@ def choose_pairs(plan: Plan, estimates: Mapping[Pair, GainRange], spent: int, bu
 
     Args:
         plan: the trainings.
-        estimates: the estimated gains, the best first.
+        estimates: the estimated gains.
         spent: rows that the estimates have cost.
         budget: rows that may be read, as a share of those of all pairs.
     """
     left = budget * plan.all_rows() - spent if budget < 1 else math.inf
-    by_target = {target: [pair for pair in estimates if pair.target == target] for target in plan.targets}
+    ranked = _rank(plan, estimates)
+    by_target = {target: [pair for pair in ranked if pair.target == target] for target in plan.targets}
     ranks = max(map(len, by_target.values()))
     rounds = [[pairs[rank] for pairs in by_target.values() if rank < len(pairs)] for rank in range(ranks)]
-    order = [pair for turn in rounds for pair in sorted(turn, key=lambda pair: -estimates[pair].value)]
+    order = [pair for turn in rounds for pair in sorted(turn, key=ranked.index)]
     chosen: list[Pair] = []
     for pair in order:
         cost = plan.with_helper(pair).rows
@@ -56,11 +64,12 @@ def gather_results(plan: Plan, records: Records, notes: Sequence[str]) -> MixRes
         notes: sentences on the data.
     """
     estimates = read_estimates(records)
-    trained = {pair: found for pair in estimates if (found := _read_trained(plan, pair, records)) is not None}
-    verdicts = {pair: _judge(trained.get(pair)) for pair in estimates}
+    ranked = _rank(plan, estimates)
+    trained = {pair: found for pair in ranked if (found := _read_trained(plan, pair, records)) is not None}
+    verdicts = {pair: _judge(trained.get(pair), pair in estimates) for pair in ranked}
     helping = [pair for pair, verdict in verdicts.items() if verdict is Verdict.HELPS]
     chosen = {pair.helper for pair in helping} - set(plan.targets)
-    order = sorted(estimates, key=lambda pair: plan.targets.index(pair.target))
+    order = sorted(ranked, key=lambda pair: plan.targets.index(pair.target))
     return MixResults(
         name=plan.config.output.name,
         model=plan.config.model,
@@ -70,17 +79,17 @@ def gather_results(plan: Plan, records: Records, notes: Sequence[str]) -> MixRes
             MixPair(
                 pair.target,
                 pair.helper,
-                estimates[pair],
+                estimates.get(pair),
                 trained.get(pair),
                 verdicts[pair],
                 pair in helping and pair.helper in chosen,
             )
             for pair in order
         ],
-        helpers=[name for name in plan.tasks if any(pair.helper == name for pair in estimates)],
+        helpers=[name for name in plan.tasks if any(pair.helper == name for pair in ranked)],
         chosen=[name for name in plan.tasks if name in chosen],
         cost=_count_cost(plan, records),
-        notes=[*notes, *_say_what_is_open(plan, verdicts)],
+        notes=[*notes, *_say_what_has_no_estimate(plan, estimates), *_say_what_is_open(plan, verdicts)],
     )
 
 
@@ -97,9 +106,9 @@ def _read_trained(plan: Plan, pair: Pair, records: Records) -> TrainedPair | Non
     return TrainedPair(gain, with_helper["metric"], alone["metric"], with_helper["seconds"])
 
 
-def _judge(trained: TrainedPair | None) -> Verdict:
+def _judge(trained: TrainedPair | None, is_estimated: bool) -> Verdict:
     if trained is None:
-        return Verdict.ESTIMATED
+        return Verdict.ESTIMATED if is_estimated else Verdict.UNKNOWN
     if trained.gain.low > 0:
         return Verdict.HELPS
     return Verdict.HURTS if trained.gain.high < 0 else Verdict.OPEN
@@ -111,16 +120,26 @@ def _describe(plan: Plan, name: str) -> MixTarget:
 
 
 def _count_cost(plan: Plan, records: Records) -> MixCost:
-    trainings = [record for key, record in records.items() if key != JOINT]
+    trainings = [record for key, record in records.items() if key != ESTIMATES]
     rows, seconds = sum(one["rows"] for one in trainings), sum(one["seconds"] for one in trainings)
     return MixCost(
-        estimate_rows=records[JOINT]["rows"],
+        estimate_rows=records[ESTIMATES]["rows"],
         trained_rows=rows,
         all_rows=plan.all_rows(),
-        estimate_seconds=records[JOINT]["seconds"],
+        estimate_seconds=records[ESTIMATES]["seconds"],
         trained_seconds=seconds,
         all_seconds=plan.all_rows() * seconds / rows if rows else None,
     )
+
+
+def _say_what_has_no_estimate(plan: Plan, estimates: Mapping[Pair, GainRange]) -> list[str]:
+    known = {name for pair in estimates for name in (pair.target, pair.helper)}
+    return [
+        f"Task '{name}': its gains are not estimated (kind {plan.table.tasks[name].kind}, base model "
+        f"{plan.config.model}, {len(plan.table.rows(name, 'train'))} training rows); its pairs need a larger --budget."
+        for name in plan.tasks
+        if name not in known
+    ]
 
 
 def _say_what_is_open(plan: Plan, verdicts: Mapping[Pair, Verdict]) -> list[str]:
@@ -128,7 +147,8 @@ def _say_what_is_open(plan: Plan, verdicts: Mapping[Pair, Verdict]) -> list[str]
     for target in plan.targets:
         of_target = {pair.helper: verdict for pair, verdict in verdicts.items() if pair.target == target}
         if not any(verdict is Verdict.HELPS for verdict in of_target.values()):
-            tried = [helper for helper, verdict in of_target.items() if verdict is not Verdict.ESTIMATED]
+            open_yet = (Verdict.ESTIMATED, Verdict.UNKNOWN)
+            tried = [helper for helper, verdict in of_target.items() if verdict not in open_yet]
             about = f"none of {', '.join(tried)} certainly helps" if tried else "no candidate was trained with it"
             notes.append(f"Task '{target}': {about}; more are trained with a larger --budget.")
     return notes

@@ -10,29 +10,29 @@ from pathlib import Path
 import numpy as np
 
 from equipoise.config import RunConfig, load_config
+from equipoise.curriculum import read_base_features
 from equipoise.data import split_sources
 from equipoise.errors import UsageError, did_you_mean
 from equipoise.evaluation import score_predictions, tune_tasks
 from equipoise.files import write_json, write_text
-from equipoise.modeling import hidden_width
-from equipoise.progress import Progress
+from equipoise.kinds import make_analysis
 from equipoise.reporting import MixResults, write_mix
 from equipoise.temporaries import remove_folder
-from equipoise.training import MIX, PreparedRun, ProgressSlot, check_settings, progress_slots, train_for_dev
+from equipoise.training import MIX, ProgressSlot, check_settings, progress_slots, train_for_dev
 from equipoise.workspace import describe_inputs, explain_stop, inputs_of
 
 from .estimating import TaskEvidence, estimate_gains
-from .gradients import MapProjection, Rows, measure_rows
 from .mix_folder import MIXED, RESULTS, CellRecord, GainRecord, MixFolder, MixOptions
-from .plan import JOINT, Pair, Plan, Training
+from .plan import ESTIMATES, Pair, Plan, Training
 from .results import choose_pairs, gather_results, read_estimates
+from .row_losses import Rows, measure_losses
 from .run_file import write_mixed
 
 CANDIDATES = ("all", "auxiliary")
-_ROWS = 256
-"""Rows of a task and split whose gradients are taken, at most."""
-_OUTER, _INNER = 8, 32
-"""Numbers that the projection leaves of a gradient at the features, and of the features."""
+_ROWS = 512
+"""Training rows of a task that the estimate reads, at most."""
+_FEWEST = 10
+"""With fewer training rows a task takes no part in the estimates."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def mix(
 ) -> Mix:
     """Find the tasks of a run file that help others when they are trained together.
 
-    One short joint training and its gradients estimate what every candidate does to every target (see
-    `estimate_gains`). The most promising pairs are then trained for a short while, and compared on dev with the target
-    alone. What helps for certain stands in `mixed.yaml`. Test is not read by any model. Called again it continues.
+    Features of the untrained base model estimate what every candidate does to every target (see `estimate_gains`). The
+    most promising pairs are then trained for a short while, and compared on dev with the target alone. What helps for
+    certain stands in `mixed.yaml`. Test is not read by any model. Called again it continues.
 
     Args:
         run_file: path of the run file, or a checked configuration.
@@ -139,11 +139,10 @@ def _find_candidates(config: RunConfig, options: MixOptions) -> dict[str, list[s
 def _work(plan: Plan, folder: MixFolder, budget: float) -> MixResults:
     """Do what is not done yet, and write what is known."""
     records = folder.journal.read()
-    if JOINT not in records:
+    if ESTIMATES not in records:
         folder.journal.append(estimate(plan))
-        remove_folder(plan.folder / JOINT)
         records = folder.journal.read()
-    chosen = choose_pairs(plan, read_estimates(records), records[JOINT]["rows"], budget)
+    chosen = choose_pairs(plan, read_estimates(records), records[ESTIMATES]["rows"], budget)
     trainings = list_trainings(plan, chosen, records)
     labels = [f"Training {number} of {len(trainings)} ({one.key})" for number, one in enumerate(trainings, start=1)]
     for training, slot in zip(trainings, progress_slots(labels, [one.steps for one in trainings]), strict=True):
@@ -166,7 +165,7 @@ def list_trainings(plan: Plan, pairs: Sequence[Pair], done: Collection[str] = ()
 
 
 def estimate(plan: Plan) -> CellRecord:
-    """Train all targets and candidates together for a short while, and estimate every pair's gain.
+    """Estimate every pair's gain from what the base model makes of the tasks' training rows.
 
     Args:
         plan: the trainings.
@@ -174,43 +173,42 @@ def estimate(plan: Plan) -> CellRecord:
     Returns:
         The journal's line.
     """
-    began, joint = time.monotonic(), plan.joint()
-    config, table = plan.build(joint)
-    run = train_for_dev(config, table, ProgressSlot("Training all tasks together", 0, joint.steps))
-    evidence, rows = measure_evidence(run, plan)
-    gains = estimate_gains(evidence, plan.pairs, config.train.seed)
+    began = time.monotonic()
+    evidence, rows = read_evidence(plan)
+    gains = estimate_gains(evidence, plan.pairs, plan.config.train.seed)
     found: list[GainRecord] = [
         {"target": pair.target, "helper": pair.helper, "value": gain.value, "low": gain.low, "high": gain.high}
         for pair, gain in gains.items()
     ]
-    # No backward pass through the backbone, which is two thirds of a training's work.
-    return {
-        "cell": JOINT,
-        "rows": joint.rows + math.ceil(rows / 3),
-        "seconds": time.monotonic() - began,
-        "gains": found,
-    }
+    # No backward pass, which is two thirds of a training's work.
+    return {"cell": ESTIMATES, "rows": math.ceil(rows / 3), "seconds": time.monotonic() - began, "gains": found}
 
 
-def measure_evidence(run: PreparedRun, plan: Plan) -> tuple[dict[str, TaskEvidence], int]:
-    """Measure losses and gradients of some rows of every task.
+def read_evidence(plan: Plan) -> tuple[dict[str, TaskEvidence], int]:
+    """Read some training rows of every task with the base model, untrained.
 
     Returns:
-        What the estimate reads, by task; and how many rows were read.
+        What the estimate reads, by task, without tasks whose labels no linear model learns and those of too few rows;
+        and how many rows were read.
     """
-    seed, table = run.config.train.seed, run.table
-    projection = MapProjection(hidden_width(run.model.backbone), _OUTER, _INNER, seed)
+    config, table = plan.config, plan.table
+    if config.model == "bilstm":  # it starts from nothing and has no features yet
+        return {}, 0
+    analyses = {name: make_analysis(table.tasks[name]) for name in plan.tasks}
     wanted = {
-        "train": {name: _draw(table.rows(name, "train"), seed) for name in plan.tasks},
-        "dev": {name: _draw(table.rows(name, "dev"), seed) for name in plan.targets},
+        name: _draw(table.rows(name, "train"), config.train.seed)
+        for name, analysis in analyses.items()
+        if analysis.measures_features and len(table.rows(name, "train")) >= _FEWEST
     }
-    total = sum(len(rows) for of_split in wanted.values() for rows in of_split.values())
-    bar = Progress("Taking gradients", total, "row")
-    try:
-        found = {split: measure_rows(run, split, rows, projection, bar) for split, rows in wanted.items()}
-    finally:
-        bar.close()
-    return {name: TaskEvidence(losses, found["dev"].get(name)) for name, losses in found["train"].items()}, total
+    if not wanted:
+        return {}, 0
+    rows = np.unique(np.concatenate(list(wanted.values())))
+    features = read_base_features(config, table, list(wanted), rows, "Reading texts")
+    evidence = {}
+    for name, own in wanted.items():
+        labels = table.labels(name, "train")[np.searchsorted(table.rows(name, "train"), own)]
+        evidence[name] = TaskEvidence(features[np.searchsorted(rows, own)], analyses[name].as_numbers(labels))
+    return evidence, len(rows)
 
 
 def _draw(rows: Rows, seed: int) -> Rows:
@@ -231,9 +229,9 @@ def train_target(plan: Plan, training: Training, slot: ProgressSlot | None = Non
         The journal's line.
     """
     began = time.monotonic()
-    (target,) = training.scored
+    target = training.tasks[0]
     run = train_for_dev(*plan.build(training), slot)
-    found = measure_rows(run, "dev", {target: run.table.rows(target, "dev")})[target]
+    losses = measure_losses(run, "dev", target, run.table.rows(target, "dev"))
     predictions = run.predict("dev")
     records = score_predictions(predictions, tune_tasks(predictions, run.table), "dev")
     metric = next(record["value"] for record in records if record["metric"] == run.table.tasks[target].metric)
@@ -242,6 +240,6 @@ def train_target(plan: Plan, training: Training, slot: ProgressSlot | None = Non
         "cell": training.key,
         "rows": training.rows,
         "seconds": seconds,
-        "losses": found.losses.tolist(),
+        "losses": losses.tolist(),
         "metric": metric,
     }

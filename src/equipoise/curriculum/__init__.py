@@ -1,7 +1,7 @@
 """Difficulty of examples and tasks, and the order in which training meets them."""
 
 from .dynamics import Dynamics, measure_dynamics
-from .measuring import MEASURES, NEED_FEATURES, Difficulty, TaskDifficulty, measure_table, summarise
+from .measuring import MEASURES, NEED_FEATURES, Difficulty, TaskDifficulty, measure_table, read_base_features, summarise
 from .metadata import EXAMPLE_WEIGHTS, TASK_WEIGHTS, describe_examples, describe_tasks, score_examples
 from .pvi import Pvi, measure_pvi
 from .running import DIFFICULTY_OUTPUT, MeasuredRun, gather_difficulty, measure_difficulty, write_examples
@@ -30,6 +30,7 @@ __all__ = [
     "measure_dynamics",
     "measure_pvi",
     "measure_table",
+    "read_base_features",
     "score_examples",
     "summarise",
     "write_examples",

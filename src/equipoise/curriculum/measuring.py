@@ -139,8 +139,11 @@ def measure_table(
         kind = table.tasks[name].kind
         notes.append(f"Task '{name}' is measured by meta data only: kind {kind} has no measure on features.")
     if read:
-        features, places = _encode(table, config, read, label)
         train = table.splits["train"]
+        rows = np.unique(np.concatenate([table.rows(name, "train") for name in read]))
+        places = np.full(len(train), -1)
+        places[rows] = np.arange(len(rows))
+        features = read_base_features(config, table, read, rows, label)
         for name in read:
             rows, labels = found[name].rows, table.labels(name, "train")
             own = features[places[rows]]
@@ -155,10 +158,21 @@ def measure_table(
     return Difficulty(found, notes)
 
 
-def _encode(
-    table: Table, config: RunConfig, tasks: Collection[str], label: str | None
-) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Return the features of the training rows that tasks read, and where those of each row stand."""
+def read_base_features(
+    config: RunConfig, table: Table, tasks: Collection[str], rows: npt.NDArray[np.int64], label: str | None
+) -> Floats:
+    """Return what the untrained base model makes of training rows, as heads read it, rows × width.
+
+    Args:
+        config: the run file; its base model is not `bilstm`, which has no features before it is trained.
+        table: its table.
+        tasks: tasks of the rows, of kinds whose difficulty is measured on features.
+        rows: the rows of train.
+        label: what the bar is called; None shows none.
+
+    Raises:
+        ModelError: the backbone cannot be loaded.
+    """
     # Without the output layer of a language model, which gives no hidden states.
     backbone, tokenizer = load_backbone(config.model, quantization=config.quantization)
     if config.quantization == "none":
@@ -166,13 +180,9 @@ def _encode(
     modules = {name: table.tasks[name].replace(format="head") for name in tasks}
     reader = MultiTaskModel(backbone, tokenizer, modules, config.max_length, pooling=config.pooling)
     reader.to(backbone.device)
-    train = table.splits["train"]
-    rows = np.unique(np.concatenate([table.rows(name, "train") for name in tasks]))
-    places = np.full(len(train), -1)
-    places[rows] = np.arange(len(rows))
     with progress(label, len(rows), "row") as bar:
-        texts = train.select(rows).select_columns(["text", "pair"])
-        return encode_texts(reader, texts, config.train.eval_batch_size, bar), places
+        texts = table.splits["train"].select(rows).select_columns(["text", "pair"])
+        return encode_texts(reader, texts, config.train.eval_batch_size, bar)
 
 
 def _spearman(one: Floats, other: Floats) -> float | None:

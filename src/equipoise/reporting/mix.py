@@ -60,11 +60,13 @@ def _cells(pair: MixPair) -> tuple[str, ...]:
     """Return helper, estimated gain, gain when trained, metric alone and with it, and verdict."""
     trained = pair.trained
     metric = f"{write_number(trained.metric_alone, 3)} → {write_number(trained.metric, 3)}" if trained else "–"
-    gain = "–" if trained is None else _write_range(trained.gain)
+    gain = _write_range(trained.gain if trained else None)
     return pair.helper, _write_range(pair.estimate), gain, metric, str(pair.verdict)
 
 
-def _write_range(gain: GainRange) -> str:
+def _write_range(gain: GainRange | None) -> str:
+    if gain is None:
+        return "–"
     low, high = (write_number(bound, 1) for bound in (gain.low, gain.high))
     return f"{write_number(gain.value, 1)} % [{low}, {high}]"
 
@@ -72,7 +74,7 @@ def _write_range(gain: GainRange) -> str:
 def _key_figures(results: MixResults) -> dict[str, str]:
     trained = sum(pair.trained is not None for pair in results.pairs)
     return {
-        "pairs estimated": str(len(results.pairs)),
+        "pairs estimated": str(sum(pair.estimate is not None for pair in results.pairs)),
         "pairs trained": str(trained),
         "of the cost of all pairs": f"{100 * results.cost.share:.0f} %",
         "in mixed.yaml": ", ".join(results.chosen) or "none",
@@ -82,7 +84,7 @@ def _key_figures(results: MixResults) -> dict[str, str]:
 def _costs(results: MixResults) -> list[tuple[str, int, str]]:
     cost = results.cost
     return [
-        ("joint training, gradients and estimates", cost.estimate_rows, format_seconds(cost.estimate_seconds)),
+        ("features and estimates", cost.estimate_rows, format_seconds(cost.estimate_seconds)),
         ("short trainings", cost.trained_rows, format_seconds(cost.trained_seconds)),
         (
             "all pairs, had they been trained",

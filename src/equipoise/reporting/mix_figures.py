@@ -11,6 +11,8 @@ def plot_estimates(results: MixResults) -> Markup:
     lines: dict[str, dict[str, Gain]] = {helper: {} for helper in results.helpers}
     for pair in results.pairs:
         gain = pair.estimate
+        if gain is None:
+            continue
         lines[pair.helper][pair.target] = Gain(gain.value, gain.low, gain.high, pair.trained is not None)
     about = "Heat map of the estimated gain by helper (line) and target (column), in percent of the target's loss."
     return plot_gains(list(results.targets), lines, "estimates", about)

@@ -16,6 +16,8 @@ class Verdict(StrEnum):
     """Trained together, the interval holds zero."""
     ESTIMATED = "estimated"
     """Not trained together."""
+    UNKNOWN = "not known"
+    """Neither trained together nor estimated."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class MixPair:
     Args:
         target: the target.
         helper: the helper.
-        estimate: the gain that gradients predict.
+        estimate: the gain that features predict; None where they cannot.
         trained: what a training found; None where there was none.
         verdict: what is known of it.
         chosen: whether it is the reason why the helper stands in `mixed.yaml`.
@@ -59,7 +61,7 @@ class MixPair:
 
     target: str
     helper: str
-    estimate: GainRange
+    estimate: GainRange | None
     trained: TrainedPair | None
     verdict: Verdict
     chosen: bool
@@ -80,7 +82,7 @@ class MixCost:
     """What `mix` has cost, in rows that were read, and in seconds.
 
     Args:
-        estimate_rows: of the joint training and the gradients.
+        estimate_rows: of the estimates; a row that is read forwards only counts a third.
         trained_rows: of the short trainings.
         all_rows: of training every target alone and with each candidate.
         estimate_seconds: as `estimate_rows`.

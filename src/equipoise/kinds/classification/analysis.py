@@ -51,6 +51,10 @@ class ClassificationAnalysis(Analysis):
         """Return a logistic regression of the classes."""
         return ClassProbe(penalty, len(self.task.classes))
 
+    def as_numbers(self, labels: Labels) -> Floats:
+        """Return a column for each class: 1 where it is the label, else 0."""
+        return np.eye(len(self.task.classes))[np.asarray(labels, dtype=np.int64)]
+
     def information(self, labels: Labels, folds: Sequence[Fold]) -> Floats:
         """Return log₂ p(class | features) − log₂ p(class); see `measure_pvi`."""
         return class_information(labels, folds, len(self.task.classes))
