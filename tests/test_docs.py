@@ -95,7 +95,7 @@ def test_the_balancer_of_the_docs_passes_the_checks():
 
 
 @pytest.mark.parametrize(
-    "block", [*blocks(ROOT / "docs" / "data.md", "yaml"), *blocks(ROOT / "docs" / "tasks.md", "yaml")]
+    "block", [block for page in ("data", "tasks", "metrics") for block in blocks(ROOT / "docs" / f"{page}.md", "yaml")]
 )
 def test_the_sources_of_the_docs_are_valid(block):
     sources = yaml.safe_load(block)["sources"]
