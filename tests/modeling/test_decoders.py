@@ -123,7 +123,7 @@ def test_freezing_layers(folder, tiny_model):
         assert not any("embeddings" in name or "wpe" in name for name in trained)
         assert any(".1." in name for name in trained)
         assert not any(".0." in name for name in trained)
-        with pytest.raises(ModelError, match=r"train.freeze_layers: found 2 layers in \w+, expected 3 or more"):
+        with pytest.raises(ModelError, match="found more than the 2 layers of "):
             freeze_layers(backbone, 3)
 
 

@@ -180,7 +180,7 @@ def test_a_loss_that_is_no_number_stops_with_the_task_and_keeps_the_checkpoint(t
 
     monkeypatch.setattr("equipoise.training.preparing.try_step", lambda *args: None)
     monkeypatch.setattr(ClassificationObjective, "loss", broken)
-    with pytest.raises(NonFiniteLoss, match=r"Step [0-9]+: .*'towards'.* change them, and start with --overwrite"):
+    with pytest.raises(NonFiniteLoss, match=r"Step [0-9]+: .*'towards'.* change them, and start anew"):
         train(tmp_path / "run.yaml")
     kept = list((tmp_path / "run" / "checkpoints").glob("checkpoint-*/complete"))
     assert kept

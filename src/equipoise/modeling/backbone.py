@@ -267,10 +267,12 @@ def find_layers(backbone: PreTrainedModel, count: int | None = None) -> tuple[st
         if isinstance(part, nn.ModuleList) and len(part) == total
     )
     name, layers = next(lists, ("", None))
-    if layers is None or (count or 0) > len(layers):
-        found = "no list of layers" if layers is None else f"{len(layers)} layers"
+    kind = type(backbone).__name__
+    if layers is None:
+        raise ModelError(f"train.freeze_layers: {kind} has no list of layers that can be told; leave it at 0.")
+    if (count or 0) > len(layers):
         raise ModelError(
-            f"train.freeze_layers: found {found} in {type(backbone).__name__}, expected {count or 1} or more."
+            f"train.freeze_layers: found more than the {len(layers)} layers of {kind} allow; give a smaller number."
         )
     return name, list(layers[:count])
 

@@ -134,8 +134,8 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         except NonFiniteLoss as error:
             where = "" if "of step" in str(error) else f"Step {self.state.global_step + 1}: "
             raise NonFiniteLoss(
-                f"{where}{error} With --resume the same settings meet it again: change them, and start with "
-                "--overwrite."
+                f"{where}{error} Continued with the same settings, the training meets it again: change them, and start "
+                "anew (--overwrite)."
             ) from error
         finally:
             self.show_progress.close()
