@@ -134,14 +134,14 @@ def _batches(
     return longest_first(np.arange(len(lengths)), lengths, batch_size, bar, pass_cost)
 
 
-@torch.inference_mode()  # it holds for a thread
 def _answer(
     model: MultiTaskModel, table: pa.Table, slots: Mapping[str, npt.NDArray[np.int64]], chosen: npt.NDArray[np.int64]
 ) -> dict[str, tuple[npt.NDArray[np.int64], list[dict[str, Any]], Tensor]]:
     """Return for each task the places of a batch's answers, their rows, and the head's outputs for them."""
     items = table.take(chosen).to_pylist()
     own = {task: np.flatnonzero(slot[chosen] >= 0) for task, slot in slots.items()}
-    outputs = model(*make_batch(model, items, own))
+    with torch.inference_mode():  # it holds for one thread, and this may be another one
+        outputs = model(*make_batch(model, items, own))
     return {
         task: (slots[task][chosen[index]], [items[row] for row in index], outputs[task]) for task, index in own.items()
     }
