@@ -296,6 +296,13 @@ def test_broken_run_files(tmp_path, text, message):
         load_config(path)
 
 
+@pytest.mark.parametrize("name", ["reviews.csv", "reviews.parquet", "reviews.json"])
+def test_a_data_file_is_no_run_file(tmp_path, name):
+    (tmp_path / name).write_bytes(b'[{"text": "a: b: c"}]')
+    with pytest.raises(UsageError, match=r"found a data file, expected a run file.*equipoise init \S*reviews"):
+        load_config(tmp_path / name)
+
+
 def test_a_missing_run_file(tmp_path):
     with pytest.raises(UsageError, match=r"nowhere.yaml: cannot read the run file"):
         load_config(tmp_path / "nowhere.yaml")

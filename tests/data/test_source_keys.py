@@ -40,6 +40,13 @@ def test_a_messy_file_is_read_without_editing_it(messy, load):
     ]
 
 
+def test_texts_of_which_blanks_alone_were_taken_are_not_counted_as_html(write, load):
+    lines = [f'" text {n} {"&amp;" if n % 6 == 0 else "and"} more ",{n % 2}\n' for n in range(60)]
+    write("a.csv", "text,label\n" + "".join(lines))
+    notes = load({"s": {"path": "a.csv", "clean": "html"}}, {"label": LABEL | {"classes": ["0", "1"]}}).notes
+    assert "Source 's': texts that had tags or entities of HTML, which were taken out: 10." in notes
+
+
 def test_without_keys_nothing_is_noted_and_the_default_is_strict(three, load):
     table = load({"s": three()}, {"score": SCORE, "label": LABEL})
     assert not [note for note in table.notes if note.startswith("Source 's':")]

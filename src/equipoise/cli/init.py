@@ -38,7 +38,7 @@ def init(
     for text in proposal.notes:
         note(text)
     if proposal.fault:
-        note(f"before a run can start: {proposal.fault}")
+        note(f"before a run can start: {' '.join(proposal.fault.splitlines())}")
     open_console().print(_table(proposal).for_terminal())
     here = shlex.quote(str(output))
     typer.echo(f"Written: {here}, with a comment for what was found. Next:\n  equipoise check {here}")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ _PATH_KEY = re.compile(r"output|sources\.[^.]+\.(path|train|dev|test)")
 _VARIABLE = re.compile(r"(\$+)\{(\w+)\}")
 _FORMER_KEYS = {"merge": {"rivals": "baselines"}}
 """By section: keys that run files used to have and that are still read, and what they are called now."""
+_DATA_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet", ".xlsx")
+"""Endings of files that are never run files; .json may be one."""
 _LEVELS = 20
 """Levels of a key of an override, at most."""
 
@@ -45,6 +48,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
             every problem found.
     """
     path = Path(path)
+    if path.suffix.lower() in _DATA_ENDINGS and path.is_file():
+        raise _explain_data_file(path)
     try:
         text = read_bytes(path, RUN_FILE_LIMIT, UsageError).decode("utf-8")
     except UsageError as error:
@@ -52,11 +57,20 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: byte {error.start} is not UTF-8; save the run file as UTF-8.") from None
     data = parse_yaml(text, str(path))
+    if isinstance(data, list) and path.suffix.lower() == ".json":
+        raise _explain_data_file(path)
     if not isinstance(data, dict):
         raise UsageError(f"{path}: found {name_type(data)}, expected keys such as 'sources' and 'tasks'.")
     for override in overrides:
         _apply_override(data, override)
     return make_config(data, where=str(path), folder=path.parent)
+
+
+def _explain_data_file(path: Path) -> UsageError:
+    return UsageError(
+        f"{path}: found a data file, expected a run file (YAML). `equipoise init {shlex.quote(str(path))}` "
+        "writes a run file for it."
+    )
 
 
 def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | Path = ".") -> RunConfig:

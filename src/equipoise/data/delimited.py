@@ -15,10 +15,12 @@ from equipoise.keys import normalize
 from equipoise.kinds import shorten
 
 from .bad_lines import BadLines, excerpt
+from .encodings import detect_encoding, read_sample
 from .rows import Rows
 from .swallowed import KnownCells, unfold
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars (|)"}
+_NO_TEXT = re.compile(r"[\0-\x08\x0e-\x1f\ud800-\udfff]")
 LONGEST_CELL = 2**31 - 1
 MOST_LINES = 1000
 """Lines of one quoted cell, at most."""
@@ -127,6 +129,8 @@ def check_delimiter(text: str, delimiter: str, path: Path, *, stated: bool = Fal
         raise DataError(
             f"{path}, line 1: found {excerpt(line)}, a line for Excel, expected the columns' names. {hint}."
         )
+    if _NO_TEXT.search(line) and detect_encoding(read_sample(path)) is None:
+        raise DataError(f"{path}: found bytes that are no text in any known encoding; is it another kind of file?")
     if "\0" in line:
         raise DataError(
             f"{path}, line 1: found {excerpt(line)}, which seems to be UTF-16, expected UTF-8 text. Say "

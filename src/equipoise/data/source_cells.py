@@ -111,7 +111,9 @@ class SourceCells:
             return texts
         cleaned = [clean_html(text) if isinstance(text, str) else text for text in texts]
         self._cleaned |= {
-            (rows.file, number) for number, (one, other) in enumerate(zip(texts, cleaned, strict=True)) if one != other
+            (rows.file, number)
+            for number, (one, other) in enumerate(zip(texts, cleaned, strict=True))
+            if isinstance(one, str) and one.strip() != other  # blanks at its ends are neither
         }
         return cleaned
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.data import list_sheets, open_sheet
-from equipoise.errors import DataError, shorten
+from equipoise.errors import DataError, list_some, shorten
 
 from .facts import TableFacts, gather
 from .file_facts import FileFacts
@@ -63,4 +63,9 @@ def read_xlsx(path: Path) -> FileFacts:
     if len(sheets) > 1:
         found.keys["sheet"] = chosen
         found.why["sheet"] = f"the one with the most rows of {len(sheets)}"
+        others = [f"{name} ({one.rows:,} rows)" for name, one in sheets.items() if name != chosen]
+        found.notes.append(
+            f"{path}: the sheet {chosen!a} is read, which has the most rows ({facts.rows:,}); left out: "
+            f"{list_some(others, 5)}. To read another, name it in the run file (sheet)."
+        )
     return found

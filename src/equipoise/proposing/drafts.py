@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.errors import list_some
+from equipoise.errors import list_some, shorten
 from equipoise.kinds import LabelColumn
 
 from .asking import Question, Questions
@@ -17,6 +17,9 @@ from .proposal import Alternative, ProposedSource
 from .reading_keys import CellKeys, find_cell_keys, view_label
 from .roles import Roles, find_roles
 from .settings import choose_split
+
+_LEAST_ROWS = 4
+"""Rows from which on a column can be one of classes."""
 
 
 @dataclass
@@ -73,7 +76,10 @@ def make_draft(one: FileSet, names: Names, questions: Questions, notes: list[str
         return Draft(one, facts, complete, roles, cells, choice)
     if not choice.tasks:
         why = f" ({choice.doubtful[0].why})" if choice.doubtful else ""
-        notes.append(f"{one.name}: found the columns {columns}, none of which looks like labels{why}; it is left out.")
+        reason = (
+            _explain_no_labels(facts, roles) or f"found the columns {columns}, none of which looks like labels{why}"
+        )
+        notes.append(f"{one.name}: {reason}; it is left out.")
         return None
     _note_others(one, facts, roles, notes)
     return Draft(one, facts, complete, roles, cells, choice)
@@ -85,6 +91,19 @@ def _candidates(facts: TableFacts, roles: Roles, cells: CellKeys, complete: bool
         for name, column in facts.columns.items()
         if name not in roles.taken and column.filled and not roles.is_code(column)
     ]
+
+
+def _explain_no_labels(facts: TableFacts, roles: Roles) -> str:
+    """Say what keeps columns from being labels whatever they are: few rows, or one value; "" where it is neither."""
+    if facts.rows < _LEAST_ROWS:
+        return f"found {facts.rows} row{'s' * (facts.rows != 1)}, expected {_LEAST_ROWS} or more: two of each class"
+    texts = {roles.text, roles.pair}
+    same = [name for name, column in facts.columns.items() if name not in texts and column.different == 1]
+    if not same:
+        return ""
+    value = next(iter(facts.columns[same[0]].counts or {}))
+    column, value = shorten(same[0], 60), shorten(value, 40)
+    return f"the column {column!a} holds one value only, {value!a}, expected two classes or more"
 
 
 def _note_others(one: FileSet, facts: TableFacts, roles: Roles, notes: list[str]) -> None:

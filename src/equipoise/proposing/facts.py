@@ -23,6 +23,9 @@ MISSING = {"n/a", "na", "#n/a", "#na", "null", "nil", "-", "--", "---", "?", "."
 MAYBE_MISSING = {"none", "unknown", "missing", "not available", "no data"}
 """What may mean so, and may be a class."""
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+_MOST_ODD = 0.05
+"""The share of words in a column of numbers with decimals that are taken for missing values, at most."""
+_MOST_ODD_WORDS = 3
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8}\d?);")
 _TAG = re.compile(r"</?(?:br|p|b|i|u|a|em|strong|div|span|ul|ol|li|font|hr|img|h[1-6])\b[^<>]*>", re.IGNORECASE)
 
@@ -126,10 +129,20 @@ class ColumnFacts:
         return {word: count for word, count in self.missing.items() if normalize(word).lower() in {"", *MISSING}}
 
     @property
+    def odd(self) -> Counter[str]:
+        """The few words in a column of numbers with decimals, such as `k.A.`, which seem to mean that there is none."""
+        others = self.filled - self.numbers - self.commas - self.missing.total()
+        if self.counts is None or not (self.commas or self.points) or not 0 < others <= _MOST_ODD * self.filled:
+            return Counter()
+        words = {word: count for word, count in self.counts.items() if not _is_any_number(word)}
+        found = Counter({word: count for word, count in words.items() if word not in self.missing})
+        return found if found.total() == others and len(found) <= _MOST_ODD_WORDS else Counter()
+
+    @property
     def is_numeric(self) -> bool:
         """Whether all cells that hold a value are numbers, perhaps with a decimal comma."""
         found = self.numbers + self.commas
-        return found > 0 and found + self.missing.total() == self.filled
+        return found > 0 and found + self.missing.total() + self.odd.total() == self.filled
 
     @property
     def different(self) -> int:
@@ -253,6 +266,11 @@ def _flatten(row: Mapping[str, Any], prefix: str, found: dict[str, Any], levels:
 
 def _is_objects(cell: Any) -> bool:
     return isinstance(cell, list) and bool(cell) and all(isinstance(item, dict) for item in cell)
+
+
+def _is_any_number(text: str) -> bool:
+    word = normalize(text)
+    return is_number(word) or _COMMA.fullmatch(word) is not None
 
 
 def read_comma(text: str) -> float:

@@ -17,6 +17,7 @@ class FileFacts:
         facts: what is known of its rows.
         keys: the keys of a source that say how it is read, such as `encoding`.
         why: by key what was found, in a few words.
+        notes: what of it is not read: plain sentences.
         complete: whether all rows were read.
         is_given: whether it is a table in memory.
     """
@@ -26,6 +27,7 @@ class FileFacts:
     facts: TableFacts
     keys: dict[str, Any] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     complete: bool = True
     is_given: bool = False
 

@@ -1,7 +1,6 @@
 """Files as they are found: how each is to be read, and what is known of its rows."""
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,12 +10,12 @@ from typing import Any
 
 from equipoise.errors import DataError, shorten
 from equipoise.files import check_readable
-from equipoise.keys import is_blank, is_number
 
 from .binary_files import read_parquet, read_xlsx
-from .detecting import detect_separators, find_encoding
+from .detecting import find_encoding
 from .facts import TableFacts, gather
 from .file_facts import FileFacts
+from .headers import check_header, detect_below_titles
 from .sampled_lines import SampledLines
 
 _HEAD_BYTES = 200_000
@@ -86,7 +85,7 @@ def _read_delimited(path: Path, size: int, usual: str) -> FileFacts:
         reader = csv.reader(lines.beginning(), **options)
         header = next((cells for cells in reader if cells and not _is_for_excel("".join(cells))), [])
         header = [name.lstrip("\ufeff") if place == 0 else name for place, name in enumerate(header)]
-        _check_header(path, header, head, options)
+        check_header(path, header, head, options)
         records = chain(reader, *(csv.reader(spot, **options) for spot in lines.spots()))
         found.facts = gather(_cells_of(records, header), header)
     except csv.Error as error:
@@ -106,7 +105,7 @@ def _find_options(found: FileFacts, head: str, usual: str) -> dict[str, Any]:
         usual: the separator by its ending.
     """
     told = _FOR_EXCEL.match(head)
-    dialect = detect_separators(head[told.end() :] if told else head, told[1] if told else usual)
+    dialect = detect_below_titles(head[told.end() :] if told else head, told[1] if told else usual)
     sep = told[1] if told else dialect.sep or usual
     if told or sep != usual:
         found.keys["sep"] = "tab" if sep == "\t" else sep
@@ -128,26 +127,6 @@ def _cells_of(records: Iterable[list[str]], header: list[str]) -> Iterator[Mappi
     for cells in records:
         if len(cells) == len(header):
             yield dict(zip(header, (cell or None for cell in cells), strict=True))
-
-
-def _check_header(path: Path, header: list[str], head: str, options: dict[str, Any]) -> None:
-    """Refuse a file whose first line is not the columns' names."""
-    repeated = [name for name in header if header.count(name) > 1]
-    if repeated:
-        raise DataError(
-            f"{path}, line 1: found {header.count(repeated[0])} columns {repeated[0]!a}, expected different names; "
-            "rename them, or add a first line with names if there is none."
-        )
-    rows = [cells for cells in csv.reader(io.StringIO(head, newline=""), **options) if len(cells) == len(header)][1:200]
-    for name, column in zip(header, zip(*rows, strict=True), strict=False):
-        numbers = [cell for cell in column if is_number(cell)]
-        is_number_here = is_number(name) and "." in name and len(numbers) > 0.9 * len(column)
-        is_class_here = len(set(column)) <= 10 and column.count(name) >= max(3, len(column) / 20)
-        if (is_number_here or is_class_here) and not is_blank(name):
-            raise DataError(
-                f"{path}, line 1: found {shorten(', '.join(header), 80)!a}, which looks like a row, expected the "
-                "columns' names; add a first line with names, such as text,label."
-            )
 
 
 def _read_objects(path: Path, size: int) -> FileFacts:

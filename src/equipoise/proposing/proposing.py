@@ -89,7 +89,10 @@ def _build(drafts: Sequence[Draft], base: Path, output: str, notes: Sequence[str
 
 
 def _verify(drafts: list[Draft], base: Path, output: str, notes: list[str]) -> Proposal:
-    """Return the proposal, without what a run could not read: groups that leave a split empty, tasks with faults."""
+    """Return the proposal, without what a run could not read: groups that leave a split empty, tasks with faults.
+
+    Where all tasks of a source have faults, they stay, and the fault is told.
+    """
     proposal = _build(drafts, base, output, notes)
     fault = find_fault(proposal)
     if fault and (grouped := [draft for draft in drafts if draft.roles.group]):
@@ -110,13 +113,17 @@ def _verify(drafts: list[Draft], base: Path, output: str, notes: list[str]) -> P
     faulty = find_faulty_tasks(proposal)
     if len(faulty) == len(proposal.tasks) or not faulty:
         return _build(drafts, base, output, notes, fault)
+    faults: list[str] = []
+    sound: list[Draft] = []
     for draft in drafts:
-        draft.choice = take(draft.choice, [task.name for task in draft.choice.tasks if task.name not in faulty], faulty)
-        if not draft.choice.tasks:
-            notes.append(
-                f"{draft.files.name}: left out, since no task of it can be learned: {draft.choice.doubtful[0].why}"
-            )
-    return _verify([draft for draft in drafts if draft.choice.tasks], base, output, notes)
+        names = [task.name for task in draft.choice.tasks if task.name not in faulty]
+        if names:
+            draft.choice = take(draft.choice, names, faulty)
+            sound.append(draft)
+        else:  # its tasks stay, as those of a single file do
+            faults.append(_verify([draft], base, output, notes).fault)
+    faults.append(_verify(sound, base, output, notes).fault)
+    return _build(drafts, base, output, notes, "\n".join(filter(None, faults)))
 
 
 def _read_all(data: Any, base: Path, notes: list[str]) -> list[FileFacts]:
@@ -132,7 +139,8 @@ def _read_all(data: Any, base: Path, notes: list[str]) -> list[FileFacts]:
     files = []
     for path in paths:
         try:
-            files.append(read_file(path))
+            files.append(file := read_file(path))
+            notes += file.notes
         except EquipoiseError as error:
             notes.append(str(error))
         except OSError as error:

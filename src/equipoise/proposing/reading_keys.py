@@ -66,13 +66,16 @@ def _find_missing(columns: Collection[ColumnFacts], facts: TableFacts, roles: Ro
     for column in columns:
         if column.lists or column.counts is None:
             continue  # in texts to write, a dash is a text
-        sure.update(column.missing if column.is_numeric else column.sure_missing)
+        sure.update(column.missing + column.odd if column.is_numeric else column.sure_missing)
         perhaps.update({} if column.is_numeric else column.missing)
     in_texts = facts.columns[roles.text].missing if roles.text else Counter()
     words = {word: count for word, count in sure.items() if word not in in_texts}
     if words:
         found.keys["na"] = list(dict.fromkeys(word.strip() for word in words))
-        found.why["na"] = f"{sum(words.values()):,} cells that seem to mean: no value"
+        count = sum(words.values())
+        found.why["na"] = (
+            "1 cell that seems to mean: no value" if count == 1 else f"{count:,} cells that seem to mean: no value"
+        )
     doubtful = [word for word in perhaps if word not in words and word not in in_texts]
     if doubtful:
         count = sum(perhaps[word] for word in doubtful)

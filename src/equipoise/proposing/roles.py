@@ -197,7 +197,7 @@ def _is_split(column: ColumnFacts) -> bool:
 
 def _is_spread(column: ColumnFacts) -> bool:
     lowest = min((number for number in (column.low, column.comma_low) if number is not None), default=-1)
-    return column.is_numeric and not column.missing and lowest >= 0 and _called(column, _SPREADS)
+    return column.is_numeric and not (column.missing or column.odd) and lowest >= 0 and _called(column, _SPREADS)
 
 
 def _choose_text(facts: TableFacts, roles: Roles, text: str | None) -> None:
