@@ -176,4 +176,4 @@ def test_a_large_file_in_another_encoding_is_read_in_constant_memory(tmp_path):
 def test_a_binary_file_is_called_so_before_its_separator_is_guessed(write):
     path = write("a.csv", random.Random(0).randbytes(3000).replace(b",", b";"))
     with pytest.raises(DataError, match="no text in any known encoding"):
-        streamed(path)
+        streamed(path, Dialect())
