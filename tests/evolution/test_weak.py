@@ -59,8 +59,9 @@ def test_contradicted_labels_are_suspected_and_can_be_dropped():
     assert 3 in kept.rows
     assert 3 not in dropped.rows
     assert kept.suspected.tolist() == dropped.suspected.tolist() == [3]
-    errors = np.array([0.0, 0.01, -0.01, 0.02, 0.9])
-    assert make_analysis(SCORES).is_noise(errors, np.zeros(5)).tolist() == [False] * 4 + [True]
+    scores = np.linspace(-1, 1, 20)
+    errors = np.array([0.0, 0.01, -0.01, 0.02] * 4 + [0.0, 0.01, -0.01, -1.9])
+    assert make_analysis(SCORES).is_noise(scores + errors, scores).tolist() == [False] * 19 + [True]
 
 
 def test_scores_are_wrong_by_a_quarter_of_the_range():

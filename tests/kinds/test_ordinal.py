@@ -224,8 +224,9 @@ class TestAnalysis:
         assert analysis.is_wrong(predictions, gold).tolist() == [True, False, False]
 
     def test_a_sure_contradiction_is_noise(self):
-        sure = np.eye(5)[[0, 0, 0, 4, 4, 4]] * 0.9 + 0.02
-        assert make_analysis(self.TASK).is_noise(sure, np.array([0, 0, 0, 4, 4, 0])).tolist() == [False] * 5 + [True]
+        sure = np.eye(5)[[0] * 6 + [4] * 6] * 0.9 + 0.02
+        gold = np.array([0] * 6 + [4] * 5 + [0])
+        assert make_analysis(self.TASK).is_noise(sure, gold).tolist() == [False] * 11 + [True]
 
     def test_parts_are_classes(self):
         gold = np.array([0, 0, 4])

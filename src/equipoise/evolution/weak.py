@@ -45,10 +45,10 @@ def mine_weak(
     A share of them is weak, the hardest first: rows the expert gets wrong, then those it is least sure of. The others
     are drawn at random from the rest, so that a candidate is also asked what the expert knows (our design; MEM-MCL,
     arXiv 2601.06780, merges by the experts' errors alone, which rewards label noise). Label noise is suspected where
-    the expert is as sure of another class as it is, on average, of rows of that class (confident learning, Northcutt,
-    Jiang and Chuang 2019, arXiv 1911.00068; there predictions are out of sample; of rows the expert has
-    learnt from, what it knows by heart is not suspected), and where a score is missed by more than five robust standard
-    deviations.
+    the expert is as sure of another class as it is, on average, of rows of that class, and at least 2/3 sure (confident
+    learning, Northcutt, Jiang and Chuang 2019, arXiv 1911.00068; there predictions are out of sample; of rows the
+    expert has learnt from, what it knows by heart is not suspected), and where a score is missed by more than five
+    robust standard deviations. An expert at chance suspects nothing.
 
     Args:
         task: the task, with its label space.

@@ -9,6 +9,9 @@ import numpy.typing as npt
 from .analysis import Fold
 from .metrics import Floats
 
+_CONFIDENT = 2 / 3
+"""A class that is so probable is twice as probable as all others together."""
+
 
 def bits(labels: npt.NDArray[Any]) -> Floats:
     """Return −log₂ of each label's share; labels are indices from 0 on, shape (rows,)."""
@@ -19,20 +22,43 @@ def bits(labels: npt.NDArray[Any]) -> Floats:
 def is_contradicted(probabilities: Floats, gold: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Return where another class than the label is as probable as it is, on average, for rows of that class.
 
-    This is confident learning (Northcutt, Jiang and Chuang 2019, arXiv 1911.00068).
+    This is confident learning (Northcutt, Jiang and Chuang 2019, arXiv 1911.00068). Its bounds are averages of the same
+    model, so a model that knows nothing passes its own bounds on many rows. Two conditions are ours: the class is at
+    least twice as probable as all others together, and over all rows the model agrees with the labels clearly better
+    than chance (see `agrees`). Else no label is suspected.
 
     Args:
         probabilities: rows × classes.
         gold: class indices, shape (rows,).
     """
     classes = probabilities.shape[1]
+    if not agrees(probabilities.argmax(axis=1), gold, classes):
+        return np.zeros(len(gold), bool)
     bounds = np.array(
         [probabilities[gold == name, name].mean() if (gold == name).any() else np.inf for name in range(classes)]
     )
+    bounds = np.maximum(bounds, _CONFIDENT) - 1e-9  # a mean of equal numbers may be rounded up
     above = np.where(probabilities >= bounds, probabilities, -np.inf)
     own = np.arange(len(gold))
     best = above.argmax(axis=1)
     return np.isfinite(above[own, best]) & (best != gold)
+
+
+def agrees(chosen: npt.NDArray[Any], gold: npt.NDArray[Any], classes: int) -> bool:
+    """Return whether answers agree with labels clearly better than chance.
+
+    Cohen's kappa, which is 0 for every constant answer such as the majority class, is more than two of its standard
+    errors under chance (Cohen 1960, doi 10.1177/001316446002000104).
+
+    Args:
+        chosen: class indices, shape (rows,).
+        gold: class indices, shape (rows,).
+        classes: how many classes there are.
+    """
+    shares = count_confusions(chosen, gold, classes) / max(1, len(gold))
+    by_chance = float(shares.sum(axis=0) @ shares.sum(axis=1))
+    beyond = float(np.trace(shares)) - by_chance
+    return beyond > 2 * np.sqrt(by_chance * max(0.0, 1 - by_chance) / max(1, len(gold)))
 
 
 def count_confusions(chosen: npt.NDArray[Any], gold: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:

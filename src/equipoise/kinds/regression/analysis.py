@@ -85,11 +85,17 @@ class RegressionAnalysis(Analysis):
         return self.distance(predictions, gold) > _WRONG
 
     def is_noise(self, predictions: Labels, gold: Labels) -> npt.NDArray[np.bool_]:
-        """Return which scores are missed by more than five robust standard deviations."""
+        """Return which scores are missed by more than five robust standard deviations.
+
+        None is, unless predictions miss the scores clearly less than their median does: by more than two standard
+        errors of the mean difference (our design).
+        """
         errors = predictions - gold
-        middle = np.median(errors)
-        spread = 1.4826 * np.median(np.abs(errors - middle))
-        return np.asarray(np.abs(errors - middle) > _SPREADS * max(spread, 1e-12))
+        missed = np.abs(errors - np.median(errors))
+        gained = np.abs(gold - np.median(gold)) - missed
+        if gained.mean() <= 2 * gained.std() / np.sqrt(len(gold)):
+            return np.zeros(len(gold), bool)
+        return np.asarray(missed > _SPREADS * max(1.4826 * np.median(missed), 1e-12))
 
     def describe_parts(self, gold: Labels) -> list[dict[str, Any]]:
         """Return the thirds of the label range, with their bounds "low" and "high"."""
