@@ -4,6 +4,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import uvicorn
@@ -16,16 +17,26 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="chromium is not install
 HOSTILE = "<img src=x onerror=alert(1)> 🎉 " + "x" * 200
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+KEY = "s3cret"
+
+
+@contextmanager
+def serve(key: str | None = None) -> Iterator[str]:
+    app = make_app(LengthPredictor(), "<i>lengths</i>", api_key=key)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(make_app(LengthPredictor(), "<i>lengths</i>"), log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
         server.should_exit = True
         thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serve() as url:
+        yield url
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -60,17 +71,79 @@ def test_texts_are_answered_by_keyboard_alone(address: str, width: int, scheme: 
 def test_a_csv_file_is_answered_and_a_bad_row_in_its_place(address: str) -> None:
     from playwright.sync_api import sync_playwright
 
-    table = 'id;review\n1;"a ""quoted"" text; with signs"\n2;\n3;<b>x</b>\n'
+    table = 'id;review\n1;"a ""quoted"" text; with signs"\n2;\n3;<b>x</b>\n4;good; cheap\n5\n'
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(address)
         page.set_input_files("#file", {"name": "t.csv", "mimeType": "text/csv", "buffer": table.encode()})
-        page.locator("#status", has_text="3 rows of t.csv").wait_for()
+        page.locator("#status", has_text="5 rows of t.csv").wait_for()
         page.click("#go")
-        page.locator("#status", has_text="3 answered.").wait_for()
-        assert page.locator(".answer h2").all_inner_texts() == ['a "quoted" text; with signs', "", "<b>x</b>"]
-        assert "empty text" in page.locator(".answer .error").inner_text()
+        page.locator("#status", has_text="2 answered, 3 with an error.").wait_for()
+        assert page.locator(".answer h2").all_inner_texts() == [
+            'a "quoted" text; with signs',
+            "",
+            "<b>x</b>",
+            "good",
+            "",
+        ]
+        empty, many, few = page.locator(".answer .error").all_inner_texts()
+        assert "empty text" in empty
+        assert many.startswith("row 4: found 3 cells, expected 2 as in the header.")
+        assert few.startswith("row 5: found 1 cells, expected 2")
+        browser.close()
+
+
+REFUSED = {
+    "empty.csv": (b"", "empty.csv is empty."),
+    "head.csv": (b"id,text\n", "head.csv has a header, but no rows."),
+    "image.png": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "image.png is not a text in UTF-8. Save the table as CSV"),
+    "book.xlsx": (b"PK\x03\x04\x14\x00\x00\x00", "book.xlsx is not a text in UTF-8."),
+    "latin.csv": ("text\ncafé\n".encode("latin-1"), "latin.csv is not a text in UTF-8."),
+}
+
+
+def test_what_is_not_a_table_is_refused_and_the_file_before_is_forgotten(address: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        page = browser.new_page()
+        said: list[str] = []
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(address)
+        for name, (content, message) in REFUSED.items():
+            page.set_input_files("#file", {"name": "t.csv", "mimeType": "text/csv", "buffer": b"id,text\n1,good\n"})
+            page.locator("#status", has_text="1 rows of t.csv").wait_for()
+            page.set_input_files("#file", {"name": name, "mimeType": "text/csv", "buffer": content})
+            page.locator("#status", has_text=message).wait_for()
+            assert page.locator("#column-row").is_hidden()
+            assert page.input_value("#file") == ""
+        page.set_input_files("#file", {"name": "one.csv", "mimeType": "text/csv", "buffer": b"text\nFine, and cheap\n"})
+        page.click("#go")
+        page.locator("#status", has_text="1 answered.").wait_for()
+        assert page.locator(".answer h2").all_inner_texts() == ["Fine, and cheap"]
+        assert said == []
+        browser.close()
+
+
+def test_a_service_with_a_key_asks_for_it() -> None:
+    from playwright.sync_api import sync_playwright
+
+    with serve(KEY) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(address)
+        page.fill("#texts", "four")
+        page.click("#go")
+        page.locator("#status", has_text="This service needs a key: give it under Options").wait_for()
+        assert page.evaluate("document.activeElement.id") == "key"
+        page.keyboard.insert_text("wrong")
+        page.click("#go")
+        page.locator("#status", has_text="does not take this key").wait_for()
+        page.fill("#key", KEY)
+        page.click("#go")
+        page.locator("#status", has_text="1 answered.").wait_for()
         browser.close()
 
 

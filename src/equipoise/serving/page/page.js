@@ -20,6 +20,7 @@ function headers() {
 
 async function readInfo() {
   const answer = await fetch("/info", { headers: headers() });
+  if (answer.status === 401) by("options").open = true;
   if (!answer.ok) return;
   const info = await answer.json();
   most = info.limits.items;
@@ -32,6 +33,7 @@ async function readInfo() {
 function parseTable(content) {
   const head = content.split("\n", 1)[0];
   const delimiter = ["\t", ";", ","].reduce((best, one) => (head.split(one).length > head.split(best).length ? one : best), ",");
+  const delimits = head.includes(delimiter); // else there is one column, and a comma is a comma
   const table = [[""]];
   let quoted = false;
   for (let at = 0; at < content.length; at++) {
@@ -41,17 +43,42 @@ function parseTable(content) {
       if (sign !== '"') line[line.length - 1] += sign;
       else if (content[at + 1] === '"') { line[line.length - 1] += sign; at++; } else quoted = false;
     } else if (sign === '"' && line[line.length - 1] === "") quoted = true;
-    else if (sign === delimiter) line.push("");
+    else if (delimits && sign === delimiter) line.push("");
     else if (sign === "\n") table.push([""]);
     else if (sign !== "\r") line[line.length - 1] += sign;
   }
   return table.filter((line) => line.length > 1 || line[0] !== "");
 }
 
+function forgetFile(why = "") {
+  rows = null;
+  by("file").value = "";
+  by("column").replaceChildren();
+  by("column-row").hidden = true;
+  by("status").textContent = why;
+}
+
+async function readText(file) {
+  const content = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+  if (content.includes("\0")) throw new TypeError("a text has no NUL");
+  return content;
+}
+
 async function takeFile(file) {
-  const content = (await file.text()).replace(/^\uFEFF/, "");
+  let content;
+  try {
+    content = await readText(file);
+  } catch {
+    forgetFile(`${file.name} is not a text in UTF-8. Save the table as CSV, with the encoding UTF-8, and choose it again.`);
+    return;
+  }
   const isTable = !file.name.toLowerCase().endsWith(".txt");
-  rows = isTable ? parseTable(content) : [["text"], ...content.split(/\r?\n/).filter(Boolean).map((line) => [line])];
+  const found = isTable ? parseTable(content) : [["text"], ...content.split(/\r?\n/).filter(Boolean).map((line) => [line])];
+  if (found.length < 2) {
+    forgetFile(found.length ? `${file.name} has a header, but no rows.` : `${file.name} is empty.`);
+    return;
+  }
+  rows = found;
   const column = by("column");
   column.replaceChildren(...rows[0].map((name, number) => new Option(name || `column ${number + 1}`, String(number))));
   const guess = rows[0].findIndex((name) => /^(text|review|comment|tweet|sentence|body)$/i.test(name.trim()));
@@ -60,9 +87,21 @@ async function takeFile(file) {
   by("status").textContent = `${(rows.length - 1).toLocaleString()} rows of ${file.name}`;
 }
 
+// The texts, each with what is wrong with its row, if anything is: such a row is not sent.
 function gatherTexts() {
-  if (rows) return rows.slice(1).map((cells) => cells[Number(by("column").value)] ?? "");
-  return by("texts").value.split("\n").filter((line) => line.trim());
+  if (!rows) return by("texts").value.split("\n").filter((line) => line.trim()).map((text) => ({ text }));
+  const width = rows[0].length;
+  return rows.slice(1).map((cells, number) => ({
+    text: cells[Number(by("column").value)] ?? "",
+    fault: cells.length === width ? undefined
+      : `row ${number + 1}: found ${cells.length} cells, expected ${width} as in the header. Put a cell that holds the delimiter or a line break in double quotes.`,
+  }));
+}
+
+function askForKey() {
+  by("options").open = true;
+  by("key").focus();
+  return by("key").value ? "The service does not take this key: correct it under Options." : "This service needs a key: give it under Options.";
 }
 
 async function ask(texts) {
@@ -76,7 +115,8 @@ async function ask(texts) {
     if (answer.status === 429) {
       const wait = Number(answer.headers.get("Retry-After")) || 1;
       await new Promise((done) => setTimeout(done, 1000 * wait));
-    } else if (!answer.ok) throw new Error(found.error);
+    } else if (answer.status === 401) throw new Error(askForKey());
+    else if (!answer.ok) throw new Error(found.error);
     else return found.answers;
   }
 }
@@ -170,10 +210,14 @@ function showTask(name, answer, text) {
   return box;
 }
 
+function isError(answer) {
+  return typeof answer.error === "string";
+}
+
 function show(text, answer) {
   const card = make("article", "answer");
   card.append(make("h2", "", text));
-  if (typeof answer.error === "string") card.append(make("p", "error", answer.error));
+  if (isError(answer)) card.append(make("p", "error", answer.error));
   else {
     const tasks = make("div", "tasks");
     for (const [name, of] of Object.entries(answer)) tasks.append(showTask(name, of, text));
@@ -190,14 +234,21 @@ async function answerAll(event) {
   by("go").disabled = true;
   const results = by("results");
   results.replaceChildren();
+  let errors = 0;
   try {
     for (let start = 0; start < texts.length; start += Math.min(64, most)) {
-      status.textContent = `${start} of ${texts.length} answered …`;
+      status.textContent = `${start} of ${texts.length} read …`;
       const part = texts.slice(start, start + Math.min(64, most));
-      const answers = await ask(part);
-      answers.forEach((answer, number) => { if (start + number < SHOWN) results.append(show(part[number], answer)); });
+      const sent = part.filter((one) => !one.fault).map((one) => one.text);
+      const answers = sent.length ? await ask(sent) : [];
+      for (const [number, { text, fault }] of part.entries()) {
+        const answer = fault ? { error: fault } : answers.shift();
+        if (isError(answer)) errors++;
+        if (start + number < SHOWN) results.append(show(text, answer));
+      }
     }
-    status.textContent = `${texts.length} answered${texts.length > SHOWN ? `, the first ${SHOWN} shown` : ""}.`;
+    const failed = errors ? `, ${errors} with an error` : "";
+    status.textContent = `${texts.length - errors} answered${failed}${texts.length > SHOWN ? `, the first ${SHOWN} shown` : ""}.`;
     results.focus();
   } catch (error) {
     status.textContent = `Not answered: ${error.message}`;
@@ -207,8 +258,8 @@ async function answerAll(event) {
 }
 
 by("form").addEventListener("submit", answerAll);
-by("file").addEventListener("change", () => by("file").files[0] && takeFile(by("file").files[0]));
-by("texts").addEventListener("input", () => { rows = null; by("file").value = ""; by("column-row").hidden = true; by("status").textContent = ""; });
+by("file").addEventListener("change", () => (by("file").files[0] ? takeFile(by("file").files[0]) : forgetFile()));
+by("texts").addEventListener("input", () => forgetFile());
 by("key").addEventListener("change", () => readInfo());
 for (const kind of ["dragover", "dragleave", "drop"]) {
   by("drop").addEventListener(kind, (event) => {
