@@ -9,6 +9,19 @@ from typing import Any
 BROWSER = shutil.which("chromium")
 SCREENS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
+_SHIFTED = """[...document.querySelectorAll('table')].flatMap(one => {
+  if (!one.tHead || !one.tBodies[0]?.rows.length) return [];
+  const right = cell => cell.getBoundingClientRect().right - parseFloat(getComputedStyle(cell).paddingRight);
+  const [heads, cells] = [[...one.tHead.rows].at(-1).cells, one.tBodies[0].rows[0].cells];
+  const off = (head, i) => head.classList.contains('number') && Math.abs(right(head) - right(cells[i])) > 1;
+  return heads.length === cells.length ? [...heads].filter(off).map(head => head.innerText) : [];
+})"""
+
+
+def find_shifted(tab: Any) -> list[str]:
+    """Return the heads of columns of numbers that do not end where their numbers do."""
+    return list(tab.evaluate(_SHIFTED))
+
 
 @contextmanager
 def open_page(page: Path, width: int, scheme: str) -> Iterator[tuple[Any, dict[str, list[str]]]]:

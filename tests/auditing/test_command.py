@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from browsing import find_shifted
 from pages import Page
 from plants import make_rows, write_rows
 
@@ -145,6 +146,12 @@ def test_the_page_fits_a_phone_and_asks_nobody(folder, check, scheme):
             page.on("request", lambda request, asked=asked: asked.append(request.url))
             page.goto((folder / "check.html").as_uri())
             assert "T05" in page.inner_text("main")
+            assert find_shifted(page) == []
+            names = page.locator("tbody th[scope=row]").evaluate_all(
+                "all => all.map(one => [one.innerText, getComputedStyle(one).overflowWrap])"
+            )
+            assert names
+            assert all(wraps != "anywhere" for _, wraps in names)  # a column is as wide as its longest word
             assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
             assert (said, [url for url in asked if not url.startswith("file:")]) == ([], [])
         browser.close()

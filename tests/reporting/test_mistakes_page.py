@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from browsing import BROWSER, look_at, open_page
+from browsing import BROWSER, find_shifted, look_at, open_page
 from equipoise.reporting import write_report
 from mistaken import HOSTILE, TEXT, example, make_mistakes, word
 from pages import Page
@@ -97,6 +97,17 @@ def test_rows_are_chosen_by_task_true_and_answered_class(write):
         tab.get_by_label("task", exact=True).select_option("intensity")
         assert (rows.count(), tab.locator("h3:visible", has_text="polarity").count()) == (1, 0)
         assert found["said"] == []
+
+
+@browser_only
+@pytest.mark.parametrize("width", [1280, 390])
+def test_numbers_stand_under_their_heads_and_lines_are_named_on_a_phone(write, width):
+    mistakes = make_mistakes()
+    mistakes["polarity"]["confusion"] = [[1, 20, 3, 0]] * 4
+    with open_page(write(mistakes), width, "light") as (tab, _):
+        assert find_shifted(tab) == []
+        assert tab.locator(".lines").first.is_visible() == (width == 390)
+        assert set(tab.locator(".lines").first.locator("li").all_inner_texts()) == {"polarity", "intensity"}
 
 
 @browser_only

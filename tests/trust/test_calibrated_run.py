@@ -125,8 +125,17 @@ def test_the_report_shows_coverage_reliability_and_risk(trusted):
     for words in ('id="trust"', 'aria-label="Table of coverage"', "Line charts of the share of right answers", "95 %"):
         assert words in page
     assert page.count("Line charts of the share of wrong answers among the surest") == 1
+    assert page.count("Dashed: before calibration") == 2
+    curves = json.loads((trusted.folder / "trust.json").read_text())
     (trusted.folder / "trust.json").rename(trusted.folder / "kept")
     try:
+        after = {name: {of: {"after": one[of]["after"]} for of in one} for name, one in curves.items()}
+        (trusted.folder / "trust.json").write_text(json.dumps(after))
+        page = write_report(trusted.folder).read_text(encoding="utf-8")
+        assert "Line charts of the share of right answers" in page
+        assert "Dashed: before" not in page
+        assert ">after<" not in page
+        (trusted.folder / "trust.json").unlink()
         page = write_report(trusted.folder).read_text(encoding="utf-8")
         assert "Line charts of the share of right answers" not in page
         assert 'aria-label="Table of coverage"' in page

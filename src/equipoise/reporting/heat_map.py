@@ -17,6 +17,8 @@ from .tables import write_number
 _ROW, _LETTER = 46, 7.4
 _STRONGEST = 0.5
 """Opacity of the largest difference: text stays readable on it, on the light page and on the dark one."""
+_WIDEST = 160
+"""A cell is at most so wide."""
 _NARROW, _WITH_INTERVAL = 64, 96
 """Below this many pixels a cell has room for its value alone; below the second not for an interval."""
 
@@ -109,6 +111,7 @@ class _Layout:
 
     Args:
         lines: how many lines there are.
+        width: of the whole map.
         margin: the room for the lines' names.
         right, top: the room for the tasks' names.
         side: the width of a cell.
@@ -117,6 +120,7 @@ class _Layout:
     """
 
     lines: int
+    width: float
     margin: float
     right: float
     top: float
@@ -128,20 +132,22 @@ class _Layout:
     def of(cls, tasks: Sequence[str], lines: Sequence[str], largest: float) -> "_Layout":
         margin = _LETTER * max(len(short(line)) for line in lines) + 16
         longest = _LETTER * max(len(short(task)) for task in tasks)
-        side = (WIDTH - margin - 4) / len(tasks)
+        side = min(_WIDEST, (WIDTH - margin - 4) / len(tasks))
         turned = longest > side - 8
         # A name turned by 35° takes so much of its length to the right, and upwards.
         right = 4 + (max(0.0, 0.92 * longest - 0.65 * side) if turned else 0)
         top = 10 + (0.66 * longest + 14 if turned else 18)
-        return cls(len(lines), margin, right, top, (WIDTH - margin - right) / len(tasks), turned, largest)
+        side = min(_WIDEST, (WIDTH - margin - right) / len(tasks))
+        width = margin + right + side * len(tasks)
+        return cls(len(lines), width, margin, right, top, side, turned, largest)
 
     def draw(self, tasks: Sequence[str]) -> tuple[Figure, Axes]:
         """Draw the empty map with the tasks' names."""
         inner = _ROW * self.lines
         height = self.top + inner + 4
-        figure = Figure(figsize=(WIDTH / 72, height / 72))
-        width = (WIDTH - self.margin - self.right) / WIDTH
-        axes = figure.add_axes((self.margin / WIDTH, 4 / height, width, inner / height))
+        figure = Figure(figsize=(self.width / 72, height / 72))
+        width = (self.width - self.margin - self.right) / self.width
+        axes = figure.add_axes((self.margin / self.width, 4 / height, width, inner / height))
         axes.set_xlim(0, len(tasks))
         axes.set_ylim(self.lines, 0)
         axes.axis("off")

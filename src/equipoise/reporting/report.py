@@ -73,6 +73,7 @@ def write_report(run_dir: str | Path) -> Path:
         coverage=coverage_rows(run.records, tasks),
         reliability_figure=plot_reliability(run.curves),
         risk_figure=plot_risk(run.curves),
+        calibrated=any("before" in curve["risk"] for curve in run.curves.values()),
     )
 
 

@@ -15,6 +15,9 @@ PAGE = "#fefefe"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 """Colours of Okabe and Ito (2008) that stay apart for colour-blind readers."""
 
+_FULL_WIDTH = 870
+"""From so many pixels on a figure is as wide as the page."""
+
 _VARIABLES = {
     INK: "currentColor",
     MUTED: "var(--muted)",
@@ -52,6 +55,9 @@ def to_svg(figure: Figure, name: str, description: str) -> Markup:
     view = root.attrib["viewBox"]
     root.attrib.clear()
     root.attrib.update({"viewBox": view, "role": "img", "aria-label": description})
+    if (width := float(view.split()[2])) < _FULL_WIDTH:
+        # A narrow figure is not blown up to the page, and its text stays readable on a phone.
+        root.attrib["style"] = f"max-width: {width:.0f}px; min-width: {0.8 * width:.0f}px"
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 

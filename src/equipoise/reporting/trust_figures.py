@@ -36,7 +36,7 @@ def plot_reliability(curves: Mapping[str, TrustCurves]) -> Markup | None:
             axes.set_xlim(0, 1.02)
             axes.set_ylim(0, 1.02)
             _finish(axes, "confidence")
-        grid[0].legend(loc="upper left", frameon=False, labelcolor=INK)
+        _name_stages(grid, [curve["reliability"] for curve in curves.values()])
         return to_svg(figure, "reliability", "Line charts of the share of right answers by confidence, task by task.")
 
 
@@ -54,9 +54,16 @@ def plot_risk(curves: Mapping[str, TrustCurves]) -> Markup | None:
             axes.set_xlim(0, 1.02)
             axes.set_ylim(bottom=0)
             _finish(axes, "answers, the surest first")
-        grid[0].legend(loc="upper left", frameon=False, labelcolor=INK)
+        _name_stages(grid, [curve["risk"] for curve in curves.values()])
         said = ", ".join(f"{name} {curve['risk']['after'][-1][1]:.3f}" for name, curve in curves.items())
         return to_svg(figure, "risk", f"Line charts of the share of wrong answers among the surest; of all: {said}.")
+
+
+def _name_stages(grid: Sequence[Axes], drawn: Sequence[Mapping[str, Any]]) -> None:
+    """Name the lines in the first panel that has both; where nothing is calibrated, there is nothing to tell apart."""
+    both = next((axes for axes, stages in zip(grid, drawn, strict=False) if len(stages) > 1), None)
+    if both is not None:
+        both.legend(loc="upper left", frameon=False, labelcolor=INK)
 
 
 def _panels(names: Sequence[str]) -> tuple[Figure, list[Axes]]:
