@@ -99,7 +99,7 @@ def propose_or_none(data):
     try:
         return propose(data)
     except DataError as error:
-        if "none of which looks like labels" in str(error):
+        if "none of which looks like labels" in str(error) or "holds one value only" in str(error):
             return None
         raise
 
