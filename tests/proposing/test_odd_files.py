@@ -87,6 +87,16 @@ def test_sheets_that_are_not_read_are_named(tmp_path):
     assert "name it in the run file (sheet)" in note
 
 
+def test_a_title_in_a_sheet_is_refused(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in [["Survey 2024"], ["Response", "Sentiment"], *([text, "ab"[n % 2]] for n, text in enumerate(TEXTS))]:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match="'Survey 2024', .*remove the rows before the names"):
+        propose(tmp_path / "a.xlsx")
+
+
 @pytest.mark.parametrize(
     ("rows", "phrase"),
     [

@@ -50,7 +50,7 @@ def read_xlsx(path: Path) -> FileFacts:
 
     Raises:
         UsageError: openpyxl is not installed.
-        DataError: it is no workbook, or has no sheet with rows.
+        DataError: it is no workbook, has no sheet with rows, or a title in the place of the columns' names.
     """
     sheets: dict[str, TableFacts] = {}
     for name in list_sheets(path):
@@ -59,6 +59,11 @@ def read_xlsx(path: Path) -> FileFacts:
     if not sheets:
         raise DataError(f"{path}: found no sheet with rows; leave the file out.")
     chosen, facts = max(sheets.items(), key=lambda item: item[1].rows)
+    if len(facts.columns) == 1:
+        raise DataError(
+            f"{path}: the first row of the sheet {chosen!a} has one cell only, {shorten(next(iter(facts.columns)), 60)!a}, "
+            "expected the columns' names. If it is a title, remove the rows before the names."
+        )
     found = FileFacts(str(path), path, facts)
     if len(sheets) > 1:
         found.keys["sheet"] = chosen
