@@ -93,7 +93,7 @@ def test_a_title_in_a_sheet_is_refused(tmp_path):
     for row in [["Survey 2024"], ["Response", "Sentiment"], *([text, "ab"[n % 2]] for n, text in enumerate(TEXTS))]:
         book.active.append(row)
     book.save(tmp_path / "a.xlsx")
-    with pytest.raises(DataError, match="'Survey 2024', .*remove the rows before the names"):
+    with pytest.raises(DataError, match=r"'Survey 2024', .*remove the rows before the names"):
         propose(tmp_path / "a.xlsx")
 
 

@@ -61,8 +61,9 @@ def read_xlsx(path: Path) -> FileFacts:
     chosen, facts = max(sheets.items(), key=lambda item: item[1].rows)
     if len(facts.columns) == 1:
         raise DataError(
-            f"{path}: the first row of the sheet {chosen!a} has one cell only, {shorten(next(iter(facts.columns)), 60)!a}, "
-            "expected the columns' names. If it is a title, remove the rows before the names."
+            f"{path}: the first row of the sheet {chosen!a} has one cell only, "
+            f"{shorten(next(iter(facts.columns)), 60)!a}, expected the columns' names. "
+            "If it is a title, remove the rows before the names."
         )
     found = FileFacts(str(path), path, facts)
     if len(sheets) > 1:
