@@ -1,6 +1,7 @@
 """Fine-tune one language model for many sentiment tasks at once, and keep them in balance."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import public names when they are first asked for: the command and the plug-in start without the rest."""
+    """Import public names and packages when they are first asked for: the command and the plug-in start without them."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'equipoise' has no attribute '{name}'")

@@ -3,6 +3,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import pytest
 
 from corpus import run_data, write_run
 from equipoise.cli import main
+from equipoise.training import rehearsal
 
 
 @pytest.fixture
@@ -180,6 +182,13 @@ def test_an_interrupt_is_one_message(equipoise, trained, monkeypatch):
     assert "interrupted" in err
     assert "the same call of predict -o continues" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_check_that_is_stopped_in_its_trial_steps_says_so_in_one_line(equipoise, trained, monkeypatch, number):
+    monkeypatch.setattr(rehearsal._Clock, "on_step_end", lambda *args, **kwargs: os.kill(os.getpid(), number))
+    assert equipoise("check", trained / "run.yaml") == (1, "", "interrupted\n")
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_version(equipoise):

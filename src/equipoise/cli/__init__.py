@@ -5,7 +5,11 @@ Heavy imports stand inside the commands, so that help and usage errors come at o
 
 import errno
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Annotated
 
@@ -75,6 +79,12 @@ for hidden in (former.keys, former.balancers, former.operators):
 
 _INTERRUPTED = 130
 """The exit code that typer returns after Ctrl-C."""
+_CONTINUE = {
+    "train": "; resume the training with --resume",
+    "quickstart": "; resume the training with --resume",
+    "predict": "; the same call of predict -o continues",
+}
+"""By command: how it continues after an interruption."""
 
 
 @app.callback(invoke_without_command=True)
@@ -95,14 +105,26 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    with notes_for_warnings():
+    with notes_for_warnings(), _ended_like_ctrl_c():
         code = _run()
     if code == _INTERRUPTED:
-        print(
-            "interrupted; resume a training run with --resume; the same call of predict -o continues", file=sys.stderr
-        )
+        print(f"interrupted{_CONTINUE.get(' '.join(sys.argv[1:2]), '')}", file=sys.stderr)
         code = 1
     sys.exit(code)
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does: temporary files are removed, and a line says what has happened."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _run() -> int:

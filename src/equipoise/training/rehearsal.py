@@ -74,7 +74,7 @@ def rehearse(run: PreparedRun) -> Rehearsal:
         for callback in (ScoreOnSchedule, ShowProgress):
             trainer.remove_callback(callback)
         trainer.add_callback(clock)
-        trainer.fit()
+        trainer.fit(saves=False)
     settings = run.config.train
     steps = count_steps(settings, len(run.table.splits["train"]))
     evaluations = min(settings.evaluations, steps)

@@ -115,8 +115,12 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             callbacks += [self.run_log, self.show_progress]
         return callbacks
 
-    def fit(self, resume_from: Path | None = None) -> None:
+    def fit(self, resume_from: Path | None = None, *, saves: bool = True) -> None:
         """Train, from the start or from a checkpoint, to the end or until a signal has stopped it.
+
+        Args:
+            resume_from: the checkpoint; None starts from scratch.
+            saves: a first Ctrl-C or SIGTERM lets the step end and saves a checkpoint; else signals do what they did.
 
         Raises:
             TrainingError: a checkpoint cannot be written.
@@ -124,7 +128,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         """
         try:
             with (
-                self.stop_on_signal.listening(),
+                self.stop_on_signal.listening() if saves else nullcontext(),
                 quiet_transformers(),
                 self._attention(),
                 # Made here, so that its memory is free when dev and test are scored.
