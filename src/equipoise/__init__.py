@@ -52,7 +52,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import public names and packages when they are first asked for: the command and the plug-in start without them."""
+    """Import public names and packages when they are first asked for: the command and the plug-in start alone."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:

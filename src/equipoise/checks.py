@@ -1,6 +1,7 @@
 """Checks of what a user gives as options; of this package the module needs the errors alone."""
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def checked_path(name: str, value: Any, hint: str = "give the path as text") -> 
         >>> checked_path("load()", "runs/reviews").name
         'reviews'
     """
-    if not isinstance(value, str | Path):
+    if not isinstance(value, str | os.PathLike):
         raise UsageError(f"{name}: found {type(value).__name__}, expected a path; {hint}.")
     if "\0" in str(value):
         raise UsageError(f"{name}: found a NUL character in {str(value)[:100]!r}, which no path has; take it out.")

@@ -91,9 +91,11 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
         options: what there is.
     """
     known = sorted(str(option) for option in options)
-    close = get_close_matches(str(word), known, n=1, cutoff=0.6)
+    close = get_close_matches(str(word), known, n=5, cutoff=0.6)
     if close:
-        return f"Did you mean '{close[0]}'?"
+        # Letters in another order are the likelier slip.
+        best = min(close, key=lambda option: sorted(option) != sorted(str(word)))
+        return f"Did you mean '{best}'?"
     if not known:
         return "There are none."
     return f"There is: {list_some(known)}."

@@ -64,8 +64,9 @@ def test_tasks_that_nobody_named_answer_as_always_where_they_cannot_be_unsure() 
     ("bad", "said"),
     [
         (7, "text: found int"),
-        (None, "text: found NoneType"),
-        ({"texts": "a"}, "text: found NoneType"),
+        (None, "text: found null"),
+        ({"text": None}, "text: found null"),
+        ({"texts": "a"}, "text: the key is missing"),
         ({"text": "a", "pair": 3}, "pair: found int"),
         ("  ", "empty text"),
         ("\ud800", "surrogate"),
@@ -105,6 +106,15 @@ def test_a_request_that_cannot_be_answered_says_why(client: TestClient, body: by
     answer = client.post("/predict", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == status
     assert said in answer.text
+
+
+def test_a_request_without_its_header_is_told_which(client: TestClient) -> None:
+    form = "application/x-www-form-urlencoded"  # as curl -d sends
+    answer = client.post("/predict", content=b'{"texts": "a"}', headers={"content-type": form})
+    assert (answer.status_code, answer.json()["error"]) == (
+        422,
+        f"header Content-Type: found {form}, expected application/json",
+    )
 
 
 def test_a_request_in_pieces_is_limited_too(client: TestClient) -> None:

@@ -160,12 +160,13 @@ def test_no_two_columns_have_one_name():
     assert [column.path for column in columns] == [("tone",), ("given.tone",), ("error",)]
 
 
-def test_where_all_rows_are_bad_nothing_is_written(model, tmp_path):
+def test_where_all_rows_are_bad_nothing_is_written(model, tmp_path, capsys):
     (tmp_path / "in.txt").write_text("\n" * 9)
     with pytest.raises(DataError, match=r"in.txt, all 9 rows: found an empty text"):
         predict(tmp_path / "in.txt", model, tmp_path / "out.jsonl")
     assert not (tmp_path / "out.jsonl").exists()
     assert beside(tmp_path / "out.jsonl") == []
+    assert "holds the answers" not in capsys.readouterr().err
 
 
 def test_strictly_nothing_is_written_where_a_row_is_bad(table, model, tmp_path):

@@ -71,7 +71,7 @@ def mix(
         targets: the tasks to find helpers for; none stands for all that are scored.
         passes: how often a short training reads each of the target's rows.
         budget: rows that may be read, as a share of those of training every target alone and with every candidate;
-            from 1 on all pairs are trained. It may change from call to call.
+            with 1 all pairs are trained, and one pair always is. It may change from call to call.
         overwrite: discard what lies in the folder.
 
     Raises:
@@ -80,9 +80,12 @@ def mix(
         ModelError: the base model cannot be loaded, or cannot do what the run file asks.
         TrainingError: the folder holds something else or another mix, or training was stopped.
     """
+    for name, value, most in (("passes", passes, 1000.0), ("budget", budget, 1.0)):
+        if not 0 < value <= most:
+            raise UsageError(f"--{name}: found {value:g}, expected a number above 0, {most:g} at most.")
     config = run_file if isinstance(run_file, RunConfig) else load_config(run_file, overrides)
     folder = MixFolder(config.output / MIX)
-    options = _check_options(config, candidates, targets, passes, budget)
+    options = _check_options(config, candidates, targets, passes)
     folder.check(inputs_of(config))
     check_settings(config)
     splits = split_sources(config)
@@ -94,17 +97,12 @@ def mix(
     return Mix(folder.path, results)
 
 
-def _check_options(
-    config: RunConfig, candidates: str, targets: Sequence[str], passes: float, budget: float
-) -> MixOptions:
+def _check_options(config: RunConfig, candidates: str, targets: Sequence[str], passes: float) -> MixOptions:
     """Refuse what cannot be mixed."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("mix: it is done by one process, found several; call it without a launcher.")
     if candidates not in CANDIDATES:
         raise UsageError(f"--candidates: found '{candidates}'. {did_you_mean(candidates, CANDIDATES)}")
-    for name, value, most in (("passes", passes, 1000.0), ("budget", budget, 10.0)):
-        if not 0 < value <= most:
-            raise UsageError(f"--{name}: found {value:g}, expected a number above 0, {most:g} at most.")
     if len(config.tasks) == 1:
         raise UsageError("mix: the run file has one task, expected two or more: one to score, and one that may help.")
     scored = [name for name, task in config.tasks.items() if not task.auxiliary]

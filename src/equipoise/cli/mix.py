@@ -45,6 +45,7 @@ def mix(
     )
     console, results = open_console(), found.results
     console.print(mix_table(results))
-    console.print(f"Rows read: {100 * results.cost.share:.0f} % of those of all pairs.")
+    over = "; one pair is always trained, whatever the budget" if results.cost.share > budget else ""
+    console.print(f"Rows read: {100 * results.cost.share:.0f} % of those of all pairs{over}.")
     here = os.path.relpath(found.folder)
     console.print(f"Page: {here}/mix.html   Run file: {here}/mixed.yaml", soft_wrap=True)

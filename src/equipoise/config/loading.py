@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from equipoise.checks import checked_path
 from equipoise.errors import MESSAGE_LIMIT, EquipoiseWarning, UsageError
 from equipoise.files import read_bytes
 from equipoise.kinds import list_former_names, with_current_names
@@ -47,7 +48,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         UsageError: the file cannot be read, or a key or value is not what it should be; the message lists
             every problem found.
     """
-    path = Path(path)
+    path = checked_path("run file", path, "give the path of a run file (YAML)")
     if path.suffix.lower() in _DATA_ENDINGS and path.is_file():
         raise _explain_data_file(path)
     try:

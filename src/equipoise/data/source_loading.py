@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from equipoise.errors import DataError, UsageError
-from equipoise.keys import loose_key
+from equipoise.keys import is_number, loose_key
 from equipoise.kinds import Task, quote
 
 from .checking import Problems, check_rows, list_columns, read_disagreement
@@ -128,6 +128,7 @@ def _split_files(
         splits[split] = _without_auxiliary(splits[split], tasks, f"Source '{name}', {split}", notes)
     for split in (*missing, "train"):
         if not splits[split]:
+            _check_texts(train, texts)
             raise DataError(
                 f"source '{name}': {split} is empty: found {len(train)} rows in {train.file}, and by hash none "
                 f"of them falls to {split} at split: {list(source.split)}. Give more rows, other shares, or a "
@@ -138,6 +139,16 @@ def _split_files(
         sizes = ", ".join(f"{split} {len(splits[split])}" for split in ("train", *missing))
         notes.append(f"Source '{name}': {' and '.join(missing)} taken from {train.file} by hash of {key}: {sizes}.")
     return splits
+
+
+def _check_texts(rows: Rows, columns: Sequence[str]) -> None:
+    """Say of a column of texts that it holds numbers alone."""
+    for column in columns:
+        if all(text is None or is_number(text) for text in rows.columns[f"text:{column}"]):
+            raise DataError(
+                f"{rows.file}, column '{column}': found numbers alone, expected texts; name the column of the texts "
+                "(`text` of the tasks)."
+            )
 
 
 def _check_shares(name: str, source: "SourceConfig", missing: Sequence[str]) -> None:

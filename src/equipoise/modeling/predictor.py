@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from equipoise.checks import checked_path
 from equipoise.data import make_dataset
 from equipoise.devices import choose_device
 from equipoise.kinds import Task
@@ -78,7 +79,7 @@ class Predictor(BasePredictor):
 
 def find_model(folder: str | Path) -> Path:
     """Return the folder of a model: the one given, or `model` in the folder of a run."""
-    folder = Path(folder)
+    folder = checked_path("model", folder, "give the folder of a model or of a run")
     is_run = not (folder / "equipoise.json").is_file() and (folder / "model").is_dir()
     return folder / "model" if is_run else folder
 

@@ -46,6 +46,10 @@ class BasePredictor(ABC):
     def tasks(self) -> dict[str, Task]:
         """The tasks the model answers for."""
 
+    def __repr__(self) -> str:
+        tasks = ", ".join(f"{name}: {task.kind}" for name, task in self.tasks.items())
+        return f"{type(self).__name__}({tasks})"
+
     def _repr_html_(self) -> str:
         """Show the tasks in a notebook."""
         return show_tasks(self.tasks)
@@ -135,8 +139,9 @@ class BasePredictor(ABC):
         """Answer for each text, in order.
 
         Args:
-            texts: one text or several, of a million characters each at most; or rows (dicts, a pandas DataFrame, or
-                what `equipoise.data.read_rows` returns) that hold the columns the tasks read.
+            texts: one text or several, of a million characters each at most; or rows (dicts, a DataFrame of
+                pandas or Polars, an Arrow table, or what `equipoise.data.read_rows` returns) that hold the columns the
+                tasks read.
             pair: second text (a target, an aspect) for the tasks that read one: one for all texts, or one each.
             tasks: names of the tasks to answer for; by default all but the auxiliary ones.
             skip: where `tasks` names none, those that are left out, such as tasks that read a second text.
@@ -173,6 +178,8 @@ class BasePredictor(ABC):
             ModelError: the model's weights are damaged: a prediction is NaN; captum is missing to explain; or the
                 model is not calibrated, or on too few rows for `level`.
         """
+        if errors not in ("raise", "answer"):
+            raise UsageError(f"errors: found {shorten(repr(errors), 60)}, expected 'raise' or 'answer'.")
         _check_whole_number("batch_size", batch_size)
         _check_whole_number("prompts", prompts)
         wanted = self.choose(tasks)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from equipoise.data import MISSING, BadRow, Rows, clean_html, find_cell, list_nested
+from equipoise.data import MISSING, BadRow, Rows, check_table, clean_html, find_cell, list_nested, read_columns
 from equipoise.errors import UsageError, did_you_mean, shorten
 from equipoise.kinds import as_text
 
@@ -37,19 +37,24 @@ def gather_inputs(texts: Any) -> Inputs:
 
     Raises:
         UsageError: it is neither, such as a number or bytes.
+        DataError: it is a table whose columns cannot be told apart.
     """
     if isinstance(texts, Inputs):
         return texts
     if isinstance(texts, Rows):
-        records = [dict(zip(texts.columns, cells, strict=True)) for cells in zip(*texts.columns.values(), strict=True)]
-        return Inputs(records, texts.where)
+        return Inputs(_as_records(texts.columns), texts.where)
     if isinstance(texts, str | Mapping | BadRow):
         return Inputs([texts])
-    if hasattr(texts, "to_dict") and hasattr(texts, "columns"):
-        return Inputs(texts.to_dict("records"))
+    if hasattr(type(texts), "columns"):  # a table, read as training reads it
+        check_table("texts", texts)
+        return Inputs(_as_records(read_columns(texts, "texts")) if len(texts) else [])
     if isinstance(texts, bytes | bytearray) or not isinstance(texts, Iterable):
         raise UsageError(f"texts: found {texts!r}, expected a text, several texts, or rows.")
     return Inputs(list(texts))
+
+
+def _as_records(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
 
 def gather_pairs(pair: Any, count: int) -> list[Any]:

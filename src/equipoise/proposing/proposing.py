@@ -1,10 +1,12 @@
 """From files, or tables in memory, to a proposal."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
+from equipoise.checks import checked_path
 from equipoise.errors import DataError, EquipoiseError, UsageError
 
 from .asking import Ask, Question, Questions
@@ -135,7 +137,8 @@ def _read_all(data: Any, base: Path, notes: list[str]) -> list[FileFacts]:
     """
     if holds_tables(data):
         return read_tables(data, base)
-    paths = _list_paths([data] if isinstance(data, str | os.PathLike) else data)
+    several = isinstance(data, Sequence | AbstractSet | Iterator) and not isinstance(data, str | bytes)
+    paths = _list_paths(data if several else [data])  # a column of a table is no list of paths
     files = []
     for path in paths:
         try:
@@ -154,7 +157,7 @@ def _list_paths(given: Iterable[Any]) -> list[Path]:
     """Return the files that are named, and those in the folders that are; each once."""
     found: dict[str, Path] = {}
     for one in given:
-        path = Path(one)
+        path = checked_path("propose()", one, "give a file, a folder, several of them, or a table (see `propose`)")
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
             if not inside:

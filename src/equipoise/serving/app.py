@@ -149,10 +149,13 @@ def _add_answers(
 
 def _read(entry: Any, asked: Asked, predictor: BasePredictor, limits: Limits) -> Item | str:
     """Return the text of a request's entry with what is asked about it, or what is wrong with it."""
+    if isinstance(entry, dict) and "text" not in entry:
+        return 'text: the key is missing; give {"text": …}'
     text, pair = (entry.get("text"), entry.get("pair")) if isinstance(entry, dict) else (entry, None)
     for name, value in (("text", text), ("pair", pair)):
         if not isinstance(value, str) and not (name == "pair" and value is None):
-            return f"{name}: found {type(value).__name__}, expected a string"
+            kind = "null" if value is None else type(value).__name__
+            return f"{name}: found {kind}, expected a string"
         if value is not None and len(value) > limits.characters:
             return f"{name}: found {len(value):,} characters, expected {limits.characters:,} at most"
     tasks = asked.tasks or [
@@ -224,6 +227,10 @@ async def _explain_validation(request: Request, error: Exception) -> JSONRespons
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return JSONResponse({"error": "the request is not JSON"}, 400)
+    given = request.headers.get("content-type", "none")
+    if first["loc"] == ("body",) and "json" not in given:
+        message = f"header Content-Type: found {given}, expected application/json"
+        return JSONResponse({"error": _printable(message)}, 422)
     where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
     return JSONResponse({"error": _printable(f"{where}: {first['msg']}")}, 422)
 

@@ -104,8 +104,8 @@ def _run_resumable(job: Job, engine: Engine, view: ModelView, writer: Writer, pa
     try:
         _run(job, engine, view, writer, partial)
     except BaseException:
-        rows = partial.progress.problems.rows
-        if not rows or not (job.stream.again and job.stream.path is not None):
+        rows, bad = partial.progress.problems.rows, partial.progress.problems.bad
+        if rows == bad or not (job.stream.again and job.stream.path is not None):
             with suppress(OSError):
                 partial.discard()
         else:

@@ -82,6 +82,10 @@ class Run:
     records: list[Record]
     run_score: float
 
+    def __repr__(self) -> str:
+        tasks = ", ".join(sorted({record["task"] for record in self.records}))
+        return f"Run({str(self.folder)!r}, run_score={self.run_score:.4f}, tasks: {tasks})"
+
     def _repr_html_(self) -> str:
         """Show the results on test in a notebook."""
         return show_run(self.folder, self.records, self.run_score)
@@ -181,10 +185,11 @@ def check_run_output(config: RunConfig, resume: bool, overwrite: bool) -> bool:
     inputs = [(key, path) for key, path in inputs_of(config) if path.parent != folder / GIVEN_FOLDER]
     found = check_output(folder, _RESUMED_RUN if resume else RUN_OUTPUT, inputs)
     if found and not resume and not overwrite:
-        state, way_on = ("a finished", "") if is_finished(folder) else ("an unfinished", "go on with --resume, ")
+        finished = is_finished(folder)
+        state, way_on = ("a finished", "") if finished else ("an unfinished", "go on with --resume, ")
         raise TrainingError(
             f"{folder}: the output folder holds {state} run; {way_on}replace it with --overwrite, or choose another "
-            "`output` (--set output=…)."
+            f"`output` (--set output=…). In Python: {'' if finished else 'resume=True, '}overwrite=True, or output=…."
         )
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from equipoise.config import RunConfig, as_overrides, load_config, make_table_config
 from equipoise.data import GivenTables, Table, are_tables, check_table, gather_tables, locate_tables
-from equipoise.errors import UsageError, list_some
+from equipoise.errors import UsageError, list_some, shorten
 from equipoise.workspace import lock_folder
 
 from .budget import count_steps
@@ -84,6 +84,7 @@ def train(
         >>> (run.folder / "data" / "data.parquet").exists()
         True
     """
+    _check_keywords({"resume": resume, "overwrite": overwrite, "single_task": single_task}, settings)
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other; give one.")
     join_processes()
@@ -98,12 +99,25 @@ def train(
     return _train(_load(run_file, overrides, keys, settings or {}), None, resume, overwrite, single_task)
 
 
+def _check_keywords(switches: Mapping[str, Any], settings: Any) -> None:
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise UsageError(f"{name}: found {shorten(repr(value), 60)}, expected True or False.")
+    if settings is not None and not (isinstance(settings, Mapping) and all(isinstance(key, str) for key in settings)):
+        raise UsageError(
+            f"settings: found {shorten(repr(settings), 60)}, expected a dict by keys of the run file, such as "
+            "{'train.epochs': 1}."
+        )
+
+
 def _load(
     run_file: str | Path | RunConfig, overrides: Sequence[str], keys: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> RunConfig:
     if not isinstance(run_file, RunConfig):
         if not isinstance(run_file, str | Path):
             check_table("train()", run_file)
+        if not Path(run_file).exists():
+            return load_config(run_file)  # which says so, before anything is said of keywords
         return load_config(run_file, [*overrides, *as_overrides(keys, settings)])
     if keys or settings:
         raise UsageError(

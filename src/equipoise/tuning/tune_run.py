@@ -165,7 +165,7 @@ class _TuneRun:
         config = self._config(claim.number, claim.numbers, is_own=claim.start is not None)
         steps = count_steps(config.train, len(self.table.splits["train"]))
         last = min(config.train.evaluations, steps)
-        slot = ProgressSlot(f"Trial {claim.number + 1} of {self.study.candidates}", 0, steps)
+        slot = ProgressSlot(self._name(claim), 0, steps)
 
         def judge(number: int, score: float) -> bool:
             return claim.should_continue(number, score) or number >= last
@@ -191,7 +191,11 @@ class _TuneRun:
     def _say(self, claim: Claim, what: str) -> None:
         best = max(trial.values[0] for trial in self.study.finished) if self.study.finished else None
         shown = "" if best is None else f"; best {best:.4f}"
-        print(f"Trial {claim.number + 1} of {self.study.candidates}: {what}{shown}", file=sys.stderr, flush=True)
+        print(f"{self._name(claim)}: {what}{shown}", file=sys.stderr, flush=True)
+
+    def _name(self, claim: Claim) -> str:
+        # By its number in the results, which counts from 0.
+        return f"Trial {claim.number} ({claim.number + 1} of {self.study.candidates})"
 
     def _tidy(self) -> None:
         """Remove the runs of trials that are neither the best nor that of the own settings."""
