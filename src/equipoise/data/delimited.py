@@ -109,6 +109,20 @@ def is_excel_line(line: str, delimiter: str) -> bool:
     return line.lower().strip('\r\n"') == f"sep={delimiter}"
 
 
+def check_is_text(line: str, path: Path) -> None:
+    """Refuse a file that holds no text, such as a picture.
+
+    Args:
+        line: its first line.
+        path: the file.
+
+    Raises:
+        DataError: it does not.
+    """
+    if _NO_TEXT.search(line) and detect_encoding(read_sample(path)) is None:
+        raise DataError(f"{path}: found bytes that are no text in any known encoding; is it another kind of file?")
+
+
 def check_delimiter(text: str, delimiter: str, path: Path, *, stated: bool = False) -> None:
     """Refuse a file whose first line is no header, or is separated by something else.
 
@@ -129,8 +143,7 @@ def check_delimiter(text: str, delimiter: str, path: Path, *, stated: bool = Fal
         raise DataError(
             f"{path}, line 1: found {excerpt(line)}, a line for Excel, expected the columns' names. {hint}."
         )
-    if _NO_TEXT.search(line) and detect_encoding(read_sample(path)) is None:
-        raise DataError(f"{path}: found bytes that are no text in any known encoding; is it another kind of file?")
+    check_is_text(line, path)
     if "\0" in line:
         raise DataError(
             f"{path}, line 1: found {excerpt(line)}, which seems to be UTF-16, expected UTF-8 text. Say "

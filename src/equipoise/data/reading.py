@@ -19,7 +19,7 @@ from equipoise.files import check_readable
 from equipoise.kinds import shorten
 
 from .bad_lines import excerpt
-from .delimited import check_delimiter, find_style, read_delimited
+from .delimited import check_delimiter, check_is_text, find_style, read_delimited
 from .documents import read_json, read_jsonl
 from .encodings import Decoding, detect_encoding, read_sample
 from .faults import Faults
@@ -146,6 +146,7 @@ def _read_delimited(path: Path, delimiter: str, dialect: Dialect) -> Rows:
         beginning = read_sample(path)
         guess = detect_encoding(beginning)
         header = beginning.decode(guess or "latin-1", errors="replace").lstrip("\ufeff")
+        check_is_text(header, path)
         faults = Faults()
         with faults.catch():
             raise error
