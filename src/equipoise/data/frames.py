@@ -1,17 +1,16 @@
 """Tables of other libraries as columns of cells."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import datasets
 import numpy as np
 import pyarrow
 
 from equipoise.errors import DataError, UsageError, shorten
 
 from .reading import from_arrow
-from .sources import dataset_rows
 
 EXPECTED_TABLES = (
     "a DataFrame of pandas or Polars, a pyarrow table, a data set of `datasets`, a list of dicts, or a dict of these "
@@ -71,14 +70,21 @@ def read_columns(table: Any, where: str) -> dict[str, list[Any]]:
 
 def _find_reader(table: Any) -> _Reader | None:
     """What turns a table into columns of cells; None where it is no table."""
-    if isinstance(table, datasets.Dataset):
-        return lambda found, where: dataset_rows(found, where).columns
+    # Whoever gives a data set has imported the library, which an exported model is read without.
+    if (datasets := sys.modules.get("datasets")) is not None and isinstance(table, datasets.Dataset):
+        return _columns_of_data_set
     if isinstance(table, list | tuple):
         return _columns_of_dicts
     if hasattr(table, "iloc") and hasattr(table, "columns"):
         return _columns_of_pandas
     is_table = hasattr(table, "__arrow_c_stream__") and hasattr(table, "columns") and not hasattr(table, "collect")
     return _columns_of_arrow if is_table else None
+
+
+def _columns_of_data_set(table: Any, where: str) -> dict[str, list[Any]]:
+    from .sources import dataset_rows
+
+    return dataset_rows(table, where).columns
 
 
 def _columns_of_dicts(rows: Sequence[Any], where: str) -> dict[str, list[Any]]:
