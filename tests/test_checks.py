@@ -26,7 +26,8 @@ def test_an_integer_is_at_least_the_least(value):
 
 
 @pytest.mark.parametrize(
-    ("value", "found"), [(None, "NoneType"), ({}, "dict"), (b"a", "bytes"), ("a\0b", "a NUL character")]
+    ("value", "found"),
+    [(None, "NoneType"), ({}, "dict"), (b"a", "bytes"), ("a\0b", "characters that no path can have")],
 )
 def test_what_is_no_path_is_refused(value, found):
     assert checked_path("load()", "a/b").name == "b"

@@ -67,5 +67,5 @@ def checked_path(name: str, value: Any, hint: str = "give the path as text") -> 
     if not isinstance(value, str | os.PathLike):
         raise UsageError(f"{name}: found {type(value).__name__}, expected a path; {hint}.")
     if "\0" in str(value):
-        raise UsageError(f"{name}: found a NUL character in {str(value)[:100]!r}, which no path has; take it out.")
+        raise UsageError(f"{name}: found characters that no path can have in {str(value)[:100]!r}; take them out.")
     return Path(value)

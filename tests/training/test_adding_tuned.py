@@ -278,5 +278,5 @@ def test_what_is_no_path_is_said_to_be_none(run, value):
         equipoise.add_task(run, value, "out")
     with pytest.raises(UsageError, match=rf"load\(\): found {name}, expected a path"):
         equipoise.load(value)
-    with pytest.raises(UsageError, match=r"found a NUL character in 'a.x00b'"):
+    with pytest.raises(UsageError, match=r"found characters that no path can have in 'a.x00b'"):
         equipoise.load("a\0b")

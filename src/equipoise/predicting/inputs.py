@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from equipoise.data import MISSING, BadRow, Rows, check_table, clean_html, find_cell, list_nested, read_columns
+from equipoise.data import MISSING, BadRow, Rows, clean_html, find_cell, list_nested
 from equipoise.errors import UsageError, did_you_mean, shorten
 from equipoise.kinds import as_text
 
@@ -46,6 +46,9 @@ def gather_inputs(texts: Any) -> Inputs:
     if isinstance(texts, str | Mapping | BadRow):
         return Inputs([texts])
     if hasattr(type(texts), "columns"):  # a table, read as training reads it
+        # Here, since Arrow, which this needs, takes its time to load.
+        from equipoise.data import check_table, read_columns
+
         check_table("texts", texts)
         return Inputs(_as_records(read_columns(texts, "texts")) if len(texts) else [])
     if isinstance(texts, bytes | bytearray) or not isinstance(texts, Iterable):
