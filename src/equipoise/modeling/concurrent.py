@@ -28,8 +28,8 @@ Answer = TypeVar("Answer")
 def count_concurrent(model: MultiTaskModel) -> int:
     """Return how many batches `model` may read at once: on a CPU one per core, 4 at most; else 1.
 
-    The batches of a small model leave a core idle where one pass is divided between cores, since the cores wait for
-    each other after every operation. A core that has a batch of its own waits for nobody (our design).
+    Where one pass is divided between cores, they wait for each other after every operation, longest where other work
+    takes one of them. A core that has a batch of its own waits for nobody (our design).
     """
     is_free = model.device.type == "cpu" and model.backbone.config.model_type in _STATELESS
     return min(_MOST, torch.get_num_threads()) if is_free else 1

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -31,11 +32,13 @@ def infer_outputs(
         read tokens (cells of the row, outputs).
     """
     found: dict[str, list[Tensor]] = {task: [torch.zeros(0)] * len(rows) for task in tasks}
-    lengths = np.array([len(ids) for ids in rows["input_ids"]], dtype=np.int64)
+    # Selecting in a `datasets.Dataset` batch by batch would make an index and a hash of each.
+    table = rows.with_format("arrow")[:]
+    lengths = pc.list_value_length(table["input_ids"]).to_numpy().astype(np.int64)
     # Not in inference mode: what it makes cannot be learnt from.
     with evaluating(model), torch.no_grad():
         for chosen in longest_first(np.arange(len(rows)), lengths, batch_size, bar):
-            items = rows.select(chosen).to_list()
+            items = table.take(chosen).to_pylist()
             outputs = model(*make_batch(model, items, {task: np.arange(len(items)) for task in tasks}))
             for task in tasks:
                 for row, part in zip(chosen.tolist(), _by_row(model, task, items, outputs[task]), strict=True):
