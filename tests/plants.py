@@ -181,6 +181,7 @@ PLANTS = (
     Plant("placeholders", "T09", _placeholders),
     Plant("ids in place of texts", "T10", write(90, "ID-{n:05}")),
     Plant("dates in place of texts", "T10", write(90, "2024-{n}")),
+    Plant("empty texts", "T14", put(3, text=" ")),
     Plant("Cyrillic texts", "T11", write(3, "Очень хороший день {n}")),
     Plant("a class of four rows", "L01", put(5, label="tie")),
     Plant("a class that is listed only", "L01", task={"classes": ["gain", "loss", "draw", "tie"]}),

@@ -70,8 +70,8 @@ CASES = [
     _csv("an unlisted class", "text,1,grand,x\n", "found class 'grand'", "tasks.polarity.classes=[pos, neg]"),
     _csv("a class of a whole text", f"text,1,{'x' * 1001},x\n", "found a class of 1,001 characters"),
     _csv("a class called nan", "text,1,nan,x\n", "found 'nan'"),
-    _csv("an empty text", " ,1,pos,x\n", "line 4, column 'text'"),
-    _csv("an empty pair", "text,1,pos,\n", "line 4, column 'aspect'", "tasks.polarity.pair=aspect"),
+    _file("texts that are all empty", "bad.csv", f"{_HEAD} ,1,pos,x\n", "line 2, column 'text'"),
+    _file("pairs all empty", "bad.csv", f"{_HEAD}a,1,pos,\n", "line 2, column 'aspect'", "tasks.polarity.pair=aspect"),
     _made("one class alone", lambda world: None, "polarity", "data.csv", "tasks.polarity.label=aspect"),
     _csv(
         "a scale of texts without a list",

@@ -40,7 +40,7 @@ CODES: dict[str, Code] = {
         "cells that cannot be used",
         "error",
         "A cell in a label column is no label of its task: a number out of range, a class that is not listed or that "
-        "train does not have, a list as text. Or a row has a label, and the text that the task reads is empty.",
+        "train does not have, a list as text. Or no row with a label has a text.",
         "Correct the cells, or leave the label empty; list every class in the run file (classes), or map spellings "
         "(map).",
     ),
@@ -146,6 +146,14 @@ CODES: dict[str, Code] = {
         "warning",
         "Most texts of a source seem to be in a language other than the one that the starter model was trained on.",
         "Choose a model of that language, or a multilingual one (model).",
+    ),
+    "T14": Code(
+        "empty texts",
+        "warning",
+        "Rows have a label, and the text (or second text) that its task reads is empty. They are left out. A note if "
+        "they are fewer than 1 in 100.",
+        "Give the rows a text, or delete them.",
+        rare=0.01,
     ),
     "L01": Code(
         "near-empty classes",

@@ -202,13 +202,18 @@ def _list(names: Sequence[str]) -> str:
 
 
 def find_unlabelled(data: AuditedData) -> Iterator[Finding]:
-    """Look for rows that are left out because they have no label of any task."""
+    """Look for rows that are left out because they have no label of any task, or no text where they have one."""
     for source in data.config.sources:
         parts = {part.split: part for part in data.of_source(source)}
         if not parts:
             continue
         total = sum(len(rows) for files in data.raw(source).values() for rows in files)
-        labelled = sum(map(len, parts.values()))
+        empty = data.empty.get(source, ())
+        if empty:
+            examples = (show_place(one.place, f"label {one.label}") for one in empty)
+            words, tally = "rows with a label and no text", Tally("all files", len(empty), total)
+            yield count_rows("T14", f"source '{source}'", words, tally, examples=examples)
+        labelled = sum(map(len, parts.values())) + sum(one.is_left_out for one in empty)
         if labelled < total:
             tally = Tally("all files", total - labelled, total)
             yield count_rows("L16", f"source '{source}'", "rows without a label", tally)

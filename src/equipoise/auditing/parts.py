@@ -1,12 +1,12 @@
 """The rows that are audited: each split of each source, as it was read."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from equipoise.config import RunConfig
-from equipoise.data import SPLITS, Faults, Rows, SourceReader, SourceSplits
+from equipoise.data import SPLITS, EmptyText, Faults, Rows, SourceReader, SourceSplits
 from equipoise.kinds import Task
 
 from .findings import Tally
@@ -85,12 +85,14 @@ class AuditedData:
         parts: the splits of the sources.
         tasks: the tasks, their label spaces resolved where train allows it.
         read: gives the raw rows of a source again, without reading files twice.
+        empty: by source, rows that were left out because their text is empty.
     """
 
     config: RunConfig
     parts: Sequence[Part]
     tasks: Mapping[str, Task]
     read: SourceReader
+    empty: Mapping[str, Sequence[EmptyText]] = field(default_factory=dict)
 
     def of_task(self, name: str) -> Iterator[Part]:
         """Return the parts that have labels of a task, train first."""
@@ -121,7 +123,7 @@ def gather_parts(config: RunConfig, splits: SourceSplits, tasks: Mapping[str, Ta
         for split, rows in found.items()
         if (readers := {name: task for name, task in tasks.items() if _reads(task, source, rows)})
     ]
-    return AuditedData(config, parts, tasks, read)
+    return AuditedData(config, parts, tasks, read, splits.empty)
 
 
 def _reads(task: Task, source: str, rows: Rows) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .prompting import ChatStyle, PromptEncoder
     from .reading import FORMATS, read_rows
     from .row_stream import STREAMS, Meter, RowStream, find_ending, stream_lines, stream_rows, stream_texts
-    from .rows import BadRow, Place, Rows
+    from .rows import BadRow, EmptyText, Place, Rows
     from .sampling import EpochSampler, MixedLengthSampler, draw_sources, order_by_length, share_out
     from .source_cells import clean_html
     from .sources import SPLITS, SourceReader, read_once, read_source
@@ -38,6 +38,7 @@ __all__ = [
     "BadRow",
     "ChatStyle",
     "Collator",
+    "EmptyText",
     "EpochSampler",
     "Faults",
     "GivenTables",
@@ -110,7 +111,7 @@ _HOMES = {
     ".prompting": "ChatStyle PromptEncoder",
     ".reading": "FORMATS read_rows",
     ".row_stream": "STREAMS Meter RowStream find_ending stream_lines stream_rows stream_texts",
-    ".rows": "BadRow Place Rows",
+    ".rows": "BadRow EmptyText Place Rows",
     ".sampling": "EpochSampler MixedLengthSampler draw_sources order_by_length share_out",
     ".source_cells": "clean_html",
     ".sources": "SPLITS SourceReader read_once read_source",

@@ -9,7 +9,7 @@ from equipoise.keys import is_blank, name_key, text_key
 from equipoise.kinds import LabelError, Task, as_text, parse_number, show
 
 from .nested import list_nested
-from .rows import Rows
+from .rows import EmptyText, Rows
 from .source_cells import SourceCells
 from .spellings import say_map
 
@@ -21,7 +21,7 @@ _SHOWN = 5
 _SUBSET_VALUES = 20
 FIX_LABELS = "Correct the cells; an empty label cell (null in JSON) means that the row has no label."
 _FIX_DISAGREEMENT = "Correct the cells, or name another column (disagreement)."
-_FIX_TEXTS = "Give these rows a text, or delete them."
+_FIX_TEXTS = "Give these rows a text, or leave it empty: then they are left out."
 
 
 class Problems:
@@ -119,6 +119,39 @@ def check_rows(rows: Rows, source: SourceCells, tasks: Sequence[Task], problems:
     return Rows(rows.file, rows.numbers, columns, rows.unit)
 
 
+def leave_out_empty(rows: Rows, source: SourceCells, tasks: Sequence[Task]) -> Rows:
+    """Take the labels off empty texts, and leave out the rows that have no other label.
+
+    Args:
+        rows: checked rows of a file, see `check_rows`.
+        source: keeps which rows they are.
+        tasks: the tasks of the source.
+
+    Raises:
+        CellError: a task has labels, and all of their texts (or second texts) are empty.
+    """
+    unread: dict[int, str] = {}
+    for task in tasks:
+        labels = rows.columns[f"label:{task.name}"]
+        labelled = [index for index, label in enumerate(labels) if label is not None]
+        for column in (task.text, task.pair):
+            texts = rows.columns[f"text:{column}"] if column is not None else None
+            empty = [] if texts is None else [index for index in labelled if not texts[index]]
+            if empty and len(empty) == len(labelled):
+                raise CellError(
+                    f"{rows.where(empty[0])}, column '{column}' (task '{task.name}'): found no text on any of "
+                    f"{len(empty):,} rows with a label, expected texts. Name the column of the texts (`text` or `pair` "
+                    "of the task), or fill it."
+                )
+            unread |= {index: show(labels[index]) for index in empty if labels[index] is not None}
+            for index in empty:
+                labels[index] = None
+    found = [rows.columns[f"label:{task.name}"] for task in tasks]
+    alone = {index for index in unread if all(labels[index] is None for labels in found)}
+    source.empty += [EmptyText(rows.place(index), label, index in alone) for index, label in sorted(unread.items())]
+    return rows.take([index for index in range(len(rows)) if index not in alone]) if alone else rows
+
+
 def read_disagreement(rows: Rows, source: SourceCells, column: str, problems: Problems) -> list[float | None]:
     """Read a column of raters' disagreement: a number from 0 up, or nothing.
 
@@ -145,12 +178,15 @@ def read_disagreement(rows: Rows, source: SourceCells, column: str, problems: Pr
 def _texts(
     rows: Rows, source: SourceCells, column: str, task: str, needed: Sequence[bool], problems: Problems
 ) -> list[str]:
-    """Read a column of texts; only rows whose reader has a label need one."""
+    """Read a column of texts, "" where there is none; what is no text is a fault where its reader has a label."""
     reader = f"task '{task}'"
     texts: list[str] = []
     for index, cell in enumerate(source.clean(rows, column, source.read(rows, column, reader))):
         cell = as_text(cell)
-        if not isinstance(cell, str) or is_blank(cell):
+        # Only NaN differs from itself: in Parquet files it may stand for "nothing".
+        if cell is None or cell != cell or (isinstance(cell, str) and is_blank(cell)):
+            cell = ""
+        elif not isinstance(cell, str):
             if needed[index]:
                 problems.add(rows.where(index), column, reader, f"found {show(cell)}, expected a text", _FIX_TEXTS)
             cell = ""

@@ -1,7 +1,7 @@
 """From the run file to the table."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from equipoise.errors import UnlearnableError, UsageError, did_you_mean
@@ -10,7 +10,7 @@ from equipoise.kinds import LabelError, NameIndex, Task, View
 from .checking import FIX_LABELS, Problems
 from .faults import Faults
 from .merging import count_repeats, labelled, merge_repeats
-from .rows import Rows
+from .rows import EmptyText, Rows
 from .source_loading import load_source, scored_in
 from .sources import SPLITS, SourceReader, read_source
 from .spellings import check_listed, join_words, say_map
@@ -29,11 +29,13 @@ class SourceSplits:
         rows: by source and split, with the labels of all tasks that read the source, held-out ones among them.
         notes: what was left out, joined or taken from train: plain sentences.
         whole: the same rows before those were dropped that stand in a later split, or are too many (limit).
+        empty: by source, rows that were left out because their text is empty.
     """
 
     rows: dict[str, dict[str, Rows]]
     notes: list[str]
     whole: dict[str, dict[str, Rows]]
+    empty: dict[str, Sequence[EmptyText]] = field(default_factory=dict)
 
 
 def load_table(
@@ -77,11 +79,13 @@ def split_sources(
     tasks = [*_open_tasks(config, fitted).values(), *held_out]
     notes: list[str] = []
     sources: dict[str, dict[str, Rows]] = {}
+    empty: dict[str, Sequence[EmptyText]] = {}
     for name, source in config.sources.items():
         readers = [task for task in tasks if task.source == name]
         if readers:
-            splits = load_source(name, source, readers, notes, read, found)
-            sources |= {} if splits is None else {name: splits}
+            loaded = load_source(name, source, readers, notes, read, found)
+            empty[name] = loaded.empty
+            sources |= {} if loaded.splits is None else {name: loaded.splits}
         else:
             notes.append(f"Source '{name}' is not read: no task names it.")
     whole = {name: dict(splits) for name, splits in sources.items()}
@@ -94,7 +98,7 @@ def split_sources(
             if limit is not None and split in splits and limit < len(rows := splits[split]):
                 splits[split] = choose(rows, limit)
                 notes.append(f"Source '{name}', {split}: {limit} of {len(rows)} rows are used (limit).")
-    return SourceSplits(sources, notes, whole)
+    return SourceSplits(sources, notes, whole, empty)
 
 
 def join_table(

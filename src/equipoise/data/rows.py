@@ -20,6 +20,20 @@ class Place(NamedTuple):
     number: int
 
 
+class EmptyText(NamedTuple):
+    """A row with a label that is not learned, because the text that its task reads is empty.
+
+    Args:
+        place: where the row stands.
+        label: what the label is, for messages.
+        is_left_out: whether no other label is on the row.
+    """
+
+    place: Place
+    label: str
+    is_left_out: bool
+
+
 @dataclass(frozen=True)
 class BadRow:
     """A row that cannot be read.

@@ -11,7 +11,7 @@ from equipoise.keys import is_number, name_key, normalize
 from equipoise.kinds import LabelError, NameIndex, Task, list_names_hint, quote, show
 
 from .nested import choose_nested, has_nested, list_nested, read_nested
-from .rows import Rows
+from .rows import EmptyText, Rows
 from .spellings import is_nothing
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ class SourceCells:
     Args:
         name: the source's name.
         source: its keys: `na`, `map`, `clean`, `decimal`.
+
+    Attributes:
+        empty: the rows whose label is not learned because their text is empty; see `leave_out_empty`.
     """
 
     def __init__(self, name: str, source: "SourceConfig") -> None:
@@ -65,6 +68,7 @@ class SourceCells:
         self._by_column: dict[str, Mapping[str, str]] = {}
         self._open: dict[str, Task] = {}
         self._cleaned: set[tuple[str, int]] = set()
+        self.empty: list[EmptyText] = []
 
     def check(self, rows: Rows, column: str, reader: str) -> None:
         """Make sure that there is a column.
@@ -223,6 +227,10 @@ class SourceCells:
                 f"{show(one)} is {show(name)} {_times(self._mapped[key])}" for key, (one, name) in renamed.items()
             )
             said.append(f"labels that are spelled otherwise (map): {counts}")
+        if self.empty:
+            file, unit, number = self.empty[0].place
+            first = f"the first in {file}, {unit} {number}" if len(self.empty) > 1 else f"{file}, {unit} {number}"
+            said.append(f"rows left out because they have a label and no text: {len(self.empty):,} ({first})")
         return [f"Source '{self.name}': {sentence}." for sentence in said]
 
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from equipoise.errors import DataError, UsageError
 from equipoise.keys import is_number, loose_key
 from equipoise.kinds import Task, quote
 
-from .checking import Problems, check_rows, list_columns, read_disagreement
+from .checking import Problems, check_rows, leave_out_empty, list_columns, read_disagreement
 from .faults import Faults
 from .merging import labelled
-from .rows import Rows, join_rows
+from .rows import EmptyText, Rows, join_rows
 from .source_cells import SourceCells, check_map
 from .sources import SPLITS, SourceReader
 from .spellings import join_classes, join_words
@@ -22,6 +22,20 @@ if TYPE_CHECKING:
     from equipoise.config import SourceConfig
 
 
+@dataclass(frozen=True)
+class LoadedSource:
+    """What was read of a source.
+
+    Args:
+        splits: its rows, those without a readable label among them where there are faults; None where rows cannot be
+            had.
+        empty: those that are left out because their text is empty.
+    """
+
+    splits: dict[str, Rows] | None
+    empty: Sequence[EmptyText]
+
+
 def scored_in(tasks: Iterable[Task], split: str) -> list[Task]:
     """The tasks that have labels in a split: auxiliary ones have them in train only."""
     return [task for task in tasks if split == "train" or not task.auxiliary]
@@ -29,7 +43,7 @@ def scored_in(tasks: Iterable[Task], split: str) -> list[Task]:
 
 def load_source(
     name: str, source: "SourceConfig", tasks: Sequence[Task], notes: list[str], read: SourceReader, faults: Faults
-) -> dict[str, Rows] | None:
+) -> LoadedSource:
     """Read a source's rows that have a label, checked and in its splits: train alone if no task of it is scored.
 
     Args:
@@ -39,12 +53,9 @@ def load_source(
         notes: what was left out, joined or taken from train is added.
         read: reads the files.
         faults: where faults are kept.
-
-    Returns:
-        The rows, those without a readable label among them where there are faults; None where rows cannot be had.
     """
-    own = Faults()
-    checked = _check_files(name, source, tasks, notes, read, own)
+    own, cells = Faults(), SourceCells(name, source)
+    checked = _check_files(cells, tasks, notes, read, own)
     splits = None
     if not own.errors:
         with own.catch():
@@ -53,21 +64,20 @@ def load_source(
         with suppress(DataError, UsageError):  # they may follow from labels that cannot be read
             splits = _split_files(name, source, tasks, [], checked)
     faults.join(own)
-    return splits
+    return LoadedSource(splits, cells.empty)
 
 
 def _check_files(
-    name: str, source: "SourceConfig", tasks: Sequence[Task], notes: list[str], read: SourceReader, faults: Faults
+    cells: SourceCells, tasks: Sequence[Task], notes: list[str], read: SourceReader, faults: Faults
 ) -> dict[str, list[Rows]]:
     """Return the checked rows of each file, by split."""
     with faults.catch():
-        check_map(name, source, tasks)
+        check_map(cells.name, cells.keys, tasks)
     if faults.errors:
         return {}
     raw: dict[str, list[Rows]] = {}
     with faults.catch():
-        raw = read(source, SPLITS if scored_in(tasks, "test") else ("train",), faults)
-    cells = SourceCells(name, source)
+        raw = read(cells.keys, SPLITS if scored_in(tasks, "test") else ("train",), faults)
     checked: dict[str, list[Rows]] = {}
     for split, files in raw.items():
         readers = scored_in(tasks, split)
@@ -94,6 +104,7 @@ def _check_file(rows: Rows, cells: SourceCells, tasks: Sequence[Task], faults: F
             found.columns["disagreement"] = read_disagreement(rows, cells, cells.keys.disagreement, problems)
         with faults.catch(*problems.find_tasks(tasks)):
             problems.stop()
+            return leave_out_empty(found, cells, tasks)
         return found
     return None
 
