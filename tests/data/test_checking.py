@@ -77,11 +77,8 @@ def test_rows_with_an_empty_pair_keep_their_other_labels(load, three):
     source = three(train=rows, dev=[GOOD | {"aim": "x"}], test=[GOOD | {"aim": "x", "text": "other"}])
     table = load({"s": source | {"disagreement": "score"}}, {"t": LABEL | {"pair": "aim"}, "u": SCORE})
     train = table.splits["train"].to_dict()
-    assert [row for row in zip(train["text"], train["label:t"], train["label:u"], strict=True) if row[1] is not None] == [
-        ("t 1", 1, None),
-        ("t 2", 0, None),
-        ("t 3", 1, None),
-    ]
+    found = list(zip(train["text"], train["label:t"], strict=True))
+    assert [row for row in found if row[1] is not None] == [("t 1", 1), ("t 2", 0), ("t 3", 1)]
     assert [score for score in train["label:u"] if score is not None] == [0.1, 0.2, 0.3, 0.4, 0.5]
     assert train["disagreement"] == [0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert any("no text: 3 (the first in " in note and "train.jsonl, line 1)" in note for note in table.notes)
