@@ -1,7 +1,9 @@
 """What a caller in Python gets wrong ends in one message; what is shown of objects is short."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas
 import polars
@@ -9,7 +11,7 @@ import pyarrow
 import pytest
 
 import equipoise
-from equipoise.errors import DataError, TrainingError, UsageError, did_you_mean
+from equipoise.errors import OVERWRITE, RESUME, DataError, TrainingError, UsageError, did_you_mean
 from equipoise.training import Run
 from equipoise.training.run_folder import check_run_output
 from length_predictor import LengthPredictor
@@ -69,8 +71,26 @@ def test_a_finished_run_is_told_with_the_way_out_in_python(tmp_path, monkeypatch
     monkeypatch.setattr("equipoise.training.run_folder.inputs_of", lambda config: [])
     config = type("Config", (), {"output": tmp_path})
     (tmp_path / "report.html").touch()
-    with pytest.raises(TrainingError, match=r"In Python: overwrite=True, or output=…\."):
+    with pytest.raises(TrainingError, match=r"with --overwrite \(in Python: overwrite=True\), .*in Python: output=…"):
         check_run_output(config, resume=False, overwrite=False)
+
+
+def test_messages_name_options_as_the_command_and_as_python_have_them():
+    # What is below `cli` is called from Python, too; it takes the words from `equipoise.errors`.
+    root = Path(equipoise.__file__).parent
+    found = [
+        f"{path.relative_to(root)}, line {node.lineno}"
+        for path in root.rglob("*.py")
+        if "cli" not in path.parts and path != root / "errors.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if "--overwrite" in node.value or "--resume" in node.value
+    ]
+    assert found == []
+    assert (OVERWRITE, RESUME) == (
+        "--overwrite (in Python: overwrite=True)",
+        "--resume (in Python: resume=True)",
+    )
 
 
 def test_what_is_shown_is_short(tmp_path):

@@ -3,6 +3,10 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+OVERWRITE = "--overwrite (in Python: overwrite=True)"
+"""What says, in a message, that what lies there is to be replaced: of the command and of the function."""
+RESUME = "--resume (in Python: resume=True)"
+"""What says, in a message, that a run is to be continued."""
 MESSAGE_LIMIT = 490
 """Characters of a message, at most: with "usage: " before it, it stays under 500."""
 _WORD = 80

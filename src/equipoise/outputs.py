@@ -50,7 +50,7 @@ def check_output(folder: Path, kind: OutputKind, inputs: Inputs = ()) -> bool:
     """Decide whether a command may write a folder, and replace what lies there.
 
     It may if the folder does not exist or is empty, or carries the kind's mark and holds nothing else. It never may
-    where the folder is, holds, or lies in something that the command reads. That holds with `--overwrite`, too.
+    where the folder is, holds, or lies in something that the command reads. That holds with `overwrite`, too.
 
     Args:
         folder: the folder to write.

@@ -118,7 +118,7 @@ def test_an_interrupt_of_one_process_stops_all_at_the_same_step(tmp_path, tiny_m
     run_file = write_run(tmp_path, tiny_model, batch_size=8)
     ended = in_two_processes(struck, run_file, 1, 4, signal.SIGINT)
     assert [process.exit_code for process in ended] == [1, 1]
-    assert "Stopped at step 4 of 32; a checkpoint is saved. Continue with --resume." in ended[0].output
+    assert "Stopped at step 4 of 32; a checkpoint is saved. Continue with --resume" in ended[0].output
     assert "Stopped" not in ended[1].output
     assert (tmp_path / "run" / "checkpoints" / "checkpoint-4" / "complete").exists()
     # One process would see other batches.

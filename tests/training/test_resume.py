@@ -77,7 +77,7 @@ def test_the_first_interrupt_saves_and_says_how_to_go_on(tmp_path, tiny_model, w
     run_file = write_run(tmp_path, tiny_model)
     result = strike(run_file, 4, signal.SIGINT)
     assert result.exit_code == 1
-    assert "Stopped at step 5 of 32; a checkpoint is saved. Continue with --resume." in result.stderr
+    assert "Stopped at step 5 of 32; a checkpoint is saved. Continue with --resume" in result.stderr
     assert "Traceback" not in result.stderr
     train(run_file, resume=True)
     assert_same(whole, tmp_path / "run")

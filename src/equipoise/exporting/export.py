@@ -9,7 +9,7 @@ from typing import Literal
 
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Table, load_table
-from equipoise.errors import EquipoiseError, ModelError, OutputError, UsageError, list_some
+from equipoise.errors import OVERWRITE, EquipoiseError, ModelError, OutputError, UsageError, list_some
 from equipoise.files import replace_folder
 from equipoise.modeling import MultiTaskModel, fold_adapter, has_adapter, is_quantized, load
 from equipoise.onnx import GRAPH, ONNX_OUTPUT, load_onnx
@@ -124,7 +124,7 @@ def _check_packages() -> None:
 def _check_free(output: Path, read: Sequence[tuple[str, Path]], overwrite: bool) -> None:
     if check_output(output, ONNX_OUTPUT, read) and not overwrite:
         raise OutputError(
-            f"{output}: found an exported model there; replace it with --overwrite, or choose another folder."
+            f"{output}: found an exported model there; replace it with {OVERWRITE}, or choose another folder."
         )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from equipoise.config import load_config
 from equipoise.digests import digest_folder
 from equipoise.disk import writing_model
-from equipoise.errors import EquipoiseWarning, ModelError, OutputError
+from equipoise.errors import OVERWRITE, EquipoiseWarning, ModelError, OutputError
 from equipoise.files import replace_folder, write_json
 from equipoise.modeling import MERGE_RECORD, MODEL_OUTPUT
 from equipoise.outputs import check_apart, check_output
@@ -133,7 +133,7 @@ def _with_current_names(how: MergeOptions) -> MergeOptions:
 def _check_free(output: Path, read: Sequence[tuple[str, Path]], overwrite: bool) -> None:
     occupied = check_output(output, MODEL_OUTPUT, read)
     if occupied and not overwrite:
-        raise OutputError(f"{output}: found a model there; replace it with --overwrite, or choose another folder.")
+        raise OutputError(f"{output}: found a model there; replace it with {OVERWRITE}, or choose another folder.")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.errors import OutputError, UsageError
+from equipoise.errors import OVERWRITE, OutputError, UsageError
 from equipoise.files import check_writable, read_bytes, write_text
 from equipoise.outputs import check_apart
 
@@ -199,8 +199,8 @@ def check_place(path: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise OutputError(
-            f"{path}: found a file, expected none; nothing was changed. Choose another one (-o), or replace it "
-            "(--overwrite)."
+            f"{path}: found a file, expected none; nothing was changed. Choose another one (-o), or replace it with "
+            f"{OVERWRITE}."
         )
     if not _is_run_file(path):
         raise OutputError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from equipoise.errors import OutputError
+from equipoise.errors import OVERWRITE, OutputError
 from equipoise.files import to_json
 from equipoise.locks import hold
 from equipoise.predicting import Problems
@@ -118,10 +118,10 @@ class PartialOutput:
         if changed := _compare(found["identity"], self._saved_identity()):
             raise OutputError(
                 f"{self.path}: an interrupted call has left answers for {found['rows']:,} rows, started with "
-                f"{changed}; call again with what it was started with, or start from scratch with --overwrite."
+                f"{changed}; call again with what it was started with, or start from scratch with {OVERWRITE}."
             )
         if self.path.stat().st_size < found["bytes"]:
-            raise OutputError(f"{self.path}: found fewer bytes than were written; start from scratch with --overwrite.")
+            raise OutputError(f"{self.path}: found fewer bytes than were written; start from scratch with {OVERWRITE}.")
         return found
 
     def _saved_identity(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from equipoise.checks import checked_path
 from equipoise.config import RunConfig, load_config
 from equipoise.data import Table
-from equipoise.errors import EquipoiseError, OutputError, UsageError, list_some
+from equipoise.errors import OVERWRITE, EquipoiseError, OutputError, UsageError, list_some
 from equipoise.evaluation import Record
 from equipoise.kinds import Task
 from equipoise.modeling import MODEL_OUTPUT, MultiTaskModel, load
@@ -130,7 +130,7 @@ def _find_check(folder: Path, check: str | Path | RunConfig | None) -> RunConfig
 
 def _check_free(output: Path, read: Sequence[tuple[str, Path]], overwrite: bool) -> None:
     if check_output(output, MODEL_OUTPUT, read) and not overwrite:
-        raise OutputError(f"{output}: found a model there; replace it with --overwrite, or choose another folder.")
+        raise OutputError(f"{output}: found a model there; replace it with {OVERWRITE}, or choose another folder.")
 
 
 def _check_names(config: RunConfig, model: MultiTaskModel) -> None:

@@ -10,7 +10,7 @@ from transformers import TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from equipoise.digests import digest_folder, find_damage
-from equipoise.errors import TrainingError
+from equipoise.errors import OVERWRITE, TrainingError
 from equipoise.files import write_json
 from equipoise.temporaries import clean_leftovers_in, follow_umask, is_leftover_name, remove_folder
 
@@ -56,7 +56,7 @@ def check_checkpoint(checkpoint: Path) -> None:
 def damaged(file: Path, finding: str) -> TrainingError:
     """Return the error of a damaged checkpoint, with the way out."""
     return TrainingError(
-        f"{file}: {finding}: the checkpoint is damaged. Start from scratch with --overwrite, or remove the folder "
+        f"{file}: {finding}: the checkpoint is damaged. Start from scratch with {OVERWRITE}, or remove the folder "
         f"{file.parent} to go on from an earlier checkpoint, if there is one."
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from equipoise.config import RunConfig
 from equipoise.curriculum import NEED_FEATURES, Curriculum, measure_table
 from equipoise.data import Table
-from equipoise.errors import TrainingError, UsageError
+from equipoise.errors import OVERWRITE, TrainingError, UsageError
 from equipoise.files import to_json, write_text
 
 from .budget import count_steps
@@ -93,7 +93,7 @@ def read_curriculum(folder: Path) -> MeasuredCurriculum:
         written = json.loads(path.read_text(encoding="utf-8"))
         return MeasuredCurriculum(**{field.name: written[field.name] for field in fields(MeasuredCurriculum)})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{path}: cannot be read ({error}); start from scratch with --overwrite.") from None
+        raise TrainingError(f"{path}: cannot be read ({error}); start from scratch with {OVERWRITE}.") from None
 
 
 def make_curriculum(config: RunConfig, table: Table, measured: MeasuredCurriculum | None) -> Curriculum | None:

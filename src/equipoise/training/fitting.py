@@ -9,7 +9,7 @@ from equipoise.balancing import Balancer, LabelStats, make_balancer
 from equipoise.config import RunConfig
 from equipoise.curriculum import Curriculum, CurriculumSampler
 from equipoise.data import EpochSampler, MixedLengthSampler, WindowSampler, group_windows
-from equipoise.errors import TrainingError
+from equipoise.errors import OVERWRITE, RESUME, TrainingError
 from equipoise.evaluation import run_score, score_predictions, tune_tasks
 from equipoise.workspace import StoppedError
 
@@ -131,7 +131,7 @@ def _resume_point(checkpoints: Path) -> Path | None:
     if then != now:
         raise TrainingError(
             f"{latest}: the run was started with {then} processes, found {now}; resume with as many, or start from "
-            "scratch with --overwrite or another `output`."
+            f"scratch with {OVERWRITE} or another `output`."
         )
     return latest
 
@@ -141,5 +141,5 @@ def _final_state(checkpoints: Path, patience: int | None) -> TrainerState:
     assert latest is not None  # every way out of training but an error saves one
     state = read_state(latest)
     if not has_ended(state, patience):
-        raise StoppedError(f"Stopped at step {state.global_step} of {state.max_steps}", "Continue with --resume.")
+        raise StoppedError(f"Stopped at step {state.global_step} of {state.max_steps}", f"Continue with {RESUME}.")
     return state

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from equipoise.config import RunConfig
 from equipoise.data import GIVEN_FOLDER, Table, given_strangers
-from equipoise.errors import TrainingError
+from equipoise.errors import OVERWRITE, RESUME, TrainingError
 from equipoise.evaluation import Predictions, Record, as_stored
 from equipoise.files import write_bytes, write_json
 from equipoise.modeling import model_strangers
@@ -106,7 +106,7 @@ def read_run(folder: str | Path) -> Run:
         return Run(folder, records, read_summary(folder)["run_score"]["test"])
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(
-            f"{folder}: not a finished run, or a damaged one ({error}); train it again with --overwrite."
+            f"{folder}: not a finished run, or a damaged one ({error}); train it again with {OVERWRITE}."
         ) from None
 
 
@@ -186,10 +186,10 @@ def check_run_output(config: RunConfig, resume: bool, overwrite: bool) -> bool:
     found = check_output(folder, _RESUMED_RUN if resume else RUN_OUTPUT, inputs)
     if found and not resume and not overwrite:
         finished = is_finished(folder)
-        state, way_on = ("a finished", "") if finished else ("an unfinished", "go on with --resume, ")
+        state, way_on = ("a finished", "") if finished else ("an unfinished", f"go on with {RESUME}, ")
         raise TrainingError(
-            f"{folder}: the output folder holds {state} run; {way_on}replace it with --overwrite, or choose another "
-            f"`output` (--set output=…). In Python: {'' if finished else 'resume=True, '}overwrite=True, or output=…."
+            f"{folder}: the output folder holds {state} run; {way_on}replace it with {OVERWRITE}, or choose another "
+            "`output` (--set output=…, in Python: output=…)."
         )
     return found
 
@@ -198,14 +198,14 @@ def output_notes(config: RunConfig) -> list[str]:
     """Say what lies in the output folder, without changing anything.
 
     Raises:
-        OutputError: `equipoise train` could not write there, also with --overwrite.
+        OutputError: `equipoise train` could not write there, whatever it may replace.
     """
     check_place(config.output)
     finished = is_finished(config.output)
     if not check_run_output(config, resume=not finished, overwrite=finished):
         return []
-    state, way = ("a finished", "") if finished else ("an unfinished", "goes on with it with --resume, and ")
-    return [f"output: {config.output} holds {state} run; train {way}replaces it with --overwrite only."]
+    state, way = ("a finished", "") if finished else ("an unfinished", f"goes on with it with {RESUME}, and ")
+    return [f"output: {config.output} holds {state} run; train {way}replaces it with {OVERWRITE} only."]
 
 
 def tidy_finished(folder: Path) -> None:
@@ -295,10 +295,10 @@ def read_predictions(folder: Path, task: str, gold: npt.NDArray[Any]) -> npt.NDA
             if not np.array_equal(arrays[f"test/{task}/gold"], gold):
                 raise TrainingError(
                     f"{path}: the labels of task '{task}' on test are not those of the run file; start from scratch "
-                    "with --overwrite."
+                    f"with {OVERWRITE}."
                 )
             decided = f"test/{task}/decided"
             found: npt.NDArray[Any] = arrays[decided if decided in arrays else f"test/{task}"]
             return found
     except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(f"{path}: cannot be read ({error}); start from scratch with --overwrite.") from None
+        raise TrainingError(f"{path}: cannot be read ({error}); start from scratch with {OVERWRITE}.") from None

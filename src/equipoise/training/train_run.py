@@ -7,7 +7,7 @@ from typing import Any
 
 from equipoise.config import RunConfig, as_overrides, load_config, make_table_config
 from equipoise.data import GivenTables, Table, are_tables, check_table, gather_tables, locate_tables
-from equipoise.errors import UsageError, list_some, shorten
+from equipoise.errors import OVERWRITE, RESUME, UsageError, list_some, shorten
 from equipoise.workspace import lock_folder
 
 from .budget import count_steps
@@ -86,7 +86,7 @@ def train(
     """
     _check_keywords({"resume": resume, "overwrite": overwrite, "single_task": single_task}, settings)
     if resume and overwrite:
-        raise UsageError("--resume and --overwrite exclude each other; give one.")
+        raise UsageError(f"{RESUME} and {OVERWRITE} exclude each other; give one.")
     join_processes()
     if are_tables(run_file):
         if overrides:

@@ -20,7 +20,7 @@ from equipoise.curriculum import Curriculum
 from equipoise.data import EpochSampler
 from equipoise.devices import choose_device
 from equipoise.disk import disk_refusal
-from equipoise.errors import TrainingError
+from equipoise.errors import OVERWRITE, RESUME, TrainingError
 from equipoise.modeling import FrozenLayers, MultiTaskModel, plain_attention, quiet_transformers
 
 from .callbacks import Patience, ProgressSlot, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
@@ -139,7 +139,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             where = "" if "of step" in str(error) else f"Step {self.state.global_step + 1}: "
             raise NonFiniteLoss(
                 f"{where}{error} Continued with the same settings, the training meets it again: change them, and start "
-                "anew (--overwrite)."
+                f"anew with {OVERWRITE}."
             ) from error
         finally:
             self.show_progress.close()
@@ -352,11 +352,11 @@ def _not_saved(checkpoint: Path, error: Exception) -> TrainingError:
     if (refusal := disk_refusal(error)) is not None:
         return TrainingError(
             f"{checkpoint}: the checkpoint cannot be written ({refusal.reason}). Earlier checkpoints are intact; "
-            f"{refusal.hint}, then go on with --resume."
+            f"{refusal.hint}, then go on with {RESUME}."
         )
     return TrainingError(
         f"{checkpoint}: saving the checkpoint ended in {type(error).__name__}: {_first_line(error)[:200]}. Earlier "
-        "checkpoints are intact; go on with --resume."
+        f"checkpoints are intact; go on with {RESUME}."
     )
 
 

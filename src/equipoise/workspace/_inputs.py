@@ -7,7 +7,7 @@ from typing import Any
 
 from equipoise.config import RunConfig
 from equipoise.data import Table
-from equipoise.errors import TrainingError
+from equipoise.errors import OVERWRITE, TrainingError
 from equipoise.modeling import changed_files, digest_base
 
 
@@ -68,7 +68,7 @@ def check_same_inputs(folder: Path, then: Mapping[str, Any], now: Mapping[str, A
     Raises:
         TrainingError: the data or the base model changed.
     """
-    way_out = f"start from scratch with --overwrite, or {hint}"
+    way_out = f"start from scratch with {OVERWRITE}, or {hint}"
     if then["fingerprint"] != now["fingerprint"]:
         raise TrainingError(
             f"{folder}: the data changed since {what} was started (rows then {then['rows']}, now {now['rows']}); put "

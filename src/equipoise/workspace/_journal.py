@@ -4,7 +4,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-from equipoise.errors import TrainingError
+from equipoise.errors import OVERWRITE, TrainingError
 from equipoise.files import append_json_line, read_json_lines
 
 Key = TypeVar("Key", bound=Hashable)
@@ -36,7 +36,7 @@ class Journal(Generic[Key, Record]):
             if not isinstance(line, dict) or self._key not in line:
                 raise TrainingError(
                     f"{self.path}: found a line without '{self._key}', which is of another version, or none of ours; "
-                    "start from scratch with --overwrite."
+                    f"start from scratch with {OVERWRITE}."
                 )
             found[cast(Key, line[self._key])] = cast(Record, line)
         return found

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.config import RunConfig, dump_config
-from equipoise.errors import TrainingError
+from equipoise.errors import OVERWRITE, TrainingError
 from equipoise.files import starts_with, write_json, write_text
 from equipoise.outputs import Inputs, OutputKind, check_output
 from equipoise.temporaries import remove_folder
@@ -87,7 +87,7 @@ class Workspace:
         """
         return TrainingError(
             f"{self.path}: {self.kind.what} was started with other settings ({changed}); continue it unchanged, start "
-            f"from scratch with --overwrite, or {self.kind.output.hint}."
+            f"from scratch with {OVERWRITE}, or {self.kind.output.hint}."
         )
 
 
