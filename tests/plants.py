@@ -206,6 +206,7 @@ PLANTS = (
     Plant("repeated texts", "S04", _repeated),
     Plant("a sorted file", "S05", _sorted, **SPLITS),
     Plant("a column of authors", "S07", put(90, author_id=lambda row, number: f"w{number % 9}")),
+    Plant("few large groups", "S09", put(90, author=lambda row, number: f"w{number % 15}"), source=GROUP),
     Plant("an empty author", "S08", _authors, source=GROUP),
 )
 """A fault each, and the code by which it must be found."""

@@ -69,6 +69,14 @@ def test_a_planted_fault_is_found(planted, number):
         assert (example["unit"], example["number"] > 0) == ("line", True)
 
 
+def test_a_split_by_group_says_what_was_asked_for_and_what_came_out(planted):
+    (found,) = [finding for finding in planted if finding["code"] == "S09"]
+    assert found["message"] == (
+        "asked for train 80%, dev 10%, test 10% but got train 73%, dev 20%, test 7%: 15 groups, each in one split, the "
+        "largest with 7% of the 90 rows"
+    )
+
+
 def test_clean_data_give_no_warning(tmp_path, tiny_model, call_check):
     write_rows(tmp_path / "rows.jsonl", make_rows("clean", 700))
     tasks = {

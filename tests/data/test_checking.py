@@ -161,6 +161,13 @@ def test_an_empty_split(load, write):
     assert "a file for each split" in text
 
 
+def test_an_empty_split_by_group(load, write):
+    write("a.jsonl", [{"text": f"t {n}", "label": "ab"[n % 2], "author": "w"} for n in range(60)])
+    text = message(load, {"path": "a.jsonl", "group": "author"}, LABEL)
+    assert "a.jsonl in 1 group (column 'author'), each of which is in one split, and by hash none of them" in text
+    assert "Give rows of more groups" in text
+
+
 def test_a_share_of_zero_goes_with_a_file(load, three):
     source = three() | {"split": [0.8, 0.2, 0]}
     assert load({"s": source}, {"t": SCORE}).counts()["test"]["rows"] == 2

@@ -13,7 +13,7 @@ from .labels import (
 from .languages import find_languages, find_scripts
 from .near import find_near_duplicates
 from .parts import AuditedData
-from .splits import find_group_columns, find_repeats, find_shared_groups, find_shared_texts
+from .splits import find_group_columns, find_missed_shares, find_repeats, find_shared_groups, find_shared_texts
 from .texts import find_bad_texts, find_long_texts
 
 Check = Callable[[AuditedData], Iterable[Finding]]
@@ -28,6 +28,7 @@ QUICK: tuple[Check, ...] = (
     find_repeats,
     find_shared_texts,
     find_shared_groups,
+    find_missed_shares,
     find_group_columns,
     find_scripts,
 )

@@ -164,7 +164,8 @@ CODES: dict[str, Code] = {
     "L02": Code(
         "classes without dev or test rows",
         "warning",
-        "A class of train is on no row of dev, or of test, so nothing is known of how well it is recognized.",
+        "A class that is on 10 or more training rows is on no row of dev, or of test, where the task has 20 or more "
+        "labels, so nothing is known of how well it is recognized.",
         "Give dev and test rows of every class, or larger shares (split).",
     ),
     "L03": Code(
@@ -313,6 +314,14 @@ CODES: dict[str, Code] = {
         "note",
         "Cells of the group column are empty; these rows are split by their text.",
         "Fill the cells, if you can.",
+    ),
+    "S09": Code(
+        "a split by group that misses its shares",
+        "warning",
+        "Splits are taken by hash of the group, and dev or test has less than half or more than one and a half times "
+        "the share of the rows that was asked for: groups are few, or some are large.",
+        "Split by a column with more and smaller groups (group), or give a file for each split; other shares (split) "
+        "move groups, too.",
     ),
     "R01": Code(
         "time",

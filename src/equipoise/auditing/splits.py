@@ -18,6 +18,8 @@ _GROUPS = re.compile(
 )
 _LEAST_REPEATED = 0.2
 """Share of the rows whose value in a column stands in another row, too, before the column is said to be a group."""
+_MISSED = 0.5
+"""Part of a share that was asked for by which a split may differ from it."""
 
 
 def find_shared_texts(data: AuditedData) -> Iterator[Finding]:
@@ -57,6 +59,31 @@ def find_shared_groups(data: AuditedData) -> Iterator[Finding]:
                 examples = show_rows(part.rows, missing, part.texts(part.text_columns[0]))
                 about, words = part.about(config.group), "rows without a group"
                 yield count_rows("S08", about, words, part.tally(len(missing)), examples=examples)
+
+
+def find_missed_shares(data: AuditedData) -> Iterator[Finding]:
+    """Look for sources that are split by group, and whose splits have other shares of the rows than were asked for."""
+    for source, config in data.config.sources.items():
+        sizes = {part.split: len(part) for part in data.of_source(source)}
+        taken = [split for split in SPLITS[1:] if split in sizes and split not in data.raw(source)]
+        if config.group is None or not taken:
+            continue
+        total = sum(sizes[split] for split in ("train", *taken))
+        asked = {split: share for split, share in zip(SPLITS, config.split, strict=True) if split in taken}
+        found = {split: sizes[split] / total for split in taken}
+        if all(abs(found[split] - asked[split]) <= _MISSED * asked[split] for split in taken):
+            continue
+        parts = [part for part in data.of_source(source) if part.split in ("train", *taken)]
+        groups = Counter(group for part in parts for group in part.rows.columns["group"] if group is not None)
+        most = max(groups.values(), default=0) / total
+        shares = [{"train": 1 - sum(part.values()), **part} for part in (asked, found)]
+        words = " but ".join(
+            f"{verb} {', '.join(f'{split} {share:.0%}' for split, share in part.items())}"
+            for verb, part in zip(("asked for", "got"), shares, strict=True)
+        )
+        count = f"{len(groups):,} group{'s' * (len(groups) != 1)}"
+        why = f"{count}, each in one split, the largest with {most:.0%} of the {total:,} rows"
+        yield make_finding("S09", f"source '{source}', column '{config.group}'", f"{words}: {why}", len(groups))
 
 
 def _tell_shared(

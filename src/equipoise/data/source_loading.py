@@ -140,16 +140,29 @@ def _split_files(
     for split in (*missing, "train"):
         if not splits[split]:
             _check_texts(train, texts)
-            raise DataError(
-                f"source '{name}': {split} is empty: found {len(train)} rows in {train.file}, and by hash none "
-                f"of them falls to {split} at split: {list(source.split)}. Give more rows, other shares, or a "
-                "file for each split."
-            )
+            raise _explain_empty(name, source, split, train)
     if missing:
         key = f"column '{source.group}'" if source.group else "text"
         sizes = ", ".join(f"{split} {len(splits[split])}" for split in ("train", *missing))
         notes.append(f"Source '{name}': {' and '.join(missing)} taken from {train.file} by hash of {key}: {sizes}.")
     return splits
+
+
+def _explain_empty(name: str, source: "SourceConfig", split: str, train: Rows) -> DataError:
+    """Return the error of a split that no row of train falls to."""
+    found, more = f"{len(train)} rows in {train.file}, and by hash none of them falls", "more rows"
+    if source.group is not None:
+        groups = len({*train.columns["group"]} - {None})
+        count = f"{groups} group{'s' * (groups != 1)}"
+        found = (
+            f"{len(train)} rows in {train.file} in {count} (column '{source.group}'), each of which is in one split, "
+            "and by hash none of them falls"
+        )
+        more = "rows of more groups"
+    return DataError(
+        f"source '{name}': {split} is empty: found {found} to {split} at split: {list(source.split)}. Give {more}, "
+        "other shares, or a file for each split."
+    )
 
 
 def _check_texts(rows: Rows, columns: Sequence[str]) -> None:
