@@ -38,6 +38,14 @@ def test_one_text_or_several_are_answered_in_order(client: TestClient) -> None:
     assert [answer["length"]["score"] for answer in found] == [1, 2, 3]
 
 
+def test_a_number_is_read_as_its_text_as_predict_reads_it(client: TestClient) -> None:
+    found = ask(client, texts=[1200, {"text": 0.5, "pair": 7}], tasks=["length"])
+    assert found == [{"length": {"score": 4.0}}, {"length": {"score": 3.0}}]
+    predicted = LengthPredictor().predict([{"text": 1200}, {"text": 0.5}], skip=["long", "towards"])
+    assert [answer["length"] for answer in predicted] == [answer["length"] for answer in found]
+    assert list(ask(client, texts={"text": "a", "pair": 7})[0]) == ["length", "long", "towards"]
+
+
 def test_tasks_that_read_a_pair_are_answered_where_there_is_one(client: TestClient) -> None:
     alone, both = ask(client, texts=["a", {"text": "a", "pair": "b"}])
     assert list(alone) == ["length", "long"]
@@ -63,11 +71,12 @@ def test_tasks_that_nobody_named_answer_as_always_where_they_cannot_be_unsure() 
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        (7, "text: found int"),
+        (True, "text: found bool, expected a string or a number"),
+        (["a"], "text: found list"),
         (None, "text: found null"),
         ({"text": None}, "text: found null"),
         ({"texts": "a"}, "text: the key is missing"),
-        ({"text": "a", "pair": 3}, "pair: found int"),
+        ({"text": "a", "pair": False}, "pair: found bool"),
         ("  ", "empty text"),
         ("\ud800", "surrogate"),
         ("x" * 51, "expected 50 at most"),

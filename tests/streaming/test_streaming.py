@@ -132,6 +132,20 @@ def test_types_of_parquet_and_of_json_are_kept(model, tmp_path):
     assert found.to_pylist()[9]["late"] == "[1]"
 
 
+@pytest.mark.parametrize("rows", [['so, "so"', 5, 0.5, "b"], [5, None, "b"]])
+def test_numbers_among_texts_are_texts_in_a_table(model, tmp_path, rows):
+    (tmp_path / "in.jsonl").write_text("".join(f"{json.dumps({'text': text})}\n" for text in rows))
+    predict(tmp_path / "in.jsonl", model, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [row["text"] for row in found] == ["" if text is None else str(text) for text in rows]
+    assert [not row["error"] for row in found] == [text is not None for text in rows]
+    predict(tmp_path / "in.jsonl", model, tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet")["text"].to_pylist() == [
+        None if text is None else str(text) for text in rows
+    ]
+
+
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".txt", ".tsv"])
 def test_packed_files_are_read_as_they_are(model, tmp_path, ending):
     content = {".jsonl": '{"text": "a"}\n{"text": "b"}\n', ".txt": "a\nb\n"}.get(ending, "text\na\nb\n")

@@ -17,6 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from equipoise import __version__
 from equipoise.errors import did_you_mean, shorten
 from equipoise.json_values import as_json_value
+from equipoise.kinds import as_text
 from equipoise.predicting import BasePredictor
 
 from .batching import Ask, Batcher, Item, QueueFullError
@@ -151,11 +152,12 @@ def _read(entry: Any, asked: Asked, predictor: BasePredictor, limits: Limits) ->
     """Return the text of a request's entry with what is asked about it, or what is wrong with it."""
     if isinstance(entry, dict) and "text" not in entry:
         return 'text: the key is missing; give {"text": …}'
-    text, pair = (entry.get("text"), entry.get("pair")) if isinstance(entry, dict) else (entry, None)
+    given = (entry.get("text"), entry.get("pair")) if isinstance(entry, dict) else (entry, None)
+    text, pair = map(as_text, given)  # a number is read as its text, as everywhere
     for name, value in (("text", text), ("pair", pair)):
         if not isinstance(value, str) and not (name == "pair" and value is None):
             kind = "null" if value is None else type(value).__name__
-            return f"{name}: found {kind}, expected a string"
+            return f"{name}: found {kind}, expected a string or a number"
         if value is not None and len(value) > limits.characters:
             return f"{name}: found {len(value):,} characters, expected {limits.characters:,} at most"
     tasks = asked.tasks or [

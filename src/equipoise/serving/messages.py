@@ -6,10 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 _ITEM = {
     "anyOf": [
-        {"type": "string"},
+        {"type": ["string", "number"]},
         {
             "type": "object",
-            "properties": {"text": {"type": "string"}, "pair": {"type": ["string", "null"]}},
+            "properties": {"text": {"type": ["string", "number"]}, "pair": {"type": ["string", "number", "null"]}},
             "required": ["text"],
         },
     ]
@@ -33,8 +33,8 @@ class Asked(BaseModel):
     texts: Annotated[
         Any,
         Field(
-            description="One text, or several. A text is a string, or an object with `text` and, for tasks that read a "
-            "second text (a target, an aspect), `pair`.",
+            description="One text, or several. A text is a string (a number is read as its text), or an object with "
+            "`text` and, for tasks that read a second text (a target, an aspect), `pair`.",
             json_schema_extra={"anyOf": [*_ITEM["anyOf"], {"type": "array", "items": _ITEM}]},
         ),
     ]

@@ -138,9 +138,21 @@ def _infer_kinds(stream: RowStream) -> dict[str, str]:
             kind = _kind_of([cell])
             known = kinds.setdefault(name, kind)
             if kind != known and kind:
-                both = {kind, known} - {""}
-                kinds[name] = both.pop() if len(both) == 1 else "number" if both <= {"number", "integer"} else "json"
+                kinds[name] = _join_kinds({kind, known} - {""})
     return {name: kind or "text" for name, kind in kinds.items()}
+
+
+def _join_kinds(kinds: set[str]) -> str:
+    """Return the kind of a column whose cells are of several kinds; numbers among texts are texts, as tasks read them.
+
+    Args:
+        kinds: one kind or two.
+    """
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    if kinds <= {"number", "integer"}:
+        return "number"
+    return "text" if kinds <= {"number", "integer", "text"} else "json"
 
 
 def _kind_of(cells: Collection[Any], found_numbers: str = "") -> str:
