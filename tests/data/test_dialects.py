@@ -173,6 +173,28 @@ def test_a_large_file_in_another_encoding_is_read_in_constant_memory(tmp_path):
     assert peak < 1_500_000
 
 
+PDF = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\nstream\n"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.json"])
+@pytest.mark.parametrize("head", [b"\x89PNG\r\n\x1a\n", PDF, b"PK\x03\x04"], ids=["png", "pdf", "xlsx"])
+def test_a_binary_file_is_called_so_where_it_is_to_be_trained(write, name, head):
+    # Bytes that are zero stand at even places alone, as in UTF-16, but they are few.
+    content = (byte or at % 2 for at, byte in enumerate(random.Random(0).randbytes(30_000)))
+    path = write(name, head + bytes(content))
+    with pytest.raises(DataError) as caught:
+        read_rows(path)
+    assert (
+        str(caught.value) == f"{path}: found bytes that are no text in any known encoding; is it another kind of file?"
+    )
+
+
+def test_text_in_utf_16_is_no_binary_file(write):
+    path = write("a.csv", "text,label\n".encode("utf-16-le") + "".join("这是一个好产品,好\n" * 50).encode("utf-16-le"))
+    with pytest.raises(DataError, match="utf-16"):
+        read_rows(path)
+
+
 def test_a_binary_file_is_called_so_before_its_separator_is_guessed(write):
     path = write("a.csv", random.Random(0).randbytes(3000).replace(b",", b";"))
     with pytest.raises(DataError, match="no text in any known encoding"):

@@ -57,16 +57,17 @@ def test_a_class_beside_whole_numbers_stays_a_class(tmp_path):
     assert "na" not in propose(tmp_path / "a.csv", folder=tmp_path).sources[0].keys
 
 
-def test_a_source_with_an_empty_text_stays_with_its_tasks_and_the_fault_is_told_in_one_line(tmp_path):
+def test_a_source_with_a_faulty_row_stays_with_its_tasks_and_the_fault_is_told_in_one_line(tmp_path):
     for name in ("one", "two"):
         rows = [[text, f"{name}{number % 2}"] for number, text in enumerate(TEXTS)]
-        rows[4][0] = "" if name == "two" else rows[4][0]
         write_cells(tmp_path / f"{name}.csv", ("text", f"label_{name}"), rows)
+    lines = (tmp_path / "two.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "two.csv").write_text("".join([*lines[:5], "a row of one cell\n", *lines[5:]]))
     done = CliRunner().invoke(app, ["init", str(tmp_path), "-o", str(tmp_path / "run.yaml")])
     assert done.exit_code == 0, done.output
     (note,) = [line for line in done.output.splitlines() if "before a run can start" in line]
     assert "two.csv, line 6" in note
-    assert "expected a text. Give these rows a text" in note
+    assert "found 1 cells, expected 2 as in the header" in note
     proposal = propose(tmp_path, folder=tmp_path)
     assert [source.name for source in proposal.sources] == ["one", "two"]
     assert [task.name for task in proposal.tasks] == ["label_one", "label_two"]
@@ -87,13 +88,21 @@ def test_sheets_that_are_not_read_are_named(tmp_path):
     assert "name it in the run file (sheet)" in note
 
 
+@pytest.mark.parametrize("sep", [",", ";"])
+def test_a_line_for_excel_is_no_title(tmp_path, sep):
+    lines = [f"sep={sep}", f"text{sep}label", *(line.format(sep=sep) for line in LABELED)]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    (task,) = propose(tmp_path / "a.csv", folder=tmp_path).tasks
+    assert task.kind == "classification"
+
+
 def test_a_title_in_a_sheet_is_refused(tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     for row in [["Survey 2024"], ["Response", "Sentiment"], *([text, "ab"[n % 2]] for n, text in enumerate(TEXTS))]:
         book.active.append(row)
     book.save(tmp_path / "a.xlsx")
-    with pytest.raises(DataError, match=r"'Survey 2024', .*remove the rows before the names"):
+    with pytest.raises(DataError, match=r"row 1: found 'Survey 2024', .* in row 2; remove the rows before it"):
         propose(tmp_path / "a.xlsx")
 
 

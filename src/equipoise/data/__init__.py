@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .faults import Faults
     from .frames import are_tables, check_table, is_missing, read_columns
     from .given import GIVEN_FOLDER, GivenTables, gather_tables, given_strangers, locate_tables
+    from .headers import find_lower_header, read_head, refuse_title
     from .in_memory import make_dataset
     from .loading import SourceSplits, join_table, load_table, split_sources
     from .nested import MISSING, find_cell, list_nested
@@ -64,6 +65,7 @@ __all__ = [
     "find_cell",
     "find_ending",
     "find_joined_names",
+    "find_lower_header",
     "find_owners",
     "gather_scored",
     "gather_tables",
@@ -84,10 +86,12 @@ __all__ = [
     "pad_rows",
     "propose_map",
     "read_columns",
+    "read_head",
     "read_once",
     "read_rows",
     "read_source",
     "read_tokens",
+    "refuse_title",
     "share_out",
     "split_sources",
     "split_windows",
@@ -106,6 +110,7 @@ _HOMES = {
     ".faults": "Faults",
     ".frames": "are_tables check_table is_missing read_columns",
     ".given": "GIVEN_FOLDER GivenTables gather_tables given_strangers locate_tables",
+    ".headers": "find_lower_header read_head refuse_title",
     ".loading": "SourceSplits join_table load_table split_sources",
     ".nested": "MISSING find_cell list_nested",
     ".prompting": "ChatStyle PromptEncoder",

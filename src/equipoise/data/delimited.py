@@ -16,6 +16,7 @@ from equipoise.kinds import shorten
 
 from .bad_lines import BadLines, excerpt
 from .encodings import detect_encoding, read_sample
+from .headers import check_no_title
 from .rows import Rows
 from .swallowed import KnownCells, unfold
 
@@ -91,9 +92,12 @@ def read_delimited(text: str, delimiter: str, path: Path, dialect: Dialect = PLA
         dialect: what is stated.
 
     Raises:
-        DataError: the file is separated by something else, or lines are no rows; the message counts all of them.
+        DataError: the file has a title above its header, is separated by something else, or lines are no rows; the
+            message counts all of them.
     """
     style = find_style(delimiter, dialect)
+    others = {} if dialect.sep is not None else {other: f", and say {say_key('sep', other)}" for other in _DELIMITERS}
+    check_no_title(path, text, style.options, {key: hint for key, hint in others.items() if key != style.delimiter})
     check_delimiter(text, style.delimiter, path, stated=dialect.sep is not None)
     limit = csv.field_size_limit(LONGEST_CELL)
     try:
@@ -113,7 +117,7 @@ def check_is_text(line: str, path: Path) -> None:
     """Refuse a file that holds no text, such as a picture.
 
     Args:
-        line: its first line.
+        line: its first line, or more of it.
         path: the file.
 
     Raises:

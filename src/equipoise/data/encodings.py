@@ -30,6 +30,8 @@ _LETTERS = {
 }
 _OTHERS = [*("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "euc_jp", "gb18030", "big5", "euc_kr"), *_LATIN]
 _MOSTLY_ASCII = 0.25
+_ZEROS = 0.02
+"""Share of the characters of UTF-16, at least, one byte of which is zero: digits, blanks, separators, line breaks."""
 
 
 def detect_encoding(content: bytes) -> str | None:
@@ -46,6 +48,8 @@ def detect_encoding(content: bytes) -> str | None:
             return name
     if b"\0" in content[:_SHOWN]:
         even, odd = content[:_SHOWN:2].count(0), content[1:_SHOWN:2].count(0)
+        if max(even, odd) < _ZEROS * len(content[:_SHOWN:2]):  # as in a file that is no text
+            return None
         return "utf-16-le" if odd > 2 * even else "utf-16-be" if even > 2 * odd else None
     if _is_utf8(content):
         return "utf-8"

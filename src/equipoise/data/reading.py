@@ -135,7 +135,11 @@ def _close_names(path: Path) -> str:
 
 
 def _read_text(path: Path, dialect: Dialect) -> str:
-    return Decoding(dialect.encoding, path).decode(path.read_bytes())
+    try:
+        return Decoding(dialect.encoding, path).decode(path.read_bytes())
+    except DataError:
+        check_is_text(read_sample(path).decode("latin-1"), path)
+        raise
 
 
 def _read_delimited(path: Path, delimiter: str, dialect: Dialect) -> Rows:

@@ -4,7 +4,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, time
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings
@@ -14,6 +14,7 @@ from equipoise.errors import DataError, EquipoiseError, UsageError, did_you_mean
 from equipoise.keys import is_blank
 
 from .delimited import check_header
+from .headers import LOOKED_AT, find_lower_header, refuse_title
 from .rows import Rows
 
 _LARGEST = 500_000_000
@@ -34,6 +35,7 @@ class Sheet:
 
     Attributes:
         header: the names of the columns; those without a name are left out.
+        lower_header: the row that seems to name the columns where the first one is a title; else 0.
 
     Raises:
         DataError: two columns have one name.
@@ -41,8 +43,11 @@ class Sheet:
 
     def __init__(self, path: Path, name: str, rows: Iterator[Sequence[Any]]) -> None:
         self._path, self.name = path, name
-        self._rows = _number(path, rows)
-        _, cells = next(self._rows, (1, ()))
+        numbered = _number(path, rows)
+        beginning = list(islice(numbered, LOOKED_AT))
+        self._rows = chain(beginning[1:], numbered)
+        self.lower_header = find_lower_header(_as_records(beginning))
+        cells = beginning[0][1] if beginning else ()
         names = ["" if cell is None else str(_as_cell(cell)).strip() for cell in cells]
         self._places = [place for place, name in enumerate(names) if not is_blank(name)]
         self.header = [names[place] for place in self._places]
@@ -64,9 +69,11 @@ def read_sheet(path: Path, name: str | None) -> Rows:
         name: the sheet; None is the only one that has rows.
 
     Raises:
-        DataError: see `open_sheet`.
+        DataError: see `open_sheet`; or a title stands above the columns' names.
     """
     with open_sheet(path, name) as sheet:
+        if sheet.lower_header:
+            raise refuse_title(path, sheet.header, sheet.lower_header, "row")
         numbers, records = [], []
         for number, cells in sheet.rows():
             numbers.append(number)
@@ -184,6 +191,13 @@ def _number(path: Path, rows: Iterator[Sequence[Any]]) -> Iterator[tuple[int, Se
             raise DataError(f"{path}: found row {number:,}, expected {_ROWS:,} at most. Save the sheet as CSV.")
         if any(cell is not None and cell != "" for cell in cells):
             yield number, cells
+
+
+def _as_records(rows: Sequence[tuple[int, Sequence[Any]]]) -> list[tuple[int, list[str]]]:
+    """Return rows as records of a delimited file, all with as many cells."""
+    width = max((len(cells) for _, cells in rows), default=0)
+    shown = [(number, ["" if cell is None else str(_as_cell(cell)) for cell in cells]) for number, cells in rows]
+    return [(number, cells + [""] * (width - len(cells))) for number, cells in shown]
 
 
 def _as_cell(cell: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from equipoise.data import list_sheets, open_sheet
+from equipoise.data import list_sheets, open_sheet, refuse_title
 from equipoise.errors import DataError, list_some, shorten
 
 from .facts import TableFacts, gather
@@ -53,12 +53,15 @@ def read_xlsx(path: Path) -> FileFacts:
         DataError: it is no workbook, has no sheet with rows, or a title in the place of the columns' names.
     """
     sheets: dict[str, TableFacts] = {}
+    titles: dict[str, int] = {}
     for name in list_sheets(path):
         with open_sheet(path, name) as sheet:
-            sheets[name] = gather((cells for _, cells in sheet.rows()), sheet.header)
+            sheets[name], titles[name] = gather((cells for _, cells in sheet.rows()), sheet.header), sheet.lower_header
     if not sheets:
         raise DataError(f"{path}: found no sheet with rows; leave the file out.")
     chosen, facts = max(sheets.items(), key=lambda item: item[1].rows)
+    if titles[chosen]:
+        raise refuse_title(path, list(facts.columns), titles[chosen], "row")
     if len(facts.columns) == 1:
         raise DataError(
             f"{path}: the first row of the sheet {chosen!a} has one cell only, "
