@@ -4,13 +4,14 @@ BIN := .venv/bin
 STAMP := .venv/.setup-done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-fast lint format docs dist
+.PHONY: help setup quickstart test test-fast test-gpu lint format docs dist
 
 help:
 	@echo "make setup       set up .venv with the equipoise command"
 	@echo "make quickstart  set up, fetch the starters, train, evaluate, write a report"
 	@echo "make test        set up, fetch the starters, lint, check types, run all tests"
 	@echo "make test-fast   run the tests that need no starter"
+	@echo "make test-gpu    run the tests that need a GPU, on one, in five minutes at most"
 	@echo "make lint        check style and types"
 	@echo "make format      format the code"
 	@echo "make docs        build the pages into site/"
@@ -37,7 +38,10 @@ test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-fast: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not starter"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not starter and not gpu"
+
+test-gpu: setup
+	OMP_NUM_THREADS=1 timeout 300 $(BIN)/python -m pytest -m gpu
 
 lint: setup
 	$(BIN)/ruff check .

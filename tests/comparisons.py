@@ -6,13 +6,12 @@ import os
 import signal
 from pathlib import Path
 
+from children import child_context
 from corpus import run_data
 from equipoise.comparison import compare, processes
 from equipoise.workspace import Journal
 
-# The server imports all of training once; each training is a fork of it.
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["equipoise.cli", "equipoise.training", "equipoise.reporting", "equipoise.comparison"])
+CONTEXT = child_context("equipoise.cli", "equipoise.training", "equipoise.reporting", "equipoise.comparison")
 
 
 def write_run_file(
@@ -50,6 +49,7 @@ def _compare_and_be_struck(run_file: Path, folder: Path, after: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     Journal.append = append_and_strike
-    # This process is a fork of the server already: its trainings are forks of it.
-    processes._CONTEXT = multiprocessing.get_context("fork")
+    if CONTEXT.get_start_method() == "forkserver":
+        # This process is a fork of the server already: its trainings are forks of it.
+        processes._CONTEXT = multiprocessing.get_context("fork")
     compare([run_file], "equal", seeds=3, jobs=2, output=folder)

@@ -13,13 +13,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What the commands print is as wide wherever the tests are run.
 os.environ.pop("COLUMNS", None)
 
+import json
 import string
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from equipoise import starter
+
+if TYPE_CHECKING:
+    import torch
 
 # The same examples every time, and no time limit each: the machine may be busy.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None, database=None)
@@ -33,6 +40,29 @@ _WORDS = (
     "film movie plot actor product phone camera battery price service food staff place news market stock "
     "profit loss share company report sales growth law tax vote people day night time year work home"
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide all GPUs, but from the tests that ask for one: the others count on the CPU's bits, and some fork."""
+    if "gpu" not in config.option.markexpr.replace("not gpu", ""):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a GPU where there is none."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.accelerator.is_available():
+            pytest.skip("needs a GPU")
+
+
+@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
+def elsewhere(request: pytest.FixtureRequest) -> "Callable[[], AbstractContextManager[torch.device]]":
+    """Another device than the CPU, as a context: its stand-in, or a GPU."""
+    import other_device
+
+    return other_device.gpu if request.param == "gpu" else other_device.other_device
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +107,18 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny-model")
     model.save_pretrained(folder)
     BertTokenizer(vocab=vocabulary, model_max_length=128).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def steady_model(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """The tiny BERT without dropout."""
+    folder = tmp_path_factory.mktemp("steady")
+    for file in tiny_model.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 

@@ -1,20 +1,23 @@
-"""A device that holds values and refuses tensors of the CPU, as a GPU does: for machines that have none.
+"""Another device than the CPU: a GPU, or a stand-in for machines that have none.
 
-Its tensors call themselves "meta" and keep their values on the CPU. Whatever mixes them with tensors of the CPU raises
-what CUDA raises; also what CUDA allows is allowed: a number of the CPU (0 dimensions) beside a tensor, an index of the
-CPU, and copies.
+The stand-in holds values and refuses tensors of the CPU, as a GPU does. Its tensors call themselves "meta" and keep
+their values on the CPU. Whatever mixes them with tensors of the CPU raises what CUDA raises; also what CUDA allows is
+allowed: a number of the CPU (0 dimensions) beside a tensor, an index of the CPU, and copies.
 """
 
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes, return_and_correct_aliasing
 from torch.utils._pytree import tree_flatten, tree_map
+from transformers import PreTrainedModel
 
+from equipoise import devices
 from equipoise.modeling import inference
 
 DEVICE = torch.device("meta")
@@ -117,9 +120,20 @@ class _Mode(TorchDispatchMode):
 
 
 @contextmanager
-def other_device() -> Iterator[torch.device]:
-    """Give a device on which mixing with the CPU is refused."""
+def gpu() -> Iterator[torch.device]:
+    """Give the GPU, as it is named by the tensors on it."""
+    kind = torch.accelerator.current_accelerator()
+    assert kind is not None
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(devices.VARIABLE, kind.type)
+        yield torch.device(kind.type, torch.accelerator.current_device_index())
+
+
+@contextmanager
+def other_device() -> Iterator[torch.device]:
+    """Give a device on which mixing with the CPU is refused; whatever asks for a device gets it."""
+    with pytest.MonkeyPatch.context() as patch:
+        _load_as_ever(patch)
         # On a "meta" device these would leave the values out.
         for name in ("tensor", "as_tensor"):
             patch.setattr(torch, name, _filled(getattr(torch, name)))
@@ -129,8 +143,42 @@ def other_device() -> Iterator[torch.device]:
         # There is no autocast of its own: that of the CPU stands for it.
         for name in ("autocast", "is_autocast_enabled", "get_autocast_dtype"):
             patch.setattr(torch, name, _as_on_cpu(getattr(torch, name)))
+        _choose(patch)
         with _Mode():
             yield DEVICE
+
+
+def _load_as_ever(patch: pytest.MonkeyPatch) -> None:
+    """Take the device away while a model is loaded: transformers has a use of its own for "meta"."""
+    tensor, as_tensor, load = torch.tensor, torch.as_tensor, inspect.unwrap(PreTrainedModel.from_pretrained.__func__)  # type: ignore[attr-defined]
+
+    def from_pretrained(cls: Any, *args: Any, **options: Any) -> Any:
+        with _disable_current_modes(), pytest.MonkeyPatch.context() as inner:
+            inner.setattr(torch, "tensor", tensor)
+            inner.setattr(torch, "as_tensor", as_tensor)
+            return load(cls, *args, **options)
+
+    patch.setattr(PreTrainedModel, "from_pretrained", classmethod(from_pretrained))
+
+
+def _choose(patch: pytest.MonkeyPatch) -> None:
+    """Let us and accelerate compute on the device, and AdamW, too."""
+    patch.delenv(devices.VARIABLE, raising=False)
+    patch.setenv("ACCELERATE_TORCH_DEVICE", DEVICE.type)
+    patch.setattr(devices, "_accelerator", lambda: DEVICE)
+    patch.setattr(devices, "_try", lambda device: None)
+    get_module, make = torch.get_device_module, torch.optim.AdamW.__init__
+    module = SimpleNamespace(
+        get_rng_state=torch.get_rng_state, set_rng_state=torch.set_rng_state, device_count=lambda: 1
+    )
+    patch.setattr(
+        torch, "get_device_module", lambda device: module if torch.device(device) == DEVICE else get_module(device)
+    )
+
+    def unfused(self: Any, *args: Any, fused: bool | None = None, **options: Any) -> None:
+        make(self, *args, **options)
+
+    patch.setattr(torch.optim.AdamW, "__init__", unfused)
 
 
 def _filled(make: Any) -> Any:

@@ -1,7 +1,6 @@
 """Processes of their own: two that train together, as `torchrun` would start them, and scripts."""
 
 import importlib.util
-import multiprocessing
 import os
 import runpy
 import tempfile
@@ -12,9 +11,9 @@ from typing import NamedTuple
 
 import torch.distributed as dist
 
-# The server imports all of training once; each process is a fork of it.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["equipoise.cli", "equipoise.training", "equipoise.reporting"])
+from children import child_context
+
+_CONTEXT = child_context("equipoise.cli", "equipoise.training", "equipoise.reporting")
 
 
 class Ended(NamedTuple):

@@ -1,18 +1,16 @@
 """Training in a process of its own that a signal strikes at a chosen moment."""
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from children import child_context
 from equipoise.cli import main
 from equipoise.training import callbacks, trainer
 
-# The server imports all of training once; each struck process is a fork of it.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["equipoise.cli", "equipoise.training", "equipoise.reporting", "equipoise.experts"])
+_CONTEXT = child_context("equipoise.cli", "equipoise.training", "equipoise.reporting", "equipoise.experts")
 
 
 class Struck(NamedTuple):

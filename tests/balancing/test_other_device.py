@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from equipoise.balancing import BALANCERS, make_balancer
-from other_device import other_device
 
 TASKS = {"score": "regression", "polarity": "classification"}
 SETTINGS = {
@@ -73,13 +72,13 @@ def course(name, accumulated, device=None):
     ("name", "accumulated"),
     [*((name, False) for name in SETTINGS), *((name, True) for name in ("dao", "dao at parameters", "db_mtl", "modo"))],
 )
-def test_weights_and_gradients_are_those_of_the_cpu(name, accumulated):
+def test_weights_and_gradients_are_those_of_the_cpu(name, accumulated, elsewhere):
     weights, gradients = course(name, accumulated)
-    with other_device() as device:
+    with elsewhere() as device:
         others, found = course(name, accumulated, device)
         assert all(gradient.device == device for gradient in found)
         found = [gradient.cpu() for gradient in found]
     for one, other in zip(weights, others, strict=True):
-        assert other == pytest.approx(one, rel=1e-5)
+        assert other == pytest.approx(one, rel=1e-4)
     for one, other in zip(gradients, found, strict=True):
-        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(other, one, rtol=1e-3, atol=1e-5)

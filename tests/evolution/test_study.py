@@ -1,6 +1,5 @@
 """The search that several processes share: its budget, killed workers, going on."""
 
-import multiprocessing
 import os
 import signal
 import time
@@ -9,6 +8,7 @@ from itertools import islice
 import pytest
 from optuna.trial import TrialState
 
+from children import child_context
 from equipoise import locks
 from equipoise.errors import TrainingError
 from equipoise.evolution.study import Search, smallest_budget
@@ -18,8 +18,7 @@ from equipoise.studies import open_storage as open_named
 RANGES = {"a": (0.0, 1.0), "b": (0.0, 1.0)}
 STARTS = [{"a": 0.5, "b": 0.5}, {"a": 0.1, "b": 0.9}]
 NAMED = dict(zip(("middle", "corner"), STARTS, strict=True))
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["equipoise.evolution.study"])
+_CONTEXT = child_context("equipoise.evolution.study")
 
 
 def open_storage(given):

@@ -15,7 +15,6 @@ from equipoise.merging import (
     make_merge_operator,
 )
 from equipoise.modeling import MultiTaskModel
-from other_device import other_device
 from prompted import TEXTS, encode
 
 ROWS = Dataset.from_dict({"text": list(TEXTS), "pair": [None] * len(TEXTS)})
@@ -29,7 +28,7 @@ def put_on(path, **formats):
 
 
 @pytest.mark.parametrize("name", MERGE_OPERATORS)
-def test_operators_merge_where_the_vectors_are(name):
+def test_operators_merge_where_the_vectors_are(name, elsewhere):
     random = torch.Generator().manual_seed(0)
     base = {tensor: torch.randn(shape, generator=random) for tensor, shape in SHAPES.items()}
     vectors = {
@@ -45,19 +44,20 @@ def test_operators_merge_where_the_vectors_are(name):
     }[operator.statistics]
     weights = dict(zip("ab", operator.default_weights(2), strict=True))
     expected = dict(operator.merge(vectors, weights, base, statistics=statistics))
-    with other_device() as device:
+    with elsewhere() as device:
         moved = {tensor: values.to(device) for tensor, values in base.items()}
         found = dict(operator.merge(vectors, weights, moved, statistics=statistics))
     assert found.keys() == expected.keys()
-    assert all(torch.equal(found[tensor], values) for tensor, values in expected.items())
+    for tensor, values in expected.items():
+        torch.testing.assert_close(found[tensor], values)
 
 
 @pytest.mark.parametrize(("format", "kind"), [("head", "tiny_model"), ("prompt", "tiny_llm")])
-def test_statistics_are_those_of_the_cpu(request, format, kind):
+def test_statistics_are_those_of_the_cpu(request, format, kind, elsewhere):
     base, model = put_on(request.getfixturevalue(kind), polarity=format)
     tensors = [name for name in sorted(base.linear) if ".1." in name][:2]
     expected = [collect(base, model, "polarity", ROWS, tensors=tensors) for collect in (input_grams, fisher)]
-    with other_device() as device:
+    with elsewhere() as device:
         model.to(device)
         found = [collect(base, model, "polarity", ROWS, tensors=tensors) for collect in (input_grams, fisher)]
         for there, here in zip(found, expected, strict=True):
@@ -65,7 +65,7 @@ def test_statistics_are_those_of_the_cpu(request, format, kind):
                 torch.testing.assert_close(there[name].cpu(), values, rtol=1e-3, atol=1e-5)
 
 
-def test_adamerging_and_candidates_are_those_of_the_cpu(tiny_model):
+def test_adamerging_and_candidates_are_those_of_the_cpu(tiny_model, elsewhere):
     base, model = put_on(tiny_model, polarity="head", emotions="head")
     rows = {task: encode(model, TEXTS, wanted={task: range(len(TEXTS))}) for task in model.tasks}
     random = torch.Generator().manual_seed(0)
@@ -81,9 +81,10 @@ def test_adamerging_and_candidates_are_those_of_the_cpu(tiny_model):
         return adamerge(base, vectors, model, rows, settings=AdaMergingSettings(steps=2)), changed
 
     expected, changed = learn()
-    with other_device() as device:
+    with elsewhere() as device:
         model.to(device)
         found, moved = learn()
-    assert all(torch.equal(moved[name], values) for name, values in changed.items())
+    for name, values in changed.items():
+        torch.testing.assert_close(moved[name], values)
     for expert, coefficients in expected.coefficients.items():
         assert found.coefficients[expert] == pytest.approx(coefficients, rel=1e-4)

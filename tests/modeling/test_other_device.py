@@ -7,7 +7,6 @@ import torch
 
 from equipoise.balancing import make_balancer
 from equipoise.modeling import FrozenLayers, Prefix, encode_texts, freeze_layers, infer_texts
-from other_device import other_device
 from prompted import TEXTS, encode, make_batch, make_model, make_tasks, run_batch
 
 DATA = datasets.Dataset.from_dict({"text": list(TEXTS), "pair": [None] * len(TEXTS)})
@@ -33,11 +32,11 @@ def build(kind, tiny_model, tiny_llm):
 
 
 @pytest.mark.parametrize("kind", ["heads", "attention pooling", "heads of a decoder", "prompted", "behind a prefix"])
-def test_answers_are_those_of_the_cpu(kind, tiny_model, tiny_llm):
+def test_answers_are_those_of_the_cpu(kind, tiny_model, tiny_llm, elsewhere):
     model = build(kind, tiny_model, tiny_llm)
     wanted = {name: np.arange(len(TEXTS)) for name in model.tasks}
     expected = infer_texts(model, DATA, wanted, 3)
-    with other_device() as device:
+    with elsewhere() as device:
         model.to(device)
         if model.prefix is not None:
             model.prefix = Prefix(model.backbone, model.prefix.tokens)
@@ -46,7 +45,7 @@ def test_answers_are_those_of_the_cpu(kind, tiny_model, tiny_llm):
         if values.dtype == object:
             assert found[name].tolist() == values.tolist()
         else:
-            np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5)
 
 
 def step(model, batch, device="cpu"):
@@ -70,7 +69,7 @@ def step(model, batch, device="cpu"):
 
 
 def assert_equal_steps(one, other):
-    assert other[0] == pytest.approx(one[0], rel=1e-4)
+    assert other[0] == pytest.approx(one[0], rel=1e-3)
     for name, gradient in one[1].items():
         # A weight with two names, as tied embeddings, has become two.
         if name in other[1] and "embed" not in name:
@@ -78,18 +77,18 @@ def assert_equal_steps(one, other):
 
 
 @pytest.mark.parametrize("kind", ["heads", "attention pooling", "heads of a decoder", "prompted"])
-def test_a_training_step_is_that_of_the_cpu(kind, tiny_model, tiny_llm):
+def test_a_training_step_is_that_of_the_cpu(kind, tiny_model, tiny_llm, elsewhere):
     model = build(kind, tiny_model, tiny_llm)
     batch = make_batch(model, encode(model, TEXTS, **{name: LABELS[name] for name in model.tasks}))
     expected = step(model, batch)
-    with other_device() as device:
+    with elsewhere() as device:
         found = step(model.to(device), batch, device)
     assert_equal_steps(expected, found)
 
 
 @pytest.mark.parametrize("room", [1.0, 0.0, "one row"])
 @pytest.mark.parametrize("kind", ["heads", "prompted"])
-def test_frozen_rows_with_and_without_room(kind, room, tiny_model, tiny_llm):
+def test_frozen_rows_with_and_without_room(kind, room, tiny_model, tiny_llm, elsewhere):
     """Rows that are kept lie on the CPU, the others where the model is."""
     model = build(kind, tiny_model, tiny_llm)
     freeze_layers(model.backbone, 1)
@@ -97,15 +96,15 @@ def test_frozen_rows_with_and_without_room(kind, room, tiny_model, tiny_llm):
     if room == "one row":
         room = int(batch["lengths"][0]) * model.backbone.config.hidden_size * 4 / 2**30
     expected = step(model, batch)
-    with other_device() as device:
+    with elsewhere() as device:
         model.to(device)
         with FrozenLayers(model, 1, room).cached():
             for _ in range(2):
                 assert_equal_steps(expected, step(model, batch, device))
 
 
-def test_features_for_probes(tiny_model, tiny_llm):
+def test_features_for_probes(tiny_model, tiny_llm, elsewhere):
     model = build("heads", tiny_model, tiny_llm)
     expected = encode_texts(model, DATA, 3)
-    with other_device() as device:
-        np.testing.assert_allclose(encode_texts(model.to(device), DATA, 3), expected, rtol=1e-4, atol=1e-6)
+    with elsewhere() as device:
+        np.testing.assert_allclose(encode_texts(model.to(device), DATA, 3), expected, rtol=1e-4, atol=1e-5)

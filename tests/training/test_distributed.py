@@ -16,18 +16,6 @@ from equipoise.training import callbacks, train
 from processes import in_two_processes, train_without_dropout
 
 
-@pytest.fixture(scope="module")
-def steady_model(tmp_path_factory, tiny_model):
-    """The tiny model without dropout."""
-    folder = tmp_path_factory.mktemp("steady")
-    for file in tiny_model.iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
-
-
 def struck(run_file, rank, step, number, *options):
     """Run `equipoise train` where a signal strikes one of the processes before it logs a step."""
     end = callbacks.ScoreOnSchedule.on_step_end
