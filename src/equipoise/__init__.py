@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from equipoise.balancing import DynamicAdaptiveLoss, LabelStats
     from equipoise.comparison import compare
+    from equipoise.devices import use_device
     from equipoise.errors import EquipoiseError
     from equipoise.evaluation import calibrate, evaluate
     from equipoise.exporting import export_onnx
@@ -32,6 +33,7 @@ _HOMES = {
     "propose": "equipoise.proposing",
     "train": "equipoise.training",
     "tune": "equipoise.tuning",
+    "use_device": "equipoise.devices",
 }
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "propose",
     "train",
     "tune",
+    "use_device",
 ]
 
 

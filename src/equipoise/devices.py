@@ -38,14 +38,23 @@ def use_device(asked: str) -> None:
     """Compute on a device from here on, in this process and in those that it starts.
 
     Args:
-        asked: see `choose_device`. Of several GPUs one is chosen by hiding the others, so that every library agrees:
-            call this before anything is computed.
+        asked: "cpu", "cuda", "cuda:1", "mps" …. Of several GPUs one is chosen by hiding the others, so that every
+            library agrees: call this before anything is computed.
 
     Raises:
-        UsageError: see `choose_device`; or a GPU's number is given to several processes, each of which takes its own.
+        UsageError: there is no such device, or it cannot be used; or a GPU's number is given after a GPU was used, or
+            to several processes, each of which takes its own.
+
+    Examples:
+        >>> import equipoise
+        >>> equipoise.use_device("cuda:1")  # doctest: +SKIP
     """
     kind, _, number = asked.partition(":")
     if kind == "cuda" and number.isdecimal():
+        if torch.cuda.is_initialized():
+            raise UsageError(
+                f"device '{asked}': this process computes on a GPU already, and cannot hide others; choose it before."
+            )
         if _count_processes() > 1:
             raise UsageError(f"device '{asked}': each of several processes takes a GPU of its own; give 'cuda'.")
         visible = os.environ.get(_VISIBLE)

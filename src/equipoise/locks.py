@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock, SoftFileLock, Timeout
 
 from equipoise.errors import TrainingError
+from equipoise.files import to_json
 
 from .owners import Owner, name_owner, this_process
 
@@ -141,7 +142,7 @@ def _note(file: Path, what: str, brief: bool) -> None:
         print(f"{what}: {name_owner(there)} has ended and left a lock behind; continuing.", file=sys.stderr, flush=True)
     if there != here:
         with suppress(OSError):
-            file.write_text(json.dumps(here), encoding="utf-8")
+            file.write_text(to_json(here), encoding="utf-8")
 
 
 def _read(file: Path) -> Owner | None:

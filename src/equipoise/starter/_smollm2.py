@@ -4,9 +4,10 @@ L. Ben Allal et al., "SmolLM2: When Smol Goes Big – Data-Centric Training of a
 arXiv 2502.02737.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from equipoise.files import to_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,4 +156,4 @@ def _tokenizer(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_bytes((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+    path.write_bytes((to_json(content, indent=1) + "\n").encode())

@@ -8,6 +8,8 @@ import html
 import json
 from pathlib import Path
 
+from equipoise.files import to_json
+
 _DOMAINS = {
     "tweets": "tweets",
     "products": "amazonReviewSnippets",
@@ -48,7 +50,7 @@ def convert(folder: Path) -> None:
                     "disagreement": float(deviation),
                     "raters": len(json.loads(listed)),
                 }
-                corpus.write(json.dumps(row, ensure_ascii=False) + "\n")
+                corpus.write(to_json(row) + "\n")
 
 
 def _rows(path: Path) -> list[list[str]]:

@@ -30,7 +30,8 @@ def join_processes() -> None:
 
 def _check_gpus() -> None:
     """Refuse more processes than there are GPUs: NCCL ends in an error of its own where two share one."""
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ["WORLD_SIZE"])
+    # Without it nothing says how many of them are on this machine.
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
     gpus = torch.get_device_module(choose_device().type).device_count()
     if processes > gpus:
         raise UsageError(
