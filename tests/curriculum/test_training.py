@@ -72,7 +72,7 @@ def test_the_observed_order_is_the_planned_one(tmp_path, tiny_model, monkeypatch
         else:
             assert line["curriculum"]["share"] == stage.share
     page = Page((folder / "report.html").read_text(encoding="utf-8"))
-    (label,) = [label for label in page.labels if label.startswith("Line chart of the difficulty met")]
+    label, *_ = [label for label in page.labels if label.startswith("Line chart of the difficulty met")]
     assert ("3 stages, one from step" if curriculum.staged else "share of the examples drawn from") in label
     assert "Difficulty met" in page.headings
 

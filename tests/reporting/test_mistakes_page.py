@@ -116,3 +116,20 @@ def test_hostile_names_break_nothing_on_a_screen(write, width, scheme):
     mistakes = make_mistakes()
     mistakes["polarity"]["examples"].append(example(HOSTILE[3], HOSTILE[3], text="x" * 500))
     assert look_at(write(mistakes), width, scheme) == {"said": [], "asked": [], "wide": [], "unnamed": []}
+
+
+_CHARTS = """[...document.querySelectorAll('section[aria-labelledby=training] .scroll')].map(one => {
+  const shown = [...one.querySelectorAll('svg')].filter(svg => svg.getBoundingClientRect().width);
+  const sizes = [...shown[0].querySelectorAll('text')].map(text => {
+    const scale = shown[0].getBoundingClientRect().width / shown[0].viewBox.baseVal.width;
+    return parseFloat(getComputedStyle(text).fontSize) * scale;
+  });
+  return [shown.length, one.scrollWidth <= one.clientWidth, Math.min(...sizes) >= 11];
+})"""
+
+
+@browser_only
+@pytest.mark.parametrize("width", [1280, 390])
+def test_line_charts_fit_the_screen_and_their_text_can_be_read(write, width):
+    with open_page(write(make_mistakes()), width, "light") as (tab, _):
+        assert tab.evaluate(_CHARTS) == [[1, True, True]] * 3

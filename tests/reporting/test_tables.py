@@ -6,7 +6,7 @@ from rich.console import Console
 
 from equipoise.kinds import Regression
 from equipoise.reporting import results_table
-from equipoise.reporting.figures import _spread
+from equipoise.reporting.line_names import _spread
 from equipoise.reporting.tables import arrange, subset_columns
 
 

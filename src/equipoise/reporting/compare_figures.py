@@ -13,7 +13,8 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from equipoise.kinds import get_metric
 
 from .compare_results import ComparedRow, Course, Estimate
-from .figures import STYLE, WIDTH, line_style, short
+from .figures import STYLE, WIDTH, line_style
+from .line_names import short
 from .svg import INK, MUTED, SERIES, to_svg
 
 _ROW, _TOP, _BOTTOM, _GAP = 24, 34, 40, 30

@@ -14,7 +14,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from .difficulty import MEASURES
-from .figures import STYLE, WIDTH, short
+from .figures import STYLE, WIDTH
+from .line_names import short
 from .svg import INK, SERIES, to_svg
 from .tables import write_number
 

@@ -14,12 +14,15 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from equipoise.kinds import Task, get_metric
 
-from .svg import INK, MUTED, PAGE, RULE, SERIES, to_svg
+from .line_names import End, key_width, label_ends, short
+from .svg import INK, MUTED, PAGE, PHONE, RULE, SERIES, draw_for_screens, to_svg
 
 Floats = npt.NDArray[np.float64]
 
 # Figures are laid out in the page's pixels: at full width, text is as large as the page's small print.
 WIDTH = 880
+PHONE_WIDTH = 356
+"""The pixels of a phone's page; names stand below the figure there, not beside the lines."""
 STYLE: Any = {
     "figure.dpi": 72,
     "font.size": 12.5,
@@ -43,7 +46,7 @@ STYLE: Any = {
 }
 _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)))
 _MAX_POINTS = 500
-_MAX_NAME = 26
+"""Points of a line in a figure as wide as the page, at most."""
 
 
 class Curve(NamedTuple):
@@ -53,23 +56,21 @@ class Curve(NamedTuple):
     values: Floats
 
 
-class End(NamedTuple):
-    """Where a line ends, and how it is named."""
-
-    value: float
-    name: str
-    look: dict[str, Any]
-
-
 def plot_dev(dev: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task], kept: int | None) -> Markup | None:
     """Plot the dev run score and each task's primary metric, the kept checkpoint marked."""
+    return draw_for_screens(lambda screen: _draw_dev(dev, tasks, kept, screen))
+
+
+def _draw_dev(
+    dev: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task], kept: int | None, screen: str
+) -> Markup | None:
     score = _curve(dev, lambda line: line["dev"].get("run_score"))
     if len(score.steps) == 0:
         return None
     with mpl.rc_context(STYLE):
         ends = []
         scored = [name for name, task in tasks.items() if not task.auxiliary]
-        figure, axes = _figure(340, right=key_width([*scored, "run score"]))
+        figure, axes = _figure(340, [*scored, "run score"], screen)
         if len(scored) > 1:
             for i, (name, task) in enumerate(tasks.items()):
                 curve = _curve(dev, lambda line, key=f"{name}/{task.metric}": line["dev"].get(key))  # type: ignore[misc]
@@ -83,12 +84,17 @@ def plot_dev(dev: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task], kept: 
             axes.plot([kept], [value], "o", markersize=12, markerfacecolor=PAGE, markeredgecolor=INK, mew=2)
             axes.plot([kept], [value], "o", markersize=5, color=INK)
         axes.set_xlim(0, score.steps[-1] * 1.02)
-        label_ends(axes, ends)
-        return to_svg(figure, "dev", _describe_dev(score, kept, {name: tasks[name] for name in scored}))
+        if screen != PHONE:
+            label_ends(axes, ends)
+        return to_svg(figure, f"dev{screen}", _describe_dev(score, kept, {name: tasks[name] for name in scored}))
 
 
 def plot_losses(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -> Markup | None:
     """Plot every task's loss, a panel each: single steps faint, their moving mean strong."""
+    return draw_for_screens(lambda screen: _draw_losses(steps, tasks, screen))
+
+
+def _draw_losses(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task], screen: str) -> Markup | None:
     curves = {
         name: _curve(steps, lambda line, name=name: line.get("losses", {}).get(name))  # type: ignore[misc]
         for name in tasks
@@ -97,14 +103,15 @@ def plot_losses(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -
     if not curves:
         return None
     columns = len(curves) if len(curves) <= 3 else (2 if len(curves) == 4 else 3)
+    width, columns = (PHONE_WIDTH, 1) if screen == PHONE else (WIDTH, columns)
     rows = math.ceil(len(curves) / columns)
     with mpl.rc_context(STYLE):
-        height = 300 if columns == 1 else 225
-        figure = Figure(figsize=(WIDTH / 72, rows * height / 72))
+        height = 300 if columns == 1 and screen != PHONE else 225
+        figure = Figure(figsize=(width / 72, rows * height / 72))
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
         figure.subplots_adjust(
-            left=44 / WIDTH,
-            right=1 - 16 / WIDTH,
+            left=44 / width,
+            right=1 - 16 / width,
             top=1 - 30 / (rows * height),
             bottom=44 / (rows * height),
             wspace=0.22,
@@ -123,11 +130,15 @@ def plot_losses(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -
         ends = ", ".join(
             f"{name} from {_smooth(curve)[0]:.3g} to {_smooth(curve)[-1]:.3g}" for name, curve in curves.items()
         )
-        return to_svg(figure, "losses", f"Line charts of the training loss of each task: {ends}.")
+        return to_svg(figure, f"losses{screen}", f"Line charts of the training loss of each task: {ends}.")
 
 
 def plot_weights(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) -> Markup | None:
     """Plot the task weights where a task was present; nothing to see for one task."""
+    return draw_for_screens(lambda screen: _draw_weights(steps, tasks, screen))
+
+
+def _draw_weights(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task], screen: str) -> Markup | None:
     curves = {
         name: _curve(steps, lambda line, name=name: line.get("weights", {}).get(name) or None)  # type: ignore[misc]
         for name in tasks
@@ -135,7 +146,7 @@ def plot_weights(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) 
     if len(tasks) < 2 or not any(len(curve.steps) for curve in curves.values()):
         return None
     with mpl.rc_context(STYLE):
-        figure, axes = _figure(300 + 12 * max(0, len(tasks) - 5), right=key_width(list(tasks)))
+        figure, axes = _figure(300 + 12 * max(0, len(tasks) - 5), list(tasks), screen)
         axes.set_ylim(0.75, 1.25)
         axes.axhline(1, color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
         ends = []
@@ -144,20 +155,25 @@ def plot_weights(steps: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task]) 
                 _plot_noisy(axes, curve, faint=0.3 if len(curves) <= 3 else 0.0, **line_style(i))
                 ends.append(End(float(_smooth(curve)[-1]), name, line_style(i)))
         axes.set_xlim(0, max(curve.steps[-1] for curve in curves.values() if len(curve.steps)))
-        label_ends(axes, ends)
+        if screen != PHONE:
+            label_ends(axes, ends)
         last = ", ".join(f"{end.name} {end.value:.2f}" for end in ends)
-        return to_svg(figure, "weights", f"Line chart of the task weights over the steps; at the end {last}.")
+        return to_svg(figure, f"weights{screen}", f"Line chart of the task weights over the steps; at the end {last}.")
 
 
 def plot_difficulty(steps: Sequence[Mapping[str, Any]]) -> Markup | None:
     """Plot the difficulty of what each step has met, with the share of the examples, or the stages; None without."""
+    return draw_for_screens(lambda screen: _draw_difficulty(steps, screen))
+
+
+def _draw_difficulty(steps: Sequence[Mapping[str, Any]], screen: str) -> Markup | None:
     met = [line for line in steps if "curriculum" in line]
     if not met:
         return None
     observed = _curve(met, lambda line: line["curriculum"]["difficulty"])
     share = _curve(met, lambda line: line["curriculum"].get("share"))
     with mpl.rc_context(STYLE):
-        figure, axes = _figure(280, right=key_width(["difficulty", "share drawn"]))
+        figure, axes = _figure(280, ["difficulty", "share drawn"], screen)
         _plot_noisy(axes, observed, **line_style(0))
         ends = [End(float(_smooth(observed)[-1]), "difficulty", line_style(0))]
         said = f"from {_smooth(observed)[0]:.2f} to {_smooth(observed)[-1]:.2f}"
@@ -174,14 +190,18 @@ def plot_difficulty(steps: Sequence[Mapping[str, Any]]) -> Markup | None:
             said += f"; {stages[-1]} stages" + "".join(f", one from step {step} on" for step in begins)
         axes.set_ylim(0, 1.02)
         axes.set_xlim(0, observed.steps[-1])
-        label_ends(axes, ends)
-        return to_svg(figure, "difficulty", f"Line chart of the difficulty met over the steps, {said}.")
+        if screen != PHONE:
+            label_ends(axes, ends)
+        return to_svg(figure, f"difficulty{screen}", f"Line chart of the difficulty met over the steps, {said}.")
 
 
-def _figure(height: int, right: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH / 72, height / 72))
+def _figure(height: int, names: Sequence[str], screen: str) -> tuple[Figure, Axes]:
+    """Return a figure with room for the names of its lines beside them; on a phone they stand below."""
+    width, right = (PHONE_WIDTH, 16.0) if screen == PHONE else (WIDTH, key_width(names))
+    height = min(height, 260) if screen == PHONE else height
+    figure = Figure(figsize=(width / 72, height / 72))
     axes = figure.subplots()
-    figure.subplots_adjust(left=44 / WIDTH, right=1 - right / WIDTH, top=1 - 12 / height, bottom=44 / height)
+    figure.subplots_adjust(left=44 / width, right=1 - right / width, top=1 - 12 / height, bottom=44 / height)
     axes.set_xlabel("step")
     _set_axis(axes)
     return figure, axes
@@ -208,10 +228,11 @@ def _curve(lines: Sequence[Mapping[str, Any]], pick: Callable[[Mapping[str, Any]
 
 def _plot_noisy(axes: Axes, curve: Curve, faint: float = 0.3, **look: Any) -> None:
     smooth = _smooth(curve)
-    raw = _thin(curve)
+    most = round(_MAX_POINTS * min(1, axes.get_figure().bbox.width / WIDTH))  # type: ignore[union-attr]
+    raw = _thin(curve, most)
     if faint:
         axes.plot(*raw, linewidth=0.8, alpha=faint, color=look["color"])
-    axes.plot(*_thin(Curve(curve.steps, smooth)), linewidth=2, **look)
+    axes.plot(*_thin(Curve(curve.steps, smooth), most), linewidth=2, **look)
     low, high = np.percentile(raw.values, (1, 99)) if faint else (smooth.min(), smooth.max())
     bottom, top = min(low, smooth.min()), max(high, smooth.max())
     margin = 0.06 * (top - bottom) or 0.05
@@ -229,74 +250,14 @@ def _smooth(curve: Curve) -> Floats:
     return np.convolve(curve.values, kernel, mode="same") / counts
 
 
-def _thin(curve: Curve) -> Curve:
-    """Average neighbours so that at most `_MAX_POINTS` are drawn."""
+def _thin(curve: Curve, most: int = _MAX_POINTS) -> Curve:
+    """Average neighbours so that at most so many are drawn."""
     n = len(curve.steps)
-    if n <= _MAX_POINTS:
+    if n <= most:
         return curve
-    edges = np.linspace(0, n, _MAX_POINTS + 1).astype(int)[:-1]
+    edges = np.linspace(0, n, most + 1).astype(int)[:-1]
     sizes = np.diff([*edges, n])
     return Curve(*(np.add.reduceat(values, edges) / sizes for values in curve))
-
-
-def label_ends(axes: Axes, ends: Sequence[End]) -> None:
-    """Name the lines beside their right ends, moved apart where names would overlap."""
-    low, high = axes.get_ylim()
-    width, height = axes.bbox.width, axes.bbox.height
-    ends = sorted(ends, key=lambda end: end.value)
-    places = _spread([(end.value - low) / (high - low) for end in ends], 17 / height)
-    for place, (_, name, look) in zip(places, ends, strict=True):
-        strong = look["color"] == INK
-        sample = [1 + 10 / width, 1 + 32 / width]
-        axes.plot(
-            sample,
-            [place, place],
-            transform=axes.transAxes,
-            clip_on=False,
-            linewidth=2.6 if strong else 2,
-            scalex=False,
-            scaley=False,
-            **look,
-        )
-        axes.text(
-            1 + 39 / width,
-            place,
-            short(name),
-            transform=axes.transAxes,
-            va="center",
-            fontweight="bold" if strong else "normal",
-            parse_math=False,
-        )
-
-
-def _spread(places: Sequence[float], gap: float) -> list[float]:
-    """Move ascending places apart to `gap`: each group of neighbours around its centre, within 0 and 1."""
-    groups: list[list[float]] = []
-    for place in places:
-        groups.append([place])
-        while len(groups) > 1 and _bottom(groups[-1], gap) - _top(groups[-2], gap) < gap:
-            last = groups.pop()
-            groups[-1] += last
-    return [_bottom(group, gap) + i * gap for group in groups for i in range(len(group))]
-
-
-def _bottom(group: Sequence[float], gap: float) -> float:
-    height = gap * (len(group) - 1)
-    return max(0.0, min(sum(group) / len(group) - height / 2, 1 - height))
-
-
-def _top(group: Sequence[float], gap: float) -> float:
-    return _bottom(group, gap) + gap * (len(group) - 1)
-
-
-def short(name: str) -> str:
-    """Cut a name that is too long for a figure."""
-    return name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…"
-
-
-def key_width(names: Sequence[str]) -> float:
-    """Return the pixels that `label_ends` takes beside a figure."""
-    return 45 + 8.2 * max(len(short(name)) for name in names)
 
 
 def _describe_dev(score: Curve, kept: int | None, tasks: Mapping[str, Task]) -> str:

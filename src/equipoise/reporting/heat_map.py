@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .figures import STYLE, WIDTH, short
+from .figures import STYLE, WIDTH
+from .line_names import short
 from .svg import INK, RULE, SERIES, to_svg
 from .tables import write_number
 

@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .figures import STYLE, WIDTH, End, key_width, label_ends, line_style, short
+from .figures import STYLE, WIDTH, line_style
 from .heat_map import Line, plot_heat_map
+from .line_names import End, key_width, label_ends, short
 from .merge_results import MergeResults, RowKind, SearchResult
 from .merge_tables import coefficients, pruned_candidates, starts
 from .svg import INK, MUTED, PAGE, RULE, SERIES, to_svg

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -15,6 +16,8 @@ PAGE = "#fefefe"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 """Colours of Okabe and Ito (2008) that stay apart for colour-blind readers."""
 
+PHONE = "-phone"
+"""What the names of a phone's figures end with."""
 _FULL_WIDTH = 870
 """From so many pixels on a figure is as wide as the page."""
 
@@ -59,6 +62,19 @@ def to_svg(figure: Figure, name: str, description: str) -> Markup:
         # A narrow figure is not blown up to the page, and its text stays readable on a phone.
         root.attrib["style"] = f"max-width: {width:.0f}px; min-width: {0.8 * width:.0f}px"
     return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def draw_for_screens(draw: Callable[[str], Markup | None]) -> Markup | None:
+    """Draw a figure twice: as wide as the page, and for a phone, where text would shrink to nothing otherwise.
+
+    The page's style sheet shows one of them.
+
+    Args:
+        draw: draws the figure; is given what the names of its parts end with, which is `PHONE` for a phone.
+    """
+    wide = draw("")
+    phone = None if wide is None else draw(PHONE)
+    return None if phone is None else Markup(f'<div class="wide">{wide}</div><div class="phone">{phone}</div>')
 
 
 def _adapt(key: str, value: str, name: str) -> str:

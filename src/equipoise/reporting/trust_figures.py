@@ -12,8 +12,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from equipoise.evaluation import TrustCurves
 
-from .figures import STYLE, WIDTH, short
-from .svg import INK, MUTED, SERIES, to_svg
+from .figures import PHONE_WIDTH, STYLE, WIDTH
+from .line_names import short
+from .svg import INK, MUTED, PHONE, SERIES, draw_for_screens, to_svg
 
 _LOOKS: dict[str, dict[str, Any]] = {
     "before": {"color": SERIES[1], "linestyle": (0, (4, 2)), "marker": "s"},
@@ -24,10 +25,14 @@ _HEIGHT = 270
 
 def plot_reliability(curves: Mapping[str, TrustCurves]) -> Markup | None:
     """Plot for each task how often answers of a confidence are right, before and after; None without any."""
+    return draw_for_screens(lambda screen: _draw_reliability(curves, screen))
+
+
+def _draw_reliability(curves: Mapping[str, TrustCurves], screen: str) -> Markup | None:
     if not curves:
         return None
     with mpl.rc_context(STYLE):
-        figure, grid = _panels(list(curves))
+        figure, grid = _panels(list(curves), screen)
         for axes, curve in zip(grid, curves.values(), strict=False):
             axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
             for stage, points in curve["reliability"].items():
@@ -37,15 +42,21 @@ def plot_reliability(curves: Mapping[str, TrustCurves]) -> Markup | None:
             axes.set_ylim(0, 1.02)
             _finish(axes, "confidence")
         _name_stages(grid, [curve["reliability"] for curve in curves.values()])
-        return to_svg(figure, "reliability", "Line charts of the share of right answers by confidence, task by task.")
+        return to_svg(
+            figure, f"reliability{screen}", "Line charts of the share of right answers by confidence, task by task."
+        )
 
 
 def plot_risk(curves: Mapping[str, TrustCurves]) -> Markup | None:
     """Plot for each task the share of wrong answers among the surest, before and after; None without any."""
+    return draw_for_screens(lambda screen: _draw_risk(curves, screen))
+
+
+def _draw_risk(curves: Mapping[str, TrustCurves], screen: str) -> Markup | None:
     if not curves:
         return None
     with mpl.rc_context(STYLE):
-        figure, grid = _panels(list(curves))
+        figure, grid = _panels(list(curves), screen)
         for axes, curve in zip(grid, curves.values(), strict=False):
             for stage, points in curve["risk"].items():
                 xs, ys = [point[0] for point in points], [point[1] for point in points]
@@ -56,7 +67,9 @@ def plot_risk(curves: Mapping[str, TrustCurves]) -> Markup | None:
             _finish(axes, "answers, the surest first")
         _name_stages(grid, [curve["risk"] for curve in curves.values()])
         said = ", ".join(f"{name} {curve['risk']['after'][-1][1]:.3f}" for name, curve in curves.items())
-        return to_svg(figure, "risk", f"Line charts of the share of wrong answers among the surest; of all: {said}.")
+        return to_svg(
+            figure, f"risk{screen}", f"Line charts of the share of wrong answers among the surest; of all: {said}."
+        )
 
 
 def _name_stages(grid: Sequence[Axes], drawn: Sequence[Mapping[str, Any]]) -> None:
@@ -66,14 +79,14 @@ def _name_stages(grid: Sequence[Axes], drawn: Sequence[Mapping[str, Any]]) -> No
         both.legend(loc="upper left", frameon=False, labelcolor=INK)
 
 
-def _panels(names: Sequence[str]) -> tuple[Figure, list[Axes]]:
-    columns = min(3, len(names))
+def _panels(names: Sequence[str], screen: str) -> tuple[Figure, list[Axes]]:
+    width, columns = (PHONE_WIDTH, 1) if screen == PHONE else (WIDTH, min(3, len(names)))
     rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(WIDTH / 72, rows * _HEIGHT / 72))
+    figure = Figure(figsize=(width / 72, rows * _HEIGHT / 72))
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     figure.subplots_adjust(
-        left=52 / WIDTH,
-        right=1 - 16 / WIDTH,
+        left=52 / width,
+        right=1 - 16 / width,
         top=1 - 30 / (rows * _HEIGHT),
         bottom=46 / (rows * _HEIGHT),
         wspace=0.3,
