@@ -142,6 +142,8 @@ def test_a_service_with_a_key_asks_for_it() -> None:
         page.click("#go")
         page.locator("#status", has_text="does not take this key").wait_for()
         page.fill("#key", KEY)
+        # What the model reads is known once the key is right, before the button is pressed.
+        page.locator("#pair-row").wait_for()
         page.click("#go")
         page.locator("#status", has_text="1 answered.").wait_for()
         browser.close()

@@ -111,6 +111,16 @@ def check_no_title(path: Path, text: str, options: dict[str, Any], others: dict[
             continue
         if line := find_lower_header(records[:LOOKED_AT]):
             raise refuse_title(path, records[0][1], line + above, hint=others.get(delimiter, ""))
+        if delimiter not in others and _is_header(records[:LOOKED_AT]):
+            return
+
+
+def _is_header(records: Sequence[tuple[int, Sequence[str]]]) -> bool:
+    """Whether the first record has several cells, as many as most of the others have."""
+    if not records or len(_filled(records[0][1])) < 2:
+        return False
+    alike = sum(len(cells) == len(records[0][1]) for _, cells in records[1:])
+    return alike >= max(1, _SAME_WIDTH * (len(records) - 1))
 
 
 def _filled(cells: Sequence[str]) -> list[str]:

@@ -260,7 +260,12 @@ async function answerAll(event) {
 by("form").addEventListener("submit", answerAll);
 by("file").addEventListener("change", () => (by("file").files[0] ? takeFile(by("file").files[0]) : forgetFile()));
 by("texts").addEventListener("input", () => forgetFile());
-by("key").addEventListener("change", () => readInfo());
+// Not on "change", which comes as the button is pressed: what appears then would move it away from under the pointer.
+let asking = 0;
+by("key").addEventListener("input", () => {
+  clearTimeout(asking);
+  asking = setTimeout(readInfo, 300);
+});
 for (const kind of ["dragover", "dragleave", "drop"]) {
   by("drop").addEventListener(kind, (event) => {
     event.preventDefault();
