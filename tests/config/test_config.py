@@ -147,6 +147,8 @@ def test_a_folder_beside_the_run_file_is_a_model(run_file, tmp_path):
     [
         ("train.epoch=1", "train.epoch: unknown key. Did you mean 'epochs'?"),
         ("modle=x", "modle: unknown key. Did you mean 'model'?"),
+        ("limit.train=9", "limit: unknown key. It stands at sources.NAME.limit."),
+        ("epochs=2", "epochs: unknown key. It stands at train.epochs."),
         ("tasks.intensity.rnge=[0, 1]", "tasks.intensity.rnge: unknown key. Did you mean 'range'?"),
         ("sources.finance.limit.trian=1", "sources.finance.limit.trian: unknown key. Did you mean 'train'?"),
         ("train.epochs=-1", "train.epochs: found -1, expected greater than 0"),

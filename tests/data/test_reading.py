@@ -80,6 +80,12 @@ def test_a_changed_file_is_read_anew_and_nothing_is_left_behind(write):
         ("a.jsonl", '{"text": "\\ud83d"}\n', ["a.jsonl, line 1", "surrogate"]),
         ("a.json", '[{"text": "x"},\n {"text"}]', ["a.json, line 2", "array of objects"]),
         ("a.json", '[{"text": "x"}, 3]', ["a.json, row 2", "found '3'"]),
+        (
+            "a.json",
+            '{"n": 1, "all": [\n{"text": "x"}\n]}',
+            ["a.json: ", "whose 'all' is an array of objects (1)", "of its own"],
+        ),
+        ("a.json", '{"text":\n{"0": "x", "1": "y"}}', ["one object over several lines", "orient='records'"]),
         ("a.csv", "text,label\nx,a\ny\n", ["a.csv, line 3", "found 1 cells", "expected 2", "text, label"]),
         ("a.csv", "text,label\nx,a\n\nwell, yes,b\n", ["a.csv, line 4", "found 3 cells", "double quotes"]),
         ("a.csv", 'text,label\nx,a\n"y,b\nz,c\n', ["a.csv, line 3", "broken cell"]),

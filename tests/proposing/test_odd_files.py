@@ -1,5 +1,7 @@
 """Files as people export them: titles above the header, odd words among numbers, sheets, rows that stop a run."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -57,6 +59,39 @@ def test_a_class_beside_whole_numbers_stays_a_class(tmp_path):
     assert "na" not in propose(tmp_path / "a.csv", folder=tmp_path).sources[0].keys
 
 
+@pytest.mark.parametrize("word", ["k.A.", "keine Angabe", "n.d."])
+def test_a_known_abbreviation_for_no_value_beside_whole_numbers_means_nothing(tmp_path, word):
+    rows = [[text, word if number % 8 == 3 else number % 5 + 1] for number, text in enumerate(TEXTS)]
+    write_cells(tmp_path / "a.csv", ("Bewertungstext", "Sterne"), rows)
+    proposal = propose(tmp_path / "a.csv", folder=tmp_path)
+    assert [task.kind for task in proposal.tasks] == ["ordinal"]
+    assert proposal.sources[0].keys["na"] == [word]
+
+
+def test_a_price_and_an_editor_are_no_tasks_beside_a_label(tmp_path):
+    rows = [
+        [text, ["gut", "schlecht"][n % 2], f"{n % 17 + 0.5}", ["Anna", "Bernd"][n % 2]] for n, text in enumerate(TEXTS)
+    ]
+    write_cells(tmp_path / "a.csv", ("Text", "Stimmung", "Preis", "Bearbeiter"), rows)
+    assert [task.name for task in propose(tmp_path / "a.csv", folder=tmp_path).tasks] == ["Stimmung"]
+
+
+def test_files_of_a_folder_that_are_left_out_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *(line.format(sep=",") for line in LABELED)]))
+    for name in ("export.txt", "old.xls", ".hidden", "run.yaml"):
+        (tmp_path / name).write_text("text|label")
+    (note,) = propose(tmp_path, folder=tmp_path).notes
+    assert "left out 'export.txt', 'old.xls', expected files that end in .csv" in note
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_rows_inside_one_object_are_said_where_they_are(tmp_path, indent):
+    rows = [{"text": text, "label": "ab"[number % 2]} for number, text in enumerate(TEXTS)]
+    (tmp_path / "a.json").write_text(json.dumps({"exported": "today", "items": rows}, indent=indent))
+    with pytest.raises(DataError, match=r"one object whose 'items' is an array of objects \(60\)"):
+        propose(tmp_path / "a.json")
+
+
 def test_a_source_with_a_faulty_row_stays_with_its_tasks_and_the_fault_is_told_in_one_line(tmp_path):
     for name in ("one", "two"):
         rows = [[text, f"{name}{number % 2}"] for number, text in enumerate(TEXTS)]
@@ -84,7 +119,7 @@ def test_sheets_that_are_not_read_are_named(tmp_path):
             sheet.append(row)
     book.save(tmp_path / "a.xlsx")
     (note,) = propose(tmp_path / "a.xlsx", folder=tmp_path).notes
-    assert "'Q1' is read, which has the most rows (60); left out: 'Q2 (40 rows)'" in note
+    assert "'Q1' is read, which has the most rows (60); left out: 'Q2'" in note
     assert "name it in the run file (sheet)" in note
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from equipoise.errors import did_you_mean
 from equipoise.kinds import get_kind, list_kinds
 
+from .reference import list_keys
 from .schema import RunConfig
 
 _TASKS = ("tasks", "held_out")
@@ -46,7 +47,7 @@ def explain(problem: Any) -> str:
         *task, own, last = location
         return f"{'.'.join(task)}: '{last}' goes with kind: {' or '.join(owners)}, found kind: {own}."
     if kind in ("extra_forbidden", "invalid_key"):
-        return f"{key}: unknown key. {did_you_mean(location[-1], _keys_at(location[:-1]))}"
+        return f"{key}: unknown key. {_find_key(location[-1], _keys_at(location[:-1]))}"
     if kind == "too_long" or (kind == "missing" and isinstance(found, list | tuple)):
         location, number = (location, "fewer") if kind == "too_long" else (location[:-1], "more")
         return (
@@ -132,6 +133,15 @@ def _schema_in(annotation: Any) -> type[BaseModel] | None:
 def _keys_at(location: Sequence[str]) -> list[str]:
     section = _section_at(location)
     return list(section.model_fields) if section else []
+
+
+def _find_key(word: str, known: Sequence[str]) -> str:
+    """Return the key that the user may have meant: one of this section, or of the same name in another."""
+    hint = did_you_mean(word, known)
+    places = dict.fromkeys(key.path for key in list_keys() if key.path.rpartition(".")[2] == word)
+    if hint.startswith("Did you mean") or not places:
+        return hint
+    return f"It stands at {' or '.join(list(places)[:3])}."
 
 
 def _closest(found: Any, location: Sequence[str]) -> str:

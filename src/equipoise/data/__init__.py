@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from .collating import Collator, gather_scored, gather_tokens, pad_rows
     from .columns import read_tokens
     from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
+    from .documents import find_rows_inside
     from .encodings import detect_encoding
     from .faults import Faults
     from .frames import are_tables, check_table, is_missing, read_columns
@@ -67,6 +68,7 @@ __all__ = [
     "find_joined_names",
     "find_lower_header",
     "find_owners",
+    "find_rows_inside",
     "gather_scored",
     "gather_tables",
     "gather_tokens",
@@ -105,6 +107,7 @@ _HOMES = {
     ".collating": "Collator gather_scored gather_tokens pad_rows",
     ".columns": "read_tokens",
     ".demonstrations": "choose_demonstrations demonstrate order_demonstrations",
+    ".documents": "find_rows_inside",
     ".encodings": "detect_encoding",
     ".in_memory": "make_dataset",
     ".faults": "Faults",

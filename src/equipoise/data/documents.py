@@ -14,6 +14,8 @@ from .rows import Rows
 
 _MOST_NAMES = 10_000
 _MOST_CELLS = 50_000_000
+_MOST_IN_A_ROW = 20
+"""Objects in a list of one row, at most; a longer list on the only line of a file holds the rows themselves."""
 
 
 class ObjectReader:
@@ -81,6 +83,8 @@ def read_json(text: str, path: Path) -> Rows:
         DataError: it is neither; the message counts all rows that are no objects.
     """
     if not text.lstrip().startswith("["):
+        if fault := find_rows_inside(text):
+            raise DataError(f"{path}: {fault}")
         return read_jsonl(text, path)
     objects = ObjectReader()
     try:
@@ -98,6 +102,35 @@ def read_json(text: str, path: Path) -> Rows:
             bad.add(number, fault)
     bad.stop()
     return _from_records(path, range(1, len(records) + 1), records, unit="row")
+
+
+def find_rows_inside(text: str) -> str:
+    """Say that a text is one object as a whole, and where in it the rows stand: "" where it is none.
+
+    One line may be a row, also with a list of a few objects, such as opinions.
+    """
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(whole, dict):
+        return ""
+    expected = "expected an array of objects, or one object a line"
+    is_one_line = "\n" not in text.strip()
+    lists = {name: cell for name, cell in whole.items() if isinstance(cell, list) and _are_objects(cell)}
+    if lists and (not is_one_line or max(map(len, lists.values())) > _MOST_IN_A_ROW):
+        name, rows = max(lists.items(), key=lambda item: len(item[1]))
+        return (
+            f"found one object whose {excerpt(name)} is an array of objects ({len(rows):,}), {expected}. "
+            "Save that array as a file of its own."
+        )
+    if is_one_line:
+        return ""
+    return f"found one object over several lines, {expected}. Save the rows as such; from pandas by orient='records'."
+
+
+def _are_objects(cells: list[Any]) -> bool:
+    return bool(cells) and all(isinstance(cell, dict) for cell in cells)
 
 
 def _find_repeated(text: str, count: int) -> dict[int, str]:

@@ -72,9 +72,9 @@ def read_xlsx(path: Path) -> FileFacts:
     if len(sheets) > 1:
         found.keys["sheet"] = chosen
         found.why["sheet"] = f"the one with the most rows of {len(sheets)}"
-        others = [f"{name} ({one.rows:,} rows)" for name, one in sheets.items() if name != chosen]
+        others = [name for name in sheets if name != chosen]
         found.notes.append(
-            f"{path}: the sheet {chosen!a} is read, which has the most rows ({facts.rows:,}); left out: "
+            f"{path}: the sheet '{chosen}' is read, which has the most rows ({facts.rows:,}); left out: "
             f"{list_some(others, 5)}. To read another, name it in the run file (sheet)."
         )
     return found

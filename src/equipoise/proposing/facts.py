@@ -18,9 +18,12 @@ _LONGEST_NAME = 200
 _MOST_COLUMNS = 500
 _DEEPEST = 6
 """Levels of nested objects that become columns."""
-MISSING = {"n/a", "na", "#n/a", "#na", "null", "nil", "-", "--", "---", "?", ".", "nan", "<na>", "(null)", "#value!"}
-"""What files write where there is no value, in small letters."""
-MAYBE_MISSING = {"none", "unknown", "missing", "not available", "no data"}
+MISSING = {
+    *("n/a", "na", "#n/a", "#na", "null", "nil", "-", "--", "---", "?", ".", "nan", "<na>", "(null)", "#value!"),
+    *("n.a.", "n. a.", "k.a.", "k. a.", "keine angabe", "keine angaben", "ohne angabe", "#nv", "n/d", "n.d.", "s/d"),
+}
+"""What files write where there is no value, in small letters: also in German, French, Italian and Spanish."""
+MAYBE_MISSING = {"none", "unknown", "missing", "not available", "no data", "unbekannt", "inconnu", "desconocido"}
 """What may mean so, and may be a class."""
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _MOST_ODD = 0.05

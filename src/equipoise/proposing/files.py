@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from equipoise.data import find_rows_inside
 from equipoise.errors import DataError, shorten
 from equipoise.files import check_readable
 
@@ -152,6 +153,10 @@ def _read_objects(path: Path, size: int) -> FileFacts:
     faults: list[str] = []
     lines = SampledLines(path, size, encoding)
     found.facts = gather(_objects_of(chain(lines.beginning(), *lines.spots()), faults))
+    if found.facts.rows <= 1 and lines.is_whole:
+        text = path.read_bytes().decode(encoding, errors="replace").lstrip("\ufeff")
+        if fault := find_rows_inside(text):
+            raise DataError(f"{path}: {fault}")
     if not found.facts.rows:
         reason = faults[0] if faults else "it holds none"
         raise DataError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.checks import checked_path
-from equipoise.errors import DataError, EquipoiseError, UsageError
+from equipoise.errors import DataError, EquipoiseError, UsageError, list_some
 
 from .asking import Ask, Question, Questions
 from .choosing import take
@@ -23,6 +23,7 @@ from .verifying import VERIFIED_BYTES, find_fault, find_faulty_tasks
 _DOUBTFUL = 0.65
 """The fit of a task below which the user is asked for it."""
 _MOST_FILES = 1000
+_RUN_FILES = (".yaml", ".yml")
 
 
 def propose(
@@ -138,7 +139,7 @@ def _read_all(data: Any, base: Path, notes: list[str]) -> list[FileFacts]:
     if holds_tables(data):
         return read_tables(data, base)
     several = isinstance(data, Sequence | AbstractSet | Iterator) and not isinstance(data, str | bytes)
-    paths = _list_paths(data if several else [data])  # a column of a table is no list of paths
+    paths = _list_paths(data if several else [data], notes)  # a column of a table is no list of paths
     files = []
     for path in paths:
         try:
@@ -153,13 +154,25 @@ def _read_all(data: Any, base: Path, notes: list[str]) -> list[FileFacts]:
     return files
 
 
-def _list_paths(given: Iterable[Any]) -> list[Path]:
+def _list_folder(folder: Path, notes: list[str]) -> list[Path]:
+    """Return the data files in a folder; a note says which others are left out."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    others = [file.name for file in files if file.suffix.lower() not in ENDINGS + _RUN_FILES]
+    if others:
+        notes.append(
+            f"{folder}: left out {list_some(others, 5)}, expected files that end in {', '.join(ENDINGS)}; "
+            "convert or rename what holds data."
+        )
+    return [file for file in files if file.suffix.lower() in ENDINGS]
+
+
+def _list_paths(given: Iterable[Any], notes: list[str]) -> list[Path]:
     """Return the files that are named, and those in the folders that are; each once."""
     found: dict[str, Path] = {}
     for one in given:
         path = checked_path("propose()", one, "give a file, a folder, several of them, or a table (see `propose`)")
         if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
+            inside = _list_folder(path, notes)
             if not inside:
                 raise UsageError(f"{path}: found no data file in this folder, expected one of {', '.join(ENDINGS)}.")
         else:

@@ -27,6 +27,7 @@ _GROUPS = {
     *("author", "user", "username", "userid", "writer", "speaker", "reviewer", "customer", "patient", "thread"),
     *("conversation", "session", "account", "handle", "participant", "respondent", "document", "doc", "dialog"),
     *("dialogue", "submission", "reviewerid", "authorid", "docid", "documentid", "autor", "auteur", "kunde"),
+    *("verfasser", "nutzer", "benutzer", "utilisateur", "usuario", "cliente", "autore", "utente"),
 }
 _POINTERS = {"name", "id", "handle", "key", "screen_name"}
 """What objects are told apart by."""
@@ -69,6 +70,7 @@ _META = {
     *("domain", "source", "platform", "channel", "country", "region", "device", "site", "city", "gender", "age"),
     *("likes", "like", "retweet", "upvote", "downvote", "helpful", "vote", "count", "length", "follower", "rater"),
     *("annotator", "worker", "verified", "price", "size", "version", "status", "store", "brand", "vendor", "style"),
+    *("preis", "prix", "precio", "prezzo", "betrag", "anzahl", "menge", "bearbeiter", "land", "alter", "geschlecht"),
 }
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?|\d{1,2}:\d{2}(:\d{2})?"
