@@ -178,6 +178,7 @@ def test_spellings_of_one_class_are_proposed(counts, proposed):
         ("I <3 you, <user> &lt;b&gt; a < b", "I <3 you, <user> <b> a < b"),
         ("<a href=\"x>y\" title='z'>link</a> <B>bold</B>", "link bold"),
         ("<!-- hidden\n<b> -->seen", "seen"),
+        ("Q&amp;amp;A &amp;quot;now&amp;#39; a?b=1&amp;copy=2", "Q&A \"now' a?b=1&copy=2"),
         ("<b", "<b"),
         ("plain", "plain"),
     ],

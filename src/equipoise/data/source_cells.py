@@ -30,6 +30,7 @@ _TAG = re.compile(
     rf"""<!--.*?-->|</?({"|".join([*_BLOCKS.split(), *_INLINE.split()])})(?:[\s/](?:[^<>"']|"[^"<]*"|'[^'<]*')*)?>""",
     re.IGNORECASE | re.DOTALL,
 )
+_ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z]\w*);")
 _FIGURES = re.compile(r"[+-]?[\d.,'’\s]*\d[\d.,'’\s]*(?:[eE][+-]?\d+)?")
 
 
@@ -37,7 +38,7 @@ def clean_html(text: str) -> str:
     """Return a text without the tags of HTML, and with characters in the place of entities.
 
     What stands in angle brackets and is no tag of HTML, such as `<user>`, stays. A tag that begins or ends a block, or
-    breaks a line, becomes a line break.
+    breaks a line, becomes a line break. Entities that were escaped twice (`&amp;amp;`) become characters, too.
 
     Example:
         >>> from equipoise.data.source_cells import clean_html
@@ -46,7 +47,8 @@ def clean_html(text: str) -> str:
     """
     if "<" in text:
         text = _TAG.sub(lambda tag: "\n" if (tag[1] or "").lower() in _BLOCKS.split() else "", text)
-    return html.unescape(text).strip()
+    # The second time with semicolons only: `html.unescape` also reads the `&copy=` of an address.
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), html.unescape(text)).strip()
 
 
 class SourceCells:
