@@ -136,6 +136,17 @@ def test_what_no_codec_can_read_is_named_by_line(write):
         streamed(cut, Dialect("utf-16"))
 
 
+@pytest.mark.parametrize(("written", "seems"), [("utf-8", "utf-8"), ("cp1252", "cp1252")])
+@pytest.mark.parametrize("stated", ["utf-16", "utf-16-le", "utf-32"])
+def test_one_byte_a_character_is_never_read_as_two_or_four(write, written, seems, stated):
+    path = write("a.csv", "text,label\nschöner größer,a\n".encode(written))
+    for read in (read_rows, streamed):
+        with pytest.raises(
+            DataError, match=f"found characters of one byte, expected {stated} text.*seems to be {seems}"
+        ):
+            read(path, Dialect(stated))
+
+
 def test_utf_8_that_is_read_as_something_else_is_said(write):
     path = write("a.csv", "text\ngrößer\n")
     with pytest.warns(EquipoiseWarning, match="is read as cp1252, as you say, but all of it is valid UTF-8"):

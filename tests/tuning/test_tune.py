@@ -1,10 +1,13 @@
 """Tuning: trials on dev, ended early, continued after a kill as if there had been none; the result on test, once."""
 
+import io
 import json
+from dataclasses import replace
 
 import optuna
 import pytest
 import yaml
+from rich.console import Console
 
 from corpus import run_data, write_corpus, write_run
 from equipoise.config import load_config, make_config
@@ -205,12 +208,23 @@ def test_a_run_that_stopped_at_dev_is_finished_as_it_would_have_been(run_file, t
 
 
 def test_the_table_says_what_it_cost(tuning):
-    from io import StringIO
-
-    from rich.console import Console
-
-    out = StringIO()
+    out = io.StringIO()
     Console(file=out, width=120).print(tuning_table(tuning.results))
     assert "run score on test" in out.getvalue()
     assert f"{tuning.results.pruned} were ended early" in " ".join(out.getvalue().split())
     assert "<table>" in tuning._repr_html_()
+
+
+def test_the_table_says_where_nothing_was_better(tuning):
+    def say(results):
+        out = io.StringIO()
+        Console(file=out, width=200).print(tuning_table(results))
+        return " ".join(out.getvalue().split())
+
+    results = tuning.results
+    assert "No trial was better" in say(replace(results, best=0))
+    assert "No trial was better" not in say(results)
+    alone = say(replace(results, best=0, trials=results.trials[:1], pruned=0))
+    assert "Tuned by 1 trial, chosen" in alone
+    assert "Only the run file's own settings were tried" in alone
+    assert "more --minutes or --trials" in alone

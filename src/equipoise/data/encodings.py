@@ -15,6 +15,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_WIDE = ("utf-16", "utf_16", "utf-32", "utf_32")
 _PUNCTUATION = "’‘“”„–—…•€£§°©®™«»´"
 # The letters of the languages that each of them is used for, the likeliest first.
 _LATIN = {
@@ -115,6 +116,7 @@ class Decoding:
         Raises:
             DataError: a byte cannot be read; the message names its line, and the encoding that the file seems to have.
         """
+        self.check_width(content)
         try:
             text = content.decode(self.encoding)
         except UnicodeError as error:
@@ -132,6 +134,23 @@ class Decoding:
             )
         # Spreadsheets write a byte order mark, and what converts their files sometimes a second one.
         return text.lstrip("\ufeff")
+
+    def check_width(self, content: bytes) -> None:
+        """Refuse what is read with two or four bytes a character and is not written so.
+
+        Hardly a byte of it would be no character, but all of them wrong ones.
+
+        Args:
+            content: the file, or its beginning.
+
+        Raises:
+            DataError: it has line breaks of one byte; the message names the encoding that the file seems to have.
+        """
+        if self.encoding.startswith(_WIDE) and b"\n" in content and b"\0" not in content:
+            where = f"{self._path}: " if self._path else ""
+            raise DataError(
+                f"{where}found characters of one byte, expected {self.encoding} text. {self._suggest(content)}"
+            )
 
     def explain(self, byte: int, content: bytes | None = None) -> str:
         """Say that a byte cannot be read, and what the file seems to be written in.

@@ -59,6 +59,7 @@ class _AsUtf8(io.RawIOBase):
         self._decoding = decoding
         self._decoder = codecs.getincrementaldecoder(decoding.encoding)("surrogateescape")
         self._ready = b""
+        self._begun = False
 
     def readable(self) -> bool:
         """Return that it can be read."""
@@ -69,6 +70,9 @@ class _AsUtf8(io.RawIOBase):
         chunk = b"begin"
         while not self._ready and chunk:
             chunk = self._file.read(_CHUNK)
+            if not self._begun:
+                self._decoding.check_width(chunk)
+                self._begun = True
             try:
                 self._ready = self._decoder.decode(chunk, not chunk).encode("utf-8", "surrogateescape")
             except UnicodeError as error:  # half a character of UTF-16

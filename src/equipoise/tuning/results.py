@@ -100,9 +100,9 @@ def tuning_table(results: TuneResults) -> "Table":
     from equipoise.kinds import get_metric
 
     own = next(trial for trial in results.trials if trial.number == 0)
-    table = make_results_table(
-        f"Tuned by {len(results.trials)} trials, chosen by dev: trial {results.best}", _describe_cost(results)
-    )
+    count = len(results.trials)
+    title = f"Tuned by {count} {'trial' if count == 1 else 'trials'}, chosen by dev: trial {results.best}"
+    table = make_results_table(title, _describe_cost(results))
     table.add_column("")
     for head in ("run file", "tuned", "p"):
         table.add_column(head, justify="right")
@@ -120,8 +120,15 @@ def tuning_table(results: TuneResults) -> "Table":
 def _describe_cost(results: TuneResults) -> str:
     from equipoise.progress import format_seconds
 
+    if len(results.trials) == 1:
+        return (
+            f"Only the run file's own settings were tried, in {format_seconds(results.seconds)}. Call it again "
+            "with more --minutes or --trials: it continues."
+        )
     times = results.seconds / results.seconds_own if results.seconds_own else 0.0
+    kept = "" if results.best else "No trial was better on dev than the run file's own settings. "
     return (
+        f"{kept}"
         f"Trials took {format_seconds(results.seconds)} together, {times:.1f} times as long as the run file's own "
         f"settings; {results.pruned} were ended early. Test was scored once for each of the two columns; p is of a "
         "paired test on its rows."
