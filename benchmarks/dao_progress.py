@@ -35,7 +35,7 @@ from torch.utils.data import DataLoader
 from equipoise.balancing import Balancer, DynamicAdaptiveLoss, make_balancer
 from equipoise.balancing.initial_losses import InitialLosses
 from equipoise.config import load_config
-from equipoise.data import Collator, MixedLengthSampler, load_table
+from equipoise.data import Collator, FlatRows, MixedLengthSampler, load_table
 from equipoise.evaluation import predict_split, run_score, score_predictions, tune_tasks
 from equipoise.evaluation.statistics import Estimate, mean_interval
 from equipoise.files import append_json_line, read_json_lines
@@ -196,9 +196,8 @@ class Bench:
         kinds = {name: task.kind for name, task in self.table.tasks.items()}
         balancer = _make_balancer(kinds, **ROWS[cell.row])
         sampler = MixedLengthSampler(rows["length"], rows["source"], settings.batch_size, seed=cell.seed)
-        loader = DataLoader(
-            rows, settings.batch_size, sampler=sampler, collate_fn=Collator(model.tokenizer, self.table.tasks)
-        )
+        collate = Collator(model.tokenizer, self.table.tasks)
+        loader = DataLoader(FlatRows(rows), settings.batch_size, sampler=sampler, collate_fn=collate)
         epochs = int(settings.epochs)
         optimizer, schedule = _make_optimizer(model, epochs * len(loader))
         captured: list[Tensor] = []

@@ -45,7 +45,7 @@ from transformers import (
 
 from equipoise.balancing import make_balancer
 from equipoise.config import TrainConfig
-from equipoise.data import Collator, MixedLengthSampler
+from equipoise.data import Collator, FlatRows, MixedLengthSampler
 from equipoise.kinds import Classification
 from equipoise.modeling import MultiTaskModel, load_backbone, quiet_transformers
 from equipoise.starter import STARTERS, fetch
@@ -138,7 +138,7 @@ class Bench:
         trainer = DrawnMultiTaskTrainer(
             model=self.model,
             balancer=make_balancer("dao", {"source": "classification"}),
-            batches=TrainingBatches(self.rows, sampler, Collator(self.model.tokenizer, self.model.tasks)),
+            batches=TrainingBatches(FlatRows(self.rows), sampler, Collator(self.model.tokenizer, self.model.tasks)),
             score_dev=lambda: {"run_score": 0.0},
             config=config,
             folder=self.folder,

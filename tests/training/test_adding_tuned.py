@@ -15,13 +15,13 @@ from corpus import run_data, words_data
 from equipoise.balancing import DynamicAdaptiveLoss, EqualWeights
 from equipoise.cli import main
 from equipoise.config import make_config
-from equipoise.data import Collator
+from equipoise.data import Collator, FlatRows
 from equipoise.errors import ModelError, OutputError, TrainingError, UsageError
 from equipoise.kinds import Extraction
 from equipoise.modeling import add_adapter, infer_outputs, load
 from equipoise.training import add_task, adding_tuned, train
 from equipoise.training.callbacks import RunLog, StopOnSignal
-from equipoise.training.keeping import KeepingBalancer, KeepingCollator, RowsWithAnswers
+from equipoise.training.keeping import KeepingBalancer, KeepingCollator
 from prompted import PAIRS, TEXTS, make_model, make_tasks
 
 ASKED = ["good great film", "bad awful phone 3", "so so", "the best camera and a poor battery"]
@@ -179,9 +179,8 @@ def test_every_row_has_the_answers_of_its_own(tiny_llm):
     data = datasets.Dataset.from_dict({"text": list(TEXTS), "pair": list(PAIRS)})
     rows, _ = model.encode_rows(data, dict.fromkeys(tasks, np.arange(len(TEXTS))))
     answers = infer_outputs(model, rows, list(tasks), batch_size=3)
-    known = RowsWithAnswers(rows, answers)
-    collate = KeepingCollator(Collator(model.tokenizer, {}), model, list(tasks))
-    batch = collate([known[row] for row in (2, 0, 3)])
+    collate = KeepingCollator(Collator(model.tokenizer, {}), model, answers)
+    batch = collate(FlatRows(rows).take([2, 0, 3]))
     with torch.no_grad():
         outputs = model(batch["inputs"], batch["rows"], batch["scored"])
     losses = model.distillation_losses(outputs, batch["answers"])

@@ -1,12 +1,14 @@
+import numpy as np
 import pytest
 import torch
 
 from corpus import run_data
 from equipoise.balancing import make_balancer
-from equipoise.config import make_config
-from equipoise.data import Collator, MixedLengthSampler, load_table, tokenize
+from equipoise.config import TrainConfig, make_config
+from equipoise.data import Collator, FlatRows, MixedLengthSampler, load_table, tokenize
 from equipoise.modeling import MultiTaskModel, load_backbone
 from equipoise.training import MultiTaskTrainer, TrainingBatches
+from equipoise.training import trainer as trainer_module
 
 
 @pytest.fixture
@@ -77,3 +79,22 @@ def test_every_row_comes_once_an_epoch_and_in_another_order_the_next(make_traine
         epochs.append([number for batch in loader for number in batch["index"].tolist()])
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(len(trainer.train_dataset)))
     assert epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_batches_for_a_gpu_are_copied_while_it_computes(monkeypatch, tmp_path, device):
+    monkeypatch.setattr(trainer_module, "choose_device", lambda: torch.device(device))
+    arguments = trainer_module._make_arguments(TrainConfig(), tmp_path)
+    assert arguments.dataloader_pin_memory == arguments.accelerator_config.non_blocking == (device == "cuda")
+
+
+def test_rows_as_arrays_give_the_batches_of_rows_as_dictionaries(make_trainer):
+    trainer, flat = make_trainer(), make_trainer()
+    flat.train_dataset = FlatRows(flat.train_dataset)
+    for one, other in zip(trainer.get_train_dataloader(), flat.get_train_dataloader(), strict=True):
+        for kind, values in one.items():
+            if isinstance(values, dict):
+                for name, tensor in values.items():
+                    torch.testing.assert_close(other[kind][name], tensor, rtol=0, atol=0)
+            else:
+                np.testing.assert_array_equal(other[kind], values)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from equipoise.data import Collator
+from equipoise.data import Collator, FlatRows
 from equipoise.modeling import evaluating
 from equipoise.training import PreparedRun
 
@@ -32,11 +32,11 @@ def measure_losses(run: PreparedRun, split: str, task: str, rows: Rows) -> npt.N
     own = {task: np.arange(len(rows))}
     encoded, _ = model.encode_rows(run.table.splits[split].select(rows), own, learning=True, windows=False)
     # Other labels on these rows would only cost time.
-    collate = Collator(model.tokenizer, {task: run.table.tasks[task]})
+    flat, collate = FlatRows(encoded), Collator(model.tokenizer, {task: run.table.tasks[task]})
     with evaluating(model), torch.inference_mode():
         for start in range(0, len(rows), size):
             chosen = slice(start, min(start + size, len(rows)))
-            batch = _moved(collate(encoded.select(range(chosen.start, chosen.stop)).to_list()), model.device)
+            batch = _moved(collate(flat.take(range(chosen.start, chosen.stop))), model.device)
             outputs = model(batch["inputs"], batch["rows"], batch["scored"])
             entries = model.losses({task: outputs[task].float()}, {task: batch["targets"][task]})[task]
             owners = batch["rows"][task]

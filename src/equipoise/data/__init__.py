@@ -4,12 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .collating import Collator, gather_scored, gather_tokens, pad_rows
+    from .collating import Collator, gather_scored, gather_tokens, pad_rows, split_offsets
     from .columns import read_tokens
     from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
     from .documents import find_rows_inside
     from .encodings import detect_encoding
     from .faults import Faults
+    from .flat_rows import EncodedRows, FlatRows, RowBatch, as_batch, spread
     from .frames import are_tables, check_table, is_missing, read_columns
     from .given import GIVEN_FOLDER, GivenTables, gather_tables, given_strangers, locate_tables
     from .headers import find_lower_header, read_head, refuse_title
@@ -41,13 +42,16 @@ __all__ = [
     "ChatStyle",
     "Collator",
     "EmptyText",
+    "EncodedRows",
     "EpochSampler",
     "Faults",
+    "FlatRows",
     "GivenTables",
     "Meter",
     "MixedLengthSampler",
     "Place",
     "PromptEncoder",
+    "RowBatch",
     "RowStream",
     "Rows",
     "SourceReader",
@@ -57,6 +61,7 @@ __all__ = [
     "TextEncoder",
     "WindowSampler",
     "are_tables",
+    "as_batch",
     "check_table",
     "choose_demonstrations",
     "clean_html",
@@ -95,8 +100,10 @@ __all__ = [
     "read_tokens",
     "refuse_title",
     "share_out",
+    "split_offsets",
     "split_sources",
     "split_windows",
+    "spread",
     "stream_lines",
     "stream_rows",
     "stream_texts",
@@ -104,13 +111,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    ".collating": "Collator gather_scored gather_tokens pad_rows",
+    ".collating": "Collator gather_scored gather_tokens pad_rows split_offsets",
     ".columns": "read_tokens",
     ".demonstrations": "choose_demonstrations demonstrate order_demonstrations",
     ".documents": "find_rows_inside",
     ".encodings": "detect_encoding",
     ".in_memory": "make_dataset",
     ".faults": "Faults",
+    ".flat_rows": "EncodedRows FlatRows RowBatch as_batch spread",
     ".frames": "are_tables check_table is_missing read_columns",
     ".given": "GIVEN_FOLDER GivenTables gather_tables given_strangers locate_tables",
     ".headers": "find_lower_header read_head refuse_title",

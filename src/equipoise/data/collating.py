@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from equipoise.kinds import Task
 
-_TARGETS = {"int64": torch.long, "float64": torch.float32, "list<int8>": torch.float32}
-"""What targets are, by `Task.label_type`."""
+from .flat_rows import EncodedRows, Places, RowBatch, as_batch, spread
 
-_SCORED = ("positions", "tokens", "slots")
+_TARGETS = {"int64": np.int64, "float64": np.float32, "list<int8>": np.float32}
+"""What targets are, by `Task.label_type`."""
 
 
 class Collator:
@@ -28,8 +29,11 @@ class Collator:
         self._tokenizer = tokenizer
         self._tasks = dict(tasks)
 
-    def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def __call__(self, rows: EncodedRows) -> dict[str, Any]:
         """Make a batch of rows that `tokenize` or `PromptEncoder.encode` returned.
+
+        Args:
+            rows: rows of `FlatRows`, or a dictionary for each row.
 
         Returns:
             - "inputs": see `pad_rows`;
@@ -41,94 +45,80 @@ class Collator:
             - "scored": for each task in the format `prompt` the tokens to score: see `gather_scored`; for each task
               whose head reads tokens these tokens: see `gather_tokens`;
             - "index": each row's number in its split;
-            - "lengths": each row's tokens without padding.
+            - "lengths": each row's tokens without padding, an array, which no GPU is asked for.
         """
-        inputs = pad_rows(items, self._tokenizer)
+        batch = as_batch(rows)
+        inputs = pad_rows(batch, self._tokenizer)
         width = inputs["input_ids"].shape[1]
-        rows: dict[str, Tensor] = {}
+        owners: dict[str, Tensor] = {}
         targets: dict[str, Tensor] = {}
         scored: dict[str, dict[str, Tensor]] = {}
         for name, task in self._tasks.items():
-            labels = [item.get(f"label:{name}") for item in items]
-            kept = [row for row, label in enumerate(labels) if label is not None]
-            rows[name] = torch.tensor(kept, dtype=torch.long)
+            label = f"label:{name}"
+            labelled = batch.find(label)
+            owners[name] = torch.from_numpy(labelled)
             if task.is_prompted:
-                scored[name] = gather_scored(items, kept, task, width)
+                scored[name] = gather_scored(batch, labelled, task, width)
             if task.writes_text:
-                rows[name] = scored[name]["positions"] // width
+                owners[name] = scored[name]["positions"] // width
                 targets[name] = scored[name]["tokens"]
             elif task.has_token_head:
-                scored[name] = gather_tokens(items, kept, width, self._tokenizer.padding_side)
-                rows[name], targets[name] = _gather_cells(items, kept, task)
+                scored[name] = gather_tokens(batch, labelled, width, self._tokenizer.padding_side)
+                owners[name], targets[name] = _gather_cells(batch, labelled, task)
             else:
-                found = torch.tensor([labels[row] for row in kept], dtype=_TARGETS[task.label_type])
-                # Also without any row, the targets of several labels have two dimensions.
-                targets[name] = found.reshape(len(kept), *task.label_shape)
-        index = torch.tensor([item["index"] for item in items], dtype=torch.long)
-        lengths = torch.tensor([len(item["input_ids"]) for item in items], dtype=torch.long)
+                targets[name] = _gather_labels(batch.part(labelled), label, task)
         return {
             "inputs": inputs,
-            "rows": rows,
+            "rows": owners,
             "targets": targets,
             "scored": scored,
-            "index": index,
-            "lengths": lengths,
+            "index": torch.from_numpy(batch.numbers("index").astype(np.int64)),
+            "lengths": batch.lengths("input_ids"),
         }
 
 
-def pad_rows(items: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
+def pad_rows(rows: EncodedRows, tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
     """Pad rows to the longest of them.
 
     Args:
-        items: rows that `tokenize` or `PromptEncoder.encode` returned.
+        rows: rows that `tokenize` or `PromptEncoder.encode` returned: of `FlatRows`, or a dictionary for each.
         tokenizer: pads, on its own side and with its own token; trees on the right.
 
     Returns:
         Of shape (rows, tokens): "input_ids", "attention_mask" and, if the tokenizer makes them, "token_type_ids"; for
         trees "input_ids", "position_ids" and "ends", and of shape (rows,) "length" and "text_length".
     """
-    if "ends" not in items[0]:
-        return _pad_tokens(items, tokenizer)
-    shape = len(items), max(len(item["input_ids"]) for item in items)
-    inputs = {
-        "input_ids": torch.full(shape, tokenizer.pad_token_id),
-        "position_ids": torch.zeros(shape, dtype=torch.long),
+    batch = as_batch(rows)
+    lengths = batch.lengths("input_ids")
+    width = int(lengths.max(initial=0))
+    if batch.has("ends"):
         # Padding sees itself only, and nothing else sees it.
-        "ends": torch.arange(1, shape[1] + 1).repeat(shape[0], 1),
-    }
-    for row, item in enumerate(items):
-        for name, tensor in inputs.items():
-            tensor[row, : len(item[name])] = torch.tensor(item[name])
-    lengths = {
-        "length": [len(item["input_ids"]) for item in items],
-        "text_length": [item["text_length"] for item in items],
-    }
-    return inputs | {name: torch.tensor(values) for name, values in lengths.items()}
-
-
-def _pad_tokens(items: Sequence[Mapping[str, Any]], tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
-    """Pad as `tokenizer.pad` does, in a fraction of its time."""
-    width = max(len(item["input_ids"]) for item in items)
-    fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
-    padded = {name: np.full((len(items), width), value) for name, value in fill.items() if name in items[0]}
-    padded["attention_mask"] = np.zeros((len(items), width), np.int64)
-    for row, item in enumerate(items):
-        size = len(item["input_ids"])
-        own = slice(width - size, width) if tokenizer.padding_side == "left" else slice(size)
-        padded["attention_mask"][row, own] = 1
-        for name in fill.keys() & padded.keys():
-            padded[name][row, own] = item[name]
-    return {name: torch.from_numpy(values) for name, values in padded.items()}
+        fill = {"input_ids": tokenizer.pad_token_id, "position_ids": 0, "ends": np.arange(1, width + 1)}
+        further = {"length": lengths, "text_length": batch.numbers("text_length").astype(np.int64)}
+        own = np.arange(width) < lengths[:, None]
+    else:
+        fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+        own = np.arange(width) < lengths[:, None]
+        if tokenizer.padding_side == "left":
+            own = np.ascontiguousarray(own[:, ::-1])
+        further = {"attention_mask": own.astype(np.int64)}
+    padded = {}
+    for name, value in fill.items():
+        if batch.has(name):
+            padded[name] = np.empty((len(batch), width), dtype=np.int64)
+            padded[name][:] = value
+            padded[name][own] = batch.lists(name)[0]
+    return {name: torch.from_numpy(values) for name, values in (padded | further).items()}
 
 
 def gather_tokens(
-    items: Sequence[Mapping[str, Any]], rows: Sequence[int], width: int, padding_side: str
+    rows: EncodedRows, chosen: Sequence[int] | Places, width: int, padding_side: str
 ) -> dict[str, Tensor]:
     """Gather the tokens of the text that a head reads on some rows of a batch.
 
     Args:
-        items: the rows of the batch, with "text_start" and "offsets" (see `tokenize`).
-        rows: which of them.
+        rows: the rows of the batch, with "text_start" and "offsets" (see `tokenize`).
+        chosen: which of them.
         width: tokens of a row of the padded batch.
         padding_side: the tokenizer's; trees are padded on the right.
 
@@ -136,34 +126,51 @@ def gather_tokens(
         "positions" in the flattened rows × tokens, shape (n,), row after row; "counts", how many each row has, shape
         (rows,).
     """
-    counts = [len(items[row]["offsets"]) // 2 for row in rows]
-    pads_left = padding_side == "left" and "ends" not in items[0]
-    starts = [
-        row * width + items[row]["text_start"] + (width - len(items[row]["input_ids"]) if pads_left else 0)
-        for row in rows
-    ]
-    positions = [start + place for start, count in zip(starts, counts, strict=True) for place in range(count)]
-    return {"positions": torch.tensor(positions, dtype=torch.long), "counts": torch.tensor(counts, dtype=torch.long)}
+    places = np.asarray(chosen, dtype=np.int64)
+    part = as_batch(rows).part(places)
+    counts = part.lengths("offsets") // 2
+    starts = places * width + part.numbers("text_start").astype(np.int64)
+    if padding_side == "left" and not part.has("ends"):
+        starts += width - part.lengths("input_ids")
+    return {"positions": torch.from_numpy(spread(starts, counts)), "counts": torch.from_numpy(counts)}
 
 
-def _gather_cells(items: Sequence[Mapping[str, Any]], rows: Sequence[int], task: Task) -> tuple[Tensor, Tensor]:
+def _gather_labels(rows: RowBatch, label: str, task: Task) -> Tensor:
+    """Return the labels of some rows, all of which have one."""
+    of_type, shape = _TARGETS[task.label_type], (len(rows), *task.label_shape)
+    # Also without any row, the targets of several labels have two dimensions.
+    if not len(rows):
+        return torch.from_numpy(np.zeros(shape, dtype=of_type))
+    values = rows.lists(label)[0] if task.label_shape else rows.numbers(label)
+    return torch.from_numpy(values.astype(of_type).reshape(shape))
+
+
+def _gather_cells(rows: RowBatch, chosen: Places, task: Task) -> tuple[Tensor, Tensor]:
     """Return of each cell of some rows its row and its target."""
-    label = f"label:{task.name}"
+    part = rows.part(chosen)
     cells = [
-        task.cell_targets(item[label], item["text"], np.reshape(item["offsets"], (-1, 2)))
-        for item in (items[row] for row in rows)
+        task.cell_targets(label, text, offsets)
+        for label, text, offsets in zip(
+            part.objects(f"label:{task.name}"), part.objects("text"), split_offsets(part), strict=True
+        )
     ]
-    counts = torch.tensor([len(part) for part in cells], dtype=torch.long)
+    counts = np.array([len(one) for one in cells], dtype=np.int64)
     found = np.concatenate([*cells, np.zeros(0, np.int64)])
-    return torch.tensor(rows, dtype=torch.long).repeat_interleave(counts), torch.from_numpy(found)
+    return torch.from_numpy(np.repeat(chosen, counts)), torch.from_numpy(found)
 
 
-def gather_scored(items: Sequence[Mapping[str, Any]], rows: Sequence[int], task: Task, width: int) -> dict[str, Tensor]:
+def split_offsets(rows: RowBatch) -> list[npt.NDArray[np.int64]]:
+    """Return for each row where its tokens start and end in the text, tokens × 2."""
+    values, lengths = rows.lists("offsets")
+    return np.split(values.astype(np.int64).reshape(-1, 2), np.cumsum(lengths // 2)[:-1]) if len(lengths) else []
+
+
+def gather_scored(rows: EncodedRows, chosen: Sequence[int] | Places, task: Task, width: int) -> dict[str, Tensor]:
     """Gather the tokens that a task scores on some rows of a batch.
 
     Args:
-        items: the rows of the batch.
-        rows: which of them.
+        rows: the rows of the batch.
+        chosen: which of them.
         task: the task.
         width: tokens of a row of the padded batch.
 
@@ -171,11 +178,13 @@ def gather_scored(items: Sequence[Mapping[str, Any]], rows: Sequence[int], task:
         Each of shape (n,): "positions" in the flattened rows × tokens; "tokens"; "slots", the answer each belongs to,
         counted over all of the rows.
     """
-    answers = max(1, task.answers)
-    found: dict[str, list[int]] = {name: [] for name in _SCORED}
-    for number, row in enumerate(rows):
-        positions, tokens, slots = (items[row][f"{name}:{task.name}"] for name in _SCORED)
-        found["positions"] += [row * width + position for position in positions]
-        found["tokens"] += tokens
-        found["slots"] += [number * answers + slot for slot in slots]
-    return {name: torch.tensor(values, dtype=torch.long) for name, values in found.items()}
+    places = np.asarray(chosen, dtype=np.int64)
+    part = as_batch(rows).part(places)
+    (positions, lengths), (slots, _) = (part.lists(f"{name}:{task.name}") for name in ("positions", "slots"))
+    starts = {"positions": places * width, "slots": np.arange(len(places)) * max(1, task.answers)}
+    found = {
+        "positions": positions + np.repeat(starts["positions"], lengths),
+        "tokens": part.lists(f"tokens:{task.name}")[0],
+        "slots": slots + np.repeat(starts["slots"], lengths),
+    }
+    return {name: torch.from_numpy(values.astype(np.int64)) for name, values in found.items()}

@@ -8,6 +8,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
+from equipoise.data import FlatRows
 from equipoise.errors import UsageError, did_you_mean
 from equipoise.modeling import MultiTaskModel, evaluating
 from equipoise.progress import Progress
@@ -101,7 +102,7 @@ def adamerge(
     check_shapes(vectors, base.tensors)
     check_on(base, model)
     learner = _Coefficients(base, vectors, settings)
-    texts = {task: rows[task] for task in heard}
+    texts = {task: FlatRows(rows[task]) for task in heard}
     entropies = _learn(learner, model, _names_in(base, model), texts, settings, bar)
     return AdaMerged(learner.by_expert(), entropies, [task for task in rows if task not in heard])
 
@@ -110,7 +111,7 @@ def _learn(
     learner: "_Coefficients",
     model: MultiTaskModel,
     names: Mapping[str, str],
-    rows: Mapping[str, Dataset],
+    rows: Mapping[str, FlatRows],
     settings: AdaMergingSettings,
     bar: Progress | None,
 ) -> list[dict[str, float]]:
@@ -126,7 +127,7 @@ def _learn(
             seen = {}
             for task, texts in rows.items():
                 drawn = draws.choice(len(texts), min(settings.batch_size, len(texts)), replace=False)
-                logs = log_probabilities(model, task, texts.select(np.sort(drawn)).to_list(), given)
+                logs = log_probabilities(model, task, texts.take(np.sort(drawn)), given)
                 entropy = -(logs.exp() * logs).sum(dim=-1).mean()
                 seen[task] = float(entropy.detach())
                 learner.pull_back(entropy, merged, gradient)

@@ -1,12 +1,12 @@
 """Models on a base: what they hold for how probable."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from torch import Tensor
 from torch.func import functional_call
 
+from equipoise.data import EncodedRows
 from equipoise.errors import ModelError
 from equipoise.kinds import Task
 from equipoise.modeling import MultiTaskModel, make_batch
@@ -24,30 +24,36 @@ def has_distribution(task: Task) -> bool:
 
 
 def answer(
-    model: MultiTaskModel, task: str, items: list[dict[str, Any]], parameters: Mapping[str, Tensor] | None = None
+    model: MultiTaskModel,
+    task: str,
+    rows: EncodedRows,
+    parameters: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
     """Return the outputs of a task's module for some rows, with the graph.
 
     Args:
         model: the model.
         task: the task.
-        items: rows that `MultiTaskModel.encode_rows` returned.
+        rows: what `MultiTaskModel.encode_rows` returned: rows of `FlatRows`, or a dictionary for each.
         parameters: what takes the place of the model's own parameters, by their names.
     """
-    batch = make_batch(model, items, {task: np.arange(len(items))})
+    batch = make_batch(model, rows, {task: np.arange(len(rows))})
     found: dict[str, Tensor] = functional_call(model, dict(parameters or {}), batch)
     return found[task]
 
 
 def log_probabilities(
-    model: MultiTaskModel, task: str, items: list[dict[str, Any]], parameters: Mapping[str, Tensor] | None = None
+    model: MultiTaskModel,
+    task: str,
+    rows: EncodedRows,
+    parameters: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
     """Return the log-probability of every answer, with the graph; see `answer` for the arguments.
 
     Args:
         model: the model.
         task: a task that `has_distribution`.
-        items: rows.
+        rows: the rows.
         parameters: what takes the place of the model's own.
 
     Returns:
@@ -56,7 +62,7 @@ def log_probabilities(
     scores: list[Tensor] = []
     hook = model.head(task).register_forward_pre_hook(lambda module, given: scores.append(given[0]))
     try:
-        outputs = answer(model, task, items, parameters).float()
+        outputs = answer(model, task, rows, parameters).float()
     finally:
         hook.remove()
     return model.head(task).objective.log_probabilities(outputs, scores[0])

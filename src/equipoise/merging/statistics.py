@@ -3,13 +3,13 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
 
+from equipoise.data import FlatRows, RowBatch
 from equipoise.errors import UsageError
 from equipoise.modeling import MultiTaskModel, evaluating, make_batch
 from equipoise.progress import Progress
@@ -82,12 +82,12 @@ def input_grams(
     grams = _Grams(layers)
     with _hooked(layers, grams.add), evaluating(model), torch.inference_mode():
         for start in range(0, len(encoded), sample.batch_size):
-            items = encoded.select(range(start, min(start + sample.batch_size, len(encoded)))).to_list()
-            batch = make_batch(model, items, {task: np.arange(len(items))})
-            grams.mask = _real_tokens(batch[0], [len(item["input_ids"]) for item in items])
+            read = encoded.take(range(start, min(start + sample.batch_size, len(encoded))))
+            batch = make_batch(model, read, {task: np.arange(len(read))})
+            grams.mask = _real_tokens(batch[0], read.lengths("input_ids").tolist())
             model(*batch)
             if bar is not None:
-                bar.advance(len(items))
+                bar.advance(len(read))
     return {name: gram.float() for name, gram in grams.sums.items()}
 
 
@@ -180,7 +180,7 @@ def fisher(
     generator = torch.Generator().manual_seed(sample.seed)
     with _differentiable(base, chosen), evaluating(model), torch.enable_grad():
         for row in range(len(encoded)):
-            for weight, value in _weighed(model, task, encoded.select([row]).to_list(), generator):
+            for weight, value in _weighed(model, task, encoded.take([row]), generator):
                 _add_squares(sums, value, chosen, weight)
             if bar is not None:
                 bar.advance()
@@ -210,14 +210,14 @@ def _differentiable(base: Base, chosen: Collection[str]) -> Iterator[None]:
 
 
 def _weighed(
-    model: MultiTaskModel, task: str, item: list[dict[str, Any]], generator: torch.Generator
+    model: MultiTaskModel, task: str, row: RowBatch, generator: torch.Generator
 ) -> Iterator[tuple[float, Tensor]]:
     """Give what is to be differentiated for a row, and how much its squared gradient counts."""
     if not has_distribution(model.tasks[task]):
         # A standardized score, or the log-probabilities of a text's tokens.
-        yield 1.0, answer(model, task, item).float().sum()
+        yield 1.0, answer(model, task, row).float().sum()
         return
-    for logs in log_probabilities(model, task, item)[0]:
+    for logs in log_probabilities(model, task, row)[0]:
         weights = logs.detach().exp().cpu()
         if len(weights) > LARGEST_SUM:
             yield 1.0, logs[int(torch.multinomial(weights, 1, generator=generator))]
@@ -225,7 +225,7 @@ def _weighed(
         yield from zip(weights.tolist(), logs, strict=True)
 
 
-def _encode(base: Base, model: MultiTaskModel, task: str, rows: Dataset, sample: RowSample) -> Dataset:
+def _encode(base: Base, model: MultiTaskModel, task: str, rows: Dataset, sample: RowSample) -> FlatRows:
     """Draw rows and encode them."""
     if task not in model.tasks:
         raise UsageError(f"merge: the model has no task '{task}', expected one of {', '.join(model.tasks)}.")
@@ -234,7 +234,7 @@ def _encode(base: Base, model: MultiTaskModel, task: str, rows: Dataset, sample:
     check_on(base, model)
     rows = sample.draw(rows)
     learning = model.tasks[task].writes_text
-    return model.encode_rows(rows, {task: np.arange(len(rows))}, learning=learning, windows=False)[0]
+    return FlatRows(model.encode_rows(rows, {task: np.arange(len(rows))}, learning=learning, windows=False)[0])
 
 
 def _real_tokens(inputs: dict[str, Tensor], lengths: list[int]) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from equipoise.data import pad_rows
+from equipoise.data import FlatRows, pad_rows
 from equipoise.progress import Progress
 
 from .backbone import hidden_width
@@ -30,14 +30,14 @@ def encode_texts(
     Returns:
         rows × width.
     """
-    rows, _ = model.encode_rows(dataset, {}, windows=False)
+    rows = FlatRows(model.encode_rows(dataset, {}, windows=False)[0])
     found = np.empty((len(rows), hidden_width(model.backbone)))
     kept: list[Tensor] = []
     hook = model.features.register_forward_hook(lambda module, given, features: kept.append(features))
     try:
         with evaluating(model), torch.inference_mode():
-            for chosen in longest_first(np.arange(len(rows)), np.asarray(rows["length"]), batch_size, bar):
-                inputs: dict[str, Any] = pad_rows(rows.select(chosen).to_list(), model.tokenizer)
+            for chosen in longest_first(np.arange(len(rows)), rows.lengths("input_ids"), batch_size, bar):
+                inputs: dict[str, Any] = pad_rows(rows.take(chosen), model.tokenizer)
                 model({name: tensor.to(model.device) for name, tensor in inputs.items()}, {})
                 found[chosen] = kept.pop().cpu().double().numpy()
     finally:

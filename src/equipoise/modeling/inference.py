@@ -1,17 +1,24 @@
 """Predictions for many rows, quickly and whatever the batch size."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from equipoise.data import find_owners, gather_scored, gather_tokens, pad_rows
+from equipoise.data import (
+    EncodedRows,
+    FlatRows,
+    RowBatch,
+    as_batch,
+    find_owners,
+    gather_scored,
+    gather_tokens,
+    pad_rows,
+)
 from equipoise.kinds import Task
 from equipoise.progress import Progress
 
@@ -77,10 +84,10 @@ def _score(
     found: dict[str, npt.NDArray[Any]] = {}
     batches = _batches(model, table, batch_size, bar)
     for _, answers in map_batches(partial(_answer, model, table, slots), batches, concurrent):
-        for task, (places, items, outputs) in answers.items():
+        for task, (places, texts, outputs) in answers.items():
             values = model.head(task).predict(outputs).cpu().double().numpy()
             if model.tasks[task].has_token_head:
-                values = _read_cells(model.tasks[task], items, values)
+                values = _read_cells(model.tasks[task], texts, values)
             values = model.tasks[task].clip(values)
             if task not in found:
                 found[task] = np.empty((len(wanted[task]), *values.shape[1:]), values.dtype)
@@ -121,30 +128,30 @@ def _find_needed(slots: Mapping[str, npt.NDArray[np.int64]]) -> npt.NDArray[np.i
     return np.flatnonzero(np.any([slot >= 0 for slot in slots.values()], axis=0)) if slots else np.zeros(0, np.int64)
 
 
-def _gather(rows: Any, needed: npt.NDArray[np.int64]) -> pa.Table:
+def _gather(rows: Any, needed: npt.NDArray[np.int64]) -> FlatRows:
     """Return some rows, in order; to read all of them would take longer than scoring a few."""
-    return rows.with_format("arrow")[needed.tolist()]
+    if np.array_equal(needed, np.arange(len(rows))):
+        return FlatRows(rows)
+    return FlatRows(rows.with_format("arrow")[needed.tolist()])
 
 
 def _batches(
-    model: MultiTaskModel, table: pa.Table, batch_size: int, bar: Progress | None
+    model: MultiTaskModel, table: FlatRows, batch_size: int, bar: Progress | None
 ) -> Iterator[npt.NDArray[np.int64]]:
-    lengths = pc.list_value_length(table["input_ids"]).to_numpy().astype(np.int64)
+    lengths = table.lengths("input_ids")
     pass_cost = _CPU_PASS if model.device.type == "cpu" else None
     return longest_first(np.arange(len(lengths)), lengths, batch_size, bar, pass_cost)
 
 
 def _answer(
-    model: MultiTaskModel, table: pa.Table, slots: Mapping[str, npt.NDArray[np.int64]], chosen: npt.NDArray[np.int64]
-) -> dict[str, tuple[npt.NDArray[np.int64], list[dict[str, Any]], Tensor]]:
+    model: MultiTaskModel, table: FlatRows, slots: Mapping[str, npt.NDArray[np.int64]], chosen: npt.NDArray[np.int64]
+) -> dict[str, tuple[npt.NDArray[np.int64], RowBatch, Tensor]]:
     """Return for each task the places of a batch's answers, their rows, and the head's outputs for them."""
-    items = table.take(chosen).to_pylist()
+    batch = table.take(chosen)
     own = {task: np.flatnonzero(slot[chosen] >= 0) for task, slot in slots.items()}
     with torch.inference_mode():  # it holds for one thread, and this may be another one
-        outputs = model(*make_batch(model, items, own))
-    return {
-        task: (slots[task][chosen[index]], [items[row] for row in index], outputs[task]) for task, index in own.items()
-    }
+        outputs = model(*make_batch(model, batch, own))
+    return {task: (slots[task][chosen[index]], batch.part(index), outputs[task]) for task, index in own.items()}
 
 
 def count_work(model: MultiTaskModel, wanted: Mapping[str, npt.NDArray[np.int64]]) -> int:
@@ -155,26 +162,27 @@ def count_work(model: MultiTaskModel, wanted: Mapping[str, npt.NDArray[np.int64]
 
 
 def make_batch(
-    model: MultiTaskModel, items: list[dict[str, Any]], own: Mapping[str, npt.NDArray[np.int64]]
+    model: MultiTaskModel, rows: EncodedRows, own: Mapping[str, npt.NDArray[np.int64]]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """Make what the model reads, where it computes.
 
     Args:
         model: the model.
-        items: rows that `MultiTaskModel.encode_rows` returned.
+        rows: rows that `MultiTaskModel.encode_rows` returned: of `FlatRows`, or a dictionary for each.
         own: for each task the rows of these to answer for.
 
     Returns:
         The arguments of `MultiTaskModel.forward`.
     """
-    inputs = pad_rows(items, model.tokenizer)
+    batch = as_batch(rows)
+    inputs = pad_rows(batch, model.tokenizer)
     width = inputs["input_ids"].shape[1]
     scored = {}
     for task, index in own.items():
         if model.tasks[task].is_prompted:
-            scored[task] = gather_scored(items, index.tolist(), model.tasks[task], width)
+            scored[task] = gather_scored(batch, index, model.tasks[task], width)
         elif model.tasks[task].has_token_head:
-            scored[task] = gather_tokens(items, index.tolist(), width, model.tokenizer.padding_side)
+            scored[task] = gather_tokens(batch, index, width, model.tokenizer.padding_side)
     return (
         {name: tensor.to(model.device) for name, tensor in inputs.items()},
         {task: torch.from_numpy(index).to(model.device) for task, index in own.items()},
@@ -182,11 +190,11 @@ def make_batch(
     )
 
 
-def _read_cells(task: Task, items: Sequence[dict[str, Any]], cells: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
+def _read_cells(task: Task, rows: RowBatch, cells: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
     """Return the predictions for some rows, shape (rows,), from what a head says of their cells, row after row."""
-    found = np.empty(len(items), dtype=object)
-    for row, (item, window) in enumerate(zip(items, cut_cells(task, items, cells), strict=True)):
-        found[row] = task.read_cells(item["text"], [window])
+    found = np.empty(len(rows), dtype=object)
+    for row, (text, window) in enumerate(zip(rows.objects("text"), cut_cells(task, rows, cells), strict=True)):
+        found[row] = task.read_cells(text, [window])
     return found
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from equipoise.data import FlatRows, RowBatch
 from equipoise.progress import Progress
 
 from .evaluating import evaluating, longest_first
@@ -32,23 +32,21 @@ def infer_outputs(
         read tokens (cells of the row, outputs).
     """
     found: dict[str, list[Tensor]] = {task: [torch.zeros(0)] * len(rows) for task in tasks}
-    # Selecting in a `datasets.Dataset` batch by batch would make an index and a hash of each.
-    table = rows.with_format("arrow")[:]
-    lengths = pc.list_value_length(table["input_ids"]).to_numpy().astype(np.int64)
+    table = FlatRows(rows)
     # Not in inference mode: what it makes cannot be learnt from.
     with evaluating(model), torch.no_grad():
-        for chosen in longest_first(np.arange(len(rows)), lengths, batch_size, bar):
-            items = table.take(chosen).to_pylist()
-            outputs = model(*make_batch(model, items, {task: np.arange(len(items)) for task in tasks}))
+        for chosen in longest_first(np.arange(len(rows)), table.lengths("input_ids"), batch_size, bar):
+            batch = table.take(chosen)
+            outputs = model(*make_batch(model, batch, {task: np.arange(len(batch)) for task in tasks}))
             for task in tasks:
-                for row, part in zip(chosen.tolist(), _by_row(model, task, items, outputs[task]), strict=True):
+                for row, part in zip(chosen.tolist(), _by_row(model, task, batch, outputs[task]), strict=True):
                     # A copy: a view would keep the whole batch.
                     found[task][row] = part.float().to("cpu", copy=True)
     return found
 
 
-def _by_row(model: MultiTaskModel, task: str, items: Sequence[dict[str, Any]], outputs: Tensor) -> Sequence[Tensor]:
+def _by_row(model: MultiTaskModel, task: str, rows: RowBatch, outputs: Tensor) -> Sequence[Tensor]:
     about = model.tasks[task]
     if not about.has_token_head:
         return outputs.unbind()
-    return outputs.split([about.count_cells(len(item["offsets"]) // 2) for item in items])
+    return outputs.split([about.count_cells(length // 2) for length in rows.lengths("offsets").tolist()])

@@ -1,7 +1,6 @@
 """One answer for each text from what a head says of its windows."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from equipoise.data import RowBatch, split_offsets
 from equipoise.kinds import Task, TokenWindow
 
 from .model import MultiTaskModel
@@ -20,12 +20,12 @@ class WindowAnswers(ABC):
     """Collects what a task's head says of windows, and predicts for their texts."""
 
     @abstractmethod
-    def add(self, texts: Places, items: Sequence[dict[str, Any]], outputs: Tensor) -> None:
+    def add(self, texts: Places, rows: RowBatch, outputs: Tensor) -> None:
         """Add the outputs for some windows.
 
         Args:
             texts: which text each belongs to, shape (n,).
-            items: the windows, as `tokenize` returned them.
+            rows: the windows, as `tokenize` returned them.
             outputs: of the head.
         """
 
@@ -52,7 +52,7 @@ class WindowMeans(WindowAnswers):
         self._sums: Tensor | None = None
         self._counts = torch.zeros(texts, dtype=torch.float64)
 
-    def add(self, texts: Places, items: Sequence[dict[str, Any]], outputs: Tensor) -> None:
+    def add(self, texts: Places, rows: RowBatch, outputs: Tensor) -> None:
         """Add the outputs for some windows, n in the first dimension."""
         places = torch.from_numpy(texts)
         if self._sums is None:
@@ -88,12 +88,13 @@ class WindowCells(WindowAnswers):
         self._windows: dict[int, list[TokenWindow]] = {}
         self._found = np.empty(len(counts), dtype=object)
 
-    def add(self, texts: Places, items: Sequence[dict[str, Any]], outputs: Tensor) -> None:
+    def add(self, texts: Places, rows: RowBatch, outputs: Tensor) -> None:
         """Add the outputs for some windows, cells in the first dimension."""
         cells = self._head.predict(outputs).cpu().double().numpy()
-        for text, item, window in zip(texts.tolist(), items, cut_cells(self._task, items, cells), strict=True):
-            if item["window"] == 0:
-                self._texts[text] = item["text"]
+        read = zip(texts.tolist(), rows.numbers("window").tolist(), rows.objects("text"), strict=True)
+        for (text, number, words), window in zip(read, cut_cells(self._task, rows, cells), strict=True):
+            if number == 0:
+                self._texts[text] = words
             self._windows.setdefault(text, []).append(window)
             self._missing[text] -= 1
             if not self._missing[text]:
@@ -120,18 +121,17 @@ def gather_answers(model: MultiTaskModel, task: str, owners: Places) -> WindowAn
     return WindowMeans(model, task, len(counts))
 
 
-def cut_cells(task: Task, items: Sequence[dict[str, Any]], cells: npt.NDArray[np.float64]) -> list[TokenWindow]:
+def cut_cells(task: Task, rows: RowBatch, cells: npt.NDArray[np.float64]) -> list[TokenWindow]:
     """Return what a head says of each row.
 
     Args:
         task: the task.
-        items: the rows, as `tokenize` returned them.
+        rows: the rows, as `tokenize` returned them.
         cells: what it says of their cells, row after row.
     """
     windows = []
     start = 0
-    for item in items:
-        offsets = np.reshape(item["offsets"], (-1, 2)).astype(np.int64)
+    for offsets in split_offsets(rows):
         end = start + task.count_cells(len(offsets))
         windows.append(TokenWindow(offsets, cells[start:end]))
         start = end

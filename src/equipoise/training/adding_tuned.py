@@ -21,7 +21,7 @@ from .audited_table import read_audited
 from .building import encode_table, freeze_parts, use_checkpointing
 from .checkpoints import check_checkpoint, checkpoint_at, remove_checkpoints
 from .fitting import build_balancer, fit, make_batches, make_trainer
-from .keeping import KeepingBalancer, KeepingCollator, RowsWithAnswers, read_answers
+from .keeping import KeepingBalancer, KeepingCollator, read_answers
 from .old_scores import AFTER, BEFORE, recalibrate, score_agreement, score_test
 from .precision import precision_notes
 from .prepared_run import PreparedRun
@@ -139,9 +139,8 @@ def _fit(run: PreparedRun, kept: tuple[str, ...]) -> None:
     """Train to the end, from the last checkpoint where there is one, and put the best weights into the model."""
     config, batches, balancer = run.config, make_batches(run), build_balancer(run)
     if kept:
-        rows = RowsWithAnswers(run.rows["train"], read_answers(run, kept))
-        collate = KeepingCollator(run.collate, run.model, kept)
-        batches = replace(batches, rows=rows, collate=collate)
+        collate = KeepingCollator(run.collate, run.model, read_answers(run, kept))
+        batches = replace(batches, collate=collate)
         balancer = KeepingBalancer(balancer, kept, config.train.protect)
     state = fit(make_trainer(run, batches=batches, balancer=balancer), config, resume=True)
     best = checkpoint_at(config.output / CHECKPOINTS, state.best_global_step or state.global_step)

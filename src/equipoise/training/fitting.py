@@ -8,7 +8,7 @@ from transformers import TrainerState
 from equipoise.balancing import Balancer, LabelStats, make_balancer
 from equipoise.config import RunConfig
 from equipoise.curriculum import Curriculum, CurriculumSampler
-from equipoise.data import EpochSampler, MixedLengthSampler, WindowSampler, group_windows
+from equipoise.data import EpochSampler, FlatRows, MixedLengthSampler, WindowSampler, group_windows
 from equipoise.errors import OVERWRITE, RESUME, TrainingError
 from equipoise.evaluation import run_score, score_predictions, tune_tasks
 from equipoise.workspace import StoppedError
@@ -56,7 +56,7 @@ def make_trainer(
 def make_batches(run: PreparedRun, measured: MeasuredCurriculum | None = None) -> TrainingBatches:
     """Return all training rows of a run, in the order of its run file; see `make_trainer`."""
     curriculum = make_curriculum(run.config, run.table, measured)
-    return TrainingBatches(run.rows["train"], _make_sampler(run, curriculum), run.collate, curriculum)
+    return TrainingBatches(FlatRows(run.rows["train"]), _make_sampler(run, curriculum), run.collate, curriculum)
 
 
 def score_dev(run: PreparedRun) -> dict[str, float]:

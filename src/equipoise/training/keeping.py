@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from equipoise.balancing import Balancer, EqualWeights
-from equipoise.data import Collator, gather_scored, gather_tokens
+from equipoise.data import Collator, RowBatch, gather_scored, gather_tokens, spread
 from equipoise.modeling import MultiTaskModel, infer_outputs
 from equipoise.progress import progress
 
@@ -88,64 +89,48 @@ class KeepingBalancer(Balancer):
         return {task: entry for task, entry in entries.items() if task not in old}, old
 
 
-class RowsWithAnswers(Dataset[dict[str, Any]]):
-    """Training rows, each with the old model's outputs for it.
-
-    Args:
-        rows: the encoded rows, a `datasets.Dataset`.
-        answers: by task the outputs for each row; see `infer_outputs`.
-    """
-
-    def __init__(self, rows: Any, answers: Mapping[str, Sequence[Tensor]]) -> None:
-        self._rows = rows
-        self._answers = answers
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        return self.__getitems__([row])[0]
-
-    def __getitems__(self, rows: list[int]) -> list[dict[str, Any]]:
-        """Return several rows, which are read at once."""
-        return [
-            {**item, _ANSWERS: {task: found[row] for task, found in self._answers.items()}}
-            for row, item in zip(rows, self._rows.__getitems__(rows), strict=True)
-        ]
-
-
 class KeepingCollator:
     """Makes batches in which old tasks answer for every row, and the old model's answers are "answers".
 
     Args:
         collate: makes batches of the new tasks.
         model: the model.
-        kept: the names of the old tasks.
+        answers: by old task the outputs for each row of the table; see `infer_outputs`.
     """
 
-    def __init__(self, collate: Collator, model: MultiTaskModel, kept: Sequence[str]) -> None:
+    def __init__(self, collate: Collator, model: MultiTaskModel, answers: Mapping[str, Sequence[Tensor]]) -> None:
         self._collate = collate
         self._tokenizer = model.tokenizer
-        self._tasks = {name: model.tasks[name] for name in kept}
+        self._tasks = {name: model.tasks[name] for name in answers}
+        self._answers = {name: _Answers(found, self._tasks[name].has_token_head) for name, found in answers.items()}
 
-    def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Make a batch of `RowsWithAnswers`; see `Collator`."""
-        batch = self._collate(items)
-        width, every = batch["inputs"]["input_ids"].shape[1], list(range(len(items)))
+    def __call__(self, rows: RowBatch) -> dict[str, Any]:
+        """Make a batch of rows of the table; see `Collator`."""
+        batch = self._collate(rows)
+        width, every = batch["inputs"]["input_ids"].shape[1], np.arange(len(rows))
         batch[_ANSWERS] = {}
         for name, task in self._tasks.items():
-            own = [item[_ANSWERS][name] for item in items]
-            batch["rows"][name] = torch.tensor(every, dtype=torch.long)
             if task.is_prompted:
-                batch["scored"][name] = gather_scored(items, every, task, width)
-            if not task.has_token_head:
-                batch[_ANSWERS][name] = torch.stack(own)
-                continue
-            batch["scored"][name] = gather_tokens(items, every, width, self._tokenizer.padding_side)
-            sizes = torch.tensor([len(part) for part in own], dtype=torch.long)
-            batch["rows"][name] = batch["rows"][name].repeat_interleave(sizes)
-            batch[_ANSWERS][name] = torch.cat(own)
+                batch["scored"][name] = gather_scored(rows, every, task, width)
+            if task.has_token_head:
+                batch["scored"][name] = gather_tokens(rows, every, width, self._tokenizer.padding_side)
+            batch[_ANSWERS][name], counts = self._answers[name].take(rows.places)
+            batch["rows"][name] = torch.from_numpy(np.repeat(every, counts))
         return batch
+
+
+class _Answers:
+    """The outputs of one task for all rows: one for each, or one for each of its cells."""
+
+    def __init__(self, outputs: Sequence[Tensor], of_cells: bool) -> None:
+        self._outputs = torch.cat(list(outputs)) if of_cells else torch.stack(list(outputs))
+        self._counts = np.array([len(part) if of_cells else 1 for part in outputs], dtype=np.int64)
+        self._starts = np.cumsum(self._counts) - self._counts
+
+    def take(self, places: npt.NDArray[np.int64]) -> tuple[Tensor, npt.NDArray[np.int64]]:
+        """Return the outputs for some rows, and how many each of them has."""
+        counts = self._counts[places]
+        return self._outputs[torch.from_numpy(spread(self._starts[places], counts))], counts
 
 
 def read_answers(run: PreparedRun, kept: Sequence[str]) -> dict[str, list[Tensor]]:

@@ -13,7 +13,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from equipoise.config import RunConfig
-from equipoise.data import EpochSampler
+from equipoise.data import EpochSampler, FlatRows
 from equipoise.devices import choose_device
 from equipoise.modeling import count_work, infer
 
@@ -69,7 +69,7 @@ def rehearse(run: PreparedRun) -> Rehearsal:
     clock = _Clock()
     with TemporaryDirectory() as folder:
         shortened = replace(run, config=_shorten(run.config, Path(folder)))
-        batches = TrainingBatches(run.rows["train"], _InOrder(_choose_rows(run)), run.collate)
+        batches = TrainingBatches(FlatRows(run.rows["train"]), _InOrder(_choose_rows(run)), run.collate)
         trainer = make_trainer(shortened, batches=batches)
         for callback in (ScoreOnSchedule, ShowProgress):
             trainer.remove_callback(callback)

@@ -40,7 +40,7 @@ class TrainingBatches:
     """The training rows, and how batches are made of them.
 
     Args:
-        rows: the encoded training rows.
+        rows: the encoded training rows, as `FlatRows`; another data set gives a dictionary for each row.
         sampler: their order, epoch by epoch.
         collate: makes a batch of rows.
         curriculum: which labels are learnt when; the sampler keeps its order.
@@ -48,7 +48,7 @@ class TrainingBatches:
 
     rows: Dataset
     sampler: EpochSampler
-    collate: Callable[[list[dict[str, Any]]], dict[str, Any]]
+    collate: Callable[[Any], dict[str, Any]]
     curriculum: Curriculum | None = None
 
 
@@ -276,6 +276,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
 
 def _make_arguments(config: TrainConfig, checkpoints: Path) -> TrainingArguments:
     """Return what `transformers.Trainer` calls these settings."""
+    device = "cpu" if on_cpus() else choose_device().type
     return TrainingArguments(
         output_dir=str(checkpoints),
         run_name=checkpoints.parent.name,
@@ -299,10 +300,12 @@ def _make_arguments(config: TrainConfig, checkpoints: Path) -> TrainingArguments
         restore_callback_states_from_checkpoint=True,
         remove_unused_columns=False,
         fp16=config.precision == "fp16",
-        use_cpu=on_cpus() or choose_device().type == "cpu",
+        use_cpu=device == "cpu",
         # Every head is in the graph of every batch.
         ddp_find_unused_parameters=False,
-        dataloader_pin_memory=False,
+        # A GPU takes a batch out of pinned memory while it still computes on the one before.
+        dataloader_pin_memory=device == "cuda",
+        accelerator_config={"non_blocking": device == "cuda"},
         disable_tqdm=True,
         report_to="none",
     )

@@ -12,7 +12,7 @@ from accelerate import PartialState
 from torch import Tensor
 
 from equipoise.config import RunConfig
-from equipoise.data import read_tokens
+from equipoise.data import FlatRows, read_tokens
 from equipoise.devices import choose_device
 from equipoise.errors import EquipoiseError, ModelError
 from equipoise.modeling import MultiTaskModel, infer, is_quantized, plain_attention, quiet_transformers
@@ -58,12 +58,13 @@ def _step(run: PreparedRun, device: torch.device) -> None:
     config, table, model, rows, collate = run.config, run.table, run.model, run.rows["train"], run.collate
     computed = compute_type(config.train.precision, device.type)
     chosen = _telling_rows(rows, [table.rows(name, "train") for name in table.tasks])
+    flat = FlatRows(rows)
     model.train()
     with ExitStack() as held:
         if computed is torch.bfloat16 and device.type == "cpu":
             held.enter_context(plain_attention(model.backbone, model.max_length))
         for start in range(0, len(chosen), _ROWS):
-            batch = _moved(collate(rows.select(chosen[start : start + _ROWS]).to_list()), device)
+            batch = _moved(collate(flat.take(chosen[start : start + _ROWS])), device)
             with computing_in(computed, device.type):
                 outputs = model(batch["inputs"], batch["rows"], batch["scored"])
             losses = model.losses({task: output.float() for task, output in outputs.items()}, batch["targets"])
