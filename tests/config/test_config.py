@@ -306,8 +306,11 @@ def test_a_data_file_is_no_run_file(tmp_path, name):
 
 
 def test_a_missing_run_file(tmp_path):
-    with pytest.raises(UsageError, match=r"nowhere.yaml: cannot read the run file"):
+    with pytest.raises(UsageError, match=r"nowhere.yaml: cannot read the run file .*`equipoise init` writes one"):
         load_config(tmp_path / "nowhere.yaml")
+    (tmp_path / "reviews.yaml").write_text("")
+    with pytest.raises(UsageError, match=r"cannot read the run file .*Did you mean 'reviews.yaml'\?"):
+        load_config(tmp_path / "review.yml")
 
 
 def test_plain_data_is_checked_the_same_way():

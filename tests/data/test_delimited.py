@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.data import read_rows
+from equipoise.data import BadRow, Meter, read_rows, stream_rows
 from equipoise.errors import DataError
 
 HEADER = "text\tlabel\n"
@@ -123,6 +123,17 @@ def test_all_bad_lines_are_counted(write):
     text = message(write("a.csv", "text,label\n" + "".join(f"{i}{',b' * (i % 2)}\n" for i in range(40))))
     assert "a.csv, line 2: found 1 cells, expected 2 as in the header (text, label)." in text
     assert text.endswith("20 lines are bad: 2, 4, 6, 8, 10, ….")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+@pytest.mark.parametrize(("end", "is_cut"), [("", True), ("\n", False), ("\nb,c\n", False)])
+def test_a_file_that_is_cut_off_in_its_last_line_is_said_to_be(write, name, end, is_cut):
+    content = f"text,label\na,b\nsome wor{end}".replace(",", "," if name == "a.csv" else "\t")
+    path = write(name, content)
+    ((number, bad),) = [row for row in stream_rows(path).read(Meter()) if isinstance(row[1], BadRow)]
+    for text in (message(path), f"line {number}: {bad.problem}"):
+        assert "line 3: found 1 cells, expected 2 as in the header" in text
+        assert ("it may be cut off, or still be written" in text) == is_cut
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.json"])

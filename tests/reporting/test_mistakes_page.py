@@ -110,6 +110,17 @@ def test_numbers_stand_under_their_heads_and_lines_are_named_on_a_phone(write, w
         assert set(tab.locator(".lines").first.locator("li").all_inner_texts()) == {"polarity", "intensity"}
 
 
+def test_long_names_of_classes_leave_room_for_the_counts(write):
+    mistakes = make_mistakes()
+    count = len(mistakes["polarity"]["classes"])
+    mistakes["polarity"] |= {"classes": [f"{n}{'y' * 500}" for n in range(count)], "confusion": [[1] * count] * count}
+    table = (
+        write(mistakes).read_text(encoding="utf-8").partition('<table class="confusion">')[2].partition("</table>")[0]
+    )
+    assert table.count("yyy…yyy") == 2 * count
+    assert "y" * 40 not in table
+
+
 @browser_only
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_hostile_names_break_nothing_on_a_screen(write, width, scheme):

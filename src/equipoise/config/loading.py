@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from equipoise.checks import checked_path
-from equipoise.errors import MESSAGE_LIMIT, EquipoiseWarning, UsageError
+from equipoise.errors import MESSAGE_LIMIT, EquipoiseWarning, UsageError, did_you_mean
 from equipoise.files import read_bytes
 from equipoise.kinds import list_former_names, with_current_names
 
@@ -54,7 +54,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     try:
         text = read_bytes(path, RUN_FILE_LIMIT, UsageError).decode("utf-8")
     except UsageError as error:
-        raise UsageError(str(error).replace("cannot be read", "cannot read the run file")) from None
+        message = str(error).replace("cannot be read", "cannot read the run file")
+        raise UsageError(message + _find_run_file(path)) from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: byte {error.start} is not UTF-8; save the run file as UTF-8.") from None
     data = parse_yaml(text, str(path))
@@ -65,6 +66,26 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     for override in overrides:
         _apply_override(data, override)
     return make_config(data, where=str(path), folder=path.parent)
+
+
+def _find_run_file(path: Path) -> str:
+    """Say which run file may be meant where there is none of a name, and how one is made."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        names = _list_run_files(path.parent)
+    except (OSError, ValueError):
+        return ""
+    else:
+        return ""
+    return f" {did_you_mean(path.name, names)}" if names else " `equipoise init` writes one for your files."
+
+
+def _list_run_files(folder: Path) -> list[str]:
+    try:
+        return [file.name for file in folder.iterdir() if file.suffix.lower() in (".yaml", ".yml")]
+    except OSError:
+        return []
 
 
 def _explain_data_file(path: Path) -> UsageError:

@@ -4,7 +4,8 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,7 +104,7 @@ def read_delimited(text: str, delimiter: str, path: Path, dialect: Dialect = PLA
     try:
         bad = BadLines(path)
         records = _tsv_records(text, bad) if style.quotechar is None else _csv_records(text, style, bad)
-        return _gather(records, style.delimiter, path, bad)
+        return _gather(records, style.delimiter, path, bad, _Ending(text))
     finally:
         csv.field_size_limit(limit)
 
@@ -257,13 +258,20 @@ class RowCheck:
         self._names = set(map(normalize, header))
         self._shown = shorten(", ".join(header), 60)
 
-    def find_fault(self, cells: Sequence[str]) -> str:
-        """Say that there are too few or too many, or that they are the header; "" where neither is so."""
+    def find_fault(self, cells: Sequence[str], is_cut: Callable[[], bool]) -> str:
+        """Say that there are too few or too many, or that they are the header; "" where neither is so.
+
+        Args:
+            cells: the row.
+            is_cut: tells whether the file ends with it, and without a line break.
+        """
         if len(cells) != self._width:
-            return (
-                f"found {len(cells)} cells, expected {self._width} as in the header ({self._shown}). Put a cell that "
-                "holds the delimiter or a line break in double quotes."
-            )
+            hint = "Put a cell that holds the delimiter or a line break in double quotes."
+            if len(cells) < self._width and is_cut():
+                hint = (
+                    "The file ends here, without a line break: it may be cut off, or still be written. Copy it again."
+                )
+            return f"found {len(cells)} cells, expected {self._width} as in the header ({self._shown}). {hint}"
         if normalize(cells[0]) in self._names and set(map(normalize, cells)) == self._names:
             return (
                 f"found the header again ({self._shown}), as where files are joined, expected a row. Delete the line."
@@ -271,7 +279,22 @@ class RowCheck:
         return ""
 
 
-def _gather(records: Iterator[Record], delimiter: str, path: Path, bad: BadLines) -> Rows:
+class _Ending:
+    """Tells whether a record is the last one of a text, and no line break follows."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._is_open = not text.endswith(("\n", "\r"))
+        self._lines = 0
+
+    def has_cut(self, record: Record) -> bool:
+        """Whether the text ends with a record, and without a line break."""
+        if self._is_open and not self._lines:
+            self._lines = sum(1 for _ in io.StringIO(self._text, newline=""))
+        return record.stop == self._lines
+
+
+def _gather(records: Iterator[Record], delimiter: str, path: Path, bad: BadLines, ending: _Ending) -> Rows:
     """Return records as rows, after the header."""
     header = next(records, Record(1, 1, [])).cells
     bad.stop()
@@ -279,7 +302,7 @@ def _gather(records: Iterator[Record], delimiter: str, path: Path, bad: BadLines
     cells = RowCheck(header)
     kept: list[Record] = []
     for record in records:
-        if fault := cells.find_fault(record.cells):
+        if fault := cells.find_fault(record.cells, partial(ending.has_cut, record)):
             bad.add(record.start, fault)
         kept.append(record)
     _check_long(kept, len(header), delimiter, bad)

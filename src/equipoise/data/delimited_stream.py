@@ -80,7 +80,7 @@ class DelimitedStream:
         """Yield each row behind the header with the number of its first line."""
         check = RowCheck(self.header)
         for record in self._records():
-            fault = record.fault or check.find_fault(record.cells)
+            fault = record.fault or check.find_fault(record.cells, self._lines.has_cut)
             cells = {name: _clean(cell) or None for name, cell in zip(self.header, record.cells, strict=False)}
             yield record.start, BadRow(cells, fault) if fault else cells
 
@@ -165,7 +165,12 @@ class _Lines:
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._ahead: deque[str] = deque()
+        self._last = ""
         self.number = 0
+
+    def has_cut(self) -> bool:
+        """Whether the line that was taken last has no end."""
+        return not self._last.endswith(("\n", "\r")) and len(self._last) < LONGEST_LINE
 
     def take(self) -> str | None:
         """Return the next line, None at the end."""
@@ -174,6 +179,7 @@ class _Lines:
         if self.number == 1 and line:
             # Spreadsheets write a byte order mark, and what converts their files sometimes a second one.
             line = line.lstrip("\ufeff")
+        self._last = line
         return line or None
 
     def look_ahead(self, most: int) -> Iterator[str]:

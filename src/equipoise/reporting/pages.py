@@ -1,12 +1,17 @@
 """What the pages share: how templates are filled in, and how numbers are written."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equipoise.errors import shorten
 from equipoise.files import write_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+_LONGEST_NAME = 40
+"""Characters of a class that stands at the head of a column, at most."""
 
 
 def write_page(folder: str | Path, name: str, **values: Any) -> Path:
@@ -46,6 +51,7 @@ def _make_environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters["thousands"] = thousands
+    environment.filters["short"] = partial(shorten, at_most=_LONGEST_NAME)
     return environment
 
 
