@@ -7,8 +7,10 @@ from safetensors.torch import load_file
 
 def outcome(folder):
     """All that a run decides: weights, metrics, what was logged but for clock and memory."""
-    weights = load_file(folder / "model/backbone/model.safetensors")
-    weights |= load_file(folder / "model/task_modules.safetensors")
+    weights = load_file(folder / "model/task_modules.safetensors")
+    for file in ("backbone/model.safetensors", "adapter/adapter_model.safetensors"):
+        if (folder / "model" / file).exists():
+            weights |= load_file(folder / "model" / file)
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     for line in log:
         for measured in ("seconds", "rows_per_second", "tokens_per_second", "peak_memory_mb"):

@@ -95,3 +95,15 @@ def train_without_dropout(run_file: Path) -> None:
         train(run_file)
     finally:
         torch.nn.Dropout.forward = before
+
+
+def launched_environment(config: Path) -> dict[str, str]:
+    """What `accelerate launch --config_file CONFIG` tells its processes, by accelerate's own reading of the file."""
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+    from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
+
+    arguments = launch_command_parser().parse_args(["--config_file", str(config), "--debug", "script.py"])
+    arguments, *_ = _validate_launch_command(arguments)
+    arguments.deepspeed_fields_from_accelerate_config = ""
+    told = prepare_deepspeed_cmd_env(arguments)[1] if arguments.use_deepspeed else prepare_multi_gpu_env(arguments)
+    return {name: value for name, value in told.items() if name.startswith(("ACCELERATE_", "FSDP_"))}

@@ -21,6 +21,7 @@ from .foreign_code import PICKLED, SAFE, refuse_foreign_code
 from .frozen_layers import FrozenLayers
 from .heads import Head
 from .inference import count_work, infer, make_batch
+from .language_head import is_one_layer
 from .model import MultiTaskModel
 from .model_files import check_files
 from .model_folder import CARD, MERGE_RECORD, MODEL_OUTPUT, model_strangers
@@ -67,6 +68,7 @@ __all__ = [
     "infer_outputs",
     "infer_texts",
     "is_decoder",
+    "is_one_layer",
     "is_quantized",
     "layers_below",
     "load",

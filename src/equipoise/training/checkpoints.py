@@ -16,7 +16,7 @@ from equipoise.temporaries import clean_leftovers_in, follow_umask, is_leftover_
 
 _COMPLETE = "complete"
 _WRITTEN = re.compile(
-    r"complete|trainer_state\.json|training_args\.bin|model\.safetensors|(optimizer|scheduler|scaler|balancer)\.pt"
+    r"complete|trainer_state\.json|training_args\.bin|(model|optimizer)\.safetensors|(optimizer|scheduler|scaler|balancer)\.pt"
     r"|rng_state(_\d+)?\.pth"
 )
 """The files of a checkpoint."""

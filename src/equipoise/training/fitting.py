@@ -17,8 +17,9 @@ from .callbacks import ProgressSlot
 from .checkpoints import check_checkpoint, has_ended, latest_checkpoint, read_state
 from .curriculum_file import MeasuredCurriculum, make_curriculum
 from .prepared_run import PreparedRun
-from .processes import count_processes, in_first
+from .processes import count_processes, in_first, is_sharded
 from .run_folder import CHECKPOINTS
+from .sharding import WholeOptimizer
 from .trackers import make_trackers
 from .trainer import MultiTaskTrainer, TrainingBatches
 
@@ -132,6 +133,12 @@ def _resume_point(checkpoints: Path) -> Path | None:
         raise TrainingError(
             f"{latest}: the run was started with {then} processes, found {now}; resume with as many, or start from "
             f"scratch with {OVERWRITE} or another `output`."
+        )
+    if (was_sharded := WholeOptimizer.lies_in(latest)) != is_sharded():
+        how = ("sharded (FSDP)", "in each process whole")
+        raise TrainingError(
+            f"{latest}: the run was started with the model {how[not was_sharded]}, found it {how[was_sharded]}; resume "
+            f"as it was started, or start from scratch with {OVERWRITE} or another `output`."
         )
     return latest
 

@@ -13,7 +13,8 @@ from .building import build_model, encode_table
 from .curriculum_file import check_curriculum
 from .precision import precision_notes
 from .prepared_run import PreparedRun
-from .processes import count_processes, on_cpus
+from .processes import count_processes, is_sharded, on_cpus
+from .sharding import check_shardable, check_sharded
 from .trackers import check_trackers
 from .trial import try_step
 
@@ -39,6 +40,8 @@ def prepare_run(config: RunConfig, table: Table | None = None) -> PreparedRun:
         table, findings = read_audited(config)
     model = build_model(config, table)
     check_prompted(model, table, config)
+    if is_sharded():
+        check_shardable(model)
     rows, cut = encode_table(table, model)
     notes = (*table.notes, *cut, *precision_notes(config.train.precision))
     run = PreparedRun(config, table, model, rows, notes, tuple(findings))
@@ -62,12 +65,14 @@ def check_settings(config: RunConfig) -> None:
 
     Raises:
         TrainingError: the precision needs a GPU, or a tracker is not installed.
-        UsageError: a curriculum cannot be measured, or alignment would not see whole batches.
+        UsageError: a curriculum cannot be measured, alignment would not see whole batches, or see `check_sharded`.
     """
     check_curriculum(config)
     check_trackers(config.train.report_to)
     if config.train.precision == "fp16" and (on_cpus() or choose_device().type != "cuda"):
         raise TrainingError("train.precision: found fp16 on a CPU; fp16 needs a GPU; use bf16.")
+    if is_sharded():
+        check_sharded(config)
     shares = {"train.gradient_accumulation": config.train.gradient_accumulation, "processes": count_processes()}
     for name, count in shares.items():
         if config.balance.alignment and count > 1:

@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -18,7 +19,12 @@ Result = TypeVar("Result")
 
 
 def join_processes() -> None:
-    """Join the processes that `torchrun` or `accelerate launch` has started, where there are several."""
+    """Join the processes that `torchrun` or `accelerate launch` has started, where there are several.
+
+    Raises:
+        UsageError: there are more processes than GPUs, or they were started for what this training cannot do.
+    """
+    _check_launcher()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # accelerate runs several processes on the CPU only when told to.
         on_cpu = choose_device().type in ("cpu", "mps")
@@ -26,6 +32,49 @@ def join_processes() -> None:
             _check_gpus()
         # The others wait while the first one scores; torch would give up on that after ten minutes.
         PartialState(cpu=on_cpu, timeout=timedelta(hours=6))
+        if _is_launched_for("FSDP"):
+            # Each process reads the whole model: it is tried on two rows before anything is sharded.
+            os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
+
+
+def _is_launched_for(what: str) -> bool:
+    return os.environ.get(f"ACCELERATE_USE_{what}", "false").lower() == "true"
+
+
+def _check_launcher() -> None:
+    """Refuse what `accelerate launch` can start and this training cannot do, before accelerate fails at it."""
+    for what, name in (("DEEPSPEED", "DeepSpeed"), ("MEGATRON_LM", "Megatron-LM")):
+        if _is_launched_for(what):
+            refuse(
+                f"{name}: equipoise does not train by it, but shards a model by FSDP (fsdp_version: 2); a loop of your "
+                "own may use it with a balancer."
+            )
+    version = os.environ.get("FSDP_VERSION", "1")
+    if _is_launched_for("FSDP") and version != "2":
+        refuse(f"fsdp_version: found {version}, expected 2; set it in accelerate's configuration.")
+
+
+def refuse(reason: str) -> NoReturn:
+    """Raise an error in the first process, which tells the user; the others exit."""
+    if int(os.environ.get("RANK") or 0):
+        sys.exit(UsageError.exit_code)
+    raise UsageError(reason)
+
+
+def is_sharded() -> bool:
+    """Whether the processes share out one model (FSDP), not each hold a whole one."""
+    return count_processes() > 1 and _is_launched_for("FSDP")
+
+
+@contextmanager
+def hide_sharding() -> Iterator[None]:
+    """Let accelerate not know of FSDP for a while: it would shard heads, too, and nothing on CPUs."""
+    hidden = os.environ.pop("ACCELERATE_USE_FSDP", None)
+    try:
+        yield
+    finally:
+        if hidden is not None:
+            os.environ["ACCELERATE_USE_FSDP"] = hidden
 
 
 def _check_gpus() -> None:
@@ -34,7 +83,7 @@ def _check_gpus() -> None:
     processes = int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
     gpus = torch.get_device_module(choose_device().type).device_count()
     if processes > gpus:
-        raise UsageError(
+        refuse(
             f"processes: found {processes} on this machine, which shows {gpus} GPU{'s' * (gpus != 1)}; start one "
             "process a GPU (torchrun --nproc-per-node), or train on the CPU with --device cpu."
         )

@@ -1,7 +1,8 @@
 """The training loop: a `transformers.Trainer` that balances several losses."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -27,9 +28,10 @@ from .callbacks import Patience, ProgressSlot, RunLog, ScoreOnSchedule, SetEpoch
 from .checkpoints import checkpoint_at, damaged, mark_complete, remove_checkpoint, remove_checkpoints
 from .mixin import BalancedTrainerMixin, TaskLosses
 from .precision import compute_type, computing_in
-from .processes import in_first, is_first, join_processes, on_cpus
+from .processes import hide_sharding, in_first, is_first, is_sharded, join_processes, on_cpus
 from .random_states import load_random_states, random_states_file, save_random_states
 from .run_folder import CHECKPOINTS
+from .sharding import ShardedModel, WholeOptimizer, read_whole, split_sharded
 
 _WEIGHTS = "model.safetensors"
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
@@ -56,7 +58,8 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
     """Trains a `MultiTaskModel` on batches of the table with missing labels.
 
     The loop, resuming, accumulation and schedules are those of `transformers.Trainer`, the balancing is the
-    mixin's; this class makes the batches' losses, scores dev and keeps the run's checkpoints and log.
+    mixin's; this class makes the batches' losses, scores dev and keeps the run's checkpoints and log. Where the model
+    is sharded over the processes, the first one keeps a whole copy, which it scores.
 
     Args:
         model: the model.
@@ -69,7 +72,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
     """
 
     control: TrainerControl
-    optimizer: torch.optim.Optimizer | None
+    optimizer: Any
 
     def __init__(
         self,
@@ -89,15 +92,17 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         self._score_dev = score_dev
         self._batches = batches
         self._frozen = config.freeze_layers, config.frozen_memory_gb
-        super().__init__(
-            model=model,
-            args=_make_arguments(config, folder / CHECKPOINTS),
-            data_collator=batches.collate,
-            train_dataset=batches.rows,
-            callbacks=self._make_callbacks(config),
-            balancer=balancer,
-            features="features",
-        )
+        self._whole, self._is_sharded = model, is_sharded()
+        with hide_sharding():
+            super().__init__(
+                model=deepcopy(model) if self._is_sharded and is_first() else model,
+                args=_make_arguments(config, folder / CHECKPOINTS),
+                data_collator=batches.collate,
+                train_dataset=batches.rows,
+                callbacks=self._make_callbacks(config),
+                balancer=balancer,
+                features="features",
+            )
         self.remove_callback(PrinterCallback)
         self._compute_type = compute_type(config.precision, self.args.device.type)
 
@@ -132,9 +137,10 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
                 quiet_transformers(),
                 self._attention(),
                 # Made here, so that its memory is free when dev and test are scored.
-                FrozenLayers(self.model, *self._frozen).cached(),
+                self._frozen_layers(),
             ):
                 self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+            self._move_whole(self.args.device)
         except NonFiniteLoss as error:
             where = "" if "of step" in str(error) else f"Step {self.state.global_step + 1}: "
             raise NonFiniteLoss(
@@ -149,6 +155,11 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         if self._compute_type is torch.bfloat16 and self.args.device.type == "cpu":
             return plain_attention(self.model.backbone, self.model.max_length)
         return nullcontext()
+
+    def _frozen_layers(self) -> AbstractContextManager[None]:
+        """What stands in for layers that nothing changes."""
+        # A layer that is left out would leave out what gathers the shards of the next one.
+        return nullcontext() if self._is_sharded else FrozenLayers(self.model, *self._frozen).cached()
 
     def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
         """Let every head answer for the rows that carry its label, or another model's answer."""
@@ -186,15 +197,58 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Score dev, in the first process."""
-        metrics = {f"eval_{key}": value for key, value in in_first(self._score_dev).items()}
+        with self._whole_model():
+            metrics = {f"eval_{key}": value for key, value in in_first(self._score_dev).items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    @contextmanager
+    def _whole_model(self) -> Iterator[None]:
+        """Let the first process hold the model as it is now, where it is sharded."""
+        if not self._is_sharded:
+            yield
+            return
+        own = self._whole.state_dict()
+        for name, tensor in _trained(self.model).items():
+            whole = read_whole(tensor)
+            if is_first():
+                own[name].copy_(whole)
+        self._move_whole(self.args.device)
+        try:
+            yield
+        finally:
+            # Training needs the room.
+            self._move_whole(torch.device("cpu"))
+
+    def _move_whole(self, device: torch.device) -> None:
+        if self._is_sharded and is_first():
+            self._whole.to(device)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Pass figures on to the callbacks; `log.jsonl` keeps them, not the trainer's state, which would grow."""
         super().log(logs, start_time)
         self.state.log_history.clear()
+
+    def _move_model_to_device(self, model: nn.Module, device: torch.device) -> None:
+        if not self._is_sharded:
+            super()._move_model_to_device(model, device)
+
+    def _wrap_model(self, model: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+        if not self._is_sharded:
+            return super()._wrap_model(model, *args, **kwargs)
+        sharded = ShardedModel(self.model, self.args.device)
+        # Made for the whole weights before.
+        self.optimizer = None
+        self.create_optimizer()
+        return sharded
+
+    def training_step(self, model: nn.Module, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Take one step forward and back."""
+        loss = super().training_step(model, *args, **kwargs)
+        if isinstance(model, ShardedModel) and self.accelerator.sync_gradients:
+            model.average_gradients()
+        return loss
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW in four groups: backbone or what starts from nothing, with weight decay or without."""
@@ -213,7 +267,8 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
                         and (parameter.ndim >= 2) == decay
                     ]
                     weight_decay = self.args.weight_decay if decay else 0.0
-                    groups.append({"params": parameters, "lr": rate, "weight_decay": weight_decay})
+                    for alike in split_sharded(parameters):
+                        groups.append({"params": alike, "lr": rate, "weight_decay": weight_decay})
             optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             self.optimizer = optimizer_class(groups, **options)
         return self.optimizer
@@ -241,10 +296,31 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             remove_checkpoints(folder, keep={self.state.global_step, self.state.best_global_step or 0})
         self.accelerator.wait_for_everyone()
 
-    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save what training changes, whole; all processes have to come here."""
         assert output_dir is not None
-        Path(output_dir).mkdir(parents=True, exist_ok=True)
-        safetensors.torch.save_file(trained_weights(self.model), str(Path(output_dir) / _WEIGHTS))
+        weights = trained_weights(self.model)
+        if self.args.should_save:
+            Path(output_dir).mkdir(parents=True, exist_ok=True)
+            safetensors.torch.save_file(weights, str(Path(output_dir) / _WEIGHTS))
+
+    @contextmanager
+    def _whole_optimizer(self, checkpoint: Path) -> Iterator[WholeOptimizer]:
+        """Let the trainer save and load the optimizer of a sharded model."""
+        optimizer = self.optimizer
+        self.optimizer = whole = WholeOptimizer(optimizer, checkpoint)
+        try:
+            yield whole
+        finally:
+            self.optimizer = optimizer
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self._is_sharded:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        with self._whole_optimizer(Path(output_dir)) as whole:
+            whole.gather()
+            super()._save_optimizer_and_scheduler(output_dir)
 
     def _save_rng_state(self, output_dir: str) -> None:
         file = random_states_file(output_dir, self.args.process_index, self.args.world_size)
@@ -269,8 +345,9 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         if checkpoint is None:
             return
         try:
-            super()._load_optimizer_and_scheduler(checkpoint)
-        except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
+            with self._whole_optimizer(Path(checkpoint)) if self._is_sharded else nullcontext():
+                super()._load_optimizer_and_scheduler(checkpoint)
+        except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError, SafetensorError) as error:
             raise damaged(Path(checkpoint) / "optimizer.pt", _first_line(error)) from error
 
 
@@ -323,13 +400,18 @@ class _KeepForward(TrainerCallback):
 
 
 def trained_weights(model: MultiTaskModel) -> dict[str, torch.Tensor]:
-    """Return what training changes: all but the frozen parameters, by name."""
+    """Return what training changes: all but the frozen parameters, by name.
+
+    Of a sharded model it is whole in the first process, and of no use in the others, which have to come here, too.
+    """
+    return {name: read_whole(tensor) for name, tensor in _trained(model).items()}
+
+
+def _trained(model: MultiTaskModel) -> dict[str, torch.Tensor]:
     frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
     # A parameter that has two names, as tied embeddings, is kept by its first.
     names = dict(model.named_parameters()) | dict(model.named_buffers())
-    return {
-        name: tensor.contiguous() for name, tensor in model.state_dict().items() if name in names and name not in frozen
-    }
+    return {name: tensor for name, tensor in model.state_dict().items() if name in names and name not in frozen}
 
 
 def load_weights(model: MultiTaskModel, checkpoint: Path) -> None:
@@ -342,7 +424,7 @@ def load_weights(model: MultiTaskModel, checkpoint: Path) -> None:
         # Heads were called task modules before.
         loaded = safetensors.torch.load_file(checkpoint / _WEIGHTS)
         weights = {name.replace("_task_modules.", "_heads.", 1): tensor for name, tensor in loaded.items()}
-        expected = trained_weights(model)
+        expected = _trained(model)
         if different := sorted(weights.keys() ^ expected.keys()):
             raise RuntimeError(f"found {len(weights)} tensors, expected {len(expected)} ('{different[0]}', …)")
         model.load_state_dict(weights, strict=False)
