@@ -87,7 +87,7 @@ def test_clean_data_give_no_warning(tmp_path, tiny_model, call_check):
     code, found = call_check(tmp_path, data, "--strict")
     assert (code, found["can_run"]) == (0, True)
     # Labels at random: some of them look wrong.
-    assert {finding["code"] for finding in found["findings"]} <= {"R01", "R02", "L14"}
+    assert {finding["code"] for finding in found["findings"]} <= {"R01", "R02", "R04", "L14"}
     assert {finding["level"] for finding in found["findings"]} == {"note"}
     assert sum(found["rows"].values()) == 700
     assert found["classes"]["what"]["train"].keys() == {"gain", "loss", "draw"}

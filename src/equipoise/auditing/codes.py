@@ -342,5 +342,13 @@ CODES: dict[str, Code] = {
         "Models and data that are not on this machine are downloaded before anything is trained.",
         "Fetch starters beforehand: equipoise fetch.",
     ),
+    "R04": Code(
+        "memory of the weights",
+        "note",
+        "What weights, gradients and AdamW's states take, reckoned from the parameters: on one device, and where eight "
+        "share the model out (FSDP). Activations come on top.",
+        "If that is too much: a smaller model, lora, quantization: 4bit with lora, or more GPUs that share the model "
+        "out (docs/distributed.md).",
+    ),
 }
 """All codes: E errors, T texts, L labels, S splits, R the run itself."""

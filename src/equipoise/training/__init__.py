@@ -13,6 +13,7 @@ from .prepared_run import PreparedRun
 from .preparing import check_settings, prepare_run
 from .processes import is_first
 from .prompted_run import run_prompted
+from .reckoning import TrainingMemory, training_memory
 from .run_folder import (
     DIFFICULTY,
     EXPERTS,
@@ -52,6 +53,7 @@ __all__ = [
     "Summary",
     "TaskLosses",
     "TrainingBatches",
+    "TrainingMemory",
     "add_task",
     "build_model",
     "check",
@@ -84,5 +86,6 @@ __all__ = [
     "train",
     "train_for_dev",
     "train_one",
+    "training_memory",
     "write_predictions",
 ]

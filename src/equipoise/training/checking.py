@@ -10,7 +10,7 @@ from equipoise.data import Table
 from equipoise.errors import CellError, DataError, EquipoiseError, ModelError, UnlearnableError, UsageError
 
 from .audited_table import load_audited
-from .estimates import find_estimates, find_wrong_labels
+from .estimates import find_estimates, find_needs, find_wrong_labels
 from .prepared_run import PreparedRun
 from .preparing import check_first, prepare_run
 from .run_folder import output_notes
@@ -116,6 +116,7 @@ def examine(config: RunConfig, *, fast: bool = False, show_progress: bool = Fals
             return Examined(sort_findings(findings), error=audited.error)
         run = prepare_run(config, audited.table)
         checked = _describe(run, notes)
+        findings += find_needs(run)
         if not fast:
             findings += find_wrong_labels(run, audited.data, "Reading texts" if show_progress else None)
             findings += find_estimates(run)

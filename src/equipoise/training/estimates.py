@@ -22,7 +22,9 @@ from equipoise.kinds import make_analysis
 from equipoise.progress import format_seconds
 
 from .prepared_run import PreparedRun
+from .reckoning import training_memory
 from .rehearsal import Rehearsal, rehearse
+from .sharding import whole_parameters
 
 _LARGEST = 200_000_000
 """Parameters of a backbone whose features are read for a check, at most."""
@@ -31,6 +33,23 @@ _FEWEST = 100
 _LEAST_BITS = 0.1
 """Bits that the features give about a label, on average, before they can speak against one."""
 _MEMORY = 0.9
+_SHARES = 8
+"""GPUs of a machine, as most that have several have them."""
+
+
+def find_needs(run: PreparedRun) -> Iterator[Finding]:
+    """Reckon the memory of a run's weights on one device, and on each of several that share the model out."""
+    needed = training_memory(run.model, whole_parameters(run.model))
+    alone, shared, scoring = map(_show_size, (needed.on_each(), needed.on_each(_SHARES), needed.weights))
+    words = (
+        f"{alone} on one device; {shared} on each of {_SHARES} that share the model out, and {scoring} more on the "
+        "first while it scores; activations come on top"
+    )
+    yield make_finding("R04", "weights, gradients and AdamW's states", words, round(needed.on_each() / 1e6))
+
+
+def _show_size(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def find_estimates(run: PreparedRun) -> Iterator[Finding]:

@@ -70,6 +70,15 @@ def _offloads() -> bool:
     return isinstance(FullyShardedDataParallelPlugin().cpu_offload, CPUOffloadPolicy)
 
 
+def whole_parameters(model: MultiTaskModel) -> set[nn.Parameter]:
+    """Return the parameters of a model that each process holds whole: what is read outside of the extractor."""
+    inside = set(model.extractor.parameters())
+    whole = {parameter for parameter in model.parameters() if parameter not in inside}
+    # Of a language model that is prompted also the output layer, whose weights may be the word embeddings'.
+    output = None if model.extractor is model.backbone else model.backbone.get_output_embeddings()
+    return whole if output is None else whole | set(output.parameters())
+
+
 class ShardedModel(nn.Module):
     """A model whose backbone is sharded, layer by layer, in place.
 
@@ -81,12 +90,7 @@ class ShardedModel(nn.Module):
     def __init__(self, model: MultiTaskModel, device: torch.device) -> None:
         super().__init__()
         self.module = model
-        extractor = model.extractor
-        # Of a language model that is prompted also the output layer, which is read outside of the extractor.
-        inside = set(extractor.parameters())
-        output = model.backbone.get_output_embeddings() if extractor is not model.backbone else None
-        whole = {parameter for parameter in model.parameters() if parameter not in inside}
-        whole |= set() if output is None else set(output.parameters())
+        extractor, whole = model.extractor, whole_parameters(model)
         for parameter in whole:
             parameter.data = parameter.data.to(device)
         self._whole = [parameter for parameter in model.parameters() if parameter in whole and parameter.requires_grad]
