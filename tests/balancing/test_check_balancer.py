@@ -150,9 +150,9 @@ class _SaysAnythingElse(_ByLoss):
 class _ByCall(_ByLoss):
     """Weights change from micro-batch to micro-batch."""
 
-    def _weigh_step(self, *batch, **options):
+    def _weigh_part(self, *batch, **options):
         self._memory.weights = None
-        return super()._weigh_step(*batch, **options)
+        return super()._weigh_part(*batch, **options)
 
     def compute_weights(self, losses, gradients, tasks):
         return self._memory.losses[self._indices(tasks)].nan_to_num(1.0)

@@ -52,7 +52,9 @@ class _Problem:
 def test_it_is_what_autograd_finds(where, needs, cuts):
     problem, reader = _Problem(), TaskGradients(where, needs)
     measured = [
-        reader.measure(reader.losses_of(problem.parts(rows), TASKS), problem.features, [problem.weight])
+        reader.measure(
+            reader.losses_of(problem.parts(rows), TASKS), reader.views_of(problem.features, TASKS), [problem.weight]
+        )
         for rows in cuts
     ]
     squares, found = reader.read(torch.stack(measured).sum(0))
@@ -66,8 +68,9 @@ def test_it_is_what_autograd_finds(where, needs, cuts):
         torch.testing.assert_close(squares, gradients.square().sum(1))
     torch.testing.assert_close(found, expected)
     if cuts == [slice(None)]:
-        at_once = reader.read_batch(reader.losses_of(problem.parts(), TASKS), problem.features, [problem.weight])
-        torch.testing.assert_close(at_once, (squares, found))
+        losses, views = reader.losses_of(problem.parts(), TASKS), reader.views_of(problem.features, TASKS)
+        at_once = reader.read_batch(losses, views, [problem.weight], torch.tensor([7.0]))
+        torch.testing.assert_close(at_once, (squares, found, torch.tensor([7.0], dtype=torch.float64)))
 
 
 def test_a_scalar_cannot_be_halved():

@@ -1,12 +1,12 @@
 """A regularizer that pulls the tasks' gradients into one direction."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 
-def alignment_penalty(losses: Iterable[Tensor], features: Tensor) -> Tensor:
+def alignment_penalty(losses: Sequence[Tensor], features: Tensor | Sequence[Tensor]) -> Tensor:
     r"""Compute how far the tasks' gradients at the virtual shared map are from pointing one way.
 
         P = 1/|pairs| Σ_{t<s} (1 − cos(G_t, G_s)),    G_t = Σ_i δ_ti [h_i; 1]ᵀ,    δ_ti = ∂L_t/∂h_i
@@ -21,7 +21,8 @@ def alignment_penalty(losses: Iterable[Tensor], features: Tensor) -> Tensor:
 
     Args:
         losses: scalars, attached to the graph; one without a gradient at the features is left out.
-        features: the features h, shape (N, d) pooled or (N, S, d) tokens, attached to the graph.
+        features: the features h, shape (N, d) pooled or (N, S, d) tokens, attached to the graph; or per loss the view
+            of them that its head reads.
 
     Returns:
         P, a scalar in float32 or better; 0 where fewer than two tasks have a gradient.
@@ -29,18 +30,22 @@ def alignment_penalty(losses: Iterable[Tensor], features: Tensor) -> Tensor:
     Raises:
         ValueError: If the features have no gradient.
     """
-    if not features.requires_grad:
+    views = [features] * len(losses) if isinstance(features, Tensor) else features
+    if not losses:
+        return torch.zeros(())
+    shared = views[0]
+    if not shared.requires_grad:
         raise ValueError(
             "`features` has no gradient, so that `alignment` can change nothing. Pass the tensor that the heads "
             "read, and let something before it be trained."
         )
-    wide = torch.promote_types(features.dtype, torch.float32)
-    with torch.autocast(features.device.type, enabled=False):
-        rows = features.to(wide).flatten(0, -2)
+    wide = torch.promote_types(shared.dtype, torch.float32)
+    with torch.autocast(shared.device.type, enabled=False):
+        rows = shared.to(wide).flatten(0, -2)
         rows = torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1)
         directions = []
-        for loss in losses:
-            (delta,) = torch.autograd.grad(loss, features, create_graph=True, allow_unused=True)
+        for loss, view in zip(losses, views, strict=True):
+            (delta,) = torch.autograd.grad(loss, view, create_graph=True, allow_unused=True)
             if delta is None or not delta.any():
                 continue
             gradient = (delta.to(wide).flatten(0, -2).T @ rows).flatten()

@@ -10,13 +10,21 @@ from torch import Tensor
 from equipoise.checks import checked_number
 
 from .alignment import alignment_penalty
-from .batch_losses import BatchLosses, add_up, gather_losses
+from .batch_losses import BatchLosses, LossSums, add_up
 from .clipping import bounded
 from .collectives import sum_over_ranks, world_size
 from .flat_state import FlatState
-from .input_checks import check_entries, check_finite, check_installed, check_names, check_products, checked_clip
+from .input_checks import (
+    check_entries,
+    check_finite,
+    check_installed,
+    check_names,
+    check_products,
+    check_views,
+    checked_clip,
+)
 from .step_memory import StepMemory
-from .task_gradients import Needs, TaskGradients
+from .task_gradients import Features, Needs, TaskGradients
 
 Rescaling = Literal["compensates", "ignores"]
 
@@ -93,6 +101,7 @@ class Balancer(FlatState, ABC):
         self._alignment = 0.0
         self._weights: dict[str, float] = {}
         self._losses: dict[str, float] = {}
+        self._loss_sums: dict[str, float] = {}
 
     @abstractmethod
     def compute_weights(self, losses: Tensor, gradients: Tensor | None, tasks: Sequence[str]) -> Tensor:
@@ -125,7 +134,7 @@ class Balancer(FlatState, ABC):
         self,
         losses: Mapping[str, Tensor],
         *,
-        features: Tensor | None = None,
+        features: Features | None = None,
         parameters: Iterable[Tensor] | None = None,
         targets: Mapping[str, Tensor] | None = None,
         rows: Mapping[str, Tensor] | None = None,
@@ -140,7 +149,9 @@ class Balancer(FlatState, ABC):
             losses: per task the losses of its labeled examples, shape (n_t,), or one scalar, which is taken as it is
                 (no example weights, not divided by `counts`). A missing or empty entry: the task is absent.
             features: the features h that all heads read, shape (N, d) pooled or (N, S, d) tokens, attached to the
-                graph. Needed if `needs_gradients` or with `alignment`, else ignored.
+                graph. Needed if `needs_gradients` or with `alignment`, else ignored. Or by task a view of them
+                (`h.view_as(h)`) that its head reads in their place, and nothing else does: then one backward pass
+                through the heads yields the gradients of all tasks, else each task takes one. The numbers are the same.
             parameters: the parameters that the tasks share; needed instead of `features` for `where="parameters"`.
             targets: per task the labels, shape (n_t,): scores, or class indices as integers. Needed for example
                 weights only; a task without them has none.
@@ -156,14 +167,19 @@ class Balancer(FlatState, ABC):
         """
         check_names(self.tasks, losses=losses, targets=targets, rows=rows, counts=counts)
         check_entries(losses, targets=targets, rows=rows, counts=counts)
+        check_views(losses, features)
         present, targets = self._present(losses), targets or {}
         weighted = {task: self._weighted_entry(task, entry, targets) for task, entry in present.items()}
         if not self._learning:
             return self._sum_with_last_weights(weighted, losses, counts)
-        batch = gather_losses(self.tasks, losses, weighted, counts, self.process_group)
-        check_finite("loss", batch.losses, self.tasks)
-        parts = {task: entry / batch.sizes[task] for task, entry in weighted.items()}
-        weights = self._weigh_step(batch, parts, features, parameters, accumulated=counts is not None)
+        sums = LossSums(losses, weighted)
+        if counts is None and world_size(self.process_group) == 1:
+            parts = {task: entry / sums.sizes[task] for task, entry in weighted.items()}
+            batch, weights = self._weigh_batch(sums, parts, features, parameters)
+        else:
+            batch = self._gather(sums, sums.on_device.cpu(), counts)
+            parts = {task: entry / batch.sizes[task] for task, entry in weighted.items()}
+            weights = self._weigh_part(batch, parts, features, parameters, accumulated=counts is not None)
         self._weights = dict.fromkeys(self.tasks, 0.0) | weights
         self._losses = batch.means
         check_products(self._weights, batch.losses, {part.dtype for part in parts.values()})
@@ -224,6 +240,11 @@ class Balancer(FlatState, ABC):
         """The last call's mean losses of the tasks present, without example weights, for logging."""
         return dict(self._losses)
 
+    @property
+    def loss_sums(self) -> dict[str, float]:
+        """The sums of the last call's losses in this process, of the tasks present, without example weights."""
+        return dict(self._loss_sums)
+
     def after_step(self, recompute: Callable[[], Mapping[str, Tensor]] | None = None, *, skipped: bool = False) -> None:
         """Close an optimizer step: call it after every `optimizer.step()`.
 
@@ -267,7 +288,7 @@ class Balancer(FlatState, ABC):
         weights = self.weigh_examples(task, targets[task]) if task in targets and entry.dim() else None
         return entry if weights is None else entry * weights.to(entry)
 
-    def _misalignment(self, parts: Mapping[str, Tensor], features: Tensor | None, *, accumulated: bool) -> Tensor:
+    def _misalignment(self, parts: Mapping[str, Tensor], features: Features | None, *, accumulated: bool) -> Tensor:
         """Return the penalty on gradients that point apart."""
         if accumulated or world_size(self.process_group) > 1:
             raise ValueError(
@@ -276,27 +297,52 @@ class Balancer(FlatState, ABC):
             )
         if features is None:
             raise ValueError("`alignment` needs gradients: pass `features=`, which all heads read.")
-        return alignment_penalty([part.sum() for part in parts.values() if part.requires_grad], features)
+        trained = {task: part.sum() for task, part in parts.items() if part.requires_grad}
+        views = features if isinstance(features, Tensor) else [features[task] for task in trained]
+        return alignment_penalty(list(trained.values()), views)
 
-    def _weigh_step(
+    def _gather(self, sums: LossSums, numbers: Tensor, counts: Mapping[str, float] | None) -> BatchLosses:
+        """Add up the losses over all processes; `numbers` are the sums on the CPU."""
+        self._loss_sums = sums.by_task(numbers)
+        batch = sums.gather(self.tasks, numbers, counts, self.process_group)
+        check_finite("loss", batch.losses, self.tasks)
+        return batch
+
+    def _weigh_batch(
+        self,
+        sums: LossSums,
+        parts: dict[str, Tensor],
+        features: Features | None,
+        parameters: Iterable[Tensor] | None,
+    ) -> tuple[BatchLosses, dict[str, float]]:
+        """Weigh the tasks by a batch that is the whole step; all numbers leave the device together."""
+        squares, gradients = None, None
+        if self.needs_gradients and parts:
+            losses, views = self._gradients.losses_of(parts, self.tasks), self._gradients.views_of(features, self.tasks)
+            squares, gradients, numbers = self._gradients.read_batch(losses, views, parameters, sums.on_device)
+        else:
+            numbers = sums.on_device.cpu()
+        batch = self._gather(sums, numbers, None)
+        self._memory.reset()
+        self._memory.add(batch.seen, batch.losses)
+        return batch, self._weigh(batch.seen, batch.losses, squares, gradients)
+
+    def _weigh_part(
         self,
         batch: BatchLosses,
         parts: dict[str, Tensor],
-        features: Tensor | None,
+        features: Features | None,
         parameters: Iterable[Tensor] | None,
         *,
         accumulated: bool,
     ) -> dict[str, float]:
-        """Weigh the tasks by this batch, or those of an accumulated batch by the previous step."""
+        """Weigh the tasks by a batch of several processes, or those of an accumulated batch by the previous step."""
         memory = self._memory
         squares, gradients, measured = None, None, None
         if self.needs_gradients and batch.seen.any():
-            losses = self._gradients.losses_of(parts, self.tasks)
-            if not accumulated and world_size(self.process_group) == 1:
-                squares, gradients = self._gradients.read_batch(losses, features, parameters)
-            else:
-                measured = sum_over_ranks(self._gradients.measure(losses, features, parameters), self.process_group)
-                squares, gradients = (None, None) if accumulated else self._gradients.read(measured)
+            losses, views = self._gradients.losses_of(parts, self.tasks), self._gradients.views_of(features, self.tasks)
+            measured = sum_over_ranks(self._gradients.measure(losses, views, parameters), self.process_group)
+            squares, gradients = (None, None) if accumulated else self._gradients.read(measured)
         if not accumulated:
             memory.reset()
             memory.add(batch.seen, batch.losses)
@@ -339,7 +385,8 @@ class Balancer(FlatState, ABC):
         with torch.no_grad():
             losses = recompute()
         check_names(self.tasks, losses=losses)
-        batch = gather_losses(self.tasks, losses, self._present(losses), None, self.process_group)
+        sums = LossSums(losses, self._present(losses))
+        batch = sums.gather(self.tasks, sums.on_device.cpu(), None, self.process_group)
         missing = [task for task in tasks if task not in batch.means]
         if missing:
             raise ValueError(f"`recompute` gives no loss of {missing}, which the step had.")

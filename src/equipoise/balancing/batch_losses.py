@@ -29,46 +29,69 @@ class BatchLosses:
     means: dict[str, float]
 
 
-def gather_losses(
-    tasks: Mapping[str, Any],
-    losses: Mapping[str, Tensor],
-    weighted: Mapping[str, Tensor],
-    counts: Mapping[str, float] | None,
-    group: Any = None,
-) -> BatchLosses:
-    """Sum up a batch's losses over all processes, in one exchange.
+class LossSums:
+    """The sums of a batch's losses in this process, which stay on the device until they are asked for.
 
     Args:
-        tasks: all tasks, in order.
         losses: per task the losses of its examples, or one scalar; some may be missing or empty.
-        weighted: the same of the tasks present here, times the example weights.
-        counts: labels of the accumulated batch by task, if there is accumulation.
-        group: the processes.
+        weighted: the same of the tasks present, times the example weights.
     """
-    # By task: the sum of its entry with and without example weights, its length, whether it is a scalar, its count.
-    numbers = torch.zeros(len(tasks), 5, dtype=torch.float64)
-    present = [index for index, task in enumerate(tasks) if task in weighted]
-    if present:
-        pairs = [value.detach().sum() for task, entry in weighted.items() for value in (entry, losses[task].to(entry))]
-        numbers[present, :2] = torch.stack(pairs).cpu().double().view(-1, 2)
-    for index, task in enumerate(tasks):
-        if task in weighted:
-            numbers[index, 2] = weighted[task].numel()
-            numbers[index, 3] = float(weighted[task].dim() == 0)
-        numbers[index, 4] = float((counts or {}).get(task, 0))
-    numbers = sum_over_ranks(numbers, group, next(iter(losses.values())).device)
 
-    totals, raw, lengths, scalars, labels = numbers.unbind(1)
-    seen = lengths > 0
-    sizes = torch.where(scalars > 0, scalars, lengths if counts is None else labels)
-    means = {task: (raw[i] / lengths[i]).item() for i, task in enumerate(tasks) if seen[i]}
-    return BatchLosses(
-        losses=torch.where(seen, totals / sizes.where(sizes > 0, 1.0), 0.0),
-        seen=seen,
-        weighed=seen if counts is None else labels > 0,
-        sizes=dict(zip(tasks, sizes.tolist(), strict=True)),
-        means=means,
-    )
+    def __init__(self, losses: Mapping[str, Tensor], weighted: Mapping[str, Tensor]) -> None:
+        self._device = next(iter(losses.values())).device
+        self._lengths = {task: entry.numel() for task, entry in weighted.items()}
+        self._scalars = {task for task, entry in weighted.items() if entry.dim() == 0}
+        pairs = [value.detach().sum() for task, entry in weighted.items() for value in (entry, losses[task].to(entry))]
+        self.on_device = torch.stack(pairs) if pairs else torch.zeros(0, device=self._device)
+        """By task present the sum of its losses with and without example weights, one behind the other."""
+
+    @property
+    def sizes(self) -> dict[str, float]:
+        """By task present what its entry is divided by, where this batch is the whole step."""
+        return {task: 1.0 if task in self._scalars else float(length) for task, length in self._lengths.items()}
+
+    def by_task(self, numbers: Tensor) -> dict[str, float]:
+        """Return the sums without example weights of the tasks present.
+
+        Args:
+            numbers: `on_device`, brought to the CPU.
+        """
+        return dict(zip(self._lengths, numbers.double()[1::2].tolist(), strict=True))
+
+    def gather(
+        self, tasks: Iterable[str], numbers: Tensor, counts: Mapping[str, float] | None, group: Any = None
+    ) -> BatchLosses:
+        """Add up the losses over all processes, in one exchange.
+
+        Args:
+            tasks: all tasks, in order.
+            numbers: `on_device`, brought to the CPU.
+            counts: labels of the accumulated batch by task, if there is accumulation.
+            group: the processes.
+        """
+        sums = dict(zip(self._lengths, numbers.double().view(-1, 2).tolist(), strict=True))
+        # By task: both sums, the length of its entry, whether it is a scalar, its count.
+        own = [
+            [
+                *sums.get(task, (0.0, 0.0)),
+                self._lengths.get(task, 0),
+                float(task in self._scalars),
+                (counts or {}).get(task, 0),
+            ]
+            for task in tasks
+        ]
+        table = sum_over_ranks(torch.tensor(own, dtype=torch.float64), group, self._device)
+        totals, raw, lengths, scalars, labels = table.unbind(1)
+        seen = lengths > 0
+        sizes = torch.where(scalars > 0, scalars, lengths if counts is None else labels)
+        means = (raw / lengths).tolist()
+        return BatchLosses(
+            losses=torch.where(seen, totals / sizes.where(sizes > 0, 1.0), 0.0),
+            seen=seen,
+            weighed=seen if counts is None else labels > 0,
+            sizes=dict(zip(tasks, sizes.tolist(), strict=True)),
+            means={task: mean for task, mean, there in zip(tasks, means, seen.tolist(), strict=True) if there},
+        )
 
 
 def add_up(parts: Iterable[Tensor], losses: Mapping[str, Tensor]) -> Tensor:

@@ -8,24 +8,29 @@ but every task has a gradient with respect to it,
 of one shape (d, d + 1) whatever the batch. So tasks that share no rows can be compared, and G_t is additive
 over micro-batches and processes. Only the heads are differentiated, never the backbone. Rows without gradient,
 such as padding tokens, add nothing.
+
+Where every head reads a view of the features of its own, one backward pass yields the δ of all tasks; where all heads
+read the features themselves, each task takes one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-# A power of two: it changes no digit in float32, and keeps small gradients alive where part of the graph is float16.
-_SCALE = 1024.0
+SCALES = (1024.0, 1.0)
+"""Factors of the losses that are differentiated, each tried where gradients overflow with the one before it. Powers of
+two change no digit in float32; the large one keeps small gradients alive where part of the graph is float16."""
 _CHUNK = 2**16
 
 
-def feature_gradients(losses: Sequence[Tensor | None], features: Tensor) -> Tensor:
+def feature_gradients(losses: Sequence[Tensor | None], features: Tensor | Sequence[Tensor]) -> Tensor:
     """Differentiate each task's loss with respect to the shared features.
 
     Args:
         losses: T scalars; None where there is none, which has gradient 0.
-        features: the features h, shape (N, d) pooled or (N, S, d) tokens, attached to the graph.
+        features: the features h, shape (N, d) pooled or (N, S, d) tokens, attached to the graph; or per loss the view
+            of them that its head reads, and no other head.
 
     Returns:
         δ, shape (T, R, d) with R = N or N·S rows, in float32 or better. The graph is kept for the backward
@@ -34,15 +39,37 @@ def feature_gradients(losses: Sequence[Tensor | None], features: Tensor) -> Tens
     Raises:
         ValueError: If no loss depends on the features.
     """
-    if not features.requires_grad:
+    views = [features] * len(losses) if isinstance(features, Tensor) else features
+    for scale in SCALES:
+        gradients = scaled_gradients(losses, views, scale)
+        if bool(gradients.isfinite().all()):
+            break
+    return gradients
+
+
+def scaled_gradients(losses: Sequence[Tensor | None], views: Sequence[Tensor], scale: float) -> Tensor:
+    """Differentiate likewise, multiplying by a factor and dividing by it again; nobody looks for an overflow."""
+    if not views[0].requires_grad:
         raise ValueError(
             "`features` has no gradient. Pass the tensor that the heads read, not a detached copy, "
             "and let something before it be trained."
         )
-    gradients = _differentiate(losses, [features])
-    if gradients is None:
+    found: list[Tensor | None] = [None] * len(losses)
+    for places in _rounds(losses, views):
+        # No two of them read one view, so that the gradient at a view is that of one loss.
+        scalars = [loss for place in places if (loss := losses[place]) is not None]
+        gradients = torch.autograd.grad(
+            scalars,
+            [views[place] for place in places],
+            [torch.full_like(loss, scale) for loss in scalars],
+            retain_graph=True,
+            allow_unused=True,
+        )
+        for place, gradient in zip(places, gradients, strict=True):
+            found[place] = gradient
+    if all(gradient is None for gradient in found) and any(loss is not None for loss in losses):
         raise ValueError("No loss depends on `features`. Pass the very tensor that the heads read.")
-    return gradients.view(len(losses), -1, features.shape[-1])
+    return _join(found, views, scale).view(len(losses), -1, views[0].shape[-1])
 
 
 def parameter_gradients(losses: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> Tensor:
@@ -61,10 +88,20 @@ def parameter_gradients(losses: Sequence[Tensor | None], parameters: Sequence[Te
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if not trained:
         raise ValueError("`parameters` holds no parameter that is trained. Pass those that the tasks share.")
-    gradients = _differentiate(losses, trained)
-    if gradients is None:
-        raise ValueError("No loss depends on `parameters`. Pass those of the part that the tasks share.")
-    return gradients
+    for scale in SCALES:
+        by_loss: list[tuple[Tensor | None, ...]] = [
+            torch.autograd.grad(loss * scale, trained, retain_graph=True, allow_unused=True)
+            if loss is not None and loss.requires_grad
+            else (None,) * len(trained)
+            for loss in losses
+        ]
+        if all(gradient is None for row in by_loss for gradient in row) and any(loss is not None for loss in losses):
+            raise ValueError("No loss depends on `parameters`. Pass those of the part that the tasks share.")
+        gradients = _join([gradient for row in by_loss for gradient in row], trained * len(losses), scale)
+        # One look at all of them: each one makes a GPU wait.
+        if bool(gradients.isfinite().all()):
+            break
+    return gradients.view(len(losses), -1)
 
 
 @torch.no_grad()
@@ -95,7 +132,7 @@ def gramian(gradients: Tensor, others: Tensor | None = None) -> Tensor:
     right = left if others is None else others.flatten(1)
     # By chunks that fit into a cache: gradients of all parameters are not copied whole.
     chunks = zip(left.split(_CHUNK, 1), right.split(_CHUNK, 1), strict=True)
-    return torch.stack([_double(one) @ _double(other).T for one, other in chunks]).sum(0)
+    return torch.stack([double(one) @ double(other).T for one, other in chunks]).sum(0)
 
 
 @torch.no_grad()
@@ -115,32 +152,27 @@ def map_gramian(deltas: Tensor, features: Tensor) -> Tensor:
     tasks, count, width = deltas.shape
     if tasks * count >= width:
         return gramian(map_gradients(deltas, features))
-    rows, flat = _double(_rows(features)), _double(deltas.flatten(0, 1))
+    rows, flat = double(_rows(features)), double(deltas.flatten(0, 1))
     products = (flat @ flat.T).view(tasks, count, tasks, count)
     return torch.einsum("tisj,ij->ts", products, rows @ rows.T + 1)
 
 
-def _differentiate(losses: Sequence[Tensor | None], inputs: Sequence[Tensor]) -> Tensor | None:
-    """Return the losses' gradients, one row per loss, in float32 or better; None if no loss depends on the inputs."""
-    for scale in (_SCALE, 1.0):
-        by_loss = [
-            torch.autograd.grad(loss * scale, inputs, retain_graph=True, allow_unused=True)
-            if loss is not None and loss.requires_grad
-            else (None,) * len(inputs)
-            for loss in losses
-        ]
-        if all(gradient is None for row in by_loss for gradient in row) and any(loss is not None for loss in losses):
-            return None
-        flat = [
-            _wide(torch.zeros_like(one) if gradient is None else gradient).flatten()
-            for row in by_loss
-            for one, gradient in zip(inputs, row, strict=True)
-        ]
-        gradients = torch.cat(flat).view(len(losses), -1).div_(scale)
-        # One look at all of them: each one makes a GPU wait.
-        if bool(gradients.isfinite().all()):
-            break
-    return gradients
+def _rounds(losses: Sequence[Tensor | None], views: Sequence[Tensor]) -> Iterator[list[int]]:
+    """Yield the losses with a gradient, by number, in as few parts as there are losses of one view."""
+    left = [place for place, loss in enumerate(losses) if loss is not None and loss.requires_grad]
+    while left:
+        first = {id(views[place]): place for place in reversed(left)}
+        yield sorted(first.values())
+        left = [place for place in left if place not in first.values()]
+
+
+def _join(gradients: Sequence[Tensor | None], like: Sequence[Tensor], scale: float) -> Tensor:
+    """Return gradients behind each other, in float32 or better, divided by their factor; None is 0."""
+    flat = [
+        _wide(torch.zeros_like(one) if gradient is None else gradient).flatten()
+        for gradient, one in zip(gradients, like, strict=True)
+    ]
+    return torch.cat(flat).div_(scale)
 
 
 def _rows(tensor: Tensor) -> Tensor:
@@ -153,6 +185,6 @@ def _wide(tensor: Tensor) -> Tensor:
     return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32))
 
 
-def _double(tensor: Tensor) -> Tensor:
+def double(tensor: Tensor) -> Tensor:
     """Convert to float64, on the CPU where the device has none."""
     return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()

@@ -134,6 +134,27 @@ def _check_entry(
         )
 
 
+def check_views(losses: Mapping[str, Tensor], features: Tensor | Mapping[str, Tensor] | None) -> None:
+    """Check that every task present has a view of the features, and that all are views of one tensor by their shape.
+
+    Raises:
+        ValueError: If one is missing, or they differ.
+    """
+    if features is None or isinstance(features, Tensor):
+        return
+    if not features:
+        raise ValueError("`features` is empty. Pass the tensor that the heads read, or a view of it for each task.")
+    missing = [task for task, entry in losses.items() if entry.numel() > 0 and task not in features]
+    if missing:
+        raise ValueError(
+            f"`features` has no view for {' and '.join(map(repr, missing))}. Pass one for each task with labels, or "
+            "one tensor that all heads read."
+        )
+    shapes = {task: tuple(view.shape) for task, view in features.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"`features` must be views of one tensor, of one shape. Found {shapes}.")
+
+
 def check_finite(what: str, numbers: Tensor, tasks: Iterable[str]) -> None:
     """Check numbers of tasks, shape (T,).
 

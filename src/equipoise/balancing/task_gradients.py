@@ -6,8 +6,19 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .feature_gradients import feature_gradients, gramian, map_gradients, map_gramian, parameter_gradients
+from .feature_gradients import (
+    SCALES,
+    double,
+    feature_gradients,
+    gramian,
+    map_gradients,
+    map_gramian,
+    parameter_gradients,
+    scaled_gradients,
+)
 
+Features = Tensor | Mapping[str, Tensor]
+"""The features that all heads read, or by task a view of them that only its head reads."""
 Needs = Literal["losses", "gramian", "gradients", "halves"]
 PLACES = ("map", "features", "parameters")
 """Where gradients can be taken."""
@@ -57,23 +68,62 @@ class TaskGradients:
                 )
         return [2 * parts[task][half::2].sum() if task in parts else None for task in tasks for half in (0, 1)]
 
+    def views_of(self, features: Features | None, tasks: Iterable[str]) -> list[Tensor] | None:
+        """Return what each loss of `losses_of` reads of the features; for absent tasks any of them.
+
+        Args:
+            features: the shared features.
+            tasks: all tasks.
+        """
+        if features is None:
+            return None
+        some = one_view(features)
+        views = [some if isinstance(features, Tensor) else features.get(task, some) for task in tasks]
+        return [view for view in views for _ in range(2 if self.needs == "halves" else 1)]
+
     def read_batch(
-        self, losses: Sequence[Tensor | None], features: Tensor | None, parameters: Iterable[Tensor] | None
-    ) -> tuple[Tensor, Tensor]:
-        """Measure and read in one go, by the cheaper way there may be; see `measure` and `read`."""
-        if self.where == "map" and self.needs == "gramian" and features is not None:
-            products = map_gramian(feature_gradients(losses, features), features).cpu()
-            return products.diagonal(), products
-        return self.read(self.measure(losses, features, parameters))
+        self,
+        losses: Sequence[Tensor | None],
+        views: Sequence[Tensor] | None,
+        parameters: Iterable[Tensor] | None,
+        beside: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Measure and read in one go, by the cheaper way there may be, with one copy from the device.
+
+        Args:
+            losses: see `measure`.
+            views: see `measure`.
+            parameters: see `measure`.
+            beside: further numbers, which come along.
+
+        Returns:
+            Both results of `read`, and `beside`, float64 on the CPU.
+        """
+        if self.where == "parameters" or views is None:
+            return self._bring(self.measure(losses, views, parameters), beside)
+        for scale in SCALES:
+            deltas = scaled_gradients(losses, views, scale)
+            if self.where == "map" and self.needs == "gramian":
+                products = map_gramian(deltas, views[0])
+                squares, products, numbers = _to_cpu(products.diagonal(), products, beside)
+            else:
+                squares, products, numbers = self._bring(self._place(deltas, views[0]), beside)
+            # What overflows in a gradient does so in its norm.
+            if bool(squares.isfinite().all()):
+                break
+        return squares, products, numbers
 
     def measure(
-        self, losses: Sequence[Tensor | None], features: Tensor | None, parameters: Iterable[Tensor] | None
+        self,
+        losses: Sequence[Tensor | None],
+        views: Sequence[Tensor] | None,
+        parameters: Iterable[Tensor] | None,
     ) -> Tensor:
         """Differentiate the losses.
 
         Args:
             losses: T scalars, None for an absent task; with `needs` = "halves" 2T, both halves of each task together.
-            features: the shared features.
+            views: what each of them reads of the shared features; see `views_of`.
             parameters: the shared parameters.
 
         Returns:
@@ -87,17 +137,19 @@ class TaskGradients:
                 raise ValueError(
                     "This balancer needs gradients at the parameters: pass `parameters=`, the shared ones."
                 )
-            gradients = parameter_gradients(losses, list(parameters))
-        else:
-            if features is None:
-                raise ValueError("This balancer needs gradients: pass `features=`, which all heads read.")
-            gradients = feature_gradients(losses, features)
-            if self.where == "features":
-                return gramian(gradients)
-            gradients = map_gradients(gradients, features)
-        if self.needs == "halves":
-            return gradients.unflatten(0, (-1, 2))
-        return gradients
+            return self._split_halves(parameter_gradients(losses, list(parameters)))
+        if views is None:
+            raise ValueError("This balancer needs gradients: pass `features=`, which all heads read.")
+        return self._place(feature_gradients(losses, views), views[0])
+
+    def _place(self, deltas: Tensor, features: Tensor) -> Tensor:
+        """Return what adds up, of the gradients at the features."""
+        if self.where == "features":
+            return gramian(deltas)
+        return self._split_halves(map_gradients(deltas, features))
+
+    def _split_halves(self, gradients: Tensor) -> Tensor:
+        return gradients.unflatten(0, (-1, 2)) if self.needs == "halves" else gradients
 
     def read(self, measured: Tensor) -> tuple[Tensor, Tensor]:
         """Read what the balancer needs.
@@ -109,19 +161,38 @@ class TaskGradients:
             The squared norms of the gradients, float64 on the CPU, shape (T,), and what the balancer reads: products of
             shape (T, T), float64 on the CPU, or gradients of shape (T, n), as they are.
         """
+        squares, found, _ = self._bring(measured, measured.new_zeros(0))
+        return squares, found
+
+    def _bring(self, measured: Tensor, beside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Read, and bring it to the CPU with further numbers."""
         if self.where == "features":
-            products = measured.cpu()
-        elif self.needs == "gramian":
-            products = gramian(measured).cpu()
-        elif self.needs == "halves":
-            squares = measured.double().square().flatten(1).sum(1)
-            return squares.cpu(), gramian(measured[:, 0], measured[:, 1]).cpu()
-        else:
-            rows = measured.flatten(1)
-            return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square().cpu(), rows
-        return products.diagonal(), products
+            return _to_cpu(measured.diagonal(), measured, beside)
+        if self.needs == "gramian":
+            products = gramian(measured)
+            return _to_cpu(products.diagonal(), products, beside)
+        if self.needs == "halves":
+            squares = double(measured).square().flatten(1).sum(1)
+            return _to_cpu(squares, gramian(measured[:, 0], measured[:, 1]), beside)
+        rows = measured.flatten(1)
+        squares = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square()
+        squares, _, numbers = _to_cpu(squares, squares.new_zeros(0), beside)
+        return squares, rows, numbers
 
     @property
     def pairwise(self) -> bool:
         """Whether `read` returns products of every two tasks' gradients."""
         return self.needs != "gradients"
+
+
+def one_view(features: Features) -> Tensor:
+    """Return the features as any head reads them."""
+    return features if isinstance(features, Tensor) else next(iter(features.values()))
+
+
+def _to_cpu(squares: Tensor, products: Tensor, beside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Bring numbers to the CPU in float64, by one copy: a GPU is waited for once."""
+    tensors = squares, products, beside
+    numbers = torch.cat([double(tensor).flatten() for tensor in tensors]).cpu()
+    one, other, last = numbers.split([tensor.numel() for tensor in tensors])
+    return one, other.view(products.shape), last

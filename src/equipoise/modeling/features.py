@@ -1,5 +1,7 @@
 """What tasks read of the backbone's last hidden states."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +34,35 @@ class Features(nn.Module):
             return hidden.flatten(0, 1)[positions]
         pooled: Tensor = self.pooling(hidden, mask)
         return torch.cat([pooled, hidden.flatten(0, 1)[positions]]) if len(positions) else pooled
+
+
+class TaskFeatures(nn.Module):
+    """Gives each head a view of the features of its own, so that one backward pass tells the tasks' gradients apart.
+
+    It has no parameters and copies nothing. Tasks in the format `prompt`, whose tokens go through the output layer
+    together, have one view together.
+
+    Args:
+        own: the tasks with a head.
+        together: the tasks in the format `prompt`.
+    """
+
+    def __init__(self, own: Sequence[str], together: Sequence[str]) -> None:
+        super().__init__()
+        self._own = tuple(own)
+        self._together = tuple(together)
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """Return by task what its head reads; without gradients the features themselves.
+
+        Args:
+            features: what `Features` returns.
+        """
+        if not (torch.is_grad_enabled() and features.requires_grad):
+            return dict.fromkeys((*self._own, *self._together), features)
+        # No task reads the features themselves: their gradient is that of all views.
+        views = {task: features.view_as(features) for task in self._own}
+        return views | dict.fromkeys(self._together, features.view_as(features))
 
 
 def tree_mask(ends: Tensor, dtype: torch.dtype) -> Tensor:

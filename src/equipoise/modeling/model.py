@@ -20,7 +20,7 @@ from equipoise.errors import EquipoiseWarning, ModelError
 from equipoise.kinds import Task
 
 from .backbone import default_pooling, hidden_width, is_decoder, longest_input
-from .features import Features, places_before, tree_mask
+from .features import Features, TaskFeatures, places_before, tree_mask
 from .heads import Head, make_head
 from .language_head import is_one_layer, whole_head
 from .pooling import make_pooling
@@ -96,6 +96,9 @@ class MultiTaskModel(nn.Module):
         self._rows = RowEncoder(tokenizer, self.tasks, max_length, self.style, positions)
         self.pooling = pooling or default_pooling(backbone.config)
         self.features = Features(make_pooling(self.pooling, width) if len(prompted) < len(self.tasks) else None)
+        self.task_features = TaskFeatures(
+            self._names(lambda task: not task.is_prompted), self._names(lambda task: task.is_prompted)
+        )
         # Keys are prefixed: ModuleDict refuses names that nn.Module already uses, such as "type".
         self._heads = nn.ModuleDict({_key(name): make_head(task, width) for name, task in self.tasks.items()})
         # A backbone that computes elsewhere already is given what is new.
@@ -230,20 +233,21 @@ class MultiTaskModel(nn.Module):
         tokens = TokenRows(self._names(lambda task: task.has_token_head), scored, hidden.device)
         # Pooled rows, then the tokens whose successors are scored, then the tokens that heads read.
         features = self.features(hidden, mask, torch.cat([answers.positions, tokens.positions]))
-        sizes = [len(answers.positions), len(tokens.positions)]
-        of_answers, of_tokens = features[len(features) - sum(sizes) :].split(sizes)
-        scores = self._score(answers, of_answers)
+        views = self.task_features(features)
+        behind = len(features) - len(tokens.positions)
+        before = behind - len(answers.positions)
+        scores = self._score(answers, views, slice(before, behind))
         outputs = {}
         for name, task in self.tasks.items():
             if task.is_prompted:
                 own: tuple[Tensor, ...] = (scores[name],)
             elif task.has_token_head:
-                own = tokens.of(name, of_tokens)
+                own = tokens.of(name, views[name][behind:])
             elif rows is None:
-                own = (features[: len(hidden)],)
+                own = (views[name][: len(hidden)],)
             else:
                 index = rows.get(name)
-                own = (features[:0] if index is None else features[index],)
+                own = (views[name][:0] if index is None else views[name][index],)
             outputs[name] = self.head(name)(*own)
         return outputs
 
@@ -288,13 +292,13 @@ class MultiTaskModel(nn.Module):
         hidden = self.extractor(input_ids=ids, attention_mask=mask, **self._options()).last_hidden_state
         return hidden[:, before:].flatten(0, 1)[found.places]
 
-    def _score(self, tokens: ScoredTokens, features: Tensor) -> dict[str, Tensor]:
-        """Return the answers' scores of each task in the format `prompt`."""
+    def _score(self, tokens: ScoredTokens, views: Mapping[str, Tensor], places: slice) -> dict[str, Tensor]:
+        """Return the answers' scores of each task in the format `prompt`, from their places in the view they share."""
         prompted = {name: task for name, task in self.tasks.items() if task.is_prompted}
         if not prompted:
             return {}
         head = self.backbone.get_output_embeddings() if self._one_layer else partial(whole_head, self.backbone)
-        scores = tokens.log_probabilities(features, head)
+        scores = tokens.log_probabilities(views[next(iter(prompted))][places], head)
         for name, task in prompted.items():
             if not task.writes_text:
                 scores[name] = tokens.by_answer(name, scores[name], task.answers)

@@ -22,7 +22,7 @@ class ScoredTokens:
             task: scored.get(task, {"positions": nothing, "tokens": nothing, "slots": nothing}) for task in tasks
         }
         positions = [entry["positions"] for entry in self._asked.values()]
-        self.positions, places = torch.unique(torch.cat([nothing, *positions]), return_inverse=True)
+        self.positions, places = find_unique([nothing, *positions])
         self._places = dict(zip(tasks, places.split([len(part) for part in positions]), strict=True))
 
     def log_probabilities(self, features: Tensor, head: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
@@ -49,3 +49,14 @@ class ScoredTokens:
         slots = self._asked[task]["slots"]
         rows = 0 if len(slots) == 0 else int(slots[-1]) // answers + 1
         return log_probabilities.new_zeros(rows * answers).index_add(0, slots, log_probabilities).view(rows, answers)
+
+
+def find_unique(positions: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the positions that are asked for, each once and in order, and where among them each of the given ones is.
+
+    Args:
+        positions: one or more tensors, each of shape (n,).
+    """
+    joined = torch.cat(list(positions))
+    # A GPU is waited for only where there is something to find.
+    return torch.unique(joined, return_inverse=True) if len(joined) else (joined, joined)

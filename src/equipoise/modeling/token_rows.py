@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .scored_tokens import find_unique
+
 
 class _Places(NamedTuple):
     """Which of the tokens that are read a task reads, shape (n,), and how many each of its rows has, shape (rows,)."""
@@ -28,7 +30,7 @@ class TokenRows:
         nothing = torch.zeros(0, dtype=torch.long, device=device)
         read = {task: scored.get(task, {"positions": nothing, "counts": nothing}) for task in tasks}
         positions = [entry["positions"] for entry in read.values()]
-        self.positions, places = torch.unique(torch.cat([nothing, *positions]), return_inverse=True)
+        self.positions, places = find_unique([nothing, *positions])
         parts = places.split([len(part) for part in positions])
         self._read = {
             task: _Places(part, entry["counts"]) for (task, entry), part in zip(read.items(), parts, strict=True)

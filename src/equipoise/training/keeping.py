@@ -49,7 +49,7 @@ class KeepingBalancer(Balancer):
         self,
         losses: Mapping[str, Tensor],
         *,
-        features: Tensor | None = None,
+        features: Tensor | Mapping[str, Tensor] | None = None,
         parameters: Iterable[Tensor] | None = None,
         targets: Mapping[str, Tensor] | None = None,
         rows: Mapping[str, Tensor] | None = None,
@@ -59,6 +59,8 @@ class KeepingBalancer(Balancer):
         new, old = self._split(losses)
         new_rows, old_rows = self._split(rows or {})
         new_counts, old_counts = (None, None) if counts is None else self._split(counts)
+        if isinstance(features, Mapping):
+            features = self._split(features)[0]
         balanced = self.inner(
             new, features=features, parameters=parameters, targets=targets, rows=new_rows, counts=new_counts
         )
@@ -83,6 +85,11 @@ class KeepingBalancer(Balancer):
     def losses(self) -> dict[str, float]:
         """The losses and distances of the last call."""
         return self.inner.losses | self.fixed.losses
+
+    @property
+    def loss_sums(self) -> dict[str, float]:
+        """The sums of the last call's losses and distances."""
+        return self.inner.loss_sums | self.fixed.loss_sums
 
     def _split(self, entries: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         old = {task: entry for task, entry in entries.items() if task in self.fixed.tasks}

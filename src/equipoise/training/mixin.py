@@ -39,7 +39,7 @@ class TaskLosses:
     losses: Mapping[str, Tensor]
     targets: Mapping[str, Tensor] | None = None
     rows: Mapping[str, Tensor] | None = None
-    features: Tensor | None = None
+    features: Tensor | Mapping[str, Tensor] | None = None
     parameters: Iterable[Tensor] | None = None
     outputs: Any = None
 
@@ -58,7 +58,8 @@ class BalancedTrainerMixin(Trainer):
         args: those of `transformers.Trainer`.
         balancer: turns the task losses into one.
         features: name of the model's submodule whose output all heads read, such as "pooler"; an output with
-            several parts counts by its first. It is captured inside the model, so it is right also where the model's
+            several parts counts by its first. A mapping holds by task the view of the features that its head reads (see
+            `Balancer.forward`). It is captured inside the model, so it is right also where the model's
             outputs are copied on their way (distributed training, mixed precision). Balancers that use no gradients
             need none.
         kwargs: those of `transformers.Trainer`.
@@ -147,9 +148,10 @@ class BalancedTrainerMixin(Trainer):
         )
         if learning:
             self._watch_outputs(found)
-            for task, entry in found.losses.items():
-                self._losses[task][0] += entry.detach().sum(dtype=torch.float32).item()
-                self._losses[task][1] += entry.numel()
+            # The balancer has brought the sums from the device already, with all it needs itself.
+            for task, total in self.balancer.loss_sums.items():
+                self._losses[task][0] += total
+                self._losses[task][1] += found.losses[task].numel()
         return (loss, {} if found.outputs is None else found.outputs) if return_outputs else loss
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple:
@@ -305,7 +307,8 @@ class _Captured:
         if torch.is_grad_enabled():
             self._output = output
 
-    def take(self) -> Tensor | None:
-        """Return the output, or its first part, and forget it."""
+    def take(self) -> Tensor | Mapping[str, Tensor] | None:
+        """Return the output, its first part, or its views by task, and forget it."""
         output, self._output = self._output, None
-        return output if output is None or isinstance(output, Tensor) else output[0]
+        # An output of transformers is a dict by type, too, but not a plain one.
+        return output if output is None or isinstance(output, Tensor) or type(output) is dict else output[0]
