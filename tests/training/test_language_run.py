@@ -169,7 +169,8 @@ def test_task_gradients_meet_where_they_met_without_questions(tiny_llm):
     """For heads the Gramian at the features is that at the pooled vectors; answers have gradients there too."""
     model = make_model(tiny_llm, make_tasks(polarity="head", intensity="head"))
     seen = {}
-    for name, module in {"pooled": model.features.pooling, "features": model.features}.items():
+    watched = {"pooled": model.features.pooling, "features": model.features, "views": model.task_features}
+    for name, module in watched.items():
         module.register_forward_hook(lambda module, inputs, output, name=name: seen.update({name: output}))
     labels = {"polarity": [0, 1, 2, None], "intensity": [0.5, None, -1.0, 0.0]}
     rows = encode(model, TEXTS, **labels, title=["so", None, "bad", "x"], emotions=[[0, 1]] * 4)
@@ -181,7 +182,9 @@ def test_task_gradients_meet_where_they_met_without_questions(tiny_llm):
     assert len(seen["features"]) == len(TEXTS) + len(scored)
     read = [means["polarity"], means["intensity"]]
     expected = map_gramian(feature_gradients(read, seen["pooled"]), seen["pooled"])
-    found = map_gramian(feature_gradients(list(means.values()), seen["features"]), seen["features"])
+    deltas = feature_gradients(list(means.values()), seen["features"])
+    assert torch.equal(feature_gradients(list(means.values()), [seen["views"][task] for task in means]), deltas)
+    found = map_gramian(deltas, seen["features"])
     torch.testing.assert_close(found[:2, :2], expected, rtol=1e-5, atol=1e-9)
     assert (found.diagonal() > 0).all()
     assert found[0, 3] != 0

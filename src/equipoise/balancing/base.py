@@ -303,7 +303,7 @@ class Balancer(FlatState, ABC):
 
     def _gather(self, sums: LossSums, numbers: Tensor, counts: Mapping[str, float] | None) -> BatchLosses:
         """Add up the losses over all processes; `numbers` are the sums on the CPU."""
-        self._loss_sums = sums.by_task(numbers)
+        _, self._loss_sums = sums.read(numbers)
         batch = sums.gather(self.tasks, numbers, counts, self.process_group)
         check_finite("loss", batch.losses, self.tasks)
         return batch

@@ -1,6 +1,6 @@
 """The losses of one batch over all processes, as numbers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,25 +41,29 @@ class LossSums:
         self._device = next(iter(losses.values())).device
         self._lengths = {task: entry.numel() for task, entry in weighted.items()}
         self._scalars = {task for task, entry in weighted.items() if entry.dim() == 0}
-        pairs = [value.detach().sum() for task, entry in weighted.items() for value in (entry, losses[task].to(entry))]
-        self.on_device = torch.stack(pairs) if pairs else torch.zeros(0, device=self._device)
-        """By task present the sum of its losses with and without example weights, one behind the other."""
+        self._changed = [task for task, entry in weighted.items() if losses[task] is not entry]
+        entries = [*weighted.values(), *(losses[task].to(weighted[task]) for task in self._changed)]
+        sums = [entry.detach().sum() for entry in entries]
+        self.on_device = torch.stack(sums) if sums else torch.zeros(0, device=self._device)
+        """The sums with example weights by task present, then those without where they differ."""
 
     @property
     def sizes(self) -> dict[str, float]:
         """By task present what its entry is divided by, where this batch is the whole step."""
         return {task: 1.0 if task in self._scalars else float(length) for task, length in self._lengths.items()}
 
-    def by_task(self, numbers: Tensor) -> dict[str, float]:
-        """Return the sums without example weights of the tasks present.
+    def read(self, numbers: Tensor) -> tuple[dict[str, float], dict[str, float]]:
+        """Return by task present the sum of its losses with and without example weights.
 
         Args:
             numbers: `on_device`, brought to the CPU.
         """
-        return dict(zip(self._lengths, numbers.double()[1::2].tolist(), strict=True))
+        found = numbers.tolist()
+        totals = dict(zip(self._lengths, found, strict=False))
+        return totals, totals | dict(zip(self._changed, found[len(totals) :], strict=True))
 
     def gather(
-        self, tasks: Iterable[str], numbers: Tensor, counts: Mapping[str, float] | None, group: Any = None
+        self, tasks: Collection[str], numbers: Tensor, counts: Mapping[str, float] | None, group: Any = None
     ) -> BatchLosses:
         """Add up the losses over all processes, in one exchange.
 
@@ -69,11 +73,12 @@ class LossSums:
             counts: labels of the accumulated batch by task, if there is accumulation.
             group: the processes.
         """
-        sums = dict(zip(self._lengths, numbers.double().view(-1, 2).tolist(), strict=True))
+        totals, raw = self.read(numbers)
         # By task: both sums, the length of its entry, whether it is a scalar, its count.
         own = [
             [
-                *sums.get(task, (0.0, 0.0)),
+                totals.get(task, 0.0),
+                raw.get(task, 0.0),
                 self._lengths.get(task, 0),
                 float(task in self._scalars),
                 (counts or {}).get(task, 0),
@@ -81,12 +86,12 @@ class LossSums:
             for task in tasks
         ]
         table = sum_over_ranks(torch.tensor(own, dtype=torch.float64), group, self._device)
-        totals, raw, lengths, scalars, labels = table.unbind(1)
+        weighted, plain, lengths, scalars, labels = table.unbind(1)
         seen = lengths > 0
         sizes = torch.where(scalars > 0, scalars, lengths if counts is None else labels)
-        means = (raw / lengths).tolist()
+        means = (plain / lengths).tolist()
         return BatchLosses(
-            losses=torch.where(seen, totals / sizes.where(sizes > 0, 1.0), 0.0),
+            losses=torch.where(seen, weighted / sizes.where(sizes > 0, 1.0), 0.0),
             seen=seen,
             weighed=seen if counts is None else labels > 0,
             sizes=dict(zip(tasks, sizes.tolist(), strict=True)),
