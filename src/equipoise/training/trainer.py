@@ -92,7 +92,6 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         self._score_dev = score_dev
         self._batches = batches
         self._frozen = config.freeze_layers, config.frozen_memory_gb
-<<<<<<< HEAD
         self._whole, self._is_sharded = model, is_sharded()
         with hide_sharding():
             super().__init__(
@@ -102,19 +101,8 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
                 train_dataset=batches.rows,
                 callbacks=self._make_callbacks(config),
                 balancer=balancer,
-                features="features",
+                features="task_features",
             )
-=======
-        super().__init__(
-            model=model,
-            args=_make_arguments(config, folder / CHECKPOINTS),
-            data_collator=batches.collate,
-            train_dataset=batches.rows,
-            callbacks=self._make_callbacks(config),
-            balancer=balancer,
-            features="task_features",
-        )
->>>>>>> 7f91f47 (Each head reads a view of the features of its own: one backward pass yields all tasks' gradients, and one copy a step leaves the device)
         self.remove_callback(PrinterCallback)
         self._compute_type = compute_type(config.precision, self.args.device.type)
 
