@@ -79,7 +79,7 @@ def test_mistakes(predictor):
         predictor.predict("fine", "film", batch_size=0)
     with pytest.raises(DataError, match=r"row 1: no column 'text', which task 'score' reads. Did you mean 'texts'"):
         predictor.predict([{"texts": "fine"}])
-    with pytest.raises(UsageError, match=r"task 'polarity' reads a second text \(column 'aspect'\), found None"):
+    with pytest.raises(UsageError, match=r"task 'polarity' reads a second text \(column 'aspect'\), found none"):
         predictor.predict("fine")
     with pytest.raises(UsageError, match="pair: found 2 for 1 texts"):
         predictor.predict(["fine"], ["a", "b"])
@@ -139,7 +139,7 @@ def test_rows_of_a_file_are_named_by_file_and_line(predictor):
     with pytest.raises(DataError) as caught:
         predictor.predict(rows)
     assert "new.csv, line 3, line 9: found an empty text" in str(caught.value)
-    assert "new.csv, line 5: task 'polarity' reads a second text (column 'aspect'), found None" in str(caught.value)
+    assert "new.csv, line 5: task 'polarity' reads a second text (column 'aspect'), found none" in str(caught.value)
     with pytest.raises(DataError, match=r"^new\.csv, all 4 rows: no column 'text', which task 'score' reads\."):
         predictor.predict(Rows("new.csv", [2, 3, 5, 9], {"txet": ["a"] * 4}, "line"), tasks="score")
 

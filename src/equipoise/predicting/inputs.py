@@ -193,10 +193,10 @@ def _hint(column: str, columns: tuple[str, ...]) -> str:
 
 def _pair_problem(pair: Any, reader: Reader) -> str:
     if not isinstance(pair, str) or not pair.strip():
-        found = shorten(repr(pair), 60)
+        found = "none" if pair is None else shorten(repr(pair), 60)
         return (
             f"task '{reader.task}' reads a second text (column '{reader.pair}'), found {found}; give `pair` (--pair), "
-            "or rows that hold the column, or leave the task out."
+            "or rows that hold the column, or ask for other tasks only (--task)."
         )
     return _unreadable(pair)
 
