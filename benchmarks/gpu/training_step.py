@@ -8,7 +8,7 @@ as stated, so that nothing is padding.
   pinned memory on a GPU;
 - equal, dao: `MultiTaskTrainer` with these balancers, its sampler, its batches, its log of every step.
 
-    python benchmarks/gpu/training_step.py [--quick] [--model small] [--batch 32 256] [--tasks 2] [--lora] [--peak 989]
+    python benchmarks/gpu/training_step.py [--quick] [--model small] [--batch 32 256] [--tasks 2] [--lora] [--compile]
 
 Models: `small` is a random BERT of 2 layers, width 128; `minilm` the starter; `llama` a random Llama of 1.2 billion
 parameters, 512 tokens a row; `tiny` is for trying this script out. On a GPU products are computed in bfloat16
@@ -134,11 +134,14 @@ class Bench:
         steps: steps of a turn, without the first.
         lora: train an adapter of rank 16 and the heads.
         precision: "fp32" or "bf16".
+        compiles: ours compile the backbone.
     """
 
-    def __init__(self, name: str, batch: int, tasks: int, steps: int, *, lora: bool, precision: str) -> None:
+    def __init__(
+        self, name: str, batch: int, tasks: int, steps: int, *, lora: bool, precision: str, compiles: bool = False
+    ) -> None:
         torch.manual_seed(0)
-        self.batch, self.steps, self.precision = batch, steps, precision
+        self.batch, self.steps, self.precision, self.compiles = batch, steps, precision, compiles
         self.device = choose_device()
         self.tasks = {
             f"task {place}": Classification(f"task {place}", "rows", "text", None, "label", "macro_f1", CLASSES)
@@ -219,7 +222,8 @@ class Bench:
             data_collator=DataCollatorWithPadding(self.model.tokenizer),
         )
         trainer.remove_callback(PrinterCallback)
-        return self.clock(trainer)
+        with quiet_transformers():
+            return self.clock(trainer, trainer.train)
 
     def ours(self, name: str, turn: int) -> float:
         """Train by `MultiTaskTrainer`."""
@@ -231,6 +235,7 @@ class Bench:
             evaluations=1,
             seed=turn,
             precision=self.precision,
+            compile=self.compiles,
         )
         trainer = UnsavedTrainer(
             model=self.model,
@@ -241,14 +246,13 @@ class Bench:
             folder=self.folder,
         )
         trainer.remove_callback(trainer.show_progress)
-        return self.clock(trainer)
+        return self.clock(trainer, lambda: trainer.fit(saves=False))
 
-    def clock(self, trainer: Trainer) -> float:
+    def clock(self, trainer: Trainer, train: Callable[[], object]) -> float:
         """Train, and return the seconds of a step, all but the first."""
         clock = Clock()
         trainer.add_callback(clock)
-        with quiet_transformers():
-            trainer.train()
+        train()
         return (clock.times[-1] - clock.times[0]) / self.steps
 
     def order(self, turn: int) -> MixedLengthSampler:
@@ -333,6 +337,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, nargs="+", default=[32, 256])
     parser.add_argument("--tasks", type=int, default=2, help="how many")
     parser.add_argument("--lora", action="store_true")
+    parser.add_argument("--compile", action="store_true", help="ours compile the backbone (train.compile)")
     parser.add_argument(
         "--precision", choices=["fp32", "bf16"], default="bf16" if torch.cuda.is_available() else "fp32"
     )
@@ -343,14 +348,15 @@ def main(arguments: list[str] | None = None) -> None:
     turns, steps = (2, 2) if chosen.quick else (chosen.turns, chosen.steps)
     results, missed = {}, []
     for batch in chosen.batch:
-        bench = Bench(chosen.model, batch, chosen.tasks, steps, lora=chosen.lora, precision=chosen.precision)
+        options = {"lora": chosen.lora, "precision": chosen.precision, "compiles": chosen.compile}
+        bench = Bench(chosen.model, batch, chosen.tasks, steps, **options)
         rows = measure(bench, turns, chosen.peak, chosen.lora)
         trained = "LoRA" if chosen.lora else "all of it"
         title = f"{chosen.model} ({trained}), {batch} × {bench.tokens} tokens, {chosen.tasks} tasks, {chosen.precision}"
         report(f"{title}; {turns} turns of {steps} steps", rows)
         missed += [f"{name}, batch {batch}" for name in find_missed(rows, chosen.tasks)]
         results[str(batch)] = {name: rounded(row) for name, row in rows.items()}
-    kept = {key: getattr(chosen, key) for key in ("model", "tasks", "lora", "precision")}
+    kept = {key: getattr(chosen, key) for key in ("model", "tasks", "lora", "compile", "precision")}
     print(
         "\n" + json.dumps({"benchmark": "gpu/training_step", "missed": missed, "results": results} | kept | setting())
     )

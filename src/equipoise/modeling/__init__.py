@@ -13,6 +13,7 @@ from .backbone import (
     longest_input,
 )
 from .base_digest import changed_files, digest_base
+from .compiling import compiled
 from .encoding import encode_texts
 from .ensembling import infer_texts
 from .evaluating import evaluating
@@ -51,6 +52,7 @@ __all__ = [
     "add_adapter",
     "changed_files",
     "check_files",
+    "compiled",
     "count_layers",
     "count_work",
     "digest_base",

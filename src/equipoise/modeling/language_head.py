@@ -62,7 +62,7 @@ def whole_head(backbone: PreTrainedModel, hidden: Tensor) -> Tensor:
         # Some ask the decoder past the base model; of others, what is called the decoder is the output layer.
         for part in (backbone.base_model, backbone.get_decoder()):
             if part is not backbone and part is not backbone.get_output_embeddings():
-                held.enter_context(_replacing_forward(part, answer))
+                held.enter_context(replacing_forward(part, answer))
         places = torch.zeros((1, len(hidden)), dtype=torch.long, device=hidden.device)
         logits = backbone(input_ids=places, use_cache=False).logits[0]
     if not asked:
@@ -71,7 +71,8 @@ def whole_head(backbone: PreTrainedModel, hidden: Tensor) -> Tensor:
 
 
 @contextmanager
-def _replacing_forward(part: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+def replacing_forward(part: nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
+    """Let something else stand in for a module's forward pass for a while."""
     own = part.__dict__.get("forward")
     part.forward = forward
     try:

@@ -22,7 +22,7 @@ from equipoise.data import EpochSampler
 from equipoise.devices import choose_device
 from equipoise.disk import disk_refusal
 from equipoise.errors import OVERWRITE, RESUME, TrainingError
-from equipoise.modeling import FrozenLayers, MultiTaskModel, plain_attention, quiet_transformers
+from equipoise.modeling import FrozenLayers, MultiTaskModel, compiled, plain_attention, quiet_transformers
 
 from .callbacks import Patience, ProgressSlot, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
 from .checkpoints import checkpoint_at, damaged, mark_complete, remove_checkpoint, remove_checkpoints
@@ -92,6 +92,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         self._score_dev = score_dev
         self._batches = batches
         self._frozen = config.freeze_layers, config.frozen_memory_gb
+        self._compiles = config.compile
         self._whole, self._is_sharded = model, is_sharded()
         with hide_sharding():
             super().__init__(
@@ -138,6 +139,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
                 self._attention(),
                 # Made here, so that its memory is free when dev and test are scored.
                 self._frozen_layers(),
+                compiled(self.model) if self._compiles else nullcontext(),
             ):
                 self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
             self._move_whole(self.args.device)
@@ -158,8 +160,9 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
 
     def _frozen_layers(self) -> AbstractContextManager[None]:
         """What stands in for layers that nothing changes."""
-        # A layer that is left out would leave out what gathers the shards of the next one.
-        return nullcontext() if self._is_sharded else FrozenLayers(self.model, *self._frozen).cached()
+        # A layer that is left out would leave out what gathers the shards of the next one, and is no part of a graph.
+        left_out = self._is_sharded or self._compiles
+        return nullcontext() if left_out else FrozenLayers(self.model, *self._frozen).cached()
 
     def compute_task_losses(self, model: nn.Module, inputs: dict[str, Any]) -> TaskLosses:
         """Let every head answer for the rows that carry its label, or another model's answer."""

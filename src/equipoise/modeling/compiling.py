@@ -1,0 +1,35 @@
+"""A backbone that is compiled for a while."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from equipoise.errors import ModelError
+
+from .language_head import replacing_forward
+from .model import MultiTaskModel
+
+
+@contextmanager
+def compiled(model: MultiTaskModel) -> Iterator[None]:
+    """Let `torch.compile` run a model's backbone, for batches of any size.
+
+    The heads stay as they are: balancers differentiate them alone, which one graph with the backbone does not allow.
+
+    Raises:
+        ModelError: it cannot be compiled here.
+    """
+    # It takes a second, which no other command needs.
+    from torch._dynamo.exc import TorchDynamoException
+
+    extractor = model.extractor
+    try:
+        with replacing_forward(extractor, torch.compile(extractor.forward, dynamic=True)):
+            yield
+    except TorchDynamoException as error:
+        reason = (str(error).strip().splitlines() or [""])[0][:200]
+        raise ModelError(
+            f"train.compile: {type(extractor).__name__} cannot be compiled here ({type(error).__name__}: {reason}); "
+            "leave it out."
+        ) from error
