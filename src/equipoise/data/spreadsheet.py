@@ -115,7 +115,7 @@ def list_sheets(path: Path) -> list[str]:
 @contextmanager
 def _open_book(path: Path) -> Iterator[Any]:
     _check_archive(path)
-    load = _load_openpyxl()
+    load = _load_openpyxl(path)
     try:
         with catch_warnings(action="ignore"):  # of styles and rules that are of no use here
             book = load(path, read_only=True, data_only=True, keep_links=False)
@@ -129,13 +129,13 @@ def _open_book(path: Path) -> Iterator[Any]:
         raise _explain(path, error) from None
 
 
-def _load_openpyxl() -> Any:
+def _load_openpyxl(path: Path) -> Any:
     try:
         import defusedxml  # noqa: F401  # openpyxl reads XML by it where it is there
         from openpyxl import load_workbook
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"{error.name}: is not installed, and .xlsx files are read by it. Install it (pip install "
+            f"{path}: {error.name} is not installed, and .xlsx files are read by it. Install it (pip install "
             "'equipoise[xlsx]'), or save the sheet as CSV."
         ) from None
     return load_workbook
