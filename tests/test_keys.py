@@ -54,6 +54,7 @@ def test_unicode_forms_of_a_text_have_one_key(form, text):
         ("\ufeffposi\u00adtive\u200b", "positive"),
         ("very\u00a0 \tgood\n", "very good"),
         ("\uff11\uff12", "12"),
+        ("\u22120.5", "-0.5"),
         ("e\u200d\u0301", "\u00e9"),
         ("\ufb01ne", "fine"),
         ("a\x00b", "ab"),

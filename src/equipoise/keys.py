@@ -29,6 +29,7 @@ _LOOK_ALIKES = str.maketrans(
     "АВЕКМНОРСТУХІЅЈԚԜавекморстухіѕјԛԝһԁΑΒΕΖΗΙΚΜΝΟΡΤΥΧαεικνορτυχıɑɡ‐‑‒–—−’‘ʼ′`“”„«»",
     "ABEKMHOPCTYXISJQWabekmopctyxisjqwhdABEZHIKMNOPTYXaeikvoptuxiag------'''''\"\"\"\"\"",
 )
+_MINUS = "\u2212"
 _MARKS = re.compile("[\u0300-\u036f]")
 _SEPARATORS = re.compile(r"(?<=\w)[-_ ]+(?=\w)")
 
@@ -37,13 +38,14 @@ def normalize(text: str) -> str:
     """Return the form in which two spellings count as the same.
 
     Unicode NFKC (which also makes full-width digits digits), no invisible characters (byte order marks, zero-width
-    spaces and joiners, soft hyphens), whitespace collapsed and stripped. Plain ASCII stays as it is.
+    spaces and joiners, soft hyphens), a hyphen for a minus sign, whitespace collapsed and stripped. Plain ASCII stays
+    as it is.
     """
     if text.isascii():
         if not text.isprintable():
             text = _CONTROLS.sub("", text)
     else:
-        text = unicodedata.normalize("NFKC", text)
+        text = unicodedata.normalize("NFKC", text).replace(_MINUS, "-")
         visible = _IGNORED.sub("", text)
         # What stood between a letter and its accent may be gone.
         text = text if visible == text else unicodedata.normalize("NFKC", visible)

@@ -68,6 +68,37 @@ def test_a_known_abbreviation_for_no_value_beside_whole_numbers_means_nothing(tm
     assert proposal.sources[0].keys["na"] == [word]
 
 
+@pytest.mark.parametrize(("others", "na"), [(["+", "++"], None), (["good", "bad"], ["-", "--"])])
+def test_minus_signs_beside_plus_signs_are_an_opinion(tmp_path, others, na):
+    rows = [[text, ["-", "--", *others][number % 4]] for number, text in enumerate(TEXTS)]
+    write_cells(tmp_path / "a.csv", ("Text", "Urteil"), rows)
+    proposal = propose(tmp_path / "a.csv", folder=tmp_path)
+    assert proposal.sources[0].keys.get("na") == na
+    assert set(proposal.tasks[0].keys["classes"]) == ({"-", "--", "+", "++"} if na is None else set(others))
+
+
+def test_a_minus_sign_as_it_is_printed_is_one_of_a_number(tmp_path):
+    rows = [[text, f"\u2212{number % 10},5" if number % 2 else f"0,{number}"] for number, text in enumerate(TEXTS)]
+    write_cells(tmp_path / "a.csv", ("Text", "Wert"), rows, delimiter=";")
+    proposal = propose(tmp_path / "a.csv", folder=tmp_path)
+    assert [(task.kind, task.keys["range"]) for task in proposal.tasks] == [("regression", [-10, 10])]
+    assert not proposal.fault
+
+
+@pytest.mark.parametrize(
+    ("cells", "phrase"),
+    [
+        ([f"{number},5 %" for number in range(60)], "with a sign behind, such as '0,5 %'; to learn them, remove it"),
+        (["x", "", ""] * 20, "one value only, 'x', .*where an empty cell means no, write 0 in it"),
+    ],
+)
+def test_cells_that_need_another_form_are_said_so(tmp_path, cells, phrase):
+    rows = list(zip(TEXTS, cells, strict=True))
+    write_cells(tmp_path / "a.csv", ("Text", "Wert"), rows, delimiter=";")
+    with pytest.raises(DataError, match=phrase):
+        propose(tmp_path / "a.csv")
+
+
 def test_a_price_and_an_editor_are_no_tasks_beside_a_label(tmp_path):
     rows = [
         [text, ["gut", "schlecht"][n % 2], f"{n % 17 + 0.5}", ["Anna", "Bernd"][n % 2]] for n, text in enumerate(TEXTS)

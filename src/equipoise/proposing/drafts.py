@@ -1,7 +1,8 @@
 """Sources while they are being proposed."""
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from .settings import choose_split
 
 _LEAST_ROWS = 4
 """Rows from which on a column can be one of classes."""
+_WITH_UNIT = re.compile(r"[+-]?\d[\d.,]*\s?[^\w\s.,]+")
 
 
 @dataclass
@@ -94,16 +96,26 @@ def _candidates(facts: TableFacts, roles: Roles, cells: CellKeys, complete: bool
 
 
 def _explain_no_labels(facts: TableFacts, roles: Roles) -> str:
-    """Say what keeps columns from being labels whatever they are: few rows, or one value; "" where it is neither."""
+    """Say what keeps columns from being labels: few rows, one value, numbers with a unit; "" where it is none of it."""
     if facts.rows < _LEAST_ROWS:
         return f"found {facts.rows} row{'s' * (facts.rows != 1)}, expected {_LEAST_ROWS} or more: two of each class"
     texts = {roles.text, roles.pair}
     same = [name for name, column in facts.columns.items() if name not in texts and column.different == 1]
     if not same:
-        return ""
+        return _explain_unit(facts, texts)
     value = next(iter(facts.columns[same[0]].counts or {}))
     column, value = shorten(same[0], 60), shorten(value, 40)
-    return f"the column {column!a} holds one value only, {value!a}, expected two classes or more"
+    hint = "; where an empty cell means no, write 0 in it" if facts.columns[same[0]].filled < facts.rows else ""
+    return f"the column {column!a} holds one value only, {value!a}, expected two classes or more{hint}"
+
+
+def _explain_unit(facts: TableFacts, texts: Collection[str]) -> str:
+    for name in facts.columns.keys() - texts:
+        cells = [cell for cell in facts.cells(name) if cell is not None]
+        if cells and all(isinstance(cell, str) and _WITH_UNIT.fullmatch(cell.strip()) for cell in cells):
+            column, cell = shorten(name, 60), shorten(cells[0], 40)
+            return f"the column {column!a} holds numbers with a sign behind, such as {cell!a}; to learn them, remove it"
+    return ""
 
 
 def _note_others(one: FileSet, facts: TableFacts, roles: Roles, notes: list[str]) -> None:

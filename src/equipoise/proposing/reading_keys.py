@@ -13,6 +13,8 @@ from equipoise.kinds import LabelColumn
 from .facts import ColumnFacts, TableFacts, read_comma
 from .roles import Roles
 
+_PLUS = re.compile(r"\++")
+_DASHES = re.compile(r"-+")
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _LEAST_MARKUP = 0.002
 """The share of texts with entities or tags from which on they are cleaned."""
@@ -68,7 +70,10 @@ def _find_missing(columns: Collection[ColumnFacts], facts: TableFacts, roles: Ro
             continue  # in texts to write, a dash is a text
         sure.update(column.missing + column.odd if column.is_numeric else column.sure_missing)
         perhaps.update({} if column.is_numeric else column.missing)
-    in_texts = facts.columns[roles.text].missing if roles.text else Counter()
+    in_texts = set(facts.columns[roles.text].missing) if roles.text else set()
+    # Beside plus signs, minus signs are an opinion.
+    if any(_PLUS.fullmatch(normalize(cell)) for column in columns for cell in column.counts or ()):
+        in_texts |= {word for word in sure if _DASHES.fullmatch(normalize(word))}
     words = {word: count for word, count in sure.items() if word not in in_texts}
     if words:
         found.keys["na"] = list(dict.fromkeys(word.strip() for word in words))

@@ -1,5 +1,6 @@
 """What multilabel suggests for columns: lists of labels, labels with a separator between them, columns of 0 and 1."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ _MOST_LABELS = 100
 _MOST_WORDS = 3
 _LEAST_JOINED = 0.05
 """The share of filled cells with a separator from which on it is taken for one."""
+_ENDS_OF_NUMBERS = re.compile(r"[^\w\s]*\s?\d*\s?[^\w\s]?")
 
 
 def propose(columns: Sequence[LabelColumn]) -> list[Suggestion]:
@@ -51,8 +53,8 @@ def _by_separator(column: LabelColumn) -> Suggestion | None:
         if labels is None or not _are_usable(labels) or not reads_all(task, column):
             continue
         different = {name for names in labels for name in names}
-        if separator == "," and all(map(is_number, different)):
-            continue  # numbers with a decimal comma
+        if separator == "," and all(map(_ENDS_OF_NUMBERS.fullmatch, different)):
+            continue  # numbers with a decimal comma, perhaps with a unit
         keys = {} if separator == "," else {"separator": separator}
         # Slashes and plus signs also stand inside names.
         fit = (0.35 if separator in "/+" else 0.88) + 0.1 * column.is_called(_CALLED)

@@ -21,6 +21,9 @@ _SCALES = (
     ("terrible", "poor", "average", "very good", "excellent"),
     ("terrible", "bad", "okay", "good", "great"),
     ("awful", "bad", "ok", "good", "excellent"),
+    ("sehr schlecht", "schlecht", "mittel", "gut", "sehr gut"),
+    ("ungenügend", "mangelhaft", "ausreichend", "befriedigend", "gut", "sehr gut"),
+    ("nie", "selten", "manchmal", "oft", "immer"),
 )
 """Words in their order, as forms and exports have them."""
 _BASES = {
@@ -32,6 +35,8 @@ _BASES = {
 }
 _DEGREES = {"slightly": 1, "somewhat": 1, "weakly": 1, "rather": 1, "": 2, "mostly": 2, "quite": 2, "very": 3}
 _DEGREES |= {"strongly": 3, "highly": 3, "extremely": 4, "completely": 4}
+_SIGNS = re.compile(r"(\++)|(-+)|(★*)☆*|[0o]|\+/-|±")
+_LISTED = re.compile(r"(\d{1,2}) ?[-–—:.)=] ?[^\W\d].*")
 _NUMBERED = re.compile(r"([+-]?\d{1,2})[ -]?([^\W\d]+)")
 
 
@@ -59,11 +64,15 @@ def _by_words(column: LabelColumn) -> Suggestion | None:
     names = column.names
     if names is None or not 3 <= len(names) <= _MOST or not column.complete:
         return None
-    order = _order_numbered(list(names)) or _order_listed(list(names)) or _order_degrees(list(names))
+    listed = list(names)
+    order = _order_numbered(listed) or _order_listed(listed) or _order_degrees(listed) or _order_signs(listed)
+    is_sure = order is not None and len(order) > 3
+    if order is None:
+        order = _order_lines(listed)
     if order is None:
         return None
     # Three classes are mostly taken as classes; with more of them the order says much.
-    fit = 0.97 if len(order) > 3 or column.is_called(_CALLED) else 0.48
+    fit = 0.97 if is_sure or column.is_called(_CALLED) else 0.48
     return Suggestion((column.name,), {"classes": order}, fit, f"words in order: {say_some(order, 5)}")
 
 
@@ -83,9 +92,28 @@ def _order_numbered(names: Sequence[str]) -> list[str] | None:
 def _order_listed(names: Sequence[str]) -> list[str] | None:
     keys = {loose_key(name): name for name in names}
     for scale in _SCALES:
-        if len(keys) == len(names) and keys.keys() <= set(scale):
-            return [keys[word] for word in scale if word in keys]
+        words = list(map(loose_key, scale))
+        if len(keys) == len(names) and keys.keys() <= set(words):
+            return [keys[word] for word in words if word in keys]
     return None
+
+
+def _order_signs(names: Sequence[str]) -> list[str] | None:
+    """Sort `--`, `-`, `0`, `+`, `++`, and stars that are drawn; None where one is something else."""
+    places: dict[int, str] = {}
+    for name in names:
+        match = _SIGNS.fullmatch(normalize(name))
+        if match is None:
+            return None
+        plus, minus, stars = (len(group or "") for group in match.groups())
+        places[plus + stars - minus] = name
+    return [places[place] for place in sorted(places)] if len(places) == len(names) else None
+
+
+def _order_lines(names: Sequence[str]) -> list[str] | None:
+    """Sort `1 - very poor`, `2 - poor`: an order, or a list of things with their numbers."""
+    found = {int(match[1]): name for name in names if (match := _LISTED.fullmatch(normalize(name)))}
+    return [found[number] for number in sorted(found)] if len(found) == len(names) else None
 
 
 def _order_degrees(names: Sequence[str]) -> list[str] | None:
