@@ -137,6 +137,7 @@ def test_what_cannot_be_used_is_told_once_each(tmp_path):
     for name in names:
         (message,) = [note for note in proposal.notes if name.split(".")[0] in note]
         assert len(message) < 500
+    assert any("looks like a row ('positive' also stands below)" in note for note in proposal.notes)
     with pytest.raises(DataError, match=r"empty\.csv"):
         propose(tmp_path / "empty.csv")
     with pytest.raises(UsageError, match="no file"):

@@ -60,7 +60,8 @@ def check_header(path: Path, header: list[str], head: str, options: dict[str, An
         is_number_here = is_number(name) and "." in name and len(numbers) > 0.9 * len(column)
         is_class_here = len(set(column)) <= 10 and column.count(name) >= max(3, len(column) / 20)
         if (is_number_here or is_class_here) and not is_blank(name):
+            why = f"{shorten(name, 40)!a} {'also stands below' if is_class_here else 'is a number'}"
             raise DataError(
-                f"{path}, line 1: found {shorten(', '.join(header), 80)!a}, which looks like a row, expected the "
-                "columns' names; add a first line with names, such as text,label."
+                f"{path}, line 1: found {shorten(', '.join(header), 80)!a}, which looks like a row ({why}), expected "
+                "the columns' names; add a first line with names, such as text,label."
             )
