@@ -46,7 +46,7 @@ def check(monkeypatch, capsys):
 def test_strict_exits_with_one_where_there_is_a_warning(folder, check):
     assert check()[0] == 0
     code, out, _ = check("--strict")
-    assert (code, "S06" in out, "1 warning." in out) == (1, True, True)
+    assert (code, "S06" in out, "1 warning, 1 note." in out) == (1, True, True)
     assert sorted(path.name for path in folder.iterdir()) == ["rows.jsonl", "run.yaml"]
 
 
