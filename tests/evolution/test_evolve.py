@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 
 import numpy as np
+import optuna
 import pytest
 import torch
 
@@ -21,6 +22,7 @@ from equipoise.evolution import Recipe, baselines, evolve, searching
 from equipoise.evolution import search_run as running
 from equipoise.evolution.folder import MergeFolder
 from equipoise.evolution.recipes import Space
+from equipoise.studies import open_storage
 from equipoise.training import read_run
 
 TASKS = ("towards", "words", "intensity")
@@ -251,6 +253,39 @@ def test_two_processes_share_the_work_and_one_may_be_killed(merged, tmp_path):
     assert [len(search["candidates"]) for search in results["searches"].values()] == [20, 10, 10]
     lines = [json.loads(line)["cell"] for line in (folder / "merge.jsonl").read_text().splitlines()]
     assert len(lines) == len(set(lines))
+
+
+def test_two_processes_that_share_a_database_alone(merged, tmp_path):
+    """Each with a folder, experts and a joint model of its own, as on two machines."""
+    url = f"sqlite:///{tmp_path}/search.db"
+    configs = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        config = copy_of(merged, tmp_path / name)
+        shutil.rmtree(config.output / "merge")
+        settings = config.merge.model_copy(update={"storage": url, "stages": ("one",), "baselines": ("uniform",)})
+        configs.append(config.model_copy(update={"merge": settings}))
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=work, args=(config,)) for config in configs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(200)
+        process.kill()
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    here, there = (read_json(config.output / "merge" / "merge.json") for config in configs)
+    (search,), (other,) = here["searches"].values(), there["searches"].values()
+    assert len(search["candidates"]) == 20
+    for key in ("candidates", "finalists", "recipe", "dev"):
+        assert search[key] == other[key]
+    metrics = [{row["name"]: row["metrics"] for row in results["rows"]} for results in (here, there)]
+    assert metrics[0] == metrics[1]
+    storage = open_storage(url, "merge.storage")
+    (study,) = optuna.get_all_study_names(storage)
+    trials = optuna.load_study(study_name=study, storage=storage).trials
+    assert len(trials) == 20
+    assert len({trial.user_attrs["worker"]["process"] for trial in trials}) == 2
 
 
 def test_language_models_are_asked_and_shown_examples(asked):

@@ -93,8 +93,9 @@ def test_a_candidate_is_known_by_its_numbers(tmp_path):
     assert "start" not in again.user_attrs
 
 
-def test_two_processes_share_a_search_and_do_not_overshoot(tmp_path):
-    file = tmp_path / "search.log"
+@pytest.mark.parametrize("place", ["{}/search.log", "sqlite:///{}/search.db"], ids=["journal", "sqlite"])
+def test_two_processes_share_a_search_and_do_not_overshoot(tmp_path, place):
+    file = place.format(tmp_path)
     processes = [_CONTEXT.Process(target=work, args=(file, 0.05)) for _ in range(2)]
     for process in processes:
         process.start()

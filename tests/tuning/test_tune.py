@@ -9,6 +9,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from children import child_context
 from corpus import run_data, write_corpus, write_run
 from equipoise.config import load_config, make_config
 from equipoise.data import load_table
@@ -228,3 +229,34 @@ def test_the_table_says_where_nothing_was_better(tuning):
     assert "Tuned by 1 trial, chosen" in alone
     assert "Only the run file's own settings were tried" in alone
     assert "more --minutes or --trials" in alone
+
+
+def tune_elsewhere(data, folder, url):
+    """Tune as another machine would: in a folder of its own."""
+    tune(make_config({**data, "output": str(folder / "run")}), trials=6, only=ONLY, storage=url)
+
+
+def test_two_processes_that_share_a_database_alone(tmp_path, tiny_model):
+    write_corpus(tmp_path, rows=80)
+    data = run_data(tmp_path, tiny_model, epochs=1, learning_rate=1e-4)
+    url, context = f"sqlite:///{tmp_path}/tune.db", child_context("equipoise.tuning", "equipoise.training")
+    folders = [tmp_path / name for name in ("here", "there")]
+    workers = [context.Process(target=tune_elsewhere, args=(data, folder, url)) for folder in folders]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(200)
+        worker.kill()
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    here, there = (json.loads((folder / "run-tune" / "tune.json").read_text()) for folder in folders)
+    # Both tell of the same trials, each of which one of them has made.
+    assert [trial["number"] for trial in here["trials"]] == list(range(6))
+    for key in ("trials", "best", "settings", "dev", "test", "tasks"):
+        assert here[key] == there[key]
+    (study,) = optuna.get_all_study_summaries(open_storage(url, "storage"))
+    assert study.n_trials == 6
+    trials = optuna.load_study(study_name=study.study_name, storage=open_storage(url, "storage")).trials
+    assert len({trial.user_attrs["worker"]["process"] for trial in trials}) == 2
+    tuned = [yaml.safe_load((folder / "run-tune" / "tuned.yaml").read_text()) for folder in folders]
+    assert tuned[0]["train"] == tuned[1]["train"]

@@ -2,17 +2,21 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 
 from equipoise.errors import TrainingError
 from equipoise.evaluation import run_score
+from equipoise.locks import LockedError, Waiting
 from equipoise.progress import Progress, format_seconds
 from equipoise.temporaries import remove_folder
 from equipoise.training import read_run, read_summary
-from equipoise.workspace import CONTINUE, Journal
+from equipoise.workspace import CONTINUE
 
+from .compare_folder import CompareFolder
 from .plan import Cell, Plan
 from .processes import RunningCell
 from .records import CellRecord, Records, TrainingRecord
@@ -20,14 +24,14 @@ from .records import CellRecord, Records, TrainingRecord
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def run_cells(
-    plan: Plan, journal: Journal[str, TrainingRecord], jobs: int, keep_models: bool
-) -> dict[str, TrainingRecord]:
+def run_cells(plan: Plan, folder: CompareFolder, jobs: int, keep_models: bool) -> dict[str, TrainingRecord]:
     """Train every cell that is not finished yet; a failure is recorded and the others continue.
+
+    Cells that another process is training are left to it, and waited for.
 
     Args:
         plan: the cells.
-        journal: the records of what is finished.
+        folder: the comparison's folder, which holds the records of what is finished.
         jobs: how many are trained at a time; they share the cores.
         keep_models: leave each cell's `model/` where it is.
 
@@ -37,26 +41,33 @@ def run_cells(
     Raises:
         TrainingError: Ctrl-C; what is finished is recorded, and what was being trained has saved a checkpoint.
     """
-    records = journal.read()
-    failed_before = {key for key, record in records.items() if record["status"] == "failed"}
-    records = {key: record for key, record in records.items() if key not in failed_before}
+    before = folder.journal.read()
+    failed_before = {key: record for key, record in before.items() if record["status"] == "failed"}
+    records = _read_new(folder, failed_before)
     if all(cell.key in records for cell in plan.cells(records)):
         return records
-    running: list[RunningCell] = []
+    running: list[_Claimed] = []
+    others = Waiting("")
     with _bar(plan, records) as bar:
         try:
-            while _start(plan, records, running, jobs, failed_before):
-                _show(bar, plan, records, running)
-                wait([one.sentinel for one in running], timeout=_SECONDS_BETWEEN_LOOKS)
-                for ended in [one for one in running if not one.is_alive()]:
+            while (busy := _start(plan, records, folder, running, jobs, failed_before)) or running:
+                _show(bar, plan, records, [one.training for one in running])
+                if running:
+                    wait([one.training.sentinel for one in running], timeout=_SECONDS_BETWEEN_LOOKS)
+                else:
+                    others.look(f"{busy[0]}; waits for it.")
+                    time.sleep(_SECONDS_BETWEEN_LOOKS)
+                for ended in [one for one in running if not one.training.is_alive()]:
                     running.remove(ended)
-                    record = _record(plan, ended, keep_models)
-                    journal.append(record)
-                    records[ended.cell.key] = record
-                    bar.say(_sentence(ended.cell, record))
+                    record = _record(plan, ended.training, keep_models)
+                    folder.record(record)
+                    ended.claim.close()
+                    records[record["key"]] = record
+                    bar.say(_sentence(ended.training.cell, record))
+                records |= _read_new(folder, failed_before)
             return records
         except KeyboardInterrupt:
-            _stop(running)
+            _stop([one.training for one in running])
             done = sum(cell.key in records for cell in plan.cells(records))
             raise TrainingError(
                 f"Stopped with {done} trainings finished. {CONTINUE} Those that were running continue from their last "
@@ -64,17 +75,56 @@ def run_cells(
             ) from None
         finally:
             for one in running:
-                one.kill()
+                one.training.kill()
+                one.claim.close()
 
 
-def _start(plan: Plan, records: Records, running: list[RunningCell], jobs: int, failed_before: set[str]) -> bool:
-    """Start as many of the waiting cells as may run beside the others; return whether any is running."""
+@dataclass(frozen=True)
+class _Claimed:
+    """A cell that this process trains.
+
+    Args:
+        training: its process.
+        claim: keeps other processes from it, until it is closed.
+    """
+
+    training: RunningCell
+    claim: ExitStack
+
+
+def _read_new(folder: CompareFolder, failed_before: Records) -> dict[str, TrainingRecord]:
+    """Return what is finished, and what has failed since this call began."""
+    return {key: record for key, record in folder.journal.read().items() if failed_before.get(key) != record}
+
+
+def _start(
+    plan: Plan,
+    records: Records,
+    folder: CompareFolder,
+    running: list[_Claimed],
+    jobs: int,
+    failed_before: Records,
+) -> list[str]:
+    """Start as many of the waiting cells as may run beside the others; return who trains which of the rest."""
     threads = max(1, _count_cores() // jobs)
-    started = records.keys() | {one.cell.key for one in running}
-    waiting = [cell for cell in plan.cells(records) if cell.key not in started]
-    for cell in waiting[: jobs - len(running)]:
-        running.append(RunningCell(cell, threads, restart=cell.key in failed_before))
-    return bool(running)
+    started = records.keys() | {one.training.cell.key for one in running}
+    busy: list[str] = []
+    for cell in plan.cells(records):
+        if cell.key in started or len(running) >= jobs:
+            continue
+        with ExitStack() as held:
+            try:
+                held.enter_context(folder.hold(cell.key, wait=False))
+            except LockedError as error:
+                busy.append(str(error))
+                continue
+            # Another process may have ended it just before it was claimed here.
+            if cell.key in _read_new(folder, failed_before):
+                busy.append(cell.title)
+                continue
+            training = RunningCell(cell, threads, restart=cell.key in failed_before)
+            running.append(_Claimed(training, held.pop_all()))
+    return busy
 
 
 def _count_cores() -> int:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from equipoise.errors import TrainingError
 from equipoise.files import write_json
 from equipoise.modeling import digest_base
 from equipoise.outputs import OutputKind, misplaced
+from equipoise.temporaries import clean_leftovers_in
 from equipoise.training import strangers_among_runs
 from equipoise.workspace import Journal, WorkKind, Workspace, fingerprint
 
@@ -63,7 +65,7 @@ COMPARISON_OUTPUT = OutputKind(
 
 
 class CompareFolder(Workspace):
-    """Where a comparison lies.
+    """Where a comparison lies; several processes may work in it.
 
     Args:
         path: the folder; it need not exist.
@@ -85,15 +87,27 @@ class CompareFolder(Workspace):
             restart: remove the comparison that lies here.
 
         Raises:
-            TrainingError: the comparison that lies here has other settings.
+            TrainingError: the comparison that lies here has other settings, or is at work and shall be removed.
         """
-        if restart:
-            self.clear()
-        elif (then := _read_settings(self.path)) is not None:
-            if changed := _differences(then, settings):
-                raise self.refuse_settings("; ".join(changed[:5]))
-            settings = {**settings, "run_files": then["run_files"] | settings["run_files"]}
-        write_json(self.path / _SETTINGS, settings)
+        worker = self.who_is_here()
+        if restart and worker is not None:
+            raise TrainingError(
+                f"{self.path}: a comparison is at work here ({worker}); wait for it, or choose another --output."
+            )
+        with self.hold("folder"):
+            clean_leftovers_in(self.path)
+            if restart:
+                self.clear()
+            elif (then := _read_settings(self.path)) is not None:
+                if changed := _differences(then, settings):
+                    raise self.refuse_settings("; ".join(changed[:5]))
+                settings = {**settings, "run_files": then["run_files"] | settings["run_files"]}
+            write_json(self.path / _SETTINGS, settings)
+
+    def record(self, record: TrainingRecord) -> None:
+        """Append the record of a training that has ended."""
+        with self.hold("journal"):
+            self.journal.append(record)
 
 
 def _read_settings(folder: Path) -> dict[str, Any] | None:

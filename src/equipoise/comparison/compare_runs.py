@@ -104,9 +104,9 @@ def compare(
     epochs = sorted(set(single_task_epochs))
     plan = Plan(rows, seeds, trials, epochs, folder.path)
     settings = describe_settings(runs, trials, epochs)
-    with folder.lock():
-        folder.start(settings, restart=overwrite)
-        records = run_cells(plan, folder.journal, jobs, keep_models)
+    folder.start(settings, restart=overwrite)
+    records = run_cells(plan, folder, jobs, keep_models)
+    with folder.hold("page"):
         table = gather_results(plan, records, notes)
         results = table.to_json()
         write_json(folder.path / "compare.json", results)

@@ -1,20 +1,19 @@
 """The folder of a merge: one line in `merge.jsonl` a finished cell, predictions beside, and who works on what."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from equipoise.config import RunConfig
-from equipoise.locks import LockedError, Waiting, hold
+from equipoise.locks import LockedError, Waiting
 from equipoise.modeling import model_strangers
 from equipoise.outputs import misplaced
 from equipoise.temporaries import clean_leftovers_in, is_leftover_name
-from equipoise.workspace import CONFIG, DATA, Journal, RunFileWorkspace, WorkKind, make_folder, run_file_output
+from equipoise.workspace import CONFIG, DATA, Journal, RunFileWorkspace, WorkKind, run_file_output
 
 HEADER = "# Written by Equipoise: the run file of this merge, complete.\n"
-_JOURNAL, _LOCKS = "merge.jsonl", ".locks"
+_JOURNAL = "merge.jsonl"
 SEARCHES, PREDICTIONS, MODEL = "searches.log", "predictions", "model"
 _FILES = (_JOURNAL, "merge.html", "merge.json", SEARCHES, PREDICTIONS, MODEL, DATA, CONFIG)
 """All that a merge writes but its locks, in the order of its removal: first what says that something is finished, last
@@ -88,18 +87,6 @@ class MergeFolder(RunFileWorkspace):
             if len(busy) == len(waiting):
                 others.look(f"{busy[0]}; waits for it.")
                 time.sleep(_POLL)
-
-    @contextmanager
-    def hold(self, name: str, *, wait: bool = True) -> Iterator[None]:
-        """Hold something in this folder, so that no other process does it at the same time.
-
-        Raises:
-            LockedError: another process holds it, and `wait` is not set.
-        """
-        locks = self.path / _LOCKS
-        make_folder(locks)
-        with hold(locks / f"{name.replace('/', '-')}.lock", f"{self.path} ({name})", wait=wait):
-            yield
 
     def _add(self, name: str, compute: Callable[[], Mapping[str, Any]]) -> None:
         began = time.monotonic()

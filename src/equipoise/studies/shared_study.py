@@ -38,6 +38,8 @@ _START, _WORKER = _OWN = ("start", "worker")
 _CLAIMED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.WAITING, TrialState.PRUNED)
 _SCORING: set[int] = set()
 """The candidates that this process is scoring."""
+_TAKEN: set[int] = set()
+"""The candidates that this process has claimed, or has died claiming."""
 
 
 @dataclass
@@ -142,9 +144,14 @@ class SharedStudy(ABC):
         with _quiet():
             if waiting is not None:
                 # Before it runs: whoever finds it after a kill knows whose it was.
+                _TAKEN.add(waiting._trial_id)
                 self._sign(waiting)
             self.study.sampler = self._sampler(trials, number)
             trial = self.study.ask()
+            if waiting is not None:
+                # Another worker may have been faster, and this one was given the next.
+                _TAKEN.discard(waiting._trial_id)
+            _TAKEN.add(trial._trial_id)
             for key, distribution in self.space.items():
                 _suggest(trial, key, distribution)
         _beat(trial)
@@ -324,7 +331,8 @@ def _is_lost(trial: FrozenTrial) -> bool:
     if worker is None:
         # Killed between the claim and its first sign of life, or claimed just now.
         return seconds_of(trial) > _LOST
-    if has_ended(worker) or (is_this_process(worker) and trial._trial_id not in _SCORING):
+    # What another worker has claimed just before this one signed it bears this one's name until its next sign of life.
+    if has_ended(worker) or (is_this_process(worker) and trial._trial_id in _TAKEN - _SCORING):
         return True
     return time.time() - float(worker["seen"]) > _LOST
 

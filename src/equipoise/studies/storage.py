@@ -1,16 +1,24 @@
 """Where candidates are kept: a database, or a journal file whose lock ends with the process that holds it."""
 
 import os
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, get_storage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import TrialState
 
 from equipoise.config import hide_password
 from equipoise.errors import TrainingError
 from equipoise.locks import hold
+
+_PAUSES = 0.2, 0.5, 1.0
+_PATIENCE = 60.0
+"""Seconds in which other workers let go of an SQLite database."""
 
 
 def open_storage(given: str, key: str) -> BaseStorage:
@@ -26,7 +34,7 @@ def open_storage(given: str, key: str) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         if "://" in given:
-            return get_storage(given)
+            return _open_database(given)
         return JournalStorage(_open_journal(Path(given)))
     except TrainingError:
         raise
@@ -37,6 +45,41 @@ def open_storage(given: str, key: str) -> BaseStorage:
             "such as sqlite:////folder/search.db or postgresql://user:password@host/name; correct it, or leave it out "
             "for a file in the output folder."
         ) from None
+
+
+def _open_database(url: str) -> BaseStorage:
+    for pause in _PAUSES:
+        try:
+            return _open(url)
+        except Exception as error:  # each kind of database has errors of its own
+            # Another worker is making the tables of a new database at the same moment.
+            if not any(sign in str(error) for sign in ("already exists", "UNIQUE constraint", "duplicate key")):
+                raise
+            time.sleep(pause)
+    return _open(url)
+
+
+class _Sqlite(RDBStorage):
+    """An SQLite database, in which a candidate is claimed by one statement.
+
+    Optuna reads that it waits, and then writes that it runs; two workers may read at the same moment, since SQLite has
+    no `FOR UPDATE`.
+    """
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """Set a candidate's state, and return whether it could be set."""
+        if state is not TrialState.RUNNING:
+            return bool(super().set_trial_state_values(trial_id, state, values))
+        claim = "UPDATE trials SET state = 'RUNNING', datetime_start = :now WHERE trial_id = :id AND state = 'WAITING'"
+        with self.engine.begin() as connection:
+            claimed = connection.exec_driver_sql(claim, {"now": str(datetime.now()), "id": trial_id})
+        return bool(claimed.rowcount == 1)
+
+
+def _open(url: str) -> BaseStorage:
+    if not url.startswith("sqlite"):
+        return get_storage(url)
+    return get_storage(_Sqlite(url, engine_kwargs={"connect_args": {"timeout": _PATIENCE}}))
 
 
 def forget(storage: BaseStorage, name: str) -> None:

@@ -1,20 +1,17 @@
 """The folder of a tuning: the run file, the trials, and what came of them. Several processes may work in it."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from equipoise.config import RunConfig
-from equipoise.locks import hold
 from equipoise.outputs import misplaced
 from equipoise.temporaries import clean_leftovers_in, remove_folder
 from equipoise.training import RUN_FREE, is_run, run_strangers, strangers_among_runs
-from equipoise.workspace import CONFIG, DATA, RunFileWorkspace, WorkKind, make_folder, run_file_output
+from equipoise.workspace import CONFIG, DATA, RunFileWorkspace, WorkKind, run_file_output
 
 HEADER = "# Written by Equipoise: the run file of this tuning, complete.\n"
 RESULTS, TUNED, TRIALS, JOURNAL = "tune.json", "tuned.yaml", "trials", "tune.journal"
-_LOCKS = ".locks"
 _FILES = (RESULTS, TUNED, TRIALS, JOURNAL, DATA, CONFIG)
 """All that a tuning writes but its locks, in the order of its removal; the file by which it is known comes last."""
 
@@ -72,14 +69,6 @@ class TuneFolder(RunFileWorkspace):
         folder = self.trial(number)
         if is_run(folder) and not run_strangers(folder, whole=True):
             remove_folder(folder)
-
-    @contextmanager
-    def hold(self, name: str) -> Iterator[None]:
-        """Hold something in this folder, so that no other process does it at the same time."""
-        locks = self.path / _LOCKS
-        make_folder(locks)
-        with hold(locks / f"{name}.lock", f"{self.path} ({name})", wait=True):
-            yield
 
 
 def _shown(space: Mapping[str, Any]) -> str:

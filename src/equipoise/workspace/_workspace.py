@@ -1,8 +1,8 @@
 """A folder that belongs to one piece of work: whose it is, what may be replaced, and that it continues as the same."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,15 @@ from typing import Any
 from equipoise.config import RunConfig, dump_config
 from equipoise.errors import OVERWRITE, TrainingError
 from equipoise.files import starts_with, write_json, write_text
+from equipoise.locks import hold, is_held, owner_of
 from equipoise.outputs import Inputs, OutputKind, check_output
 from equipoise.temporaries import remove_folder
 
 from ._inputs import check_same_inputs
-from ._locking import lock_folder
+from ._locking import lock_folder, make_folder
 from ._settings import changed_settings
 
+_LOCKS = ".locks"
 CONFIG, DATA = "config.yaml", "data.json"
 """The complete run file that work was started with, and what its data and base model were."""
 
@@ -73,6 +75,27 @@ class Workspace:
     def lock(self) -> AbstractContextManager[None]:
         """Make and lock the folder, see `lock_folder`."""
         return lock_folder(self.path)
+
+    @contextmanager
+    def hold(self, name: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold something in this folder, so that no other process does it at the same time.
+
+        Args:
+            name: what is held.
+            wait: wait for a process that holds it, and say so.
+
+        Raises:
+            LockedError: another process holds it, and `wait` is not set.
+        """
+        locks = self.path / _LOCKS
+        make_folder(locks)
+        with hold(locks / f"{name.replace('/', '-')}.lock", f"{self.path} ({name})", wait=wait):
+            yield
+
+    def who_is_here(self) -> str | None:
+        """Name a process that holds something in this folder; None where there is none."""
+        held = (owner_of(lock) for lock in sorted((self.path / _LOCKS).glob("*.lock")) if is_held(lock))
+        return next(held, None)
 
     def clear(self) -> None:
         """Remove what the work has written, and nothing else."""
