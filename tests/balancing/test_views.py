@@ -138,3 +138,17 @@ def test_numbers_leave_the_device_once_a_step(name, views, monkeypatch):
         model.balance(balancer)
         assert len(left) == 1
         assert set(balancer.loss_sums) == set(TASKS)
+
+
+def test_sums_are_those_of_the_last_call_also_where_nothing_is_learnt():
+    balancer, model = EqualWeights(TASKS), Model(views=False)
+    model.balance(balancer)
+    first = balancer.loss_sums
+    assert first == {task: pytest.approx(loss.sum().item()) for task, loss in model.losses.items()}
+    model.losses = {task: 2 * loss for task, loss in model.losses.items()}
+    model.balance(balancer.eval())
+    assert balancer.loss_sums == {task: 2 * total for task, total in first.items()}
+    with torch.no_grad():
+        model.losses.pop("score")
+        model.balance(balancer)
+    assert set(balancer.loss_sums) == {"polarity", "anger"}

@@ -170,11 +170,13 @@ class Balancer(FlatState, ABC):
         check_views(losses, features)
         present, targets = self._present(losses), targets or {}
         weighted = {task: self._weighted_entry(task, entry, targets) for task, entry in present.items()}
-        if not self._learning:
-            return self._sum_with_last_weights(weighted, losses, counts)
         sums = LossSums(losses, weighted)
+        if not self._learning:
+            _, self._loss_sums = sums.read(sums.on_device.cpu())
+            return self._sum_with_last_weights(weighted, losses, counts)
         if counts is None and world_size(self.process_group) == 1:
-            parts = {task: entry / sums.sizes[task] for task, entry in weighted.items()}
+            sizes = sums.sizes
+            parts = {task: entry / sizes[task] for task, entry in weighted.items()}
             batch, weights = self._weigh_batch(sums, parts, features, parameters)
         else:
             batch = self._gather(sums, sums.on_device.cpu(), counts)
