@@ -7,8 +7,9 @@ The rows are texts of the starter corpus `vader`, repeated with a word and a num
   with the file does so whatever the model is. `--model FOLDER` takes a trained one and whole texts.
 - speed: texts a second, from file to file, over those of a text-classification pipeline of `transformers` with the
   same backbone (MiniLM), head, greatest length and precision, which gets the list of texts and `batch_size=32`, as its
-  documentation has it. Beside it the pipeline that takes one text after the other, which is its default, and `predict`
-  on the same model exported by `equipoise export --int8`. In turns, in random order: the median over turns, with a 95 %
+  documentation has it. Beside it the pipeline that takes one text after the other, which is its default, `predict` on
+  the same model exported by `equipoise export --int8`, and where the processor has bfloat16 `predict --precision bf16`
+  and the pipeline with a model of that type. In turns, in random order: the median over turns, with a 95 %
   bootstrap interval where there are six.
 
     python benchmarks/big_file.py [--quick] [--rows 100000] [--few 10000] [--texts 1024] [--turns 6] [--model FOLDER]
@@ -33,6 +34,7 @@ from equipoise.exporting import export_onnx
 from equipoise.kinds import Classification
 from equipoise.modeling import MultiTaskModel, Predictor, load, load_backbone, quiet_transformers
 from equipoise.onnx import load_onnx
+from equipoise.precision import compute_type
 from equipoise.predicting import BasePredictor
 from equipoise.starter import fetch
 from equipoise.streaming import Job, LocalEngine, predict_stream
@@ -120,15 +122,18 @@ def compare_speed(folder: Path, texts: int, turns: int) -> dict[str, Any]:
     def by_predict(predictor: BasePredictor, model: Path) -> Callable[[int], float]:
         return lambda turn: timed(texts, lambda: answer_file(predictor, model, rows, folder / "predicted.jsonl"))
 
-    def by_pipeline(batch_size: int) -> Callable[[int], float]:
+    def by_pipeline(batch_size: int, asked: Any) -> Callable[[int], float]:
         return lambda turn: timed(texts, lambda: pipe_file(asked, batch_size, rows, folder / "piped.jsonl"))
 
     ways = {
         "predict": by_predict(predictor, folder / "minilm"),
         "predict int8": by_predict(load_onnx(int8), int8),
-        "pipeline": by_pipeline(BATCH),
-        "pipeline one by one": by_pipeline(1),
+        "pipeline": by_pipeline(BATCH, asked),
+        "pipeline one by one": by_pipeline(1, asked),
     }
+    if compute_type("bf16", "cpu") is torch.bfloat16:
+        ways["predict bf16"] = by_predict(load(folder / "minilm", "cpu", "bf16"), folder / "minilm")
+        ways["pipeline bf16"] = by_pipeline(BATCH, make_pipeline(backbone, torch.bfloat16))
     found = {name: np.array(rates) for name, rates in take_turns(ways, turns).items()}
     return {
         "texts": texts,
@@ -144,13 +149,13 @@ def compare_speed(folder: Path, texts: int, turns: int) -> dict[str, Any]:
     }
 
 
-def make_pipeline(backbone: str) -> Any:
+def make_pipeline(backbone: str, dtype: torch.dtype = torch.float32) -> Any:
     """Return a classifying pipeline of transformers."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
     tokenizer = AutoTokenizer.from_pretrained(backbone, model_max_length=MAX_LENGTH)
     with quiet_transformers():
-        classifier = AutoModelForSequenceClassification.from_pretrained(backbone, num_labels=len(CLASSES))
+        classifier = AutoModelForSequenceClassification.from_pretrained(backbone, num_labels=len(CLASSES), dtype=dtype)
     return pipeline("text-classification", model=classifier.eval(), tokenizer=tokenizer, device=-1)
 
 

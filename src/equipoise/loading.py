@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _MARK = "onnx.json"
 
 
-def load(folder: str | Path, device: Any = None) -> "BasePredictor":
+def load(folder: str | Path, device: Any = None, precision: str = "fp32") -> "BasePredictor":
     """Load a trained model, or one that was exported.
 
     Args:
@@ -20,10 +20,13 @@ def load(folder: str | Path, device: Any = None) -> "BasePredictor":
             `model.onnx` in it, which needs no torch.
         device: where it computes, such as "cpu" or "cuda:1"; by default see `equipoise.devices.choose_device`. An
             exported model computes on the CPU.
+        precision: in what the backbone computes: "fp32"; "bf16", faster where the device has it; on a GPU also "fp16".
+            How much that changes is in `BasePredictor.rounding`. An exported model computes as it was exported.
 
     Raises:
         ModelError: there is no model, or a file of it is damaged.
-        UsageError: the folder is no path, there is no such device, or a package is missing that the model needs.
+        UsageError: the folder is no path, there is no such device, it does not compute in that precision, or a package
+            is missing that the model needs.
 
     Examples:
         >>> import equipoise
@@ -38,10 +41,15 @@ def load(folder: str | Path, device: Any = None) -> "BasePredictor":
         if is_export:
             from equipoise.onnx import load_onnx
 
+            if precision != "fp32":
+                raise UsageError(
+                    f"precision: found {precision!r}, but {path} is an exported model, which computes as it was "
+                    "exported; leave it out (`equipoise export --int8` makes a faster one)."
+                )
             return load_onnx(path, device)
         from equipoise.modeling import load as load_torch
 
-        return load_torch(path, device)
+        return load_torch(path, device, precision)
     except ModuleNotFoundError as error:
         raise _explain(path, error, is_export) from error
 

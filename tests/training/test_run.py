@@ -5,11 +5,11 @@ import torch
 
 import equipoise
 from corpus import run_data, write_run
+from equipoise import precision as precisions
 from equipoise.balancing import NonFiniteLoss
 from equipoise.config import dump_config, load_config, make_config
 from equipoise.errors import OutputError, TrainingError, UsageError
 from equipoise.kinds.classification.objective import ClassificationObjective
-from equipoise.training import precision as precisions
 from equipoise.training import preparing, train
 from equipoise.training.run_folder import HEADER
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Device, ModelFolder, RunFile, Set, Templates
+from .options import Device, ModelFolder, Precision, RunFile, Set, Templates
 
 
 def evaluate(
@@ -16,6 +16,7 @@ def evaluate(
     prompts: Templates = 1,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the metrics as JSON.")] = None,
     device: Device = None,
+    precision: Precision = "fp32",
 ) -> None:
     """Score a trained model on the data of a run file."""
     from equipoise.config import load_config
@@ -34,7 +35,7 @@ def evaluate(
         check_output_file(
             output, [("MODEL", model), ("RUN.yaml", run_file), *inputs_of(config)], holds_metrics, "metrics"
         )
-    predictor = load(model)
+    predictor = load(model, precision=precision)
     records = score(predictor, config, split=split, prompts=prompts)
     if output is not None:
         write_json(output, records)

@@ -45,3 +45,20 @@ Device = Annotated[
         help="Where to compute. Default: the GPU if there is one, else the CPU.",
     ),
 ]
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="fp32|bf16|fp16",
+        help="In what the model computes. `bf16` is faster where the processor has it; a note says what it changes. "
+        "`fp16` needs a GPU.",
+    ),
+]
+
+
+def say_rounding(rounding: "dict[str, float] | None") -> None:
+    """Note how far answers are from those in float32."""
+    from equipoise.terminal import note
+
+    if rounding:
+        found = ", ".join(f"{task} {value:.2g}" for task, value in rounding.items())
+        note(f"largest difference of a probability or score from float32 on the first texts, by task: {found}.")

@@ -12,7 +12,7 @@ import typer
 from equipoise.dialects import Dialect, read_encoding, read_quotechar, read_sep
 from equipoise.errors import DataError, UsageError, shorten
 
-from .options import Device, ModelFolder, Templates
+from .options import Device, ModelFolder, Precision, Templates, say_rounding
 
 if TYPE_CHECKING:
     from equipoise.data import RowStream
@@ -103,6 +103,7 @@ def predict(
     strict: Strict = False,
     overwrite: Overwrite = False,
     device: Device = None,
+    precision: Precision = "fp32",
 ) -> None:
     """Predict all tasks for texts: one JSON object per text, in order.
 
@@ -122,21 +123,22 @@ def predict(
     options: dict[str, Any] = {"pair": pair, "tasks": task, "prompts": prompts, "batch_size": batch_size}
     options |= {"explain": explain_steps or explain, "level": level, "sets": sets, "abstain": abstain}
     options |= {"text": text, "clean": clean}
-    job = Job(stream, model, options, output, strict or is_given, overwrite)
-    load = partial(_load, model)
-    engine = (
-        LocalEngine(load(), options, job.strict)
-        if workers is None
-        else WorkerEngine(workers, load, options, job.strict)
-    )
-    predict_stream(job, engine)
+    rounded = {} if precision == "fp32" else {"precision": precision}
+    job = Job(stream, model, options | rounded, output, strict or is_given, overwrite)
+    load = partial(_load, model, precision)
+    if workers is not None:
+        predict_stream(job, WorkerEngine(workers, load, options, job.strict))
+        return
+    predictor = load()
+    predict_stream(job, LocalEngine(predictor, options, job.strict))
+    say_rounding(predictor.rounding)
 
 
-def _load(model: Path) -> "BasePredictor":
+def _load(model: Path, precision: str) -> "BasePredictor":
     """Load the model; this is also called in other processes."""
     from equipoise.loading import load
 
-    return load(model)
+    return load(model, precision=precision)
 
 
 def _read_dialect(encoding: str | None, sep: str | None, quotechar: str | None, sheet: str | None) -> Dialect:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Device, ModelFolder
+from .options import Device, ModelFolder, Precision
 
 API_KEY = "EQUIPOISE_API_KEY"
 
@@ -34,6 +34,7 @@ def serve(
     max_items: Items = 256,
     max_characters: Characters = 20_000,
     device: Device = None,
+    precision: Precision = "fp32",
 ) -> None:
     """Serve a model over HTTP, with a page at `/` to try it.
 
@@ -52,7 +53,7 @@ def serve(
     if key is not None and not key.strip():
         raise UsageError(f"{API_KEY}: found an empty key; set it to a secret, or unset it to let everybody in.")
     folder = Path(os.path.abspath(model))
-    predictor = load(model)
+    predictor = load(model, precision=precision)
     limits = Limits(items=max_items, characters=max_characters, queue=max(queue, max_items), batch_size=batch_size)
     _check_port(host, port)
     typer.echo(f"serving {folder.name} at http://{host}:{port} (Ctrl-C ends it)")

@@ -26,8 +26,8 @@ from equipoise.merging import (
     read_vectors,
 )
 from equipoise.modeling import FrozenLayers, MultiTaskModel, infer, layers_below
+from equipoise.precision import compute_type, computing_in
 from equipoise.progress import Progress
-from equipoise.training import compute_type, computing_in
 
 from .refitting import last_inputs, refit_module
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from equipoise.data import ChatStyle, PromptEncoder
 from equipoise.errors import EquipoiseWarning, ModelError
 from equipoise.kinds import Task
+from equipoise.precision import computing_in
 
 from .backbone import default_pooling, hidden_width, is_decoder, longest_input
 from .features import Features, TaskFeatures, places_before, tree_mask
@@ -72,6 +73,8 @@ class MultiTaskModel(nn.Module):
         self.style = style or ChatStyle()
         self.base = base
         self.backbone = backbone
+        self.dtype = torch.float32
+        """In what the backbone computes products."""
         self.prefix: Prefix | None = None
         """What stands before every prompt, computed once; only for tasks in the format `prompt`."""
         prompted = [task for task in self.tasks.values() if task.is_prompted]
@@ -172,6 +175,16 @@ class MultiTaskModel(nn.Module):
         other._rows = self._rows.with_long_texts(how)
         return other
 
+    def with_precision(self, dtype: torch.dtype) -> Self:
+        """Return a model with the same parts whose backbone computes in another type; heads stay in float32.
+
+        Args:
+            dtype: see `equipoise.precision.compute_type`.
+        """
+        other = copy(self)
+        other.dtype = dtype
+        return other
+
     @property
     def long_texts(self) -> str:
         """What is done with texts that are too long: see `with_long_texts`."""
@@ -222,12 +235,15 @@ class MultiTaskModel(nn.Module):
             For each task the outputs of its module, in the order of its rows.
         """
         inputs = dict(inputs)
-        if "ends" in inputs:
-            mask = places_before(inputs.pop("text_length"), inputs["input_ids"].shape[1]).long()
-            hidden = self._read_sequences(inputs) if self.unpacks(inputs) else self._read_trees(inputs)
-        else:
-            mask = inputs["attention_mask"]
-            hidden = self.extractor(**inputs, **self._options()).last_hidden_state
+        with self._rounding():
+            if "ends" in inputs:
+                mask = places_before(inputs.pop("text_length"), inputs["input_ids"].shape[1]).long()
+                hidden = self._read_sequences(inputs) if self.unpacks(inputs) else self._read_trees(inputs)
+            else:
+                mask = inputs["attention_mask"]
+                hidden = self.extractor(**inputs, **self._options()).last_hidden_state
+        if self.dtype is not torch.float32:
+            hidden = hidden.float()
         scored = scored or {}
         answers = ScoredTokens(self._names(lambda task: task.is_prompted), scored, hidden.device)
         tokens = TokenRows(self._names(lambda task: task.has_token_head), scored, hidden.device)
@@ -266,6 +282,10 @@ class MultiTaskModel(nn.Module):
         tokens = inputs["input_ids"].shape[1] if self._window.by_place else int(inputs["position_ids"].max()) + 1
         return before + tokens > self._window.tokens
 
+    def _rounding(self) -> AbstractContextManager[object]:
+        # Where nothing is rounded here, what is around this may round.
+        return nullcontext() if self.dtype is torch.float32 else computing_in(self.dtype, self.device.type)
+
     def _options(self) -> dict[str, bool]:
         # A cache is for writing on; training has no use for it.
         return {"use_cache": False} if is_decoder(self.backbone.config) else {}
@@ -298,7 +318,8 @@ class MultiTaskModel(nn.Module):
         if not prompted:
             return {}
         head = self.backbone.get_output_embeddings() if self._one_layer else partial(whole_head, self.backbone)
-        scores = tokens.log_probabilities(views[next(iter(prompted))][places], head)
+        with self._rounding():
+            scores = tokens.log_probabilities(views[next(iter(prompted))][places], head)
         for name, task in prompted.items():
             if not task.writes_text:
                 scores[name] = tokens.by_answer(name, scores[name], task.answers)

@@ -7,16 +7,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from datasets import Dataset
 
 from equipoise.checks import checked_path
 from equipoise.data import make_dataset
 from equipoise.devices import choose_device
 from equipoise.kinds import Task
+from equipoise.precision import check_precision
 from equipoise.predicting import BasePredictor
 
 from .ensembling import infer_texts
 from .explaining import check_explained, explain_answers
 from .model import MultiTaskModel
+
+_COMPARED = 32
+"""Texts whose answers are compared with those in float32."""
 
 
 class Predictor(BasePredictor):
@@ -28,6 +33,7 @@ class Predictor(BasePredictor):
 
     def __init__(self, model: MultiTaskModel) -> None:
         self.model = model
+        self._compared = 0
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -52,9 +58,22 @@ class Predictor(BasePredictor):
         """Predict for texts that are read and checked; see `BasePredictor.infer`."""
         dataset = make_dataset({"text": texts, "pair": pairs})
         wanted = dict.fromkeys(tasks, np.arange(len(texts)))
-        return infer_texts(
-            self.model, dataset, wanted, batch_size, prompts=prompts, label=label, on_read=self._count_cut
-        )
+        options = {"batch_size": batch_size, "prompts": prompts}
+        found = infer_texts(self.model, dataset, wanted, label=label, on_read=self._count_cut, **options)
+        if self.model.dtype is not torch.float32:
+            self._compare(dataset, found, options)
+        return found
+
+    def _compare(self, dataset: Dataset, found: Mapping[str, npt.NDArray[Any]], options: Mapping[str, Any]) -> None:
+        """Keep how far the first answers are from those in float32, where they are numbers."""
+        some = min(len(dataset), _COMPARED)
+        if some <= self._compared:
+            return
+        numbers = {task: values[:some] for task, values in found.items() if values.dtype.kind == "f"}
+        wanted = dict.fromkeys(numbers, np.arange(some))
+        exact = infer_texts(self.model.with_precision(torch.float32), dataset.select(range(some)), wanted, **options)
+        self._compared = some
+        self.rounding = {task: float(np.abs(values - exact[task]).max(initial=0.0)) for task, values in numbers.items()}
 
     def check_explained(self, explain: bool | int, tasks: Mapping[str, Task]) -> int:
         """Return the steps of explanations; see `BasePredictor.check_explained`."""
@@ -84,17 +103,19 @@ def find_model(folder: str | Path) -> Path:
     return folder / "model" if is_run else folder
 
 
-def load(folder: str | Path, device: str | torch.device | None = None) -> Predictor:
+def load(folder: str | Path, device: str | torch.device | None = None, precision: str = "fp32") -> Predictor:
     """Load a trained model.
 
     Args:
         folder: the `model` folder of a run, or the run's folder.
         device: where it computes, such as "cpu" or "cuda:1"; by default see `equipoise.devices.choose_device`.
+        precision: in what its backbone computes: "fp32", "bf16", or on a GPU "fp16".
 
     Raises:
         ModelError: there is no model.
-        UsageError: there is no such device.
+        UsageError: there is no such device, or it does not compute in that precision.
     """
     folder = find_model(folder)
     chosen = choose_device(device)
-    return Predictor(MultiTaskModel.from_pretrained(folder).to(chosen))
+    dtype = check_precision(precision, chosen.type)
+    return Predictor(MultiTaskModel.from_pretrained(folder).to(chosen).with_precision(dtype))

@@ -31,10 +31,13 @@ class BasePredictor(ABC):
     Attributes:
         texts_read: different texts that `infer` has read, of each call.
         texts_cut: those of them that were longer than the model reads, and were cut.
+        rounding: where it computes in less than float32, by task how far the first answers are from those in float32:
+            the largest difference of a probability or a score, not calibrated; None until there are answers.
     """
 
     texts_read: int = 0
     texts_cut: int = 0
+    rounding: dict[str, float] | None = None
 
     @property
     def max_length(self) -> int | None:

@@ -8,7 +8,6 @@ from .checking import Checked, Examined, check, describe_error, examine
 from .dev_run import train_for_dev
 from .folder_of_runs import lost_with_runs, runs_and_files
 from .mixin import BalancedTrainerMixin, TaskLosses
-from .precision import compute_type, computing_in
 from .prepared_run import PreparedRun
 from .preparing import check_settings, prepare_run
 from .processes import is_first
@@ -58,8 +57,6 @@ __all__ = [
     "build_model",
     "check",
     "check_settings",
-    "compute_type",
-    "computing_in",
     "count_passes",
     "count_steps",
     "describe_error",

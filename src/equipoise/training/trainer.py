@@ -23,11 +23,11 @@ from equipoise.devices import choose_device
 from equipoise.disk import disk_refusal
 from equipoise.errors import OVERWRITE, RESUME, TrainingError
 from equipoise.modeling import FrozenLayers, MultiTaskModel, compiled, plain_attention, quiet_transformers
+from equipoise.precision import compute_type, computing_in
 
 from .callbacks import Patience, ProgressSlot, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
 from .checkpoints import checkpoint_at, damaged, mark_complete, remove_checkpoint, remove_checkpoints
 from .mixin import BalancedTrainerMixin, TaskLosses
-from .precision import compute_type, computing_in
 from .processes import hide_sharding, in_first, is_first, is_sharded, join_processes, on_cpus
 from .random_states import load_random_states, random_states_file, save_random_states
 from .run_folder import CHECKPOINTS

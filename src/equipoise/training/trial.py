@@ -16,8 +16,8 @@ from equipoise.data import FlatRows, read_tokens
 from equipoise.devices import choose_device
 from equipoise.errors import EquipoiseError, ModelError
 from equipoise.modeling import MultiTaskModel, infer, is_quantized, plain_attention, quiet_transformers
+from equipoise.precision import compute_type, computing_in
 
-from .precision import compute_type, computing_in
 from .prepared_run import PreparedRun
 from .processes import count_processes
 
