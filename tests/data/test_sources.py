@@ -1,4 +1,5 @@
 import errno
+import json
 from pathlib import Path
 
 import datasets
@@ -6,6 +7,7 @@ import pytest
 
 from data_cases import LABEL, SCORE
 from equipoise.config import SourceConfig
+from equipoise.data import sources
 from equipoise.data.sources import read_source
 from equipoise.errors import DataError, UsageError
 
@@ -78,6 +80,52 @@ def test_a_hub_set(monkeypatch):
     assert dev.columns == {"text": ["x", "y"], "label": ["pos", None]}
     assert dev.where(0) == "hub set 'org/set', split 'validation', row 1"
     assert list(read_source(SourceConfig(hub="org/set"), ["train"])) == ["train"]
+
+
+def test_some_rows_of_a_hub_set_are_streamed(monkeypatch, tmp_path):
+    """The stream is read as far as the buffer needs, and no split that is not asked for."""
+    for name in ("train", "validation", "test"):
+        lines = (json.dumps({"text": f"{name} {number}", "label": number % 2}) for number in range(300))
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    read = []
+
+    def load(name, config, streaming):
+        assert (name, config, streaming) == ("org/set", None, True)
+        features = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])}
+        files = {name: str(tmp_path / f"{name}.jsonl") for name in ("train", "validation", "test")}
+        made = load_dataset("json", data_files=files, streaming=True, features=datasets.Features(features))
+        return {
+            key: stream.map(lambda row, key=key: read.append(key) or row, features=stream.features)
+            for key, stream in made.items()
+        }
+
+    load_dataset = datasets.load_dataset
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr(sources, "_BUFFER", 20)
+    found = read_source(SourceConfig(hub="org/set", hub_rows=50), ["train", "dev"])
+    assert list(found) == ["train", "dev"]
+    (train,), (dev,) = found.values()
+    assert len(train) == len(dev) == 50
+    assert len(set(train.columns["text"])) == 50
+    assert train.columns["text"] != sorted(train.columns["text"], key=lambda text: int(text.split()[1]))
+    assert {int(text.split()[1]) for text in train.columns["text"]} <= set(range(75))
+    assert set(train.columns["label"]) == {"neg", "pos"}
+    assert set(read) == {"train", "validation"}
+    assert len(read) <= 150
+    again = read_source(SourceConfig(hub="org/set", hub_rows=50), ["train"])
+    assert again["train"][0].columns == train.columns
+
+
+def test_a_hub_set_of_fewer_rows_is_read_whole(monkeypatch):
+    stream = datasets.Dataset.from_dict({"text": ["x", "y"]}).to_iterable_dataset()
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, streaming: {"train": stream})
+    (train,) = read_source(SourceConfig(hub="org/set", hub_rows=50))["train"]
+    assert sorted(train.columns["text"]) == ["x", "y"]
+
+
+def test_rows_of_a_hub_set_need_one():
+    with pytest.raises(ValueError, match="'hub_rows' goes with 'hub'"):
+        SourceConfig(starter="vader", hub_rows=5)
 
 
 def test_a_hub_set_without_train(monkeypatch):

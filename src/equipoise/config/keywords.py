@@ -13,7 +13,7 @@ from .schema import RunConfig, TrainConfig, current_schema
 from .sources import SourceConfig
 
 _WHERE = "train()"
-_ORIGINS = ("path", "train", "dev", "test", "hub", "hub_config", "starter")
+_ORIGINS = ("path", "train", "dev", "test", "hub", "hub_config", "hub_rows", "starter")
 """Keys of a source that say where its rows come from, which the tables do."""
 _OF_TASKS = ("text", "pair")
 """Keys of a task that can be given once for all."""

@@ -96,6 +96,12 @@ class SourceConfig(Section):
     test: Paths = Field(None, description="File, or list of files, of the test split; taken from train when not given.")
     hub: str | None = Field(None, description="Hugging Face hub id of a data set (needs the network once).")
     hub_config: str | None = Field(None, description="Configuration name of the hub data set.")
+    hub_rows: Count | None = Field(
+        None,
+        gt=0,
+        description="Read so many rows of each split of the hub data set, drawn from the beginning of the stream "
+        "through a buffer of 10,000; what comes behind is not downloaded.",
+    )
     starter: str | None = Field(None, description="Name of a starter corpus (`equipoise fetch` lists them).")
     group: str | None = Field(
         None,
@@ -155,8 +161,9 @@ class SourceConfig(Section):
             raise ValueError(f"found {found}, expected exactly one of 'path', 'train', 'hub', 'starter'")
         if (self.dev or self.test) and not self.train:
             raise ValueError(f"'dev' and 'test' go with 'train', found '{origins[0]}'")
-        if self.hub_config and not self.hub:
-            raise ValueError("'hub_config' goes with 'hub'")
+        for key in ("hub_config", "hub_rows"):
+            if getattr(self, key) and not self.hub:
+                raise ValueError(f"'{key}' goes with 'hub'")
         if self.dialect.given and not self.paths():
             raise ValueError(f"'{next(iter(self.dialect.given))}' goes with 'path' or 'train', found '{origins[0]}'")
         if problem := self.dialect.find_problem():

@@ -10,6 +10,7 @@ import datasets
 from equipoise import starter
 from equipoise.errors import DataError, UsageError, did_you_mean
 from equipoise.keys import text_key
+from equipoise.progress import progress
 
 from .faults import Faults
 from .reading import FORMATS, from_arrow, read_rows
@@ -30,6 +31,9 @@ SPLIT_NAMES = {
     "test": "test",
 }
 """How splits are called in files, folders and data sets."""
+
+_BUFFER = 10_000
+"""Rows of a streamed data set from which the next one is drawn."""
 
 
 SourceReader: TypeAlias = Callable[["SourceConfig", tuple[str, ...], Faults], dict[str, list[Rows]]]
@@ -66,7 +70,7 @@ def read_source(
         UsageError: there is no such starter corpus, or a key says of a file how cells are written that it has not.
     """
     if source.hub is not None:
-        return _read_hub(source.hub, source.hub_config, splits)
+        return _read_hub(source.hub, source.hub_config, splits, source.hub_rows)
     files = _files(source, splits)
     if problem := source.dialect.find_misfit(path.suffix.lower() for paths in files.values() for path in paths):
         raise UsageError(f"{next(iter(files.values()))[0]}: {problem}.")
@@ -142,9 +146,9 @@ def _folder_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _read_hub(name: str, config: str | None, splits: Sequence[str]) -> dict[str, list[Rows]]:
+def _read_hub(name: str, config: str | None, splits: Sequence[str], count: int | None = None) -> dict[str, list[Rows]]:
     try:
-        loaded = datasets.load_dataset(name, config)
+        loaded = datasets.load_dataset(name, config) if count is None else _stream_hub(name, config, splits, count)
     except Exception as error:  # many kinds: no network, no such set, no rights, a broken file
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise DataError(
@@ -168,6 +172,22 @@ def _read_hub(name: str, config: str | None, splits: Sequence[str]) -> dict[str,
             "Save the split you want as a file and give its path."
         )
     return rows
+
+
+def _stream_hub(name: str, config: str | None, splits: Sequence[str], count: int) -> dict[Any, Any]:
+    """Return some rows of each split that is asked for, without downloading the others."""
+    found: dict[Any, Any] = datasets.load_dataset(name, config, streaming=True)
+    for key, stream in found.items():
+        if SPLIT_NAMES.get(text_key(str(key))) in splits:
+            drawn = stream.shuffle(seed=0, buffer_size=_BUFFER).take(count)
+            rows = []
+            with progress(f"Reading {name}, {key}", count, "row") as bar:
+                for row in drawn:
+                    rows.append(row)
+                    if bar is not None:
+                        bar.advance(1)
+            found[key] = datasets.Dataset.from_list(rows, features=stream.features)
+    return found
 
 
 def dataset_rows(dataset: Any, file: str) -> Rows:
