@@ -41,6 +41,7 @@ def check_sharded(config: RunConfig) -> None:
         "model": ("bilstm", "a pretrained model") if config.model == "bilstm" else None,
         "quantization": (config.quantization, "none") if config.quantization != "none" else None,
         "train.precision": ("fp16", "fp32 or bf16") if config.train.precision == "fp16" else None,
+        "train.compile": ("true", "false") if config.train.compile else None,
         # A process has no gradient at whole parameters.
         "balance.where": ("parameters", "map") if config.balance.options.get("where") == "parameters" else None,
         "fsdp_offload_params": ("true", "false") if _offloads() else None,
