@@ -50,9 +50,9 @@ class Part:
         columns = (column for task in self.tasks.values() for column in (task.text, task.pair))
         return list(dict.fromkeys(column for column in columns if column is not None))
 
-    def texts(self, column: str) -> list[str]:
+    def texts(self, column: str) -> Sequence[str]:
         """Return the texts of a column, "" where there is none."""
-        found: list[str] = self.rows.columns[f"text:{column}"]
+        found: Sequence[str] = self.rows.columns[f"text:{column}"]
         return found
 
     def find_row(self, task: str, text: str, pair: str | None) -> int | None:

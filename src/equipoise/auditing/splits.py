@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from equipoise.data import SPLITS
+from equipoise.data import SPLITS, find_repeated
 from equipoise.keys import name_key, normalize
 
 from .findings import Example, Finding, Level, count_rows, make_finding, show_place, show_rows, show_where
@@ -35,7 +35,8 @@ def find_shared_texts(data: AuditedData) -> Iterator[Finding]:
                     shared[index] = twin
             texts = part.texts(part.text_columns[0])
             yield from _tell_shared("S01", part, part.text_columns[0], "text", shared, texts)
-        for part in parts:
+        # Nothing stands before train, so that its texts need not be kept.
+        for part in parts if split != SPLITS[0] else ():
             for index, keys in enumerate(part.rows.columns["keys"]):
                 for key in filter(None, keys):
                     later.setdefault(key, (part, index))
@@ -123,12 +124,8 @@ def find_repeats(data: AuditedData) -> Iterator[Finding]:
 
 def _group(part: Part, text: str, pair: str | None) -> list[list[int]]:
     """Return the rows of each text (and pair) that stands in several."""
-    texts = map(normalize, part.texts(text))
-    keys: Any = zip(texts, map(normalize, part.texts(pair)), strict=True) if pair is not None else texts
-    found: dict[Any, list[int]] = {}
-    for index, key in enumerate(keys):
-        found.setdefault(key, []).append(index)
-    return [group for group in found.values() if len(group) > 1]
+    columns = [part.texts(column) for column in (text, pair) if column is not None]
+    return find_repeated(lambda: zip(*(map(normalize, texts) for texts in columns), strict=True), len(part))
 
 
 def _find_conflicts(part: Part, name: str, text: str, groups: Sequence[Sequence[int]]) -> Iterator[Finding]:

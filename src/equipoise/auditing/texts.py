@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from equipoise.keys import is_blank
@@ -95,7 +95,7 @@ def find_bad_texts(data: AuditedData) -> Iterator[Finding]:
                 yield from _find_no_texts(part, about, texts)
 
 
-def _find_marks(part: Part, about: str, texts: list[str]) -> Iterator[Finding]:
+def _find_marks(part: Part, about: str, texts: Sequence[str]) -> Iterator[Finding]:
     """Look for what stands somewhere in a text."""
     found: list[dict[int, str]] = [{} for _ in _LOOKS]
     invisible = []
@@ -115,7 +115,7 @@ def _find_marks(part: Part, about: str, texts: list[str]) -> Iterator[Finding]:
         yield count_rows("T06", about, words, part.tally(len(invisible)), examples=shown)
 
 
-def _find_whole(part: Part, about: str, texts: list[str]) -> Iterator[Finding]:
+def _find_whole(part: Part, about: str, texts: Sequence[str]) -> Iterator[Finding]:
     """Look for texts that are bytes or lists as a whole."""
     wrapped = [
         index
@@ -127,7 +127,7 @@ def _find_whole(part: Part, about: str, texts: list[str]) -> Iterator[Finding]:
         yield count_rows("T08", about, words, part.tally(len(wrapped)), examples=examples)
 
 
-def _find_no_texts(part: Part, about: str, texts: list[str]) -> Iterator[Finding]:
+def _find_no_texts(part: Part, about: str, texts: Sequence[str]) -> Iterator[Finding]:
     """Look for texts without words, and for columns without texts."""
     empty, wordless, no_texts = [], [], 0
     for index, text in enumerate(texts):

@@ -1,6 +1,7 @@
 """The order of the training rows under a curriculum."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +39,8 @@ class CurriculumSampler(EpochSampler):
 
     def __init__(
         self,
-        lengths: Sequence[int],
-        sources: Sequence[str],
+        lengths: Sequence[int] | npt.NDArray[Any],
+        sources: Sequence[str] | npt.NDArray[Any],
         batch_size: int,
         curriculum: Curriculum,
         tau: float = 0.5,

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .collating import Collator, gather_scored, gather_tokens, pad_rows, split_offsets
-    from .columns import read_tokens
     from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
     from .documents import find_rows_inside
     from .encodings import detect_encoding
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from .headers import find_lower_header, read_head, refuse_title
     from .in_memory import make_dataset
     from .loading import SourceSplits, join_table, load_table, split_sources
+    from .merging import find_repeated
     from .nested import MISSING, find_cell, list_nested
     from .prompting import ChatStyle, PromptEncoder
     from .reading import FORMATS, read_rows
@@ -73,6 +73,7 @@ __all__ = [
     "find_joined_names",
     "find_lower_header",
     "find_owners",
+    "find_repeated",
     "find_rows_inside",
     "gather_scored",
     "gather_tables",
@@ -97,7 +98,6 @@ __all__ = [
     "read_once",
     "read_rows",
     "read_source",
-    "read_tokens",
     "refuse_title",
     "share_out",
     "split_offsets",
@@ -112,7 +112,6 @@ __all__ = [
 
 _HOMES = {
     ".collating": "Collator gather_scored gather_tokens pad_rows split_offsets",
-    ".columns": "read_tokens",
     ".demonstrations": "choose_demonstrations demonstrate order_demonstrations",
     ".documents": "find_rows_inside",
     ".encodings": "detect_encoding",
@@ -123,6 +122,7 @@ _HOMES = {
     ".given": "GIVEN_FOLDER GivenTables gather_tables given_strangers locate_tables",
     ".headers": "find_lower_header read_head refuse_title",
     ".loading": "SourceSplits join_table load_table split_sources",
+    ".merging": "find_repeated",
     ".nested": "MISSING find_cell list_nested",
     ".prompting": "ChatStyle PromptEncoder",
     ".reading": "FORMATS read_rows",

@@ -1,13 +1,15 @@
 """Checking raw rows against the tasks that read them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from equipoise.errors import CellError, DataError, shorten
 from equipoise.keys import is_blank, name_key, text_key
 from equipoise.kinds import LabelError, Task, as_text, parse_number, show
 
+from .cells import MANY, MappedCells, find, pack
 from .nested import list_nested
 from .rows import EmptyText, Rows
 from .source_cells import SourceCells
@@ -93,29 +95,23 @@ def check_rows(rows: Rows, source: SourceCells, tasks: Sequence[Task], problems:
     Raises:
         DataError: a column is missing, or a subset column has too many values.
     """
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, Sequence[Any]] = {}
     for task in tasks:
         columns[f"label:{task.name}"] = _labels(rows, source, task, problems)
     for column in dict.fromkeys(column for task in tasks for column in (task.text, task.pair) if column is not None):
         readers = [task for task in tasks if column in (task.text, task.pair)]
-        needed = zip(*(columns[f"label:{task.name}"] for task in readers), strict=True)
-        columns[f"text:{column}"] = _texts(
-            rows,
-            source,
-            column,
-            readers[0].name,
-            [any(label is not None for label in labels) for labels in needed],
-            problems,
-        )
+        labels = [columns[f"label:{task.name}"] for task in readers]
+        columns[f"text:{column}"] = _texts(rows, source, column, readers[0].name, labels, problems)
     for task in tasks:
-        _locate(rows, columns, task, problems)
+        columns[f"label:{task.name}"] = _locate(rows, columns, task, problems)
     for column in source.keys.subsets:
         columns[f"subset:{column}"] = _subsets(rows, source, column)
     if source.keys.group is not None:
         columns["group"] = _words(source.read(rows, source.keys.group, "the source's group"))
     # Sorted, so that what is chosen by them does not depend on the order of the tasks.
     texts = sorted({f"text:{task.text}" for task in tasks})
-    columns["keys"] = list(zip(*(map(text_key, columns[text]) for text in texts), strict=True))
+    keys = MappedCells(_make_keys, [columns[text] for text in texts])
+    columns["keys"] = keys if len(rows) >= MANY else list(keys)
     return Rows(rows.file, rows.numbers, columns, rows.unit)
 
 
@@ -132,11 +128,12 @@ def leave_out_empty(rows: Rows, source: SourceCells, tasks: Sequence[Task]) -> R
     """
     unread: dict[int, str] = {}
     for task in tasks:
-        labels = rows.columns[f"label:{task.name}"]
-        labelled = [index for index, label in enumerate(labels) if label is not None]
+        column_of_labels = f"label:{task.name}"
+        labels = rows.columns[column_of_labels]
+        labelled = find((label is not None for label in labels), len(rows))
         for column in (task.text, task.pair):
             texts = rows.columns[f"text:{column}"] if column is not None else None
-            empty = [] if texts is None else [index for index in labelled if not texts[index]]
+            empty = [] if texts is None else [index for index in labelled.tolist() if not texts[index]]
             if empty and len(empty) == len(labelled):
                 raise CellError(
                     f"{rows.where(empty[0])}, column '{column}' (task '{task.name}'): found no text on any of "
@@ -144,23 +141,27 @@ def leave_out_empty(rows: Rows, source: SourceCells, tasks: Sequence[Task]) -> R
                     "of the task), or fill it."
                 )
             unread |= {index: show(labels[index]) for index in empty if labels[index] is not None}
-            for index in empty:
-                labels[index] = None
+            if empty:
+                without = frozenset(empty)
+                cells = (None if index in without else label for index, label in enumerate(labels))
+                labels = rows.columns[column_of_labels] = pack(cells, len(rows))
     found = [rows.columns[f"label:{task.name}"] for task in tasks]
     alone = {index for index in unread if all(labels[index] is None for labels in found)}
     source.empty += [EmptyText(rows.place(index), label, index in alone) for index, label in sorted(unread.items())]
     return rows.take([index for index in range(len(rows)) if index not in alone]) if alone else rows
 
 
-def read_disagreement(rows: Rows, source: SourceCells, column: str, problems: Problems) -> list[float | None]:
+def read_disagreement(rows: Rows, source: SourceCells, column: str, problems: Problems) -> Sequence[float | None]:
     """Read a column of raters' disagreement: a number from 0 up, or nothing.
 
     Raises:
         DataError: the column is missing.
     """
-    reader = DISAGREEMENT
-    found: list[float | None] = []
-    for index, cell in enumerate(source.read(rows, column, reader)):
+    return pack(_disagreements(rows, source, column, problems), len(rows))
+
+
+def _disagreements(rows: Rows, source: SourceCells, column: str, problems: Problems) -> Iterator[float | None]:
+    for index, cell in enumerate(source.read(rows, column, DISAGREEMENT)):
         number: float | None = None
         # Only NaN differs from itself: in Parquet files it may stand for "nothing".
         if cell is not None and cell == cell:
@@ -170,48 +171,51 @@ def read_disagreement(rows: Rows, source: SourceCells, column: str, problems: Pr
                 number = -1.0
             if number < 0:
                 expected = f"found {show(cell)}, expected a number from 0 up, or an empty cell"
-                problems.add(rows.where(index), column, reader, expected, _FIX_DISAGREEMENT)
-        found.append(number)
-    return found
+                problems.add(rows.where(index), column, DISAGREEMENT, expected, _FIX_DISAGREEMENT)
+        yield number
 
 
 def _texts(
-    rows: Rows, source: SourceCells, column: str, task: str, needed: Sequence[bool], problems: Problems
-) -> list[str]:
+    rows: Rows, source: SourceCells, column: str, task: str, labels: Sequence[Sequence[Any]], problems: Problems
+) -> Sequence[str]:
     """Read a column of texts, "" where there is none; what is no text is a fault where its reader has a label."""
     reader = f"task '{task}'"
-    texts: list[str] = []
-    for index, cell in enumerate(source.clean(rows, column, source.read(rows, column, reader))):
+
+    def read(index: int, cell: Any) -> str:
         cell = as_text(cell)
         # Only NaN differs from itself: in Parquet files it may stand for "nothing".
         if cell is None or cell != cell or (isinstance(cell, str) and is_blank(cell)):
-            cell = ""
-        elif not isinstance(cell, str):
-            if needed[index]:
-                problems.add(rows.where(index), column, reader, f"found {show(cell)}, expected a text", _FIX_TEXTS)
-            cell = ""
-        texts.append(cell)
-    return texts
+            return ""
+        if isinstance(cell, str):
+            return cell
+        if any(of_task[index] is not None for of_task in labels):
+            problems.add(rows.where(index), column, reader, f"found {show(cell)}, expected a text", _FIX_TEXTS)
+        return ""
+
+    cells = source.clean(rows, column, source.read(rows, column, reader))
+    return pack(map(read, count(), cells), len(rows))
 
 
-def _labels(rows: Rows, source: SourceCells, task: Task, problems: Problems) -> list[Any]:
+def _labels(rows: Rows, source: SourceCells, task: Task, problems: Problems) -> Sequence[Any]:
     reader = f"task '{task.name}'"
-    labels: list[Any] = []
     failed: list[tuple[int, Any, LabelError]] = []
     columns = [source.read(rows, column, reader) for column in task.label_columns]
     if task.shows_texts:
         columns = [source.clean(rows, column, cells) for column, cells in zip(task.label_columns, columns, strict=True)]
-    for index, cells in enumerate(zip(*columns, strict=True)):
-        cell, label = task.join_cells(cells), None
+
+    def read(index: int, *cells: Any) -> Any:
+        cell = task.join_cells(cells)
         if isinstance(cell, list | dict) and not task.takes_lists:
             found = f"found {show(cell)}, expected one value"
             problems.add(rows.where(index), task.label, reader, found, _find_inside(cell, task) or FIX_LABELS)
         elif cell is not None:
             try:
-                label = source.parse(task, cell)
+                return source.parse(task, cell)
             except LabelError as error:
                 failed.append((index, cell, error))
-        labels.append(label)
+        return None
+
+    labels = pack(map(read, count(), *columns), len(rows))
     known = [name for vocabulary in task.vocabularies for name in vocabulary.known]
     proposed = say_map(sorted({cell.strip() for _, cell, _ in failed if known and isinstance(cell, str)}), known)
     for index, cell, problem in failed:
@@ -228,19 +232,29 @@ def _find_inside(cell: Any, task: Task) -> str:
     return f"Name what is to be read of it, such as label: {shorten(inside[0], 60)}." if inside else ""
 
 
-def _locate(rows: Rows, columns: dict[str, list[Any]], task: Task, problems: Problems) -> None:
-    """Give a task's labels their places in the texts, where its kind has such."""
+def _locate(rows: Rows, columns: dict[str, Sequence[Any]], task: Task, problems: Problems) -> Sequence[Any]:
+    """Return a task's labels with their places in the texts, where its kind has such."""
     labels = columns[f"label:{task.name}"]
-    for index, (label, text) in enumerate(zip(labels, columns[f"text:{task.text}"], strict=True)):
+    if type(task).locate is Task.locate:
+        return labels
+
+    def find_place(index: int, label: Any, text: str) -> Any:
         if label is not None and text:
             try:
-                labels[index] = task.locate(label, text)
+                return task.locate(label, text)
             except LabelError as error:
-                labels[index] = None
                 problems.add(rows.where(index), task.label, f"task '{task.name}'", error, error.hint or FIX_LABELS)
+                return None
+        return label
+
+    return pack(map(find_place, count(), labels, columns[f"text:{task.text}"]), len(rows))
 
 
-def _subsets(rows: Rows, source: SourceCells, column: str) -> list[str | None]:
+def _make_keys(*texts: str) -> tuple[str, ...]:
+    return (*map(text_key, texts),)
+
+
+def _subsets(rows: Rows, source: SourceCells, column: str) -> Sequence[str | None]:
     words = _words(source.read(rows, column, "one of the source's subsets"))
     count = len({name_key(word) for word in set(words) if word is not None})
     if count > _SUBSET_VALUES:
@@ -251,6 +265,6 @@ def _subsets(rows: Rows, source: SourceCells, column: str) -> list[str | None]:
     return words
 
 
-def _words(cells: list[Any]) -> list[str | None]:
+def _words(cells: Sequence[Any]) -> Sequence[str | None]:
     # Only NaN differs from itself: in Parquet files it may stand for "nothing".
-    return [None if cell is None or cell != cell else str(cell) for cell in cells]
+    return pack((None if cell is None or cell != cell else str(cell) for cell in cells), len(cells))

@@ -10,6 +10,7 @@ from typing import Any
 from equipoise.errors import DataError
 
 from .bad_lines import BadLines, excerpt
+from .cells import pack
 from .rows import Rows
 
 _MOST_NAMES = 10_000
@@ -184,5 +185,5 @@ def _from_records(path: Path, numbers: Sequence[int], records: Sequence[dict[str
             f"{path}: found {len(names)} different keys in {len(records)} objects, expected the columns of a table. "
             "Write what differs from row to row as a value, not as a key."
         )
-    columns = {name: [record.get(name) for record in records] for name in names}
+    columns = {name: pack((record.get(name) for record in records), len(records)) for name in names}
     return Rows(str(path), numbers, columns, unit)

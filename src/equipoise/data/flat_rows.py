@@ -8,6 +8,7 @@ import datasets
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 Places = npt.NDArray[np.int64]
@@ -90,6 +91,12 @@ class FlatRows(torch.utils.data.Dataset[dict[str, Any]]):
         offsets = self.column(name).offsets
         assert offsets is not None  # a column of lists
         return np.diff(offsets).astype(np.int64)
+
+    def names(self, name: str) -> npt.NDArray[np.object_]:
+        """Return a column of few different texts, each of which is there once, shape (rows,)."""
+        column = self.arrow(name)
+        values = column.unique()
+        return np.array(values.to_pylist(), dtype=object)[pc.index_in(column, values).to_numpy()]
 
     def valid(self, name: str) -> npt.NDArray[np.bool_]:
         """Return which rows have a value in a column, shape (rows,)."""

@@ -11,6 +11,7 @@ import pyarrow
 from equipoise.errors import DataError, UsageError, shorten
 
 from .reading import from_arrow
+from .rows import Rows
 
 EXPECTED_TABLES = (
     "a DataFrame of pandas or Polars, a pyarrow table, a data set of `datasets`, a list of dicts, or a dict of these "
@@ -84,7 +85,7 @@ def _find_reader(table: Any) -> _Reader | None:
 def _columns_of_data_set(table: Any, where: str) -> dict[str, list[Any]]:
     from .sources import dataset_rows
 
-    return dataset_rows(table, where).columns
+    return _as_lists(dataset_rows(table, where))
 
 
 def _columns_of_dicts(rows: Sequence[Any], where: str) -> dict[str, list[Any]]:
@@ -110,9 +111,13 @@ def _columns_of_pandas(table: Any, where: str) -> dict[str, list[Any]]:
 
 def _columns_of_arrow(table: Any, where: str) -> dict[str, list[Any]]:
     try:
-        return from_arrow(pyarrow.table(table), where).columns
+        return _as_lists(from_arrow(pyarrow.table(table), where))
     except (pyarrow.ArrowException, ValueError, TypeError) as error:
         raise DataError(f"{where}: cannot be read as an Arrow table ({_reason(error)}); convert it.") from None
+
+
+def _as_lists(rows: Rows) -> dict[str, list[Any]]:
+    return {name: cells if isinstance(cells, list) else list(cells) for name, cells in rows.columns.items()}
 
 
 def is_missing(cell: Any) -> bool:

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from equipoise.errors import UnlearnableError, UsageError, did_you_mean
 from equipoise.kinds import LabelError, NameIndex, Task, View
 
+from .cells import pack
 from .checking import FIX_LABELS, Problems
 from .faults import Faults
 from .merging import count_repeats, labelled, merge_repeats
@@ -239,14 +241,16 @@ def _fit(task: Task, rows: Rows) -> Task:
 def _encode(rows: Rows, task: Task, problems: Problems) -> None:
     column = f"label:{task.name}"
     labels = rows.columns[column]
-    encoded: list[Any] = []
-    for index, label in enumerate(labels):
+
+    def encode(index: int, label: Any) -> Any:
         try:
-            encoded.append(None if label is None else task.encode(label))
+            return None if label is None else task.encode(label)
         except LabelError as error:
             hint = _propose(task, labels) or error.hint or FIX_LABELS
             problems.add(rows.where(index), task.label, f"task '{task.name}'", error, hint)
-    rows.columns[column] = encoded
+            return None
+
+    rows.columns[column] = pack(map(encode, count(), labels), len(rows))
 
 
 def _propose(task: Task, labels: Sequence[Any]) -> str:

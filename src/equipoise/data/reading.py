@@ -6,7 +6,7 @@ and there is no cache to go stale or to litter.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from equipoise.files import check_readable
 from equipoise.kinds import shorten
 
 from .bad_lines import excerpt
+from .cells import CHUNK, MANY, join, pack_parts
 from .delimited import check_delimiter, check_is_text, find_style, read_delimited
 from .documents import read_json, read_jsonl
 from .encodings import Decoding, detect_encoding, read_sample
@@ -68,11 +69,22 @@ def from_arrow(table: pyarrow.Table, file: str) -> Rows:
     repeated = [name for name, count in Counter(table.column_names).items() if count > 1]
     if repeated:
         raise DataError(f"{file}: found column {excerpt(min(repeated))} twice, expected different names. Rename one.")
-    columns = table.to_pydict()
+    columns: dict[str, Sequence[Any]] = table.to_pydict()
     for field in table.schema:
         if "binary" in str(field.type):
             columns[field.name] = [_decode(cell) for cell in columns[field.name]]
     return Rows(file, range(1, table.num_rows + 1), columns)
+
+
+def from_batches(tables: Iterable[pyarrow.Table], file: str) -> Rows:
+    """Turn the parts of a large table into rows; see `from_arrow`."""
+    columns: dict[str, list[Sequence[Any]]] = {}
+    rows = 0
+    for table in tables:
+        for name, cells in from_arrow(table, file).columns.items():
+            columns.setdefault(name, []).append(pack_parts([cells]))
+        rows += table.num_rows
+    return Rows(file, range(1, rows + 1), {name: join(parts) for name, parts in columns.items()})
 
 
 def _decode(cell: Any) -> Any:
@@ -166,8 +178,9 @@ def _read_parquet(path: Path, dialect: Dialect) -> Rows:
     try:
         # Not read_table, which takes columns from the folders' names, too.
         with pyarrow.parquet.ParquetFile(path) as file:
-            table = file.read()
-        return from_arrow(table, str(path))
+            if file.metadata.num_rows < MANY:
+                return from_arrow(file.read(), str(path))
+            return from_batches((pyarrow.table(batch) for batch in file.iter_batches(CHUNK)), str(path))
     except (pyarrow.ArrowException, UnicodeDecodeError, ValueError) as error:
         reason = shorten(" ".join(str(error).split()), 200)
         raise DataError(f"{path}: not a readable Parquet file ({reason}).") from None

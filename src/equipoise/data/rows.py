@@ -4,6 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from .cells import join, take
+
 
 class Origin(NamedTuple):
     """The file a row comes from, and what its number counts there."""
@@ -54,14 +59,14 @@ class Rows:
     Args:
         file: what messages call the file, or the files.
         numbers: where each row stands in its file, from 1.
-        columns: the cells of each column, None where a row has none.
+        columns: the cells of each column, None where a row has none; of many rows they are packed (see `cells`).
         unit: what `numbers` count: "line" (CSV, TSV, JSONL) or "row" (the others).
         origins: of several files, the one each row comes from.
     """
 
     file: str
     numbers: Sequence[int]
-    columns: dict[str, list[Any]]
+    columns: dict[str, Sequence[Any]]
     unit: str = "row"
     origins: Sequence[Origin] | None = None
 
@@ -78,11 +83,12 @@ class Rows:
         file, unit, number = self.place(index)
         return f"{file}, {unit} {number}"
 
-    def take(self, indices: Sequence[int]) -> "Rows":
+    def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> "Rows":
         """Return some of the rows, in the order of `indices`."""
-        columns = {name: [cells[i] for i in indices] for name, cells in self.columns.items()}
-        origins = None if self.origins is None else [self.origins[i] for i in indices]
-        return Rows(self.file, [self.numbers[i] for i in indices], columns, self.unit, origins)
+        places = np.asarray(indices, dtype=np.int64)
+        columns = {name: take(cells, places) for name, cells in self.columns.items()}
+        origins = None if self.origins is None else [self.origins[i] for i in places.tolist()]
+        return Rows(self.file, take(self.numbers, places), columns, self.unit, origins)
 
 
 def join_rows(parts: Sequence[Rows]) -> Rows:
@@ -92,7 +98,7 @@ def join_rows(parts: Sequence[Rows]) -> Rows:
     more = f" and {len(parts) - 2} more" if len(parts) > 2 else ""
     return Rows(
         (", " if more else " and ").join(part.file for part in parts[:2]) + more,
-        [number for part in parts for number in part.numbers],
-        {name: [cell for part in parts for cell in part.columns[name]] for name in parts[0].columns},
+        join([part.numbers for part in parts]),
+        {name: join([part.columns[name] for part in parts]) for name in parts[0].columns},
         origins=[origin for part in parts for origin in [Origin(part.file, part.unit)] * len(part)],
     )

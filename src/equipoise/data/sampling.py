@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import Sampler
 
 _MEGABATCH = 50
@@ -49,7 +51,12 @@ class MixedLengthSampler(EpochSampler):
     """
 
     def __init__(
-        self, lengths: Sequence[int], sources: Sequence[str], batch_size: int, tau: float = 0.5, seed: int = 0
+        self,
+        lengths: Sequence[int] | npt.NDArray[Any],
+        sources: Sequence[str] | npt.NDArray[Any],
+        batch_size: int,
+        tau: float = 0.5,
+        seed: int = 0,
     ) -> None:
         super().__init__(len(lengths))
         self._lengths = np.asarray(lengths)
@@ -68,7 +75,10 @@ class MixedLengthSampler(EpochSampler):
         ]
         order = generator.permutation(np.concatenate(draws))
         run = _MEGABATCH * self._batch_size
-        yield from order_by_length(order, self._lengths, self._batch_size, run, generator).tolist()
+        ordered = order_by_length(order, self._lengths, self._batch_size, run, generator)
+        # Part by part: a Python integer takes five times the memory.
+        for start in range(0, len(ordered), run):
+            yield from ordered[start : start + run].tolist()
 
 
 def order_by_length(
@@ -90,7 +100,7 @@ def order_by_length(
     return np.concatenate([generator.permutation(batches).ravel(), order[whole:]])
 
 
-def draw_sources(sources: Sequence[str], tau: float) -> dict[str, int]:
+def draw_sources(sources: Sequence[str] | npt.NDArray[Any], tau: float) -> dict[str, int]:
     """Return how many rows of each source an epoch draws.
 
     Args:

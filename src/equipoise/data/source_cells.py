@@ -10,6 +10,7 @@ from equipoise.errors import DataError, UsageError, did_you_mean, list_some
 from equipoise.keys import is_number, name_key, normalize
 from equipoise.kinds import LabelError, NameIndex, Task, list_names_hint, quote, show
 
+from .cells import pack
 from .nested import choose_nested, has_nested, list_nested, read_nested
 from .rows import EmptyText, Rows
 from .spellings import is_nothing
@@ -84,7 +85,7 @@ class SourceCells:
         if column not in rows.columns and not has_nested(rows.columns, column):
             raise _explain_missing(rows, column, reader)
 
-    def read(self, rows: Rows, column: str, reader: str) -> list[Any]:
+    def read(self, rows: Rows, column: str, reader: str) -> Sequence[Any]:
         """Return the cells of a column, None where one is missing.
 
         Args:
@@ -95,12 +96,12 @@ class SourceCells:
         Raises:
             DataError: there is no such column.
         """
-        cells = rows.columns.get(column)
+        cells: Sequence[Any] | None = rows.columns.get(column)
         if cells is None:
             cells = read_nested(rows.columns, column)
         if cells is None:
             raise _explain_missing(rows, column, reader)
-        return [self._find_missing(cell) for cell in cells] if self._missing else cells
+        return pack(map(self._find_missing, cells), len(cells)) if self._missing else cells
 
     def _find_missing(self, cell: Any) -> Any:
         if not isinstance(cell, str | int | float) or isinstance(cell, bool):
@@ -111,11 +112,11 @@ class SourceCells:
         self._na[word] += 1
         return None
 
-    def clean(self, rows: Rows, column: str, texts: list[Any]) -> list[Any]:
+    def clean(self, rows: Rows, column: str, texts: Sequence[Any]) -> Sequence[Any]:
         """Return a column of texts as `clean` says; the others stay as they are."""
         if self.keys.clean is None:
             return texts
-        cleaned = [clean_html(text) if isinstance(text, str) else text for text in texts]
+        cleaned = pack((clean_html(text) if isinstance(text, str) else text for text in texts), len(texts))
         self._cleaned |= {
             (rows.file, number)
             for number, (one, other) in enumerate(zip(texts, cleaned, strict=True))

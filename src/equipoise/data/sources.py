@@ -12,8 +12,9 @@ from equipoise.errors import DataError, UsageError, did_you_mean
 from equipoise.keys import text_key
 from equipoise.progress import progress
 
+from .cells import CHUNK, MANY, pack
 from .faults import Faults
-from .reading import FORMATS, from_arrow, read_rows
+from .reading import FORMATS, from_arrow, from_batches, read_rows
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -200,15 +201,17 @@ def dataset_rows(dataset: Any, file: str) -> Rows:
     Raises:
         DataError: it has no rows, or two columns of one name.
     """
-    rows = from_arrow(dataset.with_format("arrow")[:], file)
+    table = dataset.with_format("arrow")
+    rows = from_arrow(table[:], file) if len(dataset) < MANY else from_batches(table.iter(CHUNK), file)
     for column, feature in dataset.features.items():
         if isinstance(feature, datasets.ClassLabel):
             # -1 is how hub sets write "no label".
             names = dict(enumerate(feature.names))
-            rows.columns[column] = [names.get(index) for index in rows.columns[column]]
+            rows.columns[column] = pack(map(names.get, rows.columns[column]), len(rows))
         elif isinstance(inner := getattr(feature, "feature", None), datasets.ClassLabel):
             names = dict(enumerate(inner.names))
-            rows.columns[column] = [cell and [names.get(index) for index in cell] for cell in rows.columns[column]]
+            named = (cell and [names.get(index) for index in cell] for cell in rows.columns[column])
+            rows.columns[column] = pack(named, len(rows))
     if not rows:
         raise DataError(f"{file}: found no rows, expected one or more.")
     return rows

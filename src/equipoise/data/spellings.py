@@ -8,6 +8,7 @@ from equipoise.errors import UsageError
 from equipoise.keys import drawn_as, is_blank, is_number, loose_key, name_key, normalize, tidy
 from equipoise.kinds import NameIndex, Task, Vocabulary, shorten
 
+from .cells import pack
 from .rows import Rows
 
 _SHOWN = 3
@@ -39,9 +40,8 @@ def _join_names(splits: Mapping[str, Rows], task: Task, vocabulary: Vocabulary, 
     changed = {spelling: name for spelling, name in names.items() if spelling != name}
     if changed:
         for rows in found:
-            rows.columns[column] = [
-                None if label is None else vocabulary.rename(label, changed) for label in rows.columns[column]
-            ]
+            labels = (None if label is None else vocabulary.rename(label, changed) for label in rows.columns[column])
+            rows.columns[column] = pack(labels, len(rows))
     about, what = f"Task '{task.name}'", vocabulary.noun
     notes.extend(_tell(counts, names, about, what))
     if not known and (empty := sorted(name for name in set(names.values()) if is_nothing(name))):
@@ -60,7 +60,8 @@ def join_words(splits: Iterable[Rows], column: str, about: str, notes: list[str]
     names = unify(counts)
     for rows in found:
         # Invisible characters alone are no word.
-        rows.columns[column] = [None if word is None else names[word] or None for word in rows.columns[column]]
+        words = (None if word is None else names[word] or None for word in rows.columns[column])
+        rows.columns[column] = pack(words, len(rows))
     notes.extend(_tell(counts, names, about, "value"))
 
 

@@ -1,11 +1,17 @@
 """Splits that stay where they are when rows come or go, and that never share a text."""
 
+from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import repeat
 from typing import Any
+
+import numpy as np
 
 from equipoise.errors import DataError
 
+from .cells import find
 from .rows import Rows
+from .sources import SPLITS
 
 
 def position(key: str, purpose: str) -> float:
@@ -28,14 +34,17 @@ def split_rows(given: dict[str, Rows], shares: tuple[float, float, float]) -> di
         shares: shares of train, dev and test.
     """
     train = given["train"]
-    texts = [keys[0] for keys in train.columns["keys"]]
-    groups = train.columns.get("group", [None] * len(train))
-    taken: dict[str, list[int]] = {"train": [], "dev": [], "test": []}
-    for index, (group, text) in enumerate(zip(groups, texts, strict=True)):
-        place = position(text if group is None else group, "split")
-        split = "train" if place < shares[0] else "dev" if place < shares[0] + shares[1] else "test"
-        taken["train" if split in given else split].append(index)
-    carved = {split: train.take(indices) for split, indices in taken.items()}
+    if len(given) == len(SPLITS):
+        return dict(given)
+    groups = train.columns.get("group", repeat(None, len(train)))
+    keys = (keys[0] if group is None else group for group, keys in zip(groups, train.columns["keys"], strict=True))
+    places = np.fromiter((position(key, "split") for key in keys), dtype=np.float64, count=len(train))
+    # 0 is train, 1 is dev, 2 is test.
+    numbers = (places >= shares[0]).astype(np.int8) + (places >= shares[0] + shares[1])
+    for number, split in enumerate(SPLITS):
+        if split in given:
+            numbers[numbers == number] = 0
+    carved = {split: train.take(np.flatnonzero(numbers == number)) for number, split in enumerate(SPLITS)}
     return {**carved, **{split: rows for split, rows in given.items() if split != "train"}}
 
 
@@ -60,8 +69,8 @@ def separate(sources: dict[str, dict[str, Rows]], notes: list[str]) -> None:
             if split not in splits:
                 continue
             rows = splits[split]
-            kept = [i for i, keys in enumerate(_keys(name, rows)) if foreign.isdisjoint(keys)]
-            if not kept:
+            kept = find((foreign.isdisjoint(keys) for keys in _keys(name, rows)), len(rows))
+            if not len(kept):
                 raise DataError(
                     f"source '{name}': {split} is empty: found {len(rows)} rows in {rows.file}, but all of their "
                     f"texts (or groups) stand in {later}, too; expected some of its own. Give other rows."
@@ -74,15 +83,16 @@ def separate(sources: dict[str, dict[str, Rows]], notes: list[str]) -> None:
                 )
 
 
-def _keys(source: str, rows: Rows) -> list[tuple[Any, ...]]:
-    """Return what a row must not have in common with another split: its texts, and its group if any."""
-    texts = [tuple(key for key in keys if key) for keys in rows.columns["keys"]]
-    groups = rows.columns.get("group", [None] * len(rows))
-    return [keys if group is None else (*keys, (source, group)) for keys, group in zip(texts, groups, strict=True)]
+def _keys(source: str, rows: Rows) -> Iterator[tuple[Any, ...]]:
+    """Yield what a row must not have in common with another split: its texts, and its group if any."""
+    groups = rows.columns.get("group", repeat(None, len(rows)))
+    for keys, group in zip(rows.columns["keys"], groups, strict=True):
+        texts = filter(None, keys)
+        yield (*texts,) if group is None else (*texts, (source, group))
 
 
 def choose(rows: Rows, limit: int) -> Rows:
     """Return at most `limit` rows, chosen by the hash of their text, in their order."""
-    places = [position("\n".join(keys), "limit") for keys in rows.columns["keys"]]
-    by_hash = sorted(range(len(rows)), key=places.__getitem__)
-    return rows.take(sorted(by_hash[:limit]))
+    positions = (position("\n".join(keys), "limit") for keys in rows.columns["keys"])
+    by_hash = np.argsort(np.fromiter(positions, dtype=np.float64, count=len(rows)), kind="stable")
+    return rows.take(np.sort(by_hash[:limit]))

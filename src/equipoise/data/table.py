@@ -1,21 +1,24 @@
 """The table with missing labels: every source's rows, one label column a task."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import datasets
 import numpy as np
+import pyarrow as pa
 
 from equipoise.kinds import Task, View
 
+from .cells import to_arrow
+from .in_memory import wrap_table
 from .rows import Rows
 
-_FEATURES = {
-    "int64": datasets.Value("int64"),
-    "float64": datasets.Value("float64"),
-    "list<int8>": datasets.List(datasets.Value("int8")),
-    "string": datasets.Value("string"),
+_TYPES = {
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "list<int8>": pa.list_(pa.int8()),
+    "string": pa.string(),
 }
 """How a split stores labels, by `Task.label_type`."""
 
@@ -96,30 +99,27 @@ class Table:
 
 def join_views(views: dict[View, Rows], tasks: dict[str, Task], subsets: Sequence[str]) -> datasets.Dataset:
     """Return the rows of one split of all views, one after the other, as a table's split."""
-    columns: dict[str, list[Any]] = {}
-    features: dict[str, Any] = {}
+    sources = [pa.repeat(view.source, len(rows)) for view, rows in views.items()]
+    columns: dict[str, pa.ChunkedArray] = {"source": pa.chunked_array(sources, pa.string())}
 
-    def add(name: str, kind: str, cells: Sequence[Sequence[Any]]) -> None:
-        columns[name] = [cell for part in cells for cell in part]
-        features[name] = _FEATURES[kind]
+    def add(name: str, kind: str, cells: Iterable[Sequence[Any] | None]) -> None:
+        of_type = _TYPES[kind]
+        parts = [
+            [pa.nulls(len(rows), of_type)] if own is None else to_arrow(own, of_type)
+            for rows, own in zip(views.values(), cells, strict=True)
+        ]
+        columns[name] = pa.chunked_array([chunk for part in parts for chunk in part], of_type)
 
-    def pick(name: str) -> list[Sequence[Any]]:
-        return [rows.columns.get(name, [None] * len(rows)) for rows in views.values()]
+    def pick(name: str, reader: Task | None = None) -> list[Sequence[Any] | None]:
+        read = (rows.columns if reader is None or view == reader.view else {} for view, rows in views.items())
+        return [found.get(name) for found in read]
 
-    add("source", "string", [[view.source] * len(rows) for view, rows in views.items()])
     add("text", "string", [rows.columns[f"text:{view.text}"] for view, rows in views.items()])
-    add("pair", "string", [rows.columns.get(f"text:{view.pair}", [None] * len(rows)) for view, rows in views.items()])
+    add("pair", "string", [rows.columns.get(f"text:{view.pair}") for view, rows in views.items()])
     if any("disagreement" in rows.columns for rows in views.values()):
         add("disagreement", "float64", pick("disagreement"))
     for column in subsets:
         add(f"subset:{column}", "string", pick(f"subset:{column}"))
     for name, task in tasks.items():
-        add(
-            f"label:{name}",
-            task.label_type,
-            [
-                rows.columns.get(f"label:{name}", [None] * len(rows)) if view == task.view else [None] * len(rows)
-                for view, rows in views.items()
-            ],
-        )
-    return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
+        add(f"label:{name}", task.label_type, pick(f"label:{name}", task))
+    return wrap_table(pa.table(columns))

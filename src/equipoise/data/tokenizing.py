@@ -1,14 +1,16 @@
 """From texts to token ids."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import datasets
+import numpy as np
 import pyarrow as pa
 from transformers import PreTrainedTokenizerBase
 
-from .in_memory import add_columns
-from .text_encoder import Offsets, TextEncoder
+from .in_memory import NARROW, add_columns, wrap_table
+from .spools import ListSpool, Spool
+from .text_encoder import EncodedText, Offsets, TextEncoder
 
 _BATCH = 1000
 
@@ -52,55 +54,84 @@ def tokenize(
         ModelError: offsets, or windows, of a tokenizer that cannot tell them.
         UsageError: `max_length` leaves no room for a window.
     """
-    texts, pairs = dataset["text"][:], dataset["pair"][:]
-    encoded: list[list[dict[str, Any]]] = [[]] * len(texts)
+    table = dataset.with_format("arrow")[:]
+    own = dict(zip(table.column_names, table.columns, strict=True))
+    encoders: dict[bool, TextEncoder] = {}
+    firsts, further = _Windows(numbered=windows), _Windows(numbered=windows)
     long = 0
-    alone = [index for index, pair in enumerate(pairs) if pair is None]
-    paired = [index for index, pair in enumerate(pairs) if pair is not None]
-    for rows in (alone, paired):
-        if not rows:
-            continue
-        encoder = TextEncoder(tokenizer, max_length, paired=rows is paired, offsets=offsets, windows=windows)
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
-            seconds = [pairs[index] for index in batch] if rows is paired else None
-            found = encoder.encode([texts[index] for index in batch], seconds)
-            for index, text in zip(batch, found, strict=True):
-                encoded[index] = text.windows
-                long += text.is_long
-    columns = _make_columns(encoded, [(index, 0) for index in range(len(texts))], windows)
-    whole = add_columns(dataset, columns)
-    further = [(index, number) for index, parts in enumerate(encoded) for number in range(1, len(parts))]
-    if further:
-        whole = datasets.concatenate_datasets([whole, _make_further(dataset, encoded, further, whole.features, repeat)])
-    return whole, long
-
-
-def _make_further(
-    dataset: datasets.Dataset,
-    encoded: Sequence[Sequence[dict[str, Any]]],
-    further: Sequence[tuple[int, int]],
-    features: datasets.Features,
-    repeat: bool,
-) -> datasets.Dataset:
-    """Return the rows of the windows behind the first ones; see `_make_columns`."""
+    for start in range(0, len(dataset), _BATCH):
+        part = table.slice(start, _BATCH)
+        rows, pairs = part["text"].to_pylist(), part["pair"].to_pylist()
+        encoded: dict[int, EncodedText] = {}
+        for paired in sorted({pair is not None for pair in pairs}):
+            if paired not in encoders:
+                encoders[paired] = TextEncoder(tokenizer, max_length, paired=paired, offsets=offsets, windows=windows)
+            chosen = [place for place, pair in enumerate(pairs) if (pair is not None) == paired]
+            seconds = [pairs[place] for place in chosen] if paired else None
+            found = encoders[paired].encode([rows[place] for place in chosen], seconds)
+            encoded |= dict(zip(chosen, found, strict=True))
+        texts = [encoded[place] for place in range(len(rows))]
+        long += sum(text.is_long for text in texts)
+        firsts.add([(start + place, 0, text.windows[0]) for place, text in enumerate(texts)])
+        others = [
+            (start + place, number, window)
+            for place, text in enumerate(texts)
+            for number, window in enumerate(text.windows[1:], start=1)
+        ]
+        if others:
+            further.add(others)
+    if not further.count:
+        return add_columns(dataset, firsts.finish()), long
     # A text that stood beside each of its windows would be kept as often as it has windows.
-    columns: dict[str, Any] = {name: [None] * len(further) for name in ("pair", *(() if repeat else ("text",)))}
-    if names := [name for name in dataset.column_names if name not in columns]:
-        own = dataset.select_columns(names).with_format("arrow")[[index for index, _ in further]]
-        columns |= dict(zip(own.column_names, own.columns, strict=True))
-    columns |= _make_columns(encoded, further, windows=True)
-    return datasets.Dataset(pa.table({name: columns[name] for name in features}, schema=features.arrow_schema))
+    empty = ("pair",) if repeat else ("pair", "text")
+    owners = further.finish()["index"]
+    firsts.join(further)
+    given = {name: _repeat(cells, None if name in empty else owners, further.count) for name, cells in own.items()}
+    return wrap_table(pa.table({**given, **firsts.finish()})), long
 
 
-def _make_columns(
-    encoded: Sequence[Sequence[dict[str, Any]]], chosen: Sequence[tuple[int, int]], windows: bool
-) -> dict[str, list[Any]]:
-    """Return what a model reads: for each entry the number of a row of `encoded`, and of its window."""
-    columns: dict[str, list[Any]] = {"index": [index for index, _ in chosen]}
-    if windows:
-        columns["window"] = [number for _, number in chosen]
-    for name in encoded[0][0] if encoded else ("input_ids",):
-        columns[name] = [encoded[index][number][name] for index, number in chosen]
-    columns["length"] = [len(ids) for ids in columns["input_ids"]]
-    return columns
+def _repeat(cells: pa.ChunkedArray, rows: pa.Array | None, count: int) -> pa.ChunkedArray:
+    """Return a column with the cells of some rows once more behind it, or with so many missing ones."""
+    more = pa.chunked_array([pa.nulls(count, cells.type)]) if rows is None else cells.take(rows)
+    return pa.chunked_array([*cells.chunks, *more.chunks], cells.type)
+
+
+class _Windows:
+    """The columns that a model reads, window by window.
+
+    Args:
+        numbered: with the column "window".
+    """
+
+    def __init__(self, *, numbered: bool) -> None:
+        self.count = 0
+        self._numbered = numbered
+        self._spools: dict[str, Any] = {}
+
+    def add(self, windows: Sequence[tuple[int, int, Mapping[str, Any]]]) -> None:
+        """Add windows at the end: the number of each one's row, its own among those of its text, and what is read."""
+        rows, numbers, read = zip(*windows, strict=True) if windows else ((), (), ())
+        columns: dict[str, Sequence[Any]] = {"index": rows}
+        if self._numbered:
+            columns["window"] = numbers
+        for name in read[0] if read else ("input_ids",):
+            columns[name] = [window[name] for window in read]
+        columns["length"] = [len(ids) for ids in columns["input_ids"]]
+        self.count += len(windows)
+        for name, cells in columns.items():
+            if name not in self._spools:
+                is_list = name == "input_ids" or isinstance(next(iter(cells), None), list)
+                of_type = NARROW.get(name, np.int64)
+                self._spools[name] = ListSpool(of_type) if is_list else Spool(of_type)
+            self._spools[name].add(cells)
+
+    def join(self, other: "_Windows") -> None:
+        """Add the windows of another at the end."""
+        for name, spool in self._spools.items():
+            spool.join(other._spools[name])
+
+    def finish(self) -> dict[str, pa.Array]:
+        """Return the columns."""
+        if not self._spools:
+            self.add([])
+        return {name: spool.to_arrow() for name, spool in self._spools.items()}

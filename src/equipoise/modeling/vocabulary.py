@@ -3,7 +3,7 @@
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from equipoise.data import read_tokens
+from equipoise.data import FlatRows
 from equipoise.errors import ModelError
 
 _TOKENS = ("input_ids", "tokens:", "prompt:")
@@ -44,4 +44,5 @@ def _embeddings(backbone: PreTrainedModel) -> object:
 
 def _highest_token(rows: Dataset) -> int:
     columns = [name for name in rows.column_names if name.startswith(_TOKENS)]
-    return max((int(read_tokens(rows, name)[1].max(initial=-1)) for name in columns), default=-1)
+    flat = FlatRows(rows)
+    return max((int(flat.column(name).values.max(initial=-1)) for name in columns), default=-1)

@@ -113,8 +113,9 @@ def _make_sampler(run: PreparedRun, curriculum: Curriculum | None) -> EpochSampl
 def _make_row_sampler(run: PreparedRun, curriculum: Curriculum | None) -> EpochSampler:
     settings, table = run.config.train, run.table
     # All windows of a text are equally long; those behind the first stand behind all rows.
-    rows = run.rows["train"].select(range(len(table.splits["train"])))
-    lengths, sources, joined = rows["length"], rows["source"], settings.batch_size * count_processes()
+    rows = FlatRows(run.rows["train"].select(range(len(table.splits["train"]))))
+    joined = settings.batch_size * count_processes()
+    lengths, sources = rows.column("length").values, rows.names("source")
     if curriculum is None:
         return MixedLengthSampler(lengths, sources, joined, settings.mixing, settings.seed)
     accumulation = settings.gradient_accumulation

@@ -96,7 +96,7 @@ def _shorten(config: RunConfig, folder: Path) -> RunConfig:
 
 def _choose_rows(run: PreparedRun) -> Sequence[int]:
     """Return the rows of a few batches of similar lengths: a middle one to warm up, then of each third the middle."""
-    lengths = np.asarray(run.rows["train"]["length"])
+    lengths = FlatRows(run.rows["train"]).column("length").values
     settings = run.config.train
     size = settings.batch_size * settings.gradient_accumulation * count_processes()
     ranked = np.argsort(lengths, kind="stable")

@@ -12,7 +12,7 @@ from accelerate import PartialState
 from torch import Tensor
 
 from equipoise.config import RunConfig
-from equipoise.data import FlatRows, read_tokens
+from equipoise.data import FlatRows
 from equipoise.devices import choose_device
 from equipoise.errors import EquipoiseError, ModelError
 from equipoise.modeling import MultiTaskModel, infer, is_quantized, plain_attention, quiet_transformers
@@ -90,8 +90,9 @@ def _predict(run: PreparedRun) -> None:
 
 def _telling_rows(rows: Any, wanted: list[npt.NDArray[np.int64]], column: str = "") -> npt.NDArray[np.int64]:
     """Of each list of rows the longest, and the one with the highest token."""
-    name = column if column in rows.column_names else "input_ids"
-    lengths, tokens = read_tokens(rows, name)
+    flat = FlatRows(rows)
+    name = column if flat.has(column) else "input_ids"
+    lengths, tokens = flat.lengths(name), flat.column(name).values
     starts, filled = np.cumsum(lengths) - lengths, lengths > 0
     highest = np.zeros_like(lengths)
     if filled.any():

@@ -1,0 +1,213 @@
+"""Columns of very many cells in a few bytes each, where a Python object would take fifty."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+MANY = 100_000
+"""Cells of a column, from which they are packed: below it they are a list, which is faster."""
+CHUNK = 1 << 16
+_FEW = 256
+"""Different texts of a chunk, at most, that are kept once each."""
+_LONGEST = 1 << 28
+"""Characters of a chunk of texts, at most, so that Arrow can count its bytes."""
+_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
+class _Coded(NamedTuple):
+    """Cells of which few are different: those, and the number of each cell's."""
+
+    values: list[Any]
+    codes: npt.NDArray[np.uint8]
+
+
+_Chunk: TypeAlias = "pa.Array | _Coded | list[Any]"
+
+
+class PackedCells(Sequence[Any]):
+    """The cells of a column, which cannot be changed; they come out as they were put in.
+
+    Made by `pack`.
+
+    Args:
+        chunks: the cells, one chunk behind the other.
+    """
+
+    def __init__(self, chunks: Sequence[_Chunk]) -> None:
+        self._chunks = chunks
+        self._ends = np.cumsum([_count(chunk) for chunk in chunks]).tolist()
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for chunk in self.chunks():
+            yield from chunk
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexError(f"found {index}, expected a number below {len(self)}")
+        number = bisect_right(self._ends, place)
+        chunk, inside = self._chunks[number], place - (self._ends[number - 1] if number else 0)
+        if isinstance(chunk, _Coded):
+            return chunk.values[chunk.codes[inside]]
+        return chunk[inside].as_py() if isinstance(chunk, pa.Array) else chunk[inside]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(other) == len(self) and all(map(_equals, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def chunks(self) -> Iterator[list[Any]]:
+        """Return the cells, some ten thousand at a time."""
+        return map(_unpack, self._chunks)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> "PackedCells":
+        """Return some of the cells, in the order of their numbers."""
+        if (np.diff(indices) <= 0).any():
+            return PackedCells(list(_pack_all(self[place] for place in indices.tolist())))
+        # Each chunk gives those that are its own.
+        bounds = np.searchsorted(indices, [0, *self._ends])
+        parts = zip(self._chunks, [0, *self._ends], bounds[:-1].tolist(), bounds[1:].tolist(), strict=False)
+        return PackedCells(
+            [_take(chunk, indices[first:last] - start) for chunk, start, first, last in parts if first < last]
+        )
+
+
+class MappedCells(Sequence[Any]):
+    """Cells that follow from those of other columns, and are computed whenever they are read.
+
+    Args:
+        function: returns a cell from the cells of a row.
+        columns: the other columns, one at least.
+    """
+
+    def __init__(self, function: Callable[..., Any], columns: Sequence[Sequence[Any]]) -> None:
+        self.function, self.columns = function, columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.function, *self.columns)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = (column[index] for column in self.columns)
+        return MappedCells(self.function, [*found]) if isinstance(index, slice) else self.function(*found)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> "MappedCells":
+        """Return some of the cells, in the order of their numbers."""
+        return MappedCells(self.function, [take(column, indices) for column in self.columns])
+
+
+def pack(cells: Iterable[Any], count: int) -> Sequence[Any]:
+    """Return cells as a column: packed where there are many, else as a list.
+
+    Args:
+        cells: the cells; they are read one after the other.
+        count: how many there are.
+    """
+    return list(cells) if count < MANY else PackedCells(list(_pack_all(cells)))
+
+
+def pack_parts(parts: Iterable[Sequence[Any]]) -> PackedCells:
+    """Return a packed column of cells that come in parts."""
+    return PackedCells([_pack(list(part)) for part in parts if len(part)])
+
+
+def join(parts: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    """Return the cells of several columns, one behind the other."""
+    packed = [part for part in parts if isinstance(part, PackedCells)]
+    if len(packed) == len(parts):
+        return PackedCells([chunk for part in packed for chunk in part._chunks])
+    mapped = [part for part in parts if isinstance(part, MappedCells)]
+    if len(mapped) == len(parts):
+        columns = zip(*(part.columns for part in mapped), strict=True)
+        return MappedCells(mapped[0].function, [join(column) for column in columns])
+    return pack((cell for part in parts for cell in part), sum(map(len, parts)))
+
+
+def take(cells: Sequence[Any], indices: npt.NDArray[np.int64]) -> Sequence[Any]:
+    """Return some cells of a column, in the order of their numbers."""
+    if isinstance(cells, PackedCells | MappedCells):
+        return cells.take(indices)
+    if isinstance(cells, range) and len(indices) >= MANY:
+        return PackedCells([pa.array(np.arange(cells.start, cells.stop, cells.step)[indices])])
+    return pack((cells[place] for place in indices.tolist()), len(indices))
+
+
+def to_arrow(cells: Sequence[Any], of_type: pa.DataType) -> list[pa.Array]:
+    """Return a column as Arrow has it, in one array or several."""
+    parts = cells.chunks() if isinstance(cells, PackedCells) else [cells]
+    return [pa.array(part, of_type) for part in parts]
+
+
+def find(kept: Iterable[bool], count: int) -> npt.NDArray[np.int64]:
+    """Return the numbers of the rows of which something is true.
+
+    Args:
+        kept: whether it is true of each row; they are read one after the other.
+        count: how many rows there are.
+    """
+    return np.flatnonzero(np.fromiter(kept, dtype=np.bool_, count=count))
+
+
+def _pack_all(cells: Iterable[Any]) -> Iterator[_Chunk]:
+    iterator = iter(cells)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield _pack(chunk)
+
+
+def _pack(cells: list[Any]) -> _Chunk:
+    """Return cells in the smallest form from which they come out as they are."""
+    kinds = {*map(type, cells)} - {type(None)}
+    if kinds <= {str}:
+        values = {*islice(cells, 2 * _FEW)}
+        if len(values) <= _FEW and len(values := {*cells}) <= _FEW:
+            numbers = {value: number for number, value in enumerate(values)}
+            codes = np.fromiter(map(numbers.__getitem__, cells), dtype=np.uint8, count=len(cells))
+            return _Coded(list(values), codes)
+        if sum(len(cell) for cell in cells if cell is not None) > _LONGEST:
+            return cells
+    if len(kinds) != 1 or (of_type := _TYPES.get(*kinds)) is None:
+        return cells
+    try:
+        return pa.array(cells, of_type)
+    except (OverflowError, UnicodeEncodeError, pa.ArrowInvalid):  # what no file of Arrow holds
+        return cells
+
+
+def _unpack(chunk: _Chunk) -> list[Any]:
+    if isinstance(chunk, _Coded):
+        return list(map(chunk.values.__getitem__, chunk.codes.tolist()))
+    if not isinstance(chunk, pa.Array):
+        return chunk
+    if pa.types.is_string(chunk.type) or not chunk.null_count:
+        return chunk.to_numpy(zero_copy_only=False).tolist()
+    return chunk.to_pylist()
+
+
+def _take(chunk: _Chunk, indices: npt.NDArray[np.int64]) -> _Chunk:
+    if len(indices) == _count(chunk):
+        return chunk
+    if isinstance(chunk, _Coded):
+        return _Coded(chunk.values, chunk.codes[indices])
+    if isinstance(chunk, pa.Array):
+        return chunk.take(pa.array(indices))
+    return [chunk[place] for place in indices.tolist()]
+
+
+def _count(chunk: _Chunk) -> int:
+    return len(chunk.codes) if isinstance(chunk, _Coded) else len(chunk)
+
+
+def _equals(one: Any, other: Any) -> bool:
+    return one is other or one == other
