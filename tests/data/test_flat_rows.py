@@ -219,6 +219,23 @@ def test_columns_in_one_piece_are_not_copied():
     assert column.values.__array_interface__["data"][0] == numbers.values.buffers()[1].address
 
 
+def test_columns_that_a_data_set_cuts_are_not_copied_either():
+    """It gives all columns of a table the pieces of those that have the most."""
+    texts = pa.chunked_array([["a"], ["b", "c"], ["d"], ["e", "f"]])
+    lists = pa.array([[1, 2], None, [3], [], [4, 5], [6]], pa.list_(pa.int32()))
+    numbers = pa.array([0.5, 1.5, 2.5, 3.5, 4.5, 5.5])
+    data = datasets.Dataset(pa.table({"text": texts, "lists": lists, "numbers": numbers}))
+    for first, last in ((0, 6), (1, 5)):
+        rows = FlatRows(data.select(range(first, last)))
+        assert rows.arrow("lists").num_chunks > 1
+        batch = rows.take(range(last - first))
+        assert batch.lists("lists")[0].tolist() == [n for one in lists[first:last].to_pylist() if one for n in one]
+        assert batch.numbers("numbers").tolist() == numbers[first:last].to_pylist()
+        assert rows.column("numbers").values.__array_interface__["data"][0] == numbers.buffers()[1].address + 8 * first
+    whole = FlatRows(data.remove_columns("lists").add_column("lists", [[1]] * 6))
+    assert whole.take([5, 0]).lists("lists")[0].tolist() == [1, 1]
+
+
 def test_a_row_alone_is_a_dictionary():
     rows = FlatRows(pa.table({"index": [0, 1], "text": ["a", None]}))
     assert (len(rows), rows[1]) == (2, {"index": 1, "text": None})

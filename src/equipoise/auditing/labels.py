@@ -38,7 +38,7 @@ def find_label_counts(data: AuditedData) -> Iterator[Finding]:
             yield from _find_class_counts(about, task, parts, labels)
 
 
-def _find_few(about: str, task: Task, labels: dict[str, list[Any]]) -> Iterator[Finding]:
+def _find_few(about: str, task: Task, labels: dict[str, Sequence[Any]]) -> Iterator[Finding]:
     if (count := len(labels["train"])) < _FEW_LABELS:
         yield make_finding("L04", about, f"{count} training labels", count)
     small = {split: len(labels[split]) for split in ("dev", "test") if split in labels}
@@ -49,7 +49,7 @@ def _find_few(about: str, task: Task, labels: dict[str, list[Any]]) -> Iterator[
 
 
 def _find_class_counts(
-    about: str, task: Task, parts: Sequence[Part], labels: dict[str, list[Any]]
+    about: str, task: Task, parts: Sequence[Part], labels: dict[str, Sequence[Any]]
 ) -> Iterator[Finding]:
     counts = {
         split: Counter(name for label in found for name in task.classes_of(label)) for split, found in labels.items()

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from equipoise.config import RunConfig
-from equipoise.data import SPLITS, EmptyText, Faults, Rows, SourceReader, SourceSplits
+from equipoise.data import SPLITS, EmptyText, Faults, Rows, SourceReader, SourceSplits, pack
 from equipoise.kinds import Task
 
 from .findings import Tally
@@ -69,11 +69,11 @@ class Part:
             None,
         )
 
-    def labels(self, task: str) -> tuple[list[int], list[Any]]:
+    def labels(self, task: str) -> tuple[Sequence[int], Sequence[Any]]:
         """Return the rows that have a label of a task, and the parsed labels."""
         column = self.rows.columns[f"label:{task}"]
-        rows = [index for index, label in enumerate(column) if label is not None]
-        return rows, [column[index] for index in rows]
+        rows = (index for index, label in enumerate(column) if label is not None)
+        return pack(rows, len(column)), pack((label for label in column if label is not None), len(column))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cells import pack
     from .collating import Collator, gather_scored, gather_tokens, pad_rows, split_offsets
     from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
     from .documents import find_rows_inside
@@ -91,6 +92,7 @@ __all__ = [
     "open_sheet",
     "order_by_length",
     "order_demonstrations",
+    "pack",
     "pad_rows",
     "propose_map",
     "read_columns",
@@ -111,6 +113,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    ".cells": "pack",
     ".collating": "Collator gather_scored gather_tokens pad_rows split_offsets",
     ".demonstrations": "choose_demonstrations demonstrate order_demonstrations",
     ".documents": "find_rows_inside",

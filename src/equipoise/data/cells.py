@@ -108,6 +108,43 @@ class MappedCells(Sequence[Any]):
         return MappedCells(self.function, [take(column, indices) for column in self.columns])
 
 
+class RowPacker:
+    """Collects rows, one after the other, and packs their columns where there are many.
+
+    Args:
+        width: cells of a row.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.count = 0
+        self._rows: list[Sequence[Any]] = []
+        self._chunks: list[list[_Chunk]] = [[] for _ in range(width)]
+
+    def add(self, cells: Sequence[Any]) -> None:
+        """Add a row at the end."""
+        self.count += 1
+        self._rows.append(cells)
+        if len(self._rows) >= max(CHUNK, MANY):
+            self._flush()
+
+    def columns(self) -> list[Sequence[Any]]:
+        """Return the columns."""
+        if not are_many(self.count):
+            return [[row[place] for row in self._rows] for place in range(len(self._chunks))]
+        self._flush()
+        return [PackedCells(chunks) for chunks in self._chunks]
+
+    def _flush(self) -> None:
+        for chunks, cells in zip(self._chunks, zip(*self._rows, strict=True), strict=False):
+            chunks.extend(_pack_all(cells))
+        self._rows.clear()
+
+
+def are_many(count: int) -> bool:
+    """Whether columns of so many cells are packed."""
+    return count >= MANY
+
+
 def pack(cells: Iterable[Any], count: int) -> Sequence[Any]:
     """Return cells as a column: packed where there are many, else as a list.
 
@@ -115,7 +152,7 @@ def pack(cells: Iterable[Any], count: int) -> Sequence[Any]:
         cells: the cells; they are read one after the other.
         count: how many there are.
     """
-    return list(cells) if count < MANY else PackedCells(list(_pack_all(cells)))
+    return list(cells) if not are_many(count) else PackedCells(list(_pack_all(cells)))
 
 
 def pack_parts(parts: Iterable[Sequence[Any]]) -> PackedCells:
@@ -139,7 +176,7 @@ def take(cells: Sequence[Any], indices: npt.NDArray[np.int64]) -> Sequence[Any]:
     """Return some cells of a column, in the order of their numbers."""
     if isinstance(cells, PackedCells | MappedCells):
         return cells.take(indices)
-    if isinstance(cells, range) and len(indices) >= MANY:
+    if isinstance(cells, range) and are_many(len(indices)):
         return PackedCells([pa.array(np.arange(cells.start, cells.stop, cells.step)[indices])])
     return pack((cells[place] for place in indices.tolist()), len(indices))
 

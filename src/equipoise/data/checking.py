@@ -9,7 +9,7 @@ from equipoise.errors import CellError, DataError, shorten
 from equipoise.keys import is_blank, name_key, text_key
 from equipoise.kinds import LabelError, Task, as_text, parse_number, show
 
-from .cells import MANY, MappedCells, find, pack
+from .cells import MappedCells, are_many, find, pack
 from .nested import list_nested
 from .rows import EmptyText, Rows
 from .source_cells import SourceCells
@@ -111,7 +111,7 @@ def check_rows(rows: Rows, source: SourceCells, tasks: Sequence[Task], problems:
     # Sorted, so that what is chosen by them does not depend on the order of the tasks.
     texts = sorted({f"text:{task.text}" for task in tasks})
     keys = MappedCells(_make_keys, [columns[text] for text in texts])
-    columns["keys"] = keys if len(rows) >= MANY else list(keys)
+    columns["keys"] = keys if are_many(len(rows)) else list(keys)
     return Rows(rows.file, rows.numbers, columns, rows.unit)
 
 
@@ -129,12 +129,14 @@ def leave_out_empty(rows: Rows, source: SourceCells, tasks: Sequence[Task]) -> R
     unread: dict[int, str] = {}
     for task in tasks:
         column_of_labels = f"label:{task.name}"
-        labels = rows.columns[column_of_labels]
-        labelled = find((label is not None for label in labels), len(rows))
+        labels = given = rows.columns[column_of_labels]
+        count_labels = sum(label is not None for label in given)
         for column in (task.text, task.pair):
-            texts = rows.columns[f"text:{column}"] if column is not None else None
-            empty = [] if texts is None else [index for index in labelled.tolist() if not texts[index]]
-            if empty and len(empty) == len(labelled):
+            if column is None:
+                continue
+            read = enumerate(zip(given, rows.columns[f"text:{column}"], strict=True))
+            empty = [index for index, (label, text) in read if label is not None and not text]
+            if empty and len(empty) == count_labels:
                 raise CellError(
                     f"{rows.where(empty[0])}, column '{column}' (task '{task.name}'): found no text on any of "
                     f"{len(empty):,} rows with a label, expected texts. Name the column of the texts (`text` or `pair` "
@@ -148,7 +150,7 @@ def leave_out_empty(rows: Rows, source: SourceCells, tasks: Sequence[Task]) -> R
     found = [rows.columns[f"label:{task.name}"] for task in tasks]
     alone = {index for index in unread if all(labels[index] is None for labels in found)}
     source.empty += [EmptyText(rows.place(index), label, index in alone) for index, label in sorted(unread.items())]
-    return rows.take([index for index in range(len(rows)) if index not in alone]) if alone else rows
+    return rows.take(find((index not in alone for index in range(len(rows))), len(rows))) if alone else rows
 
 
 def read_disagreement(rows: Rows, source: SourceCells, column: str, problems: Problems) -> Sequence[float | None]:

@@ -16,6 +16,7 @@ from equipoise.keys import normalize
 from equipoise.kinds import shorten
 
 from .bad_lines import BadLines, excerpt
+from .cells import RowPacker
 from .encodings import detect_encoding, read_sample
 from .headers import check_no_title
 from .rows import Rows
@@ -167,7 +168,7 @@ def check_delimiter(text: str, delimiter: str, path: Path, *, stated: bool = Fal
 
 def _csv_records(text: str, style: Style, bad: BadLines) -> Iterator[Record]:
     """Yield each record that is not blank, up to a broken one."""
-    reader = csv.reader(io.StringIO(text, newline=""), **style.options)
+    reader = csv.reader(_lines(text), **style.options)
     first = True
     while True:
         start = reader.line_num + 1
@@ -183,6 +184,18 @@ def _csv_records(text: str, style: Style, bad: BadLines) -> Iterator[Record]:
             if not (first and is_excel_line(style.delimiter.join(cells), style.delimiter)):
                 yield Record(start, reader.line_num, cells)
             first = False
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text with what ends them, as `io.StringIO` does, which takes four bytes a character."""
+    if text.count("\r") != text.count("\r\n"):
+        yield from io.StringIO(text, newline="")
+        return
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _tsv_records(text: str, bad: BadLines) -> Iterator[Record]:
@@ -300,20 +313,23 @@ def _gather(records: Iterator[Record], delimiter: str, path: Path, bad: BadLines
     bad.stop()
     check_header(header, path)
     cells = RowCheck(header)
-    kept: list[Record] = []
+    rows = RowPacker(1 + len(header))
+    long: list[Record] = []
+    short: list[list[str]] = []
     for record in records:
         if fault := cells.find_fault(record.cells, partial(ending.has_cut, record)):
             bad.add(record.start, fault)
-        kept.append(record)
-    _check_long(kept, len(header), delimiter, bad)
+        if len(record.cells) != len(header):
+            continue
+        rows.add([record.start, *(cell or None for cell in record.cells)])
+        if record.stop > record.start:
+            long.append(record)
+        elif len(short) < SAMPLE:
+            short.append(record.cells)
+    _check_long(long, short, len(header), delimiter, bad)
     bad.stop()
-    columns = zip(*(record.cells for record in kept), strict=True) if kept else [()] * len(header)
-    return Rows(
-        str(path),
-        [record.start for record in kept],
-        {name: [cell or None for cell in cells] for name, cells in zip(header, columns, strict=True)},
-        unit="line",
-    )
+    numbers, *columns = rows.columns()
+    return Rows(str(path), numbers, dict(zip(header, columns, strict=True)), unit="line")
 
 
 def check_header(header: Sequence[str], path: Path) -> None:
@@ -329,13 +345,11 @@ def check_header(header: Sequence[str], path: Path) -> None:
         )
 
 
-def _check_long(records: Sequence[Record], width: int, delimiter: str, bad: BadLines) -> None:
-    """Look for quoted cells that have swallowed rows."""
-    long = [record for record in records if record.stop > record.start and len(record.cells) == width]
+def _check_long(long: Sequence[Record], short: Sequence[list[str]], width: int, delimiter: str, bad: BadLines) -> None:
+    """Look for quoted cells that have swallowed rows: in records of several lines, beside the cells of some of one."""
     if not long:
         return
-    short = (record.cells for record in records if record.stop == record.start and len(record.cells) == width)
-    known = KnownCells(islice(short, SAMPLE))
+    known = KnownCells(short)
     for record in long:
         if has_swallowed(record, width, delimiter, known):
             bad.add(record.start, say_swallowed(record))

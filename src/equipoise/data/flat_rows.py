@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import datasets
@@ -178,7 +179,8 @@ def spread(starts: Places, lengths: Places) -> Places:
 
 
 def _read(column: pa.ChunkedArray) -> _Column:
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+    column = _rejoin(column)
+    if not _is_list(column.type):
         if pa.types.is_null(column.type):
             return _Column(np.zeros(len(column), dtype=np.int64), None)
         return _Column((column.fill_null(0) if column.null_count else column).to_numpy(), None)
@@ -193,6 +195,31 @@ def _read(column: pa.ChunkedArray) -> _Column:
         offsets.append(bounds[1:] - bounds[0] + end)
         end = int(offsets[-1][-1]) if len(bounds) > 1 else end
     return _Column(np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64), np.concatenate(offsets))
+
+
+def _rejoin(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column that was cut into parts, as `datasets` does, in one piece, where nothing has to be copied."""
+    chunks = column.chunks
+    if len(chunks) < 2 or pa.types.is_null(column.type):
+        return column
+    places = [_addresses(chunk) for chunk in chunks]
+    follows = all(other.offset == one.offset + len(one) for one, other in pairwise(chunks))
+    if not follows or any(place != places[0] for place in places):
+        return column
+    first, children = chunks[0], []
+    own = first.buffers()
+    if _is_list(column.type):
+        children, own = [first.values], own[:2]
+    whole = pa.Array.from_buffers(column.type, len(column), own, offset=first.offset, children=children)
+    return pa.chunked_array([whole])
+
+
+def _addresses(array: pa.Array) -> list[int | None]:
+    return [None if buffer is None else buffer.address for buffer in array.buffers()]
+
+
+def _is_list(of_type: pa.DataType) -> bool:
+    return pa.types.is_list(of_type) or pa.types.is_large_list(of_type)
 
 
 def _numbers(values: pa.Array) -> npt.NDArray[Any]:

@@ -179,9 +179,7 @@ def _describe_labels(parts: dict[str, dict[View, Rows]], tasks: dict[str, Task])
         f"Task '{task.name}', {split}: {sentence}"
         for split, views in parts.items()
         for task in scored_in(tasks.values(), split)
-        for sentence in task.describe(
-            [label for label in views[task.view].columns[f"label:{task.name}"] if label is not None]
-        )
+        for sentence in task.describe(_labels(views[task.view], task))
     ]
 
 
@@ -227,7 +225,7 @@ def _view_rows(
 
 
 def _fit(task: Task, rows: Rows) -> Task:
-    labels = [label for label in rows.columns[f"label:{task.name}"] if label is not None]
+    labels = _labels(rows, task)
     try:
         fitted = task.fit(labels)
     except LabelError as error:
@@ -236,6 +234,10 @@ def _fit(task: Task, rows: Rows) -> Task:
             "Check the column, or leave the task out."
         ) from None
     return _check_metric(fitted)
+
+
+def _labels(rows: Rows, task: Task) -> Sequence[Any]:
+    return pack((label for label in rows.columns[f"label:{task.name}"] if label is not None), len(rows))
 
 
 def _encode(rows: Rows, task: Task, problems: Problems) -> None:

@@ -68,11 +68,12 @@ def find_repeated(read: Callable[[], Iterable[Hashable]], count: int) -> list[li
         count: how many rows there are.
     """
     hashes = np.fromiter(map(hash, read()), dtype=np.int64, count=count)
-    values, counts = np.unique(hashes, return_counts=True)
-    if len(values) == count:
+    ordered = np.sort(hashes)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(repeated):
         return []
-    may_repeat = np.isin(hashes, values[counts > 1]).tolist()
     groups: dict[Hashable, list[int]] = {}
+    may_repeat = np.isin(hashes, repeated)
     for index, key in enumerate(read()):
         if may_repeat[index]:
             groups.setdefault(key, []).append(index)

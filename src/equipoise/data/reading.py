@@ -19,7 +19,7 @@ from equipoise.files import check_readable
 from equipoise.kinds import shorten
 
 from .bad_lines import excerpt
-from .cells import CHUNK, MANY, join, pack_parts
+from .cells import CHUNK, are_many, join, pack_parts
 from .delimited import check_delimiter, check_is_text, find_style, read_delimited
 from .documents import read_json, read_jsonl
 from .encodings import Decoding, detect_encoding, read_sample
@@ -178,7 +178,7 @@ def _read_parquet(path: Path, dialect: Dialect) -> Rows:
     try:
         # Not read_table, which takes columns from the folders' names, too.
         with pyarrow.parquet.ParquetFile(path) as file:
-            if file.metadata.num_rows < MANY:
+            if not are_many(file.metadata.num_rows):
                 return from_arrow(file.read(), str(path))
             return from_batches((pyarrow.table(batch) for batch in file.iter_batches(CHUNK)), str(path))
     except (pyarrow.ArrowException, UnicodeDecodeError, ValueError) as error:

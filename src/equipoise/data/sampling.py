@@ -64,13 +64,16 @@ class MixedLengthSampler(EpochSampler):
         self._seed = seed
         generator = np.random.default_rng(seed)
         names = np.asarray(sources)
-        self._circles = [generator.permutation(np.flatnonzero(names == name)) for name in dict.fromkeys(sources)]
+        # 32 bits, since every row takes part.
+        size = np.int32 if len(names) < 2**31 else np.int64
+        owned = (np.flatnonzero(names == name).astype(size) for name in dict.fromkeys(sources))
+        self._circles = [generator.permutation(rows) for rows in owned]
         self._draws = list(draw_sources(sources, tau).values())
 
     def __iter__(self) -> Iterator[int]:
         generator = np.random.default_rng((self._seed, self._epoch))
         draws = [
-            rows[(self._epoch * count + np.arange(count)) % len(rows)]
+            np.resize(np.roll(rows, -(self._epoch * count % len(rows))), count)
             for rows, count in zip(self._circles, self._draws, strict=True)
         ]
         order = generator.permutation(np.concatenate(draws))
@@ -94,10 +97,11 @@ def order_by_length(
         generator: draws the order of the batches.
     """
     whole = len(order) - len(order) % batch_size
-    runs = [order[start : min(start + run, whole)] for start in range(0, whole, run)]
-    ordered = [rows[np.argsort(lengths[rows], kind="stable")] for rows in runs]
-    batches = np.concatenate([*ordered, order[:0]]).reshape(-1, batch_size)
-    return np.concatenate([generator.permutation(batches).ravel(), order[whole:]])
+    ordered = order[:whole].copy()
+    for start in range(0, whole, run):
+        rows = order[start : min(start + run, whole)]
+        ordered[start : start + len(rows)] = rows[np.argsort(lengths[rows], kind="stable")]
+    return np.concatenate([generator.permutation(ordered.reshape(-1, batch_size)).ravel(), order[whole:]])
 
 
 def draw_sources(sources: Sequence[str] | npt.NDArray[Any], tau: float) -> dict[str, int]:

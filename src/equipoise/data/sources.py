@@ -12,7 +12,7 @@ from equipoise.errors import DataError, UsageError, did_you_mean
 from equipoise.keys import text_key
 from equipoise.progress import progress
 
-from .cells import CHUNK, MANY, pack
+from .cells import CHUNK, are_many, pack
 from .faults import Faults
 from .reading import FORMATS, from_arrow, from_batches, read_rows
 from .rows import Rows
@@ -202,7 +202,7 @@ def dataset_rows(dataset: Any, file: str) -> Rows:
         DataError: it has no rows, or two columns of one name.
     """
     table = dataset.with_format("arrow")
-    rows = from_arrow(table[:], file) if len(dataset) < MANY else from_batches(table.iter(CHUNK), file)
+    rows = from_arrow(table[:], file) if not are_many(len(dataset)) else from_batches(table.iter(CHUNK), file)
     for column, feature in dataset.features.items():
         if isinstance(feature, datasets.ClassLabel):
             # -1 is how hub sets write "no label".

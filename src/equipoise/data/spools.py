@@ -12,7 +12,7 @@ import pyarrow as pa
 from equipoise.disk import disk_refusal
 from equipoise.errors import DataError
 
-LIMIT = 1 << 26
+LIMIT = 1 << 24
 """Bytes of a column that are held in memory."""
 _PIECE = 1 << 20
 _MOST_BY_32_BITS = (1 << 31) - 1

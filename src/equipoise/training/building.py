@@ -28,9 +28,9 @@ def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
     prompted = any(task.is_prompted for task in table.tasks.values())
     # Before and after: a new backbone draws its first weights, and whatever loading draws changes no head's.
     set_seed(settings.seed)
-    backbone, tokenizer = load_backbone(
-        config.model, table.texts("train"), language_model=prompted, quantization=config.quantization
-    )
+    # No other model reads them, and gathering them takes memory.
+    texts = table.texts("train") if config.model == "bilstm" else ()
+    backbone, tokenizer = load_backbone(config.model, texts, language_model=prompted, quantization=config.quantization)
     set_seed(settings.seed)
     if config.lora is not None:
         add_adapter(backbone, **config.lora.model_dump(), above=settings.freeze_layers)
