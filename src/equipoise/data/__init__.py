@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cells import pack
+    from .cells import give_back, pack
     from .collating import Collator, gather_scored, gather_tokens, pad_rows, split_offsets
     from .demonstrations import choose_demonstrations, demonstrate, order_demonstrations
     from .documents import find_rows_inside
@@ -79,6 +79,7 @@ __all__ = [
     "gather_scored",
     "gather_tables",
     "gather_tokens",
+    "give_back",
     "given_strangers",
     "group_windows",
     "is_missing",
@@ -113,7 +114,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    ".cells": "pack",
+    ".cells": "give_back pack",
     ".collating": "Collator gather_scored gather_tokens pad_rows split_offsets",
     ".demonstrations": "choose_demonstrations demonstrate order_demonstrations",
     ".documents": "find_rows_inside",

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-MANY = 100_000
+MANY = 50_000
 """Cells of a column, from which they are packed: below it they are a list, which is faster."""
-CHUNK = 1 << 16
+CHUNK = 1 << 15
 _FEW = 256
 """Different texts of a chunk, at most, that are kept once each."""
 _LONGEST = 1 << 28
@@ -179,6 +179,11 @@ def take(cells: Sequence[Any], indices: npt.NDArray[np.int64]) -> Sequence[Any]:
     if isinstance(cells, range) and are_many(len(indices)):
         return PackedCells([pa.array(np.arange(cells.start, cells.stop, cells.step)[indices])])
     return pack((cells[place] for place in indices.tolist()), len(indices))
+
+
+def give_back() -> None:
+    """Give the system back what Arrow holds of memory that is free again."""
+    pa.default_memory_pool().release_unused()
 
 
 def to_arrow(cells: Sequence[Any], of_type: pa.DataType) -> list[pa.Array]:

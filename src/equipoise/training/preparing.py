@@ -3,7 +3,7 @@
 from equipoise.auditing import Finding
 from equipoise.balancing import make_balancer
 from equipoise.config import RunConfig
-from equipoise.data import Table
+from equipoise.data import Table, give_back
 from equipoise.devices import choose_device
 from equipoise.errors import TrainingError, UsageError
 from equipoise.evaluation import check_prompted
@@ -38,6 +38,8 @@ def prepare_run(config: RunConfig, table: Table | None = None) -> PreparedRun:
     findings: list[Finding] = []
     if table is None:
         table, findings = read_audited(config)
+        # The rows as they were read are gone.
+        give_back()
     model = build_model(config, table)
     check_prompted(model, table, config)
     if is_sharded():
