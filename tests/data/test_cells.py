@@ -154,6 +154,22 @@ def test_tables_of_packed_columns_are_those_of_lists(tmp_path, monkeypatch, endi
         assert packed.splits[split].to_list() == dataset.to_list()
 
 
+def test_objects_that_have_different_keys(tmp_path, monkeypatch):
+    """Keys that come late, and lines that are no rows."""
+    objects = [{"a": 1}, {"b": "x"}, {"a": 2, "c": [1]}, {}, {"d": None}, {"a": 2.5, "e": True}, {"b": "y"}]
+    lines = [json.dumps(one) for one in objects]
+    (tmp_path / "a.jsonl").write_text("\n".join(["\ufeff" + lines[0], "", *lines[1:], " "]))
+    packed = read_rows(tmp_path / "a.jsonl")
+    monkeypatch.setattr(cells, "MANY", 10**9)
+    plain = read_rows(tmp_path / "a.jsonl")
+    assert list(packed.columns) == list(plain.columns) == ["a", "b", "c", "d", "e"]
+    assert {name: shown(column) for name, column in packed.columns.items()} == {
+        name: shown(column) for name, column in plain.columns.items()
+    }
+    assert list(packed.numbers) == list(plain.numbers) == [1, 3, 4, 5, 6, 7, 8]
+    assert packed.where(3) == plain.where(3)
+
+
 def test_the_fingerprint_is_that_of_whole_columns(tmp_path, monkeypatch):
     from hashlib import sha256
 

@@ -3,14 +3,14 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from equipoise.errors import DataError
 
 from .bad_lines import BadLines, excerpt
-from .cells import pack
+from .cells import are_many, join, pack, pack_parts
 from .rows import Rows
 
 _MOST_NAMES = 10_000
@@ -60,10 +60,8 @@ def read_jsonl(text: str, path: Path) -> Rows:
     """
     bad = BadLines(path)
     objects = ObjectReader()
-    numbers: list[int] = []
-    records: list[dict[str, Any]] = []
-    # Not splitlines: JSON strings may hold U+2028, where it would split.
-    for number, line in enumerate(text.split("\n"), start=1):
+    records = _Records(path, "line")
+    for number, line in enumerate(_split(text), start=1):
         # Files that are joined may each begin with a byte order mark.
         line = line.lstrip("\ufeff")
         if not line.strip():
@@ -71,10 +69,19 @@ def read_jsonl(text: str, path: Path) -> Rows:
         record, fault = objects.read(line)
         if fault:
             bad.add(number, fault)
-        numbers.append(number)
-        records.append(record)
+        else:
+            records.add(number, record)
     bad.stop()
-    return _from_records(path, numbers, records, unit="line")
+    return records.finish()
+
+
+def _split(text: str) -> Iterator[str]:
+    # Not splitlines: JSON strings may hold U+2028, where it would split. And one line at a time.
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
 
 
 def read_json(text: str, path: Path) -> Rows:
@@ -178,12 +185,65 @@ def _find_fault(record: Any, surrogates: bool, repeated: str | None) -> str:
     return ""
 
 
+class _Records:
+    """Collects records, and makes rows of them.
+
+    Args:
+        path: their file.
+        unit: what their numbers count.
+    """
+
+    def __init__(self, path: Path, unit: str) -> None:
+        self._path, self._unit = path, unit
+        self._numbers: list[int] = []
+        self._records: list[dict[str, Any]] = []
+        self._packed: dict[str, list[Sequence[Any]]] = {}
+        self._places: list[Sequence[int]] = []
+        self._count = 0
+
+    def add(self, number: int, record: dict[str, Any]) -> None:
+        """Add a record at the end."""
+        self._numbers.append(number)
+        self._records.append(record)
+        if are_many(len(self._records)):
+            self._pack()
+
+    def finish(self) -> Rows:
+        """Return the rows.
+
+        Raises:
+            DataError: there are too many different keys.
+        """
+        if not self._packed:
+            return _from_records(self._path, self._numbers, self._records, self._unit)
+        self._pack()
+        columns = {name: join(parts) for name, parts in self._packed.items()}
+        return Rows(str(self._path), join(self._places), columns, self._unit)
+
+    def _pack(self) -> None:
+        rows = _from_records(self._path, self._numbers, self._records, self._unit)
+        for name in rows.columns:
+            if name not in self._packed:
+                self._packed[name] = [pack_parts([[None] * self._count])]
+        self._count += len(rows)
+        _check_names(self._path, len(self._packed), self._count)
+        missing = [None] * len(rows)
+        for name, parts in self._packed.items():
+            parts.append(pack_parts([rows.columns.get(name, missing)]))
+        self._places.append(pack_parts([self._numbers]))
+        self._numbers, self._records = [], []
+
+
 def _from_records(path: Path, numbers: Sequence[int], records: Sequence[dict[str, Any]], unit: str) -> Rows:
     names = dict.fromkeys(name for record in records for name in record)
-    if len(names) > _MOST_NAMES and len(names) * len(records) > _MOST_CELLS:
-        raise DataError(
-            f"{path}: found {len(names)} different keys in {len(records)} objects, expected the columns of a table. "
-            "Write what differs from row to row as a value, not as a key."
-        )
+    _check_names(path, len(names), len(records))
     columns = {name: pack((record.get(name) for record in records), len(records)) for name in names}
     return Rows(str(path), numbers, columns, unit)
+
+
+def _check_names(path: Path, names: int, records: int) -> None:
+    if names > _MOST_NAMES and names * records > _MOST_CELLS:
+        raise DataError(
+            f"{path}: found {names} different keys in {records} objects, expected the columns of a table. "
+            "Write what differs from row to row as a value, not as a key."
+        )
