@@ -105,6 +105,7 @@ def test_an_absent_task_needs_no_view():
         (lambda views: views.pop("anger"), "`features` has no view for 'anger'"),
         (lambda views: views.clear(), "`features` is empty"),
         (lambda views: views.update(anger=views["anger"][:3]), "must be views of one tensor"),
+        (lambda views: views.update(anger=None), r"must hold tensors.*'anger': 'NoneType'"),
     ],
 )
 def test_views_that_do_not_fit_are_answered(change, message):
@@ -113,6 +114,30 @@ def test_views_that_do_not_fit_are_answered(change, message):
     for balancer in (DynamicAdaptiveLoss(TASKS), EqualWeights(TASKS)):
         with pytest.raises(ValueError, match=message):
             model.balance(balancer)
+
+
+def test_features_in_a_list_are_answered():
+    model = Model(views=True)
+    model.given = list(model.views.values())
+    with pytest.raises(ValueError, match=r"a dict of a view for each task. Found list"):
+        model.balance(DynamicAdaptiveLoss(TASKS))
+
+
+@pytest.mark.parametrize("name", ["dao", "modo", "upgrad"])
+@pytest.mark.parametrize("read", ["another one", "the features"])
+def test_a_head_that_reads_another_view_is_named(read, name):
+    model, balancer = Model(views=True), make_balancer(name, TASKS, {})
+    wrong = model.views["score"] if read == "another one" else model.features
+    model.losses["anger"] = (wrong @ model.heads["anger"]).squeeze(1).square()
+    with pytest.raises(ValueError, match="The loss of 'anger' does not depend on its view of `features`"):
+        model.balance(balancer)
+
+
+def test_a_head_that_trains_nothing_but_itself_is_allowed():
+    model, balancer = Model(views=True), DynamicAdaptiveLoss(TASKS)
+    model.losses["anger"] = (model.views["anger"].detach() @ model.heads["anger"]).squeeze(1).square()
+    model.balance(balancer).backward()
+    assert model.heads["anger"].grad.any()
 
 
 def test_the_penalty_of_no_loss_is_none():

@@ -13,6 +13,7 @@ from .alignment import alignment_penalty
 from .batch_losses import BatchLosses, LossSums, add_up
 from .clipping import bounded
 from .collectives import sum_over_ranks, world_size
+from .feature_gradients import UnreadView
 from .flat_state import FlatState
 from .input_checks import (
     check_entries,
@@ -174,14 +175,21 @@ class Balancer(FlatState, ABC):
         if not self._learning:
             _, self._loss_sums = sums.read(sums.on_device.cpu())
             return self._sum_with_last_weights(weighted, losses, counts)
-        if counts is None and world_size(self.process_group) == 1:
-            sizes = sums.sizes
-            parts = {task: entry / sizes[task] for task, entry in weighted.items()}
-            batch, weights = self._weigh_batch(sums, parts, features, parameters)
-        else:
-            batch = self._gather(sums, sums.on_device.cpu(), counts)
-            parts = {task: entry / batch.sizes[task] for task, entry in weighted.items()}
-            weights = self._weigh_part(batch, parts, features, parameters, accumulated=counts is not None)
+        try:
+            if counts is None and world_size(self.process_group) == 1:
+                sizes = sums.sizes
+                parts = {task: entry / sizes[task] for task, entry in weighted.items()}
+                batch, weights = self._weigh_batch(sums, parts, features, parameters)
+            else:
+                batch = self._gather(sums, sums.on_device.cpu(), counts)
+                parts = {task: entry / batch.sizes[task] for task, entry in weighted.items()}
+                weights = self._weigh_part(batch, parts, features, parameters, accumulated=counts is not None)
+        except UnreadView as error:
+            raise ValueError(
+                f"The loss of '{self._gradients.name_of(error.place, self.tasks)}' does not depend on its view of "
+                "`features`, but on another view or on the features themselves. Let each head read its own view and "
+                "nothing else, or pass the one tensor that all heads read."
+            ) from None
         self._weights = dict.fromkeys(self.tasks, 0.0) | weights
         self._losses = batch.means
         check_products(self._weights, batch.losses, {part.dtype for part in parts.values()})

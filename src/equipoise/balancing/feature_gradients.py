@@ -24,6 +24,18 @@ two change no digit in float32; the large one keeps small gradients alive where 
 _CHUNK = 2**16
 
 
+class UnreadView(ValueError):
+    """A loss depends on the features, and not on the view that is given for it.
+
+    Args:
+        place: which one of the losses.
+    """
+
+    def __init__(self, place: int) -> None:
+        super().__init__(f"Loss {place} does not depend on its view of `features`, but on another one.")
+        self.place = place
+
+
 def feature_gradients(losses: Sequence[Tensor | None], features: Tensor | Sequence[Tensor]) -> Tensor:
     """Differentiate each task's loss with respect to the shared features.
 
@@ -37,7 +49,7 @@ def feature_gradients(losses: Sequence[Tensor | None], features: Tensor | Sequen
         pass.
 
     Raises:
-        ValueError: If no loss depends on the features.
+        ValueError: If no loss depends on the features, or one on other views than its own (`UnreadView`).
     """
     views = [features] * len(losses) if isinstance(features, Tensor) else features
     for scale in SCALES:
@@ -67,6 +79,7 @@ def scaled_gradients(losses: Sequence[Tensor | None], views: Sequence[Tensor], s
         )
         for place, gradient in zip(places, gradients, strict=True):
             found[place] = gradient
+    _check_read(losses, views, found)
     if all(gradient is None for gradient in found) and any(loss is not None for loss in losses):
         raise ValueError("No loss depends on `features`. Pass the very tensor that the heads read.")
     return _join(found, views, scale).view(len(losses), -1, views[0].shape[-1])
@@ -164,6 +177,23 @@ def _rounds(losses: Sequence[Tensor | None], views: Sequence[Tensor]) -> Iterato
         first = {id(views[place]): place for place in reversed(left)}
         yield sorted(first.values())
         left = [place for place in left if place not in first.values()]
+
+
+def _check_read(losses: Sequence[Tensor | None], views: Sequence[Tensor], found: Sequence[Tensor | None]) -> None:
+    """Refuse a loss that depends on no view of its own, but on those of others or on what they are views of.
+
+    One that depends on nothing of them is allowed: its head trains nothing but itself.
+    """
+    for place, (loss, gradient) in enumerate(zip(losses, found, strict=True)):
+        if loss is None or gradient is not None or not loss.requires_grad:
+            continue
+        others = {id(one): one for view in views for one in (view, view._base) if one is not None and one.requires_grad}
+        others.pop(id(views[place]), None)
+        if not others:
+            continue
+        read = torch.autograd.grad(loss, list(others.values()), retain_graph=True, allow_unused=True)
+        if any(one is not None for one in read):
+            raise UnreadView(place)
 
 
 def _join(gradients: Sequence[Tensor | None], like: Sequence[Tensor], scale: float) -> Tensor:

@@ -142,6 +142,11 @@ def check_views(losses: Mapping[str, Tensor], features: Tensor | Mapping[str, Te
     """
     if features is None or isinstance(features, Tensor):
         return
+    if not isinstance(features, Mapping):
+        raise ValueError(
+            f"`features` must be the tensor that the heads read, or a dict of a view for each task. "
+            f"Found {type(features).__name__}."
+        )
     if not features:
         raise ValueError("`features` is empty. Pass the tensor that the heads read, or a view of it for each task.")
     missing = [task for task, entry in losses.items() if entry.numel() > 0 and task not in features]
@@ -150,6 +155,9 @@ def check_views(losses: Mapping[str, Tensor], features: Tensor | Mapping[str, Te
             f"`features` has no view for {' and '.join(map(repr, missing))}. Pass one for each task with labels, or "
             "one tensor that all heads read."
         )
+    strange = {task: type(view).__name__ for task, view in features.items() if not isinstance(view, Tensor)}
+    if strange:
+        raise ValueError(f"`features` must hold tensors, a view for each task. Found {strange}.")
     shapes = {task: tuple(view.shape) for task, view in features.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(f"`features` must be views of one tensor, of one shape. Found {shapes}.")

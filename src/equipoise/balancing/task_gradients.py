@@ -81,6 +81,10 @@ class TaskGradients:
         views = [some if isinstance(features, Tensor) else features.get(task, some) for task in tasks]
         return [view for view in views for _ in range(2 if self.needs == "halves" else 1)]
 
+    def name_of(self, place: int, tasks: Iterable[str]) -> str:
+        """Return the task of a loss of `losses_of`."""
+        return list(tasks)[place // (2 if self.needs == "halves" else 1)]
+
     def read_batch(
         self,
         losses: Sequence[Tensor | None],
