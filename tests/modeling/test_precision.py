@@ -22,6 +22,9 @@ TASKS = {
 TEXTS = [f"a {word} phone and a {word} film" for word in ("good", "bad", "sad", "slow", "nice")]
 
 
+HAS_FAST = precision._has_fast_bfloat16()
+
+
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
     """Every processor has bfloat16, be it emulated."""
@@ -71,6 +74,7 @@ def test_the_difference_is_that_of_the_answers_and_of_the_largest_call(folder):
         "polarity": pytest.approx(whole[1:].max(), abs=1e-6),
     }
     assert exact.rounding is None
+    assert (predictor.precision, exact.precision) == ("bf16", "fp32")
 
 
 def test_prompted_answers_are_near(tiny_llm):
@@ -118,6 +122,12 @@ def test_predict_says_what_it_changes(folder, tmp_path, capsys, monkeypatch):
     assert "found 'fp8', expected one of fp32, bf16, fp16" in capsys.readouterr().err
     assert run(monkeypatch, *command) == 0
     assert "largest difference" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not HAS_FAST, reason="the worker's processor has none")
+def test_predict_in_workers_says_what_it_changes(folder, tmp_path, capfd, monkeypatch):
+    assert run(monkeypatch, "predict", folder, *TEXTS, "--workers", "1", "--precision", "bf16") == 0
+    assert "float32 on the first texts, by task: score " in capfd.readouterr().err
 
 
 def test_an_exported_model_computes_as_it_was_exported(tmp_path):

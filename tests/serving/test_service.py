@@ -198,6 +198,7 @@ def test_what_it_tells_of_itself(client: TestClient) -> None:
     ask(client, texts=["a", ""])
     info = client.get("/info").json()
     assert info["tasks"]["towards"] == {"kind": "classification", "classes": ["<b>no</b>", "yes"], "reads_pair": True}
+    assert info["precision"] == "fp32"
     assert info["limits"] == {"items": 4, "characters": 50, "body_bytes": 2000}
     metrics = client.get("/metrics").text
     assert 'equipoise_items_total{outcome="answered"} 1.0' in metrics

@@ -1,5 +1,7 @@
 """What training needs in memory, reckoned for models that no test machine could hold."""
 
+import re
+
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel, LlamaConfig
@@ -7,7 +9,7 @@ from transformers import AutoConfig, AutoModel, LlamaConfig
 from corpus import write_run
 from equipoise.config import load_config
 from equipoise.modeling import add_adapter
-from equipoise.training import examine, prepare_run, training_memory
+from equipoise.training import estimates, examine, prepare_run, training_memory
 
 GB = 1e9
 LLAMA_7B = 6_607_343_616
@@ -47,7 +49,8 @@ def test_7b_lora_on_one_device(tmp_path, dtype, gigabytes):
     assert needed.on_each() / GB == pytest.approx(gigabytes, abs=0.1)
 
 
-def test_check_says_what_the_model_of_the_run_needs(tmp_path, tiny_model):
+def test_check_says_what_the_model_of_the_run_needs(tmp_path, tiny_model, monkeypatch):
+    monkeypatch.setattr(estimates, "_SMALL", 0)
     sizes = {}
     for freeze in (0, 1):
         config = load_config(write_run(tmp_path, tiny_model, freeze_layers=freeze))
@@ -66,3 +69,9 @@ def test_check_says_what_the_model_of_the_run_needs(tmp_path, tiny_model):
             f"and {4 * numbers / 1e6:.1f} MB more on the first"
         )
     assert sizes[1] < sizes[0]
+
+
+def test_check_shares_no_small_model_out(tmp_path, tiny_model):
+    found = examine(load_config(write_run(tmp_path, tiny_model)), fast=True)
+    (needs,) = [finding for finding in found.findings if finding.code == "R04"]
+    assert re.fullmatch(r"[0-9.]+ MB on one device; activations come on top.*", needs.message)

@@ -345,8 +345,8 @@ CODES: dict[str, Code] = {
     "R04": Code(
         "memory of the weights",
         "note",
-        "What weights, gradients and AdamW's states take, reckoned from the parameters: on one device, and where eight "
-        "share the model out (FSDP). Activations come on top.",
+        "What weights, gradients and AdamW's states take, reckoned from the parameters: on one device, and, if that is "
+        "more than 8 GB, where eight share the model out (FSDP). Activations come on top.",
         "If that is too much: a smaller model, lora, quantization: 4bit with lora, or more GPUs that share the model "
         "out (docs/distributed.md).",
     ),

@@ -13,7 +13,7 @@ from .alignment import alignment_penalty
 from .batch_losses import BatchLosses, LossSums, add_up
 from .clipping import bounded
 from .collectives import sum_over_ranks, world_size
-from .feature_gradients import UnreadView
+from .feature_gradients import UnreadViewError
 from .flat_state import FlatState
 from .input_checks import (
     check_entries,
@@ -184,7 +184,7 @@ class Balancer(FlatState, ABC):
                 batch = self._gather(sums, sums.on_device.cpu(), counts)
                 parts = {task: entry / batch.sizes[task] for task, entry in weighted.items()}
                 weights = self._weigh_part(batch, parts, features, parameters, accumulated=counts is not None)
-        except UnreadView as error:
+        except UnreadViewError as error:
             raise ValueError(
                 f"The loss of '{self._gradients.name_of(error.place, self.tasks)}' does not depend on its view of "
                 "`features`, but on another view or on the features themselves. Let each head read its own view and "

@@ -24,7 +24,7 @@ two change no digit in float32; the large one keeps small gradients alive where 
 _CHUNK = 2**16
 
 
-class UnreadView(ValueError):
+class UnreadViewError(ValueError):
     """A loss depends on the features, and not on the view that is given for it.
 
     Args:
@@ -49,7 +49,7 @@ def feature_gradients(losses: Sequence[Tensor | None], features: Tensor | Sequen
         pass.
 
     Raises:
-        ValueError: If no loss depends on the features, or one on other views than its own (`UnreadView`).
+        ValueError: If no loss depends on the features, or one on other views than its own (`UnreadViewError`).
     """
     views = [features] * len(losses) if isinstance(features, Tensor) else features
     for scale in SCALES:
@@ -193,7 +193,7 @@ def _check_read(losses: Sequence[Tensor | None], views: Sequence[Tensor], found:
             continue
         read = torch.autograd.grad(loss, list(others.values()), retain_graph=True, allow_unused=True)
         if any(one is not None for one in read):
-            raise UnreadView(place)
+            raise UnreadViewError(place)
 
 
 def _join(gradients: Sequence[Tensor | None], like: Sequence[Tensor], scale: float) -> Tensor:

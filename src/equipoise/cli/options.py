@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +56,7 @@ Precision = Annotated[
 ]
 
 
-def say_rounding(rounding: "dict[str, float] | None") -> None:
+def say_rounding(rounding: "Mapping[str, float] | None") -> None:
     """Note how far answers are from those in float32."""
     from equipoise.terminal import note
 

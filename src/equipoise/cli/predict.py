@@ -123,15 +123,11 @@ def predict(
     options: dict[str, Any] = {"pair": pair, "tasks": task, "prompts": prompts, "batch_size": batch_size}
     options |= {"explain": explain_steps or explain, "level": level, "sets": sets, "abstain": abstain}
     options |= {"text": text, "clean": clean}
-    rounded = {} if precision == "fp32" else {"precision": precision}
-    job = Job(stream, model, options | rounded, output, strict or is_given, overwrite)
+    job = Job(stream, model, options | {"precision": precision}, output, strict or is_given, overwrite)
     load = partial(_load, model, precision)
-    if workers is not None:
-        predict_stream(job, WorkerEngine(workers, load, options, job.strict))
-        return
-    predictor = load()
-    predict_stream(job, LocalEngine(predictor, options, job.strict))
-    say_rounding(predictor.rounding)
+    strict = job.strict
+    engine = LocalEngine(load(), options, strict) if workers is None else WorkerEngine(workers, load, options, strict)
+    say_rounding(predict_stream(job, engine))
 
 
 def _load(model: Path, precision: str) -> "BasePredictor":

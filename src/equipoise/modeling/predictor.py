@@ -13,7 +13,7 @@ from equipoise.checks import checked_path
 from equipoise.data import make_dataset
 from equipoise.devices import choose_device
 from equipoise.kinds import Task
-from equipoise.precision import check_precision
+from equipoise.precision import PRECISIONS, check_precision
 from equipoise.predicting import BasePredictor
 
 from .ensembling import infer_texts
@@ -44,6 +44,11 @@ class Predictor(BasePredictor):
     def max_length(self) -> int:
         """Most tokens of a text that are read at once."""
         return self.model.max_length
+
+    @property
+    def precision(self) -> str:
+        """In what the backbone computes."""
+        return next(name for name, dtype in PRECISIONS.items() if dtype is self.model.dtype)
 
     def infer(
         self,

@@ -56,6 +56,11 @@ class OnnxPredictor(BasePredictor):
         """Most tokens of a text that are read at once."""
         return self.facts.max_length
 
+    @property
+    def precision(self) -> str:
+        """In what it was exported."""
+        return self.facts.precision
+
     def infer(
         self,
         texts: Sequence[str],

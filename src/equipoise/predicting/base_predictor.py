@@ -45,6 +45,11 @@ class BasePredictor(ABC):
         return None
 
     @property
+    def precision(self) -> str:
+        """In what it computes, by its name: "fp32", or "bf16", "fp16", "int8"."""
+        return "fp32"
+
+    @property
     @abstractmethod
     def tasks(self) -> dict[str, Task]:
         """The tasks the model answers for."""

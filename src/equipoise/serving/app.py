@@ -193,14 +193,14 @@ def _add_facts(
 
     @app.get("/info", response_model=Info, responses=private, dependencies=keyed)
     async def info() -> Info:
-        """Say which tasks are answered, and what is taken at most."""
+        """Say which tasks are answered, in which precision, and what is taken at most."""
         tasks = {
             key: TaskInfo(kind=task.kind, classes=list(task.class_names), reads_pair=task.pair is not None)
             for key, task in predictor.tasks.items()
             if not task.auxiliary
         }
         most = {"items": limits.items, "characters": limits.characters, "body_bytes": limits.body_bytes}
-        return Info(model=name, version=__version__, tasks=tasks, limits=most)
+        return Info(model=name, version=__version__, precision=predictor.precision, tasks=tasks, limits=most)
 
     @app.get("/metrics", responses=private, dependencies=keyed, response_class=Response)
     async def show_metrics() -> Response:

@@ -85,6 +85,7 @@ class Info(BaseModel):
 
     model: str
     version: str
+    precision: str
     tasks: dict[str, TaskInfo]
     limits: dict[str, int]
 

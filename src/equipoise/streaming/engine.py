@@ -54,12 +54,14 @@ class Answered:
         problems: the rows that have an error in the place of an answer.
         texts: different texts that were read.
         cut: those of them that are longer than the model reads, and were cut.
+        rounding: see `BasePredictor`.
     """
 
     content: bytes
     problems: Problems
     texts: int
     cut: int
+    rounding: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -166,4 +168,5 @@ class LocalEngine(Engine):
             # A column of that name is moved into "given".
             if "error" in answer:
                 problems.add([row.problem if isinstance(row, BadRow) else answer["error"]], place)
-        return Answered(writer.encode(answers), problems, predictor.texts_read - texts, predictor.texts_cut - cut)
+        texts, cut = predictor.texts_read - texts, predictor.texts_cut - cut
+        return Answered(writer.encode(answers), problems, texts, cut, predictor.rounding)

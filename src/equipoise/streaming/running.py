@@ -61,12 +61,15 @@ class _Sink(Protocol):
     def discard(self) -> None: ...
 
 
-def predict_stream(job: Job, engine: Engine) -> None:
+def predict_stream(job: Job, engine: Engine) -> Mapping[str, float] | None:
     """Read all rows of an input, answer them window by window, and write the answers in order.
 
     Args:
         job: what is asked.
         engine: computes the answers; it is closed in the end.
+
+    Returns:
+        How far the first answers are from those in float32; see `BasePredictor.rounding`.
 
     Raises:
         DataError: no row can be read; or, if the job is strict, some cannot.
@@ -85,24 +88,27 @@ def predict_stream(job: Job, engine: Engine) -> None:
         writer = _make_writer(job, ending, view)
         if job.output is None:
             sink = StandardOutput()
-            _run(job, engine, view, writer, sink)
+            rounding = _run(job, engine, view, writer, sink)
         else:
             partial = PartialOutput(job.output, _identify(job, ending, view), stream.again and stream.path is not None)
             with partial.lock():
                 partial.start(writer.begin(), job.overwrite)
-                _run_resumable(job, engine, view, writer, partial)
+                rounding = _run_resumable(job, engine, view, writer, partial)
         failed = False
+        return rounding
     except BrokenProcessPool as error:
         raise explain_broken(error) from None
     finally:
         engine.close(failed=failed)
 
 
-def _run_resumable(job: Job, engine: Engine, view: ModelView, writer: Writer, partial: PartialOutput) -> None:
+def _run_resumable(
+    job: Job, engine: Engine, view: ModelView, writer: Writer, partial: PartialOutput
+) -> Mapping[str, float] | None:
     if done := partial.progress.problems.rows:
         note(f"{partial.path}: continues behind {done:,} rows, which an interrupted call has answered.")
     try:
-        _run(job, engine, view, writer, partial)
+        return _run(job, engine, view, writer, partial)
     except BaseException:
         rows, bad = partial.progress.problems.rows, partial.progress.problems.bad
         if rows == bad or not (job.stream.again and job.stream.path is not None):
@@ -113,13 +119,15 @@ def _run_resumable(job: Job, engine: Engine, view: ModelView, writer: Writer, pa
         raise
 
 
-def _run(job: Job, engine: Engine, view: ModelView, writer: Writer, sink: _Sink) -> None:
+def _run(job: Job, engine: Engine, view: ModelView, writer: Writer, sink: _Sink) -> Mapping[str, float] | None:
     """Answer what is not answered yet, and finish the output."""
     done, meter = sink.progress.problems.rows, Meter()
     windows = _cut_windows(job.stream, view.window, meter, done)
     bar: Bar | None = None
+    rounding: Mapping[str, float] | None = None
     try:
         for answered in _answer_in_order(windows, engine, writer):
+            rounding = rounding or answered.rounding
             problems = Problems()
             problems.join(sink.progress.problems)
             problems.join(answered.problems)
@@ -141,6 +149,7 @@ def _run(job: Job, engine: Engine, view: ModelView, writer: Writer, sink: _Sink)
         note(problems.as_note())
     if sink.progress.cut:
         note(_say_cut(sink.progress, view))
+    return rounding
 
 
 def _answer_in_order(windows: Iterator[Window], engine: Engine, writer: Writer) -> Iterator[Answered]:

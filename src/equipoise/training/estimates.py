@@ -35,16 +35,20 @@ _LEAST_BITS = 0.1
 _MEMORY = 0.9
 _SHARES = 8
 """GPUs of a machine, as most that have several have them."""
+_SMALL = 8_000_000_000
+"""Bytes that nearly every GPU has: what needs no more is shared out for no want of memory."""
 
 
 def find_needs(run: PreparedRun) -> Iterator[Finding]:
-    """Reckon the memory of a run's weights on one device, and on each of several that share the model out."""
+    """Reckon the memory of a run's weights on one device, and of large ones on each of several that share them out."""
     needed = training_memory(run.model, whole_parameters(run.model))
     alone, shared, scoring = map(_show_size, (needed.on_each(), needed.on_each(_SHARES), needed.weights))
-    words = (
-        f"{alone} on one device; {shared} on each of {_SHARES} that share the model out, and {scoring} more on the "
-        "first while it scores; activations come on top"
-    )
+    words = f"{alone} on one device; "
+    if needed.on_each() > _SMALL:
+        words += (
+            f"{shared} on each of {_SHARES} that share the model out, and {scoring} more on the first while it scores; "
+        )
+    words += "activations come on top"
     yield make_finding("R04", "weights, gradients and AdamW's states", words, round(needed.on_each() / 1e6))
 
 
