@@ -82,7 +82,20 @@ def test_cells_that_follow_from_others():
     assert list(join([keys, keys])) == 2 * list(keys)
 
 
+def test_columns_that_hold_the_same_share_it_bit_for_bit():
+    given = pack([0.0, 1.0, 2.0, -0.0, 1.0, 2.0, None], 7)
+    same, other = pack([0.0, 1.0, 2.0, 0.0, 1.0, 2.0, None], 7), pack(["a", "b", "c", "d"], 4)
+    shared = cells.share(same, given)
+    assert shown(shared) == shown(same) != shown(given)
+    assert [one is two for one, two in zip(shared._chunks, given._chunks, strict=True)] == [True, False, False]
+    assert cells.share(other, given) is other
+    texts = pack(["a", "b", "c", "d", "e"], 5)
+    assert cells.share(pack(["a", "b", "c", "d", "x"], 5), texts)._chunks[0] is texts._chunks[0]
+
+
 def test_a_column_for_arrow():
+    texts = pack(["a", "b", "c", "d"], 4)
+    assert to_arrow(texts, pa.string())[0] is texts._chunks[0]
     assert pa.chunked_array(to_arrow(pack([1, None, 3, 4], 4), pa.float64())).to_pylist() == [1.0, None, 3.0, 4.0]
 
 

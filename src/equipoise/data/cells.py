@@ -181,6 +181,23 @@ def take(cells: Sequence[Any], indices: npt.NDArray[np.int64]) -> Sequence[Any]:
     return pack((cells[place] for place in indices.tolist()), len(indices))
 
 
+def share(cells: Sequence[Any], others: Sequence[Any]) -> Sequence[Any]:
+    """Return a column that has its memory in common with another one wherever both hold the same, bit for bit."""
+    if not (isinstance(cells, PackedCells) and isinstance(others, PackedCells) and cells._ends == others._ends):
+        return cells
+    both = zip(cells._chunks, others._chunks, strict=True)
+    return PackedCells([other if _is_same(one, other) else one for one, other in both])
+
+
+def _is_same(one: _Chunk, other: _Chunk) -> bool:
+    if not (isinstance(one, pa.Array) and isinstance(other, pa.Array)) or one.type != other.type:
+        return False
+    if one.offset or other.offset:
+        return False
+    buffers = zip(one.buffers(), other.buffers(), strict=True)
+    return all(first is second is None or (first and second and first.equals(second)) for first, second in buffers)
+
+
 def give_back() -> None:
     """Give the system back what Arrow holds of memory that is free again."""
     pa.default_memory_pool().release_unused()
@@ -188,8 +205,12 @@ def give_back() -> None:
 
 def to_arrow(cells: Sequence[Any], of_type: pa.DataType) -> list[pa.Array]:
     """Return a column as Arrow has it, in one array or several."""
-    parts = cells.chunks() if isinstance(cells, PackedCells) else [cells]
-    return [pa.array(part, of_type) for part in parts]
+    if not isinstance(cells, PackedCells):
+        return [pa.array(cells, of_type)]
+    return [
+        chunk if isinstance(chunk, pa.Array) and chunk.type == of_type else pa.array(_unpack(chunk), of_type)
+        for chunk in cells._chunks
+    ]
 
 
 def find(kept: Iterable[bool], count: int) -> npt.NDArray[np.int64]:

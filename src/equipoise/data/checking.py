@@ -9,7 +9,7 @@ from equipoise.errors import CellError, DataError, shorten
 from equipoise.keys import is_blank, name_key, text_key
 from equipoise.kinds import LabelError, Task, as_text, parse_number, show
 
-from .cells import MappedCells, are_many, find, pack
+from .cells import MappedCells, are_many, find, pack, share
 from .nested import list_nested
 from .rows import EmptyText, Rows
 from .source_cells import SourceCells
@@ -195,7 +195,7 @@ def _texts(
         return ""
 
     cells = source.clean(rows, column, source.read(rows, column, reader))
-    return pack(map(read, count(), cells), len(rows))
+    return share(pack(map(read, count(), cells), len(rows)), cells)
 
 
 def _labels(rows: Rows, source: SourceCells, task: Task, problems: Problems) -> Sequence[Any]:
@@ -217,7 +217,7 @@ def _labels(rows: Rows, source: SourceCells, task: Task, problems: Problems) -> 
                 failed.append((index, cell, error))
         return None
 
-    labels = pack(map(read, count(), *columns), len(rows))
+    labels = share(pack(map(read, count(), *columns), len(rows)), columns[0])
     known = [name for vocabulary in task.vocabularies for name in vocabulary.known]
     proposed = say_map(sorted({cell.strip() for _, cell, _ in failed if known and isinstance(cell, str)}), known)
     for index, cell, problem in failed:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.errors import UnlearnableError, UsageError, did_you_mean
 from equipoise.kinds import LabelError, NameIndex, Task, View
 
-from .cells import pack
+from .cells import pack, share
 from .checking import FIX_LABELS, Problems
 from .faults import Faults
 from .merging import count_repeats, labelled, merge_repeats
@@ -252,7 +252,7 @@ def _encode(rows: Rows, task: Task, problems: Problems) -> None:
             problems.add(rows.where(index), task.label, f"task '{task.name}'", error, hint)
             return None
 
-    rows.columns[column] = pack(map(encode, count(), labels), len(rows))
+    rows.columns[column] = share(pack(map(encode, count(), labels), len(rows)), labels)
 
 
 def _propose(task: Task, labels: Sequence[Any]) -> str:

@@ -9,6 +9,7 @@ from equipoise.errors import DataError, UsageError
 from equipoise.keys import is_number, loose_key
 from equipoise.kinds import Task, quote
 
+from .cells import give_back
 from .checking import Problems, check_rows, leave_out_empty, list_columns, read_disagreement
 from .faults import Faults
 from .merging import labelled
@@ -64,6 +65,7 @@ def load_source(
         with suppress(DataError, UsageError):  # they may follow from labels that cannot be read
             splits = _split_files(name, source, tasks, [], checked)
     faults.join(own)
+    give_back()
     return LoadedSource(splits, cells.empty)
 
 
