@@ -195,6 +195,23 @@ def test_a_check_that_is_stopped_in_its_trial_steps_says_so_in_one_line(equipois
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@pytest.mark.parametrize(("rank", "ended", "says"), [("0", False, True), ("1", False, True), ("1", True, False)])
+def test_of_several_processes_the_first_says_what_is_wrong(equipoise, tmp_path, monkeypatch, rank, ended, says):
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if ended:
+            raise KeyboardInterrupt
+
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr("equipoise.cli.time.sleep", sleep)
+    code, _, error = equipoise("train", tmp_path / "none.yaml")
+    assert code == 2
+    assert ("none.yaml" in error) == says
+    assert len(slept) == int(rank)
+
+
 def test_version(equipoise):
     assert re.fullmatch(r"equipoise \d+\.\d+\.\d+\n", equipoise("--version")[1])
 

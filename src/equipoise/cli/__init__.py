@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -79,6 +80,8 @@ for hidden in (former.keys, former.balancers, former.operators):
 
 _INTERRUPTED = 130
 """The exit code that typer returns after Ctrl-C."""
+_PATIENCE = 5.0
+"""Seconds that the other processes of a training wait for the first one to say what they all have found."""
 _CONTINUE = {
     "train": "; resume the training with --resume",
     "quickstart": "; resume the training with --resume",
@@ -134,6 +137,8 @@ def _run() -> int:
     except typer.TyperException as error:
         return _explain(error)
     except EquipoiseError as error:
+        if _is_told():
+            return error.exit_code
         kind = "usage" if isinstance(error, UsageError) else "error"
         print(f"{kind}: {error}", file=sys.stderr)
         return error.exit_code
@@ -145,6 +150,17 @@ def _run() -> int:
         return _explain_missing(error)
     except OSError as error:
         return _explain_os_error(error)
+
+
+def _is_told() -> bool:
+    """Whether the first of several processes has told the user: it does, and its launcher ends the others."""
+    if os.environ.get("RANK", "") in ("", "0"):
+        return False
+    try:
+        time.sleep(_PATIENCE)
+    except KeyboardInterrupt:
+        return True
+    return False
 
 
 def _explain(error: typer.TyperException) -> int:

@@ -31,5 +31,14 @@ def compiled(model: MultiTaskModel) -> Iterator[None]:
         reason = (str(error).strip().splitlines() or [""])[0][:200]
         raise ModelError(
             f"train.compile: {type(extractor).__name__} cannot be compiled here ({type(error).__name__}: {reason}); "
-            "leave it out."
+            f"leave it out{_find_way_out(reason)}."
         ) from error
+
+
+def _find_way_out(reason: str) -> str:
+    """Say what else may help where a compiler was stopped, now or earlier."""
+    if "ImportError" in reason:
+        from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+        return f", or remove {cache_dir()}, where an earlier compiler that was stopped may have left half a file"
+    return ", or call again if it was stopped (Ctrl-C)" if "CppCompileError" in reason else ""
