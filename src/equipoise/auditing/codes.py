@@ -340,7 +340,7 @@ CODES: dict[str, Code] = {
         "downloads",
         "note",
         "Models and data that are not on this machine are downloaded before anything is trained.",
-        "Fetch starters beforehand: equipoise fetch.",
+        "Fetch starters beforehand: equipoise fetch. What the hub has needs the network once.",
     ),
     "R04": Code(
         "memory of the weights",
