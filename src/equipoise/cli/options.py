@@ -50,7 +50,7 @@ Precision = Annotated[
     str,
     typer.Option(
         metavar="fp32|bf16|fp16",
-        help="In what the model computes. `bf16` is faster where the processor has it; a note says what it changes. "
+        help="In what the model computes. `bf16` is faster where the processor has it; `predict` says what it changes. "
         "`fp16` needs a GPU.",
     ),
 ]
