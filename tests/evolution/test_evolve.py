@@ -284,6 +284,8 @@ def test_two_processes_that_share_a_database_alone(merged, tmp_path):
     storage = open_storage(url, "merge.storage")
     (study,) = optuna.get_all_study_names(storage)
     trials = optuna.load_study(study_name=study, storage=storage).trials
+    # Where both open the study at the same moment, a start may be put in twice, and one of them is given up.
+    trials = [trial for trial in trials if trial.state is not optuna.trial.TrialState.FAIL]
     assert len(trials) == 20
     assert len({trial.user_attrs["worker"]["process"] for trial in trials}) == 2
 

@@ -251,12 +251,14 @@ def test_two_processes_that_share_a_database_alone(tmp_path, tiny_model):
     assert [worker.exitcode for worker in workers] == [0, 0]
     here, there = (json.loads((folder / "run-tune" / "tune.json").read_text()) for folder in folders)
     # Both tell of the same trials, each of which one of them has made.
-    assert [trial["number"] for trial in here["trials"]] == list(range(6))
+    assert len({trial["number"] for trial in here["trials"]}) == 6
     for key in ("trials", "best", "settings", "dev", "test", "tasks"):
         assert here[key] == there[key]
     (study,) = optuna.get_all_study_summaries(open_storage(url, "storage"))
-    assert study.n_trials == 6
     trials = optuna.load_study(study_name=study.study_name, storage=open_storage(url, "storage")).trials
+    # Where both open the study at the same moment, the own settings are put in twice, and one of them is given up.
+    trials = [trial for trial in trials if trial.state is not optuna.trial.TrialState.FAIL]
+    assert len(trials) == 6
     assert len({trial.user_attrs["worker"]["process"] for trial in trials}) == 2
     tuned = [yaml.safe_load((folder / "run-tune" / "tuned.yaml").read_text()) for folder in folders]
     assert tuned[0]["train"] == tuned[1]["train"]

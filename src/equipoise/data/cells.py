@@ -3,11 +3,13 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # at run time only where something is packed: texts are answered without it
 
 MANY = 50_000
 """Cells of a column, from which they are packed: below it they are a list, which is faster."""
@@ -16,7 +18,7 @@ _FEW = 256
 """Different texts of a chunk, at most, that are kept once each."""
 _LONGEST = 1 << 28
 """Characters of a chunk of texts, at most, so that Arrow can count its bytes."""
-_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+_TYPES: dict[type, str] = {str: "string", int: "int64", float: "float64", bool: "bool_"}
 
 
 class _Coded(NamedTuple):
@@ -59,7 +61,7 @@ class PackedCells(Sequence[Any]):
         chunk, inside = self._chunks[number], place - (self._ends[number - 1] if number else 0)
         if isinstance(chunk, _Coded):
             return chunk.values[chunk.codes[inside]]
-        return chunk[inside].as_py() if isinstance(chunk, pa.Array) else chunk[inside]
+        return chunk[inside] if isinstance(chunk, list) else chunk[inside].as_py()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(other) == len(self) and all(map(_equals, self, other))
@@ -177,6 +179,8 @@ def take(cells: Sequence[Any], indices: npt.NDArray[np.int64]) -> Sequence[Any]:
     if isinstance(cells, PackedCells | MappedCells):
         return cells.take(indices)
     if isinstance(cells, range) and are_many(len(indices)):
+        import pyarrow as pa
+
         return PackedCells([pa.array(np.arange(cells.start, cells.stop, cells.step)[indices])])
     return pack((cells[place] for place in indices.tolist()), len(indices))
 
@@ -190,7 +194,7 @@ def share(cells: Sequence[Any], others: Sequence[Any]) -> Sequence[Any]:
 
 
 def _is_same(one: _Chunk, other: _Chunk) -> bool:
-    if not (isinstance(one, pa.Array) and isinstance(other, pa.Array)) or one.type != other.type:
+    if isinstance(one, _Coded | list) or isinstance(other, _Coded | list) or one.type != other.type:
         return False
     if one.offset or other.offset:
         return False
@@ -200,11 +204,15 @@ def _is_same(one: _Chunk, other: _Chunk) -> bool:
 
 def give_back() -> None:
     """Give the system back what Arrow holds of memory that is free again."""
+    import pyarrow as pa
+
     pa.default_memory_pool().release_unused()
 
 
-def to_arrow(cells: Sequence[Any], of_type: pa.DataType) -> list[pa.Array]:
+def to_arrow(cells: Sequence[Any], of_type: "pa.DataType") -> "list[pa.Array]":
     """Return a column as Arrow has it, in one array or several."""
+    import pyarrow as pa
+
     if not isinstance(cells, PackedCells):
         return [pa.array(cells, of_type)]
     return [
@@ -242,8 +250,10 @@ def _pack(cells: list[Any]) -> _Chunk:
             return cells
     if len(kinds) != 1 or (of_type := _TYPES.get(*kinds)) is None:
         return cells
+    import pyarrow as pa
+
     try:
-        return pa.array(cells, of_type)
+        return pa.array(cells, getattr(pa, of_type)())
     except (OverflowError, UnicodeEncodeError, pa.ArrowInvalid):  # what no file of Arrow holds
         return cells
 
@@ -251,8 +261,10 @@ def _pack(cells: list[Any]) -> _Chunk:
 def _unpack(chunk: _Chunk) -> list[Any]:
     if isinstance(chunk, _Coded):
         return list(map(chunk.values.__getitem__, chunk.codes.tolist()))
-    if not isinstance(chunk, pa.Array):
+    if isinstance(chunk, list):
         return chunk
+    import pyarrow as pa
+
     if pa.types.is_string(chunk.type) or not chunk.null_count:
         return chunk.to_numpy(zero_copy_only=False).tolist()
     return chunk.to_pylist()
@@ -263,9 +275,11 @@ def _take(chunk: _Chunk, indices: npt.NDArray[np.int64]) -> _Chunk:
         return chunk
     if isinstance(chunk, _Coded):
         return _Coded(chunk.values, chunk.codes[indices])
-    if isinstance(chunk, pa.Array):
-        return chunk.take(pa.array(indices))
-    return [chunk[place] for place in indices.tolist()]
+    if isinstance(chunk, list):
+        return [chunk[place] for place in indices.tolist()]
+    import pyarrow as pa
+
+    return chunk.take(pa.array(indices))
 
 
 def _count(chunk: _Chunk) -> int:
