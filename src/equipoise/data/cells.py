@@ -248,7 +248,7 @@ def _pack(cells: list[Any]) -> _Chunk:
             return _Coded(list(values), codes)
         if sum(len(cell) for cell in cells if cell is not None) > _LONGEST:
             return cells
-    if len(kinds) != 1 or (of_type := _TYPES.get(*kinds)) is None:
+    if len(kinds) != 1 or (of_type := _TYPES.get(next(iter(kinds)))) is None:
         return cells
     import pyarrow as pa
 
