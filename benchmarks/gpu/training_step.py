@@ -41,7 +41,6 @@ from transformers import (
     LlamaModel,
     PrinterCallback,
     Trainer,
-    TrainerCallback,
     TrainingArguments,
 )
 
@@ -55,6 +54,7 @@ from equipoise.training import MultiTaskTrainer, TrainingBatches
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from measuring import FEW, interval, rounded, setting, synchronize, take_turns
+from train_throughput import Clock
 
 RATE, CLASSES, KEPT_BATCHES = 1e-5, ("negative", "neutral", "positive"), 4
 BARE, PLAIN, EQUAL, DAO = "bare", "plain", "equal", "dao"
@@ -71,18 +71,6 @@ LLAMA = {
     "num_key_value_heads": 8,
     "intermediate_size": 8192,
 }
-
-
-class Clock(TrainerCallback):
-    """Notes when steps end."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-        """Note the time."""
-        synchronize()
-        self.times.append(time.perf_counter())
 
 
 class Summed(nn.Module):
