@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from equipoise.errors import UsageError
+from equipoise.errors import UsageError, first_line
 
 VARIABLE = "EQUIPOISE_DEVICE"
 """The environment variable that names the device; the option `--device` sets it."""
@@ -100,5 +100,5 @@ def _try(device: torch.device) -> None:
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error)[:200]
         raise UsageError(f"device '{device}': cannot be used ({reason}); choose another, such as 'cpu'.") from error

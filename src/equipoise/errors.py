@@ -123,6 +123,11 @@ def list_some(words: Iterable[str], at_most: int = 20) -> str:
     return ", ".join(listed) + more
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def shorten(text: str, at_most: int = MESSAGE_LIMIT) -> str:
     r"""Return a text as one line that is safe to print: escape what does not print, cut what is too long.
 

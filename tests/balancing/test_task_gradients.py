@@ -50,13 +50,8 @@ class _Problem:
 @pytest.mark.parametrize(("where", "needs"), FORMS)
 @pytest.mark.parametrize("cuts", [[slice(None)], [slice(0, 2), slice(2, 8)]])
 def test_it_is_what_autograd_finds(where, needs, cuts):
-    problem, reader = _Problem(), TaskGradients(where, needs)
-    measured = [
-        reader.measure(
-            reader.losses_of(problem.parts(rows), TASKS), reader.views_of(problem.features, TASKS), [problem.weight]
-        )
-        for rows in cuts
-    ]
+    problem, reader = _Problem(), TaskGradients(where, needs, TASKS)
+    measured = [reader.measure(problem.parts(rows), problem.features, [problem.weight]) for rows in cuts]
     squares, found = reader.read(torch.stack(measured).sum(0))
     if needs == "halves":
         halves = [2 * problem.gradients(where, slice(half, None, 2)) for half in (0, 1)]
@@ -68,14 +63,13 @@ def test_it_is_what_autograd_finds(where, needs, cuts):
         torch.testing.assert_close(squares, gradients.square().sum(1))
     torch.testing.assert_close(found, expected)
     if cuts == [slice(None)]:
-        losses, views = reader.losses_of(problem.parts(), TASKS), reader.views_of(problem.features, TASKS)
-        at_once = reader.read_batch(losses, views, [problem.weight], torch.tensor([7.0]))
+        at_once = reader.read_batch(problem.parts(), problem.features, [problem.weight], torch.tensor([7.0]))
         torch.testing.assert_close(at_once, (squares, found, torch.tensor([7.0], dtype=torch.float64)))
 
 
 def test_a_scalar_cannot_be_halved():
     with pytest.raises(ValueError, match=r"losses\['a'\] must hold one loss per example, found a scalar"):
-        TaskGradients("map", "halves").losses_of({"a": torch.tensor(1.0)}, TASKS)
+        TaskGradients("map", "halves", TASKS).measure({"a": torch.tensor(1.0)}, torch.ones(1, 1), None)
 
 
 def test_products_of_many_columns_are_added_up_in_chunks(monkeypatch):

@@ -5,6 +5,7 @@ import multiprocessing
 
 import pytest
 
+from children import run_together
 from comparisons import CONTEXT, lines_of, write_run_file
 from equipoise.comparison import compare, processes
 from equipoise.comparison.compare_folder import CompareFolder
@@ -29,14 +30,7 @@ def decided(found):
 def test_two_processes_share_the_trainings(tmp_path, tiny_model):
     run_file = write_run_file(tmp_path, tiny_model)
     folder = tmp_path / "shared" / "c"
-    workers = [CONTEXT.Process(target=work, args=(run_file, folder)) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(200)
-        worker.kill()
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert run_together(CONTEXT, work, [(run_file, folder)] * 2) == [0, 0]
     lines = lines_of(folder)
     assert {line["status"] for line in lines} == {"finished"}
     # Single tasks, equal, static weights and their trials: each once.

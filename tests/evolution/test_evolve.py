@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import equipoise
+from children import run_together
 from equipoise.config import load_config, make_config
 from equipoise.data import load_table
 from equipoise.errors import DataError, EquipoiseWarning, OutputError, TrainingError, UsageError
@@ -265,15 +266,7 @@ def test_two_processes_that_share_a_database_alone(merged, tmp_path):
         shutil.rmtree(config.output / "merge")
         settings = config.merge.model_copy(update={"storage": url, "stages": ("one",), "baselines": ("uniform",)})
         configs.append(config.model_copy(update={"merge": settings}))
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=work, args=(config,)) for config in configs]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(200)
-        process.kill()
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    assert run_together(multiprocessing.get_context("spawn"), work, [(config,) for config in configs]) == [0, 0]
     here, there = (read_json(config.output / "merge" / "merge.json") for config in configs)
     (search,), (other,) = here["searches"].values(), there["searches"].values()
     assert len(search["candidates"]) == 20

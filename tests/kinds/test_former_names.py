@@ -13,7 +13,7 @@ from corpus import asked_data, write_data
 from equipoise.config import load_config
 from equipoise.errors import EquipoiseWarning
 from equipoise.kinds import Classification, task_from_dict
-from equipoise.training.trainer import load_weights
+from equipoise.training.trained_weights import load_weights
 from prompted import make_model, make_tasks
 
 

@@ -11,7 +11,7 @@ from transformers import AutoModel, AutoModelForCausalLM
 from equipoise.errors import ModelError
 from equipoise.modeling import MultiTaskModel, add_adapter, load_backbone
 from equipoise.modeling.adapters import fingerprint
-from equipoise.training.trainer import load_weights, trained_weights
+from equipoise.training.trained_weights import load_weights, trained_weights
 from prompted import TEXTS, encode, make_batch, make_model, make_tasks, predict, run_batch
 
 

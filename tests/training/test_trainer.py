@@ -8,7 +8,7 @@ from equipoise.config import TrainConfig, make_config
 from equipoise.data import Collator, FlatRows, MixedLengthSampler, load_table, tokenize
 from equipoise.modeling import MultiTaskModel, load_backbone
 from equipoise.training import MultiTaskTrainer, TrainingBatches
-from equipoise.training import trainer as trainer_module
+from equipoise.training import arguments as arguments_module
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ def test_every_row_comes_once_an_epoch_and_in_another_order_the_next(make_traine
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
 def test_batches_for_a_gpu_are_copied_while_it_computes(monkeypatch, tmp_path, device):
-    monkeypatch.setattr(trainer_module, "choose_device", lambda: torch.device(device))
-    arguments = trainer_module._make_arguments(TrainConfig(), tmp_path)
+    monkeypatch.setattr(arguments_module, "choose_device", lambda: torch.device(device))
+    arguments = arguments_module.make_arguments(TrainConfig(), tmp_path)
     assert arguments.dataloader_pin_memory == arguments.accelerator_config.non_blocking == (device == "cuda")
 
 

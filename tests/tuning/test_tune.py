@@ -9,7 +9,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from children import child_context
+from children import child_context, run_together
 from corpus import run_data, write_corpus, write_run
 from equipoise.config import load_config, make_config
 from equipoise.data import load_table
@@ -241,14 +241,7 @@ def test_two_processes_that_share_a_database_alone(tmp_path, tiny_model):
     data = run_data(tmp_path, tiny_model, epochs=1, learning_rate=1e-4)
     url, context = f"sqlite:///{tmp_path}/tune.db", child_context("equipoise.tuning", "equipoise.training")
     folders = [tmp_path / name for name in ("here", "there")]
-    workers = [context.Process(target=tune_elsewhere, args=(data, folder, url)) for folder in folders]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(200)
-        worker.kill()
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert run_together(context, tune_elsewhere, [(data, folder, url) for folder in folders]) == [0, 0]
     here, there = (json.loads((folder / "run-tune" / "tune.json").read_text()) for folder in folders)
     # Both tell of the same trials, each of which one of them has made.
     assert len({trial["number"] for trial in here["trials"]}) == 6

@@ -1,6 +1,6 @@
 """A regularizer that pulls the tasks' gradients into one direction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -55,3 +55,28 @@ def alignment_penalty(losses: Sequence[Tensor], features: Tensor | Sequence[Tens
         stacked = torch.stack(directions)
         first, second = torch.triu_indices(len(stacked), len(stacked), offset=1, device=stacked.device)
         return 1 - (stacked @ stacked.T)[first, second].mean()
+
+
+def batch_misalignment(
+    parts: Mapping[str, Tensor], features: Tensor | Mapping[str, Tensor] | None, *, whole: bool
+) -> Tensor:
+    """Return the penalty of a batch.
+
+    Args:
+        parts: per task present its examples' parts of its loss, or its loss.
+        features: the features that all heads read, or by task its view of them.
+        whole: whether the batch is all of the optimizer step, in one process.
+
+    Raises:
+        ValueError: It is not, or there are no features.
+    """
+    if not whole:
+        raise ValueError(
+            "`alignment` needs the whole batch at once: leave out gradient accumulation (`counts`) and train in "
+            "one process."
+        )
+    if features is None:
+        raise ValueError("`alignment` needs gradients: pass `features=`, which all heads read.")
+    trained = {task: part.sum() for task, part in parts.items() if part.requires_grad}
+    views = features if isinstance(features, Tensor) else [features[task] for task in trained]
+    return alignment_penalty(list(trained.values()), views)

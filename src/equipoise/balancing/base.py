@@ -9,11 +9,10 @@ from torch import Tensor
 
 from equipoise.checks import checked_number
 
-from .alignment import alignment_penalty
+from .alignment import batch_misalignment
 from .batch_losses import BatchLosses, LossSums, add_up
 from .clipping import bounded
 from .collectives import sum_over_ranks, world_size
-from .feature_gradients import UnreadViewError
 from .flat_state import FlatState
 from .input_checks import (
     check_entries,
@@ -95,7 +94,7 @@ class Balancer(FlatState, ABC):
             raise ValueError(f"`tasks` must be one or more different names, or name: kind pairs. Found {tasks!r}.")
         self.tasks = dict(tasks) if isinstance(tasks, Mapping) else dict.fromkeys(tasks, "")
         self.clip = checked_clip(clip)
-        self._gradients = TaskGradients(where, self.needs)
+        self._gradients = TaskGradients(where, self.needs, self.tasks)
         self._memory = StepMemory(len(self.tasks))
         self._state: dict[str, Tensor] = {}
         """What a balancer remembers from step to step, by name; changed in place."""
@@ -175,27 +174,21 @@ class Balancer(FlatState, ABC):
         if not self._learning:
             _, self._loss_sums = sums.read(sums.on_device.cpu())
             return self._sum_with_last_weights(weighted, losses, counts)
-        try:
-            if counts is None and world_size(self.process_group) == 1:
-                sizes = sums.sizes
-                parts = {task: entry / sizes[task] for task, entry in weighted.items()}
-                batch, weights = self._weigh_batch(sums, parts, features, parameters)
-            else:
-                batch = self._gather(sums, sums.on_device.cpu(), counts)
-                parts = {task: entry / batch.sizes[task] for task, entry in weighted.items()}
-                weights = self._weigh_part(batch, parts, features, parameters, accumulated=counts is not None)
-        except UnreadViewError as error:
-            raise ValueError(
-                f"The loss of '{self._gradients.name_of(error.place, self.tasks)}' does not depend on its view of "
-                "`features`, but on another view or on the features themselves. Let each head read its own view and "
-                "nothing else, or pass the one tensor that all heads read."
-            ) from None
+        if counts is None and world_size(self.process_group) == 1:
+            sizes = sums.sizes
+            parts = {task: entry / sizes[task] for task, entry in weighted.items()}
+            batch, weights = self._weigh_batch(sums, parts, features, parameters)
+        else:
+            batch = self._gather(sums, sums.on_device.cpu(), counts)
+            parts = {task: entry / batch.sizes[task] for task, entry in weighted.items()}
+            weights = self._weigh_part(batch, parts, features, parameters, accumulated=counts is not None)
         self._weights = dict.fromkeys(self.tasks, 0.0) | weights
         self._losses = batch.means
         check_products(self._weights, batch.losses, {part.dtype for part in parts.values()})
         scalar = add_up([self._weights[task] * part for task, part in parts.items()], losses)
         if self.alignment:
-            scalar = scalar + self.alignment * self._misalignment(parts, features, accumulated=counts is not None)
+            whole = counts is None and world_size(self.process_group) == 1
+            scalar = scalar + self.alignment * batch_misalignment(parts, features, whole=whole)
         return scalar * world_size(self.process_group)
 
     def _present(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -298,19 +291,6 @@ class Balancer(FlatState, ABC):
         weights = self.weigh_examples(task, targets[task]) if task in targets and entry.dim() else None
         return entry if weights is None else entry * weights.to(entry)
 
-    def _misalignment(self, parts: Mapping[str, Tensor], features: Features | None, *, accumulated: bool) -> Tensor:
-        """Return the penalty on gradients that point apart."""
-        if accumulated or world_size(self.process_group) > 1:
-            raise ValueError(
-                "`alignment` needs the whole batch at once: leave out gradient accumulation (`counts`) and train in "
-                "one process."
-            )
-        if features is None:
-            raise ValueError("`alignment` needs gradients: pass `features=`, which all heads read.")
-        trained = {task: part.sum() for task, part in parts.items() if part.requires_grad}
-        views = features if isinstance(features, Tensor) else [features[task] for task in trained]
-        return alignment_penalty(list(trained.values()), views)
-
     def _gather(self, sums: LossSums, numbers: Tensor, counts: Mapping[str, float] | None) -> BatchLosses:
         """Add up the losses over all processes; `numbers` are the sums on the CPU."""
         _, self._loss_sums = sums.read(numbers)
@@ -328,8 +308,7 @@ class Balancer(FlatState, ABC):
         """Weigh the tasks by a batch that is the whole step; all numbers leave the device together."""
         squares, gradients = None, None
         if self.needs_gradients and parts:
-            losses, views = self._gradients.losses_of(parts, self.tasks), self._gradients.views_of(features, self.tasks)
-            squares, gradients, numbers = self._gradients.read_batch(losses, views, parameters, sums.on_device)
+            squares, gradients, numbers = self._gradients.read_batch(parts, features, parameters, sums.on_device)
         else:
             numbers = sums.on_device.cpu()
         batch = self._gather(sums, numbers, None)
@@ -350,8 +329,7 @@ class Balancer(FlatState, ABC):
         memory = self._memory
         squares, gradients, measured = None, None, None
         if self.needs_gradients and batch.seen.any():
-            losses, views = self._gradients.losses_of(parts, self.tasks), self._gradients.views_of(features, self.tasks)
-            measured = sum_over_ranks(self._gradients.measure(losses, views, parameters), self.process_group)
+            measured = sum_over_ranks(self._gradients.measure(parts, features, parameters), self.process_group)
             squares, gradients = (None, None) if accumulated else self._gradients.read(measured)
         if not accumulated:
             memory.reset()

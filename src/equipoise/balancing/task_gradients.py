@@ -1,6 +1,7 @@
 """What a balancer reads of the task gradients, and where they are taken."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from .feature_gradients import (
     SCALES,
+    UnreadViewError,
     double,
     feature_gradients,
     gramian,
@@ -33,12 +35,13 @@ class TaskGradients:
             "parameters": at the shared parameters, one backward pass per task.
         needs: "gramian": K, the inner products of the gradients. "gradients": G, one row per task. "halves": the inner
             products of the gradients of one half of the examples with those of the other.
+        tasks: all tasks, in order.
 
     Raises:
         ValueError: If there is no such place, or the balancer cannot use it.
     """
 
-    def __init__(self, where: str, needs: Needs) -> None:
+    def __init__(self, where: str, needs: Needs, tasks: Iterable[str]) -> None:
         if where not in PLACES:
             raise ValueError(f"`where` must be one of {', '.join(PLACES)}. Found {where!r}.")
         if where == "features" and needs in ("gradients", "halves"):
@@ -48,65 +51,33 @@ class TaskGradients:
             )
         self.where = where
         self.needs = needs
-
-    def losses_of(self, parts: Mapping[str, Tensor], tasks: Iterable[str]) -> list[Tensor | None]:
-        """Return the losses to differentiate: per task one, or one per half of its examples; None for absent tasks.
-
-        Args:
-            parts: per task present its examples' parts of its loss, shape (n_t,), or its loss.
-            tasks: all tasks.
-
-        Raises:
-            ValueError: If a scalar is to be halved.
-        """
-        if self.needs != "halves":
-            return [parts[task].sum() if task in parts else None for task in tasks]
-        for task, part in parts.items():
-            if part.dim() == 0:
-                raise ValueError(
-                    f"This balancer halves the batch: losses['{task}'] must hold one loss per example, found a scalar."
-                )
-        return [2 * parts[task][half::2].sum() if task in parts else None for task in tasks for half in (0, 1)]
-
-    def views_of(self, features: Features | None, tasks: Iterable[str]) -> list[Tensor] | None:
-        """Return what each loss of `losses_of` reads of the features; for absent tasks any of them.
-
-        Args:
-            features: the shared features.
-            tasks: all tasks.
-        """
-        if features is None:
-            return None
-        some = one_view(features)
-        views = [some if isinstance(features, Tensor) else features.get(task, some) for task in tasks]
-        return [view for view in views for _ in range(2 if self.needs == "halves" else 1)]
-
-    def name_of(self, place: int, tasks: Iterable[str]) -> str:
-        """Return the task of a loss of `losses_of`."""
-        return list(tasks)[place // (2 if self.needs == "halves" else 1)]
+        # Each of them has one loss to differentiate, or one for each half of its examples.
+        self._tasks = [task for task in tasks for _ in range(2 if needs == "halves" else 1)]
 
     def read_batch(
         self,
-        losses: Sequence[Tensor | None],
-        views: Sequence[Tensor] | None,
+        parts: Mapping[str, Tensor],
+        features: Features | None,
         parameters: Iterable[Tensor] | None,
         beside: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Measure and read in one go, by the cheaper way there may be, with one copy from the device.
 
         Args:
-            losses: see `measure`.
-            views: see `measure`.
+            parts: see `measure`.
+            features: see `measure`.
             parameters: see `measure`.
             beside: further numbers, which come along.
 
         Returns:
             Both results of `read`, and `beside`, float64 on the CPU.
         """
-        if self.where == "parameters" or views is None:
-            return self._bring(self.measure(losses, views, parameters), beside)
+        if self.where == "parameters" or features is None:
+            return self._bring(self.measure(parts, features, parameters), beside)
+        losses, views = self._losses_of(parts), self._views_of(features)
         for scale in SCALES:
-            deltas = scaled_gradients(losses, views, scale)
+            with self._naming_tasks():
+                deltas = scaled_gradients(losses, views, scale)
             if self.where == "map" and self.needs == "gramian":
                 products = map_gramian(deltas, views[0])
                 squares, products, numbers = _to_cpu(products.diagonal(), products, beside)
@@ -119,32 +90,65 @@ class TaskGradients:
 
     def measure(
         self,
-        losses: Sequence[Tensor | None],
-        views: Sequence[Tensor] | None,
+        parts: Mapping[str, Tensor],
+        features: Features | None,
         parameters: Iterable[Tensor] | None,
     ) -> Tensor:
-        """Differentiate the losses.
+        """Differentiate the tasks' losses.
 
         Args:
-            losses: T scalars, None for an absent task; with `needs` = "halves" 2T, both halves of each task together.
-            views: what each of them reads of the shared features; see `views_of`.
+            parts: per task present its examples' parts of its loss, shape (n_t,), or its loss.
+            features: the shared features.
             parameters: the shared parameters.
 
         Returns:
-            Shape (T, …).
+            Shape (T, …); an absent task has gradient 0.
 
         Raises:
-            ValueError: If what the gradients are taken at is missing.
+            ValueError: If what the gradients are taken at is missing, a loss does not depend on its view of the
+                features, or a scalar is to be halved.
         """
+        losses = self._losses_of(parts)
         if self.where == "parameters":
             if parameters is None:
                 raise ValueError(
                     "This balancer needs gradients at the parameters: pass `parameters=`, the shared ones."
                 )
             return self._split_halves(parameter_gradients(losses, list(parameters)))
-        if views is None:
+        if features is None:
             raise ValueError("This balancer needs gradients: pass `features=`, which all heads read.")
-        return self._place(feature_gradients(losses, views), views[0])
+        views = self._views_of(features)
+        with self._naming_tasks():
+            return self._place(feature_gradients(losses, views), views[0])
+
+    def _losses_of(self, parts: Mapping[str, Tensor]) -> list[Tensor | None]:
+        """Return the losses to differentiate; None for absent tasks."""
+        if self.needs != "halves":
+            return [parts[task].sum() if task in parts else None for task in self._tasks]
+        for task, part in parts.items():
+            if part.dim() == 0:
+                raise ValueError(
+                    f"This balancer halves the batch: losses['{task}'] must hold one loss per example, found a scalar."
+                )
+        places = enumerate(self._tasks)
+        return [2 * parts[task][place % 2 :: 2].sum() if task in parts else None for place, task in places]
+
+    def _views_of(self, features: Features) -> list[Tensor]:
+        """Return what each of these losses reads of the features; for absent tasks any of them."""
+        some = _one_view(features)
+        return [some if isinstance(features, Tensor) else features.get(task, some) for task in self._tasks]
+
+    @contextmanager
+    def _naming_tasks(self) -> Iterator[None]:
+        """Name the task whose head reads another view than its own."""
+        try:
+            yield
+        except UnreadViewError as error:
+            raise ValueError(
+                f"The loss of '{self._tasks[error.place]}' does not depend on its view of `features`, but on another "
+                "view or on the features themselves. Let each head read its own view and nothing else, or pass the one "
+                "tensor that all heads read."
+            ) from None
 
     def _place(self, deltas: Tensor, features: Tensor) -> Tensor:
         """Return what adds up, of the gradients at the features."""
@@ -189,7 +193,7 @@ class TaskGradients:
         return self.needs != "gradients"
 
 
-def one_view(features: Features) -> Tensor:
+def _one_view(features: Features) -> Tensor:
     """Return the features as any head reads them."""
     return features if isinstance(features, Tensor) else next(iter(features.values()))
 

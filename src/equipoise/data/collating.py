@@ -91,14 +91,13 @@ def pad_rows(rows: EncodedRows, tokenizer: PreTrainedTokenizerBase) -> dict[str,
     batch = as_batch(rows)
     lengths = batch.lengths("input_ids")
     width = int(lengths.max(initial=0))
+    own = np.arange(width) < lengths[:, None]
     if batch.has("ends"):
         # Padding sees itself only, and nothing else sees it.
         fill = {"input_ids": tokenizer.pad_token_id, "position_ids": 0, "ends": np.arange(1, width + 1)}
         further = {"length": lengths, "text_length": batch.numbers("text_length").astype(np.int64)}
-        own = np.arange(width) < lengths[:, None]
     else:
         fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
-        own = np.arange(width) < lengths[:, None]
         if tokenizer.padding_side == "left":
             own = np.ascontiguousarray(own[:, ::-1])
         further = {"attention_mask": own.astype(np.int64)}

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from equipoise.errors import ModelError
+from equipoise.errors import ModelError, first_line
 
 from .language_head import replacing_forward
 from .model import MultiTaskModel
@@ -28,7 +28,7 @@ def compiled(model: MultiTaskModel) -> Iterator[None]:
         with replacing_forward(extractor, torch.compile(extractor.forward, dynamic=True)):
             yield
     except TorchDynamoException as error:
-        reason = (str(error).strip().splitlines() or [""])[0][:200]
+        reason = first_line(error)[:200]
         raise ModelError(
             f"train.compile: {type(extractor).__name__} cannot be compiled here ({type(error).__name__}: {reason}); "
             f"leave it out{_find_way_out(reason)}."

@@ -21,8 +21,9 @@ from equipoise.kinds import Task
 from equipoise.precision import computing_in
 
 from .backbone import default_pooling, hidden_width, is_decoder, longest_input
-from .features import Features, TaskFeatures, places_before, tree_mask
+from .features import Features, TaskFeatures
 from .heads import Head, make_head
+from .hidden_states import read_hidden_states
 from .language_head import is_one_layer, whole_head
 from .pooling import make_pooling
 from .prefix import Prefix
@@ -30,7 +31,7 @@ from .row_encoding import RowEncoder
 from .saving import load_model, save_model
 from .scored_tokens import ScoredTokens
 from .token_rows import TokenRows
-from .trees import find_window, reads_trees, unpack
+from .trees import find_window, reads_trees
 from .vocabulary import check_tokens
 
 
@@ -234,14 +235,8 @@ class MultiTaskModel(nn.Module):
         Returns:
             For each task the outputs of its module, in the order of its rows.
         """
-        inputs = dict(inputs)
         with self._rounding():
-            if "ends" in inputs:
-                mask = places_before(inputs.pop("text_length"), inputs["input_ids"].shape[1]).long()
-                hidden = self._read_sequences(inputs) if self.unpacks(inputs) else self._read_trees(inputs)
-            else:
-                mask = inputs["attention_mask"]
-                hidden = self.extractor(**inputs, **self._options()).last_hidden_state
+            hidden, mask = read_hidden_states(self, inputs)
         if self.dtype is not torch.float32:
             hidden = hidden.float()
         scored = scored or {}
@@ -285,32 +280,6 @@ class MultiTaskModel(nn.Module):
     def _rounding(self) -> AbstractContextManager[object]:
         # Where nothing is rounded here, what is around this may round.
         return nullcontext() if self.dtype is torch.float32 else computing_in(self.dtype, self.device.type)
-
-    def _options(self) -> dict[str, bool]:
-        # A cache is for writing on; training has no use for it.
-        return {"use_cache": False} if is_decoder(self.backbone.config) else {}
-
-    def _read_trees(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Return the hidden states of trees, rows × tokens × width, by one pass over them as they are."""
-        mask = tree_mask(inputs["ends"], self.backbone.dtype)
-        trees: dict[str, Any] = {
-            "input_ids": inputs["input_ids"],
-            "position_ids": inputs["position_ids"],
-            "attention_mask": mask,
-        }
-        trees = trees | self._options() if self.prefix is None else self.prefix.put_before(trees)
-        return self.extractor(**trees).last_hidden_state
-
-    def _read_sequences(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Return the same, by reading each sequence of a tree by itself."""
-        found = unpack(inputs)
-        ids, mask, before = found.input_ids, found.attention_mask, 0
-        if self.prefix is not None:
-            tokens = torch.tensor(self.prefix.tokens, device=ids.device).expand(len(ids), -1)
-            before = tokens.shape[1]
-            ids, mask = torch.cat([tokens, ids], dim=1), torch.cat([torch.ones_like(tokens), mask], dim=1)
-        hidden = self.extractor(input_ids=ids, attention_mask=mask, **self._options()).last_hidden_state
-        return hidden[:, before:].flatten(0, 1)[found.places]
 
     def _score(self, tokens: ScoredTokens, views: Mapping[str, Tensor], places: slice) -> dict[str, Tensor]:
         """Return the answers' scores of each task in the format `prompt`, from their places in the view they share."""

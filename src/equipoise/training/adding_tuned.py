@@ -28,7 +28,7 @@ from .prepared_run import PreparedRun
 from .preparing import check_first
 from .processes import count_processes
 from .run_folder import CHECKPOINTS, METRICS, check_run_output, open_run
-from .trainer import load_weights
+from .trained_weights import load_weights
 from .trial import try_step
 
 _KEPT = (

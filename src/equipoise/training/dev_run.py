@@ -12,7 +12,7 @@ from .fitting import fit, make_trainer
 from .prepared_run import PreparedRun
 from .preparing import prepare_run
 from .run_folder import CHECKPOINTS, open_run
-from .trainer import load_weights
+from .trained_weights import load_weights
 
 
 def train_for_dev(config: RunConfig, table: Table, progress: ProgressSlot | None = None) -> PreparedRun:

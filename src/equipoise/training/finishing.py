@@ -25,7 +25,7 @@ from .curriculum_file import MeasuredCurriculum
 from .prepared_run import PreparedRun
 from .run_folder import CHECKPOINTS, METRICS, MISTAKES, MODEL, TRUST, add_notes, write_predictions
 from .summary import Effort, write_summary
-from .trainer import load_weights
+from .trained_weights import load_weights
 
 
 def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum | None) -> None:

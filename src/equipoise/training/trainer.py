@@ -1,40 +1,38 @@
 """The training loop: a `transformers.Trainer` that balances several losses."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import Dataset, Sampler
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl
 
 from equipoise.balancing import Balancer, NonFiniteLoss
 from equipoise.config import TrainConfig
 from equipoise.curriculum import Curriculum
 from equipoise.data import EpochSampler
-from equipoise.devices import choose_device
 from equipoise.disk import disk_refusal
-from equipoise.errors import OVERWRITE, RESUME, TrainingError
+from equipoise.errors import OVERWRITE, RESUME, TrainingError, first_line
 from equipoise.modeling import FrozenLayers, MultiTaskModel, compiled, plain_attention, quiet_transformers
 from equipoise.precision import compute_type, computing_in
 
+from .arguments import make_arguments
 from .callbacks import Patience, ProgressSlot, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
 from .checkpoints import checkpoint_at, damaged, mark_complete, remove_checkpoint, remove_checkpoints
 from .mixin import BalancedTrainerMixin, TaskLosses
-from .processes import hide_sharding, in_first, is_first, is_sharded, join_processes, on_cpus
+from .processes import hide_sharding, in_first, is_first, is_sharded, join_processes
 from .random_states import load_random_states, random_states_file, save_random_states
 from .run_folder import CHECKPOINTS
-from .sharding import ShardedModel, WholeOptimizer, read_whole, split_sharded
-
-_WEIGHTS = "model.safetensors"
-_SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+from .sharded_mixin import ShardedTrainingMixin
+from .sharding import split_sharded
+from .trained_weights import load_weights, save_weights
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class TrainingBatches:
     curriculum: Curriculum | None = None
 
 
-class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
+class MultiTaskTrainer(ShardedTrainingMixin, BalancedTrainerMixin, Trainer):
     """Trains a `MultiTaskModel` on batches of the table with missing labels.
 
     The loop, resuming, accumulation and schedules are those of `transformers.Trainer`, the balancing is the
@@ -97,7 +95,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         with hide_sharding():
             super().__init__(
                 model=deepcopy(model) if self._is_sharded and is_first() else model,
-                args=_make_arguments(config, folder / CHECKPOINTS),
+                args=make_arguments(config, folder / CHECKPOINTS),
                 data_collator=batches.collate,
                 train_dataset=batches.rows,
                 callbacks=self._make_callbacks(config),
@@ -206,52 +204,10 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    @contextmanager
-    def _whole_model(self) -> Iterator[None]:
-        """Let the first process hold the model as it is now, where it is sharded."""
-        if not self._is_sharded:
-            yield
-            return
-        own = self._whole.state_dict()
-        for name, tensor in _trained(self.model).items():
-            whole = read_whole(tensor)
-            if is_first():
-                own[name].copy_(whole)
-        self._move_whole(self.args.device)
-        try:
-            yield
-        finally:
-            # Training needs the room.
-            self._move_whole(torch.device("cpu"))
-
-    def _move_whole(self, device: torch.device) -> None:
-        if self._is_sharded and is_first():
-            self._whole.to(device)
-
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Pass figures on to the callbacks; `log.jsonl` keeps them, not the trainer's state, which would grow."""
         super().log(logs, start_time)
         self.state.log_history.clear()
-
-    def _move_model_to_device(self, model: nn.Module, device: torch.device) -> None:
-        if not self._is_sharded:
-            super()._move_model_to_device(model, device)
-
-    def _wrap_model(self, model: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
-        if not self._is_sharded:
-            return super()._wrap_model(model, *args, **kwargs)
-        sharded = ShardedModel(self.model, self.args.device)
-        # Made for the whole weights before.
-        self.optimizer = None
-        self.create_optimizer()
-        return sharded
-
-    def training_step(self, model: nn.Module, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Take one step forward and back."""
-        loss = super().training_step(model, *args, **kwargs)
-        if isinstance(model, ShardedModel) and self.accelerator.sync_gradients:
-            model.average_gradients()
-        return loss
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW in four groups: backbone or what starts from nothing, with weight decay or without."""
@@ -302,28 +258,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save what training changes, whole; all processes have to come here."""
         assert output_dir is not None
-        weights = trained_weights(self.model)
-        if self.args.should_save:
-            Path(output_dir).mkdir(parents=True, exist_ok=True)
-            safetensors.torch.save_file(weights, str(Path(output_dir) / _WEIGHTS))
-
-    @contextmanager
-    def _whole_optimizer(self, checkpoint: Path) -> Iterator[WholeOptimizer]:
-        """Let the trainer save and load the optimizer of a sharded model."""
-        optimizer = self.optimizer
-        self.optimizer = whole = WholeOptimizer(optimizer, checkpoint)
-        try:
-            yield whole
-        finally:
-            self.optimizer = optimizer
-
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if not self._is_sharded:
-            super()._save_optimizer_and_scheduler(output_dir)
-            return
-        with self._whole_optimizer(Path(output_dir)) as whole:
-            whole.gather()
-            super()._save_optimizer_and_scheduler(output_dir)
+        save_weights(self.model, Path(output_dir), writes=self.args.should_save)
 
     def _save_rng_state(self, output_dir: str) -> None:
         file = random_states_file(output_dir, self.args.process_index, self.args.world_size)
@@ -339,7 +274,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
         try:
             load_random_states(file, self.args.device)
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
-            raise damaged(file, _first_line(error)) from error
+            raise damaged(file, first_line(error)) from error
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         load_weights(self.model, Path(resume_from_checkpoint))
@@ -351,44 +286,7 @@ class MultiTaskTrainer(BalancedTrainerMixin, Trainer):
             with self._whole_optimizer(Path(checkpoint)) if self._is_sharded else nullcontext():
                 super()._load_optimizer_and_scheduler(checkpoint)
         except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError, SafetensorError) as error:
-            raise damaged(Path(checkpoint) / "optimizer.pt", _first_line(error)) from error
-
-
-def _make_arguments(config: TrainConfig, checkpoints: Path) -> TrainingArguments:
-    """Return what `transformers.Trainer` calls these settings."""
-    device = "cpu" if on_cpus() else choose_device().type
-    return TrainingArguments(
-        output_dir=str(checkpoints),
-        run_name=checkpoints.parent.name,
-        num_train_epochs=config.epochs,
-        max_steps=config.max_steps or -1,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        warmup_steps=config.warmup,
-        lr_scheduler_type=_SCHEDULES[config.schedule],
-        max_grad_norm=config.max_grad_norm,
-        seed=config.seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        # Checkpoints are saved on the schedule of ScoreOnSchedule, never by step count.
-        save_strategy="steps",
-        save_steps=2**31,
-        metric_for_best_model="run_score",
-        greater_is_better=True,
-        restore_callback_states_from_checkpoint=True,
-        remove_unused_columns=False,
-        fp16=config.precision == "fp16",
-        use_cpu=device == "cpu",
-        # Every head is in the graph of every batch.
-        ddp_find_unused_parameters=False,
-        # A GPU takes a batch out of pinned memory while it still computes on the one before.
-        dataloader_pin_memory=device == "cuda",
-        accelerator_config={"non_blocking": device == "cuda"},
-        disable_tqdm=True,
-        report_to="none",
-    )
+            raise damaged(Path(checkpoint) / "optimizer.pt", first_line(error)) from error
 
 
 class _KeepForward(TrainerCallback):
@@ -402,39 +300,6 @@ class _KeepForward(TrainerCallback):
         self._trainer.accelerator.unwrap_model(self._trainer.model, keep_fp32_wrapper=False)
 
 
-def trained_weights(model: MultiTaskModel) -> dict[str, torch.Tensor]:
-    """Return what training changes: all but the frozen parameters, by name.
-
-    Of a sharded model it is whole in the first process, and of no use in the others, which have to come here, too.
-    """
-    return {name: read_whole(tensor) for name, tensor in _trained(model).items()}
-
-
-def _trained(model: MultiTaskModel) -> dict[str, torch.Tensor]:
-    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
-    # A parameter that has two names, as tied embeddings, is kept by its first.
-    names = dict(model.named_parameters()) | dict(model.named_buffers())
-    return {name: tensor for name, tensor in model.state_dict().items() if name in names and name not in frozen}
-
-
-def load_weights(model: MultiTaskModel, checkpoint: Path) -> None:
-    """Put a checkpoint's weights into a model, whose frozen parameters stay.
-
-    Raises:
-        TrainingError: the checkpoint is damaged.
-    """
-    try:
-        # Heads were called task modules before.
-        loaded = safetensors.torch.load_file(checkpoint / _WEIGHTS)
-        weights = {name.replace("_task_modules.", "_heads.", 1): tensor for name, tensor in loaded.items()}
-        expected = _trained(model)
-        if different := sorted(weights.keys() ^ expected.keys()):
-            raise RuntimeError(f"found {len(weights)} tensors, expected {len(expected)} ('{different[0]}', …)")
-        model.load_state_dict(weights, strict=False)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise damaged(checkpoint / _WEIGHTS, _first_line(error)) from error
-
-
 def _not_saved(checkpoint: Path, error: Exception) -> TrainingError:
     """Return the error of a checkpoint that could not be saved: the disk's, or another, as what it is."""
     if (refusal := disk_refusal(error)) is not None:
@@ -443,10 +308,6 @@ def _not_saved(checkpoint: Path, error: Exception) -> TrainingError:
             f"{refusal.hint}, then go on with {RESUME}."
         )
     return TrainingError(
-        f"{checkpoint}: saving the checkpoint ended in {type(error).__name__}: {_first_line(error)[:200]}. Earlier "
+        f"{checkpoint}: saving the checkpoint ended in {type(error).__name__}: {first_line(error)[:200]}. Earlier "
         f"checkpoints are intact; go on with {RESUME}."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

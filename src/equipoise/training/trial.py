@@ -57,8 +57,8 @@ def try_step(run: PreparedRun) -> None:
 def _step(run: PreparedRun, device: torch.device) -> None:
     config, table, model, rows, collate = run.config, run.table, run.model, run.rows["train"], run.collate
     computed = compute_type(config.train.precision, device.type)
-    chosen = _telling_rows(rows, [table.rows(name, "train") for name in table.tasks])
     flat = FlatRows(rows)
+    chosen = _telling_rows(flat, [table.rows(name, "train") for name in table.tasks])
     model.train()
     with ExitStack() as held:
         if computed is torch.bfloat16 and device.type == "cpu":
@@ -83,16 +83,16 @@ def _predict(run: PreparedRun) -> None:
     table, rows, model = run.table, run.rows["dev"], run.model
     wanted = {name: table.rows(name, "dev") for name in table.scored}
     wanted = {name: index for name, index in wanted.items() if len(index)}
-    few = {name: _telling_rows(rows, [index], f"prompt:{name}") for name, index in wanted.items()}
+    flat = FlatRows(rows)
+    few = {name: _telling_rows(flat, [index], f"prompt:{name}") for name, index in wanted.items()}
     shorter = model.with_tasks({name: task.shortened(_WRITTEN) for name, task in model.tasks.items()})
     infer(shorter, rows, few, _ROWS)
 
 
-def _telling_rows(rows: Any, wanted: list[npt.NDArray[np.int64]], column: str = "") -> npt.NDArray[np.int64]:
+def _telling_rows(rows: FlatRows, wanted: list[npt.NDArray[np.int64]], column: str = "") -> npt.NDArray[np.int64]:
     """Of each list of rows the longest, and the one with the highest token."""
-    flat = FlatRows(rows)
-    name = column if flat.has(column) else "input_ids"
-    lengths, tokens = flat.lengths(name), flat.column(name).values
+    name = column if rows.has(column) else "input_ids"
+    lengths, tokens = rows.lengths(name), rows.column(name).values
     starts, filled = np.cumsum(lengths) - lengths, lengths > 0
     highest = np.zeros_like(lengths)
     if filled.any():
