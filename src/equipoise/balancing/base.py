@@ -9,6 +9,7 @@ from torch import Tensor
 
 from equipoise.checks import checked_number
 
+from .active_tasks import choose_active
 from .alignment import batch_misalignment
 from .batch_losses import BatchLosses, LossSums, add_up
 from .clipping import bounded
@@ -312,9 +313,7 @@ class Balancer(FlatState, ABC):
         else:
             numbers = sums.on_device.cpu()
         batch = self._gather(sums, numbers, None)
-        self._memory.reset()
-        self._memory.add(batch.seen, batch.losses)
-        return batch, self._weigh(batch.seen, batch.losses, squares, gradients)
+        return batch, self._weigh_step(batch, squares, gradients)
 
     def _weigh_part(
         self,
@@ -332,9 +331,7 @@ class Balancer(FlatState, ABC):
             measured = sum_over_ranks(self._gradients.measure(parts, features, parameters), self.process_group)
             squares, gradients = (None, None) if accumulated else self._gradients.read(measured)
         if not accumulated:
-            memory.reset()
-            memory.add(batch.seen, batch.losses)
-            return self._weigh(batch.seen, batch.losses, squares, gradients)
+            return self._weigh_step(batch, squares, gradients)
         memory.add(batch.seen, batch.losses, measured)
         if memory.weights is None:
             # The same for all micro-batches of the step.
@@ -343,30 +340,25 @@ class Balancer(FlatState, ABC):
             memory.weights = torch.tensor([weights.get(task, 0.0) for task in self.tasks], dtype=torch.float64)
         return dict(zip(self.tasks, memory.weights.tolist(), strict=True))
 
+    def _weigh_step(self, batch: BatchLosses, squares: Tensor | None, gradients: Tensor | None) -> dict[str, float]:
+        """Weigh the tasks by a step that is known as a whole, and remember its losses."""
+        self._memory.reset()
+        self._memory.add(batch.seen, batch.losses)
+        return self._weigh(batch.seen, batch.losses, squares, gradients)
+
     def _weigh(
         self, present: Tensor, losses: Tensor, squares: Tensor | None, gradients: Tensor | None
     ) -> dict[str, float]:
-        """Compute the weights of the active tasks, and bring them into the contract's form."""
-        names = list(self.tasks)
-        active = present
-        if squares is not None:
-            check_finite("gradient", squares, names)
-            if gradients is not None and not self._gradients.pairwise:
-                # A balancer that is given the gradients themselves may square them as they are.
-                check_finite("squared gradient", squares.to(gradients.dtype), names)
-            active = present & (squares > 0)
+        """Compute the weights of the tasks present, in the contract's form."""
+        names, pairwise = list(self.tasks), self._gradients.pairwise
+        found = choose_active(names, present, losses, squares, gradients, pairwise=pairwise)
         weights = {name: 1.0 for name, there in zip(names, present.tolist(), strict=True) if there}
-        indices = active.nonzero().flatten()
-        if len(indices) == 0:
+        if not found.tasks:
             return weights
-        if gradients is not None:
-            gradients = gradients[indices.to(gradients.device)]
-            gradients = gradients[:, indices] if self._gradients.pairwise else gradients
-        chosen = [names[index] for index in indices]
-        raw = self.compute_weights(losses[indices], gradients, chosen)
-        if raw.shape != indices.shape or not raw.isfinite().all():
-            raise ValueError(f"{type(self).__name__}.compute_weights returned {raw} for the tasks {chosen}.")
-        return weights | dict(zip(chosen, bounded(raw, *self.clip).tolist(), strict=True))
+        raw = self.compute_weights(*found)
+        if raw.shape != found.losses.shape or not raw.isfinite().all():
+            raise ValueError(f"{type(self).__name__}.compute_weights returned {raw} for the tasks {found.tasks}.")
+        return weights | dict(zip(found.tasks, bounded(raw, *self.clip).tolist(), strict=True))
 
     def _following_losses(self, recompute: Callable[[], Mapping[str, Tensor]], tasks: Sequence[str]) -> Tensor:
         """Compute P tasks' losses after the update, float64 on the CPU, shape (P,)."""
