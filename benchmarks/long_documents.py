@@ -29,7 +29,7 @@ from equipoise.evaluation import evaluate
 from equipoise.evaluation.statistics import Estimate, mean_interval
 from equipoise.modeling import Predictor, load
 from equipoise.training import train
-from measuring import setting
+from measuring import rounded, setting
 
 WAYS = ("cut", "windows", "cut, then windows")
 SPLITS = ("dev", "test")
@@ -131,14 +131,11 @@ def main(arguments: list[str] | None = None) -> None:
         figures = [write(row["dev"]), write(row["test"]), write(row["dev_gain"], "+"), write(row["test_gain"], "+")]
         times = [f"{row[key]:9.0f}" for key in ("train_seconds", "score_seconds")]
         print(f"{row['way']:18}" + "".join(f"{figure:>26}" for figure in figures) + "".join(times))
-    as_lists = [
-        {
-            key: list(value) if isinstance(value, tuple) else round(value, 1) if isinstance(value, float) else value
-            for key, value in row.items()
-        }
-        for row in rows
-    ]
-    print(json.dumps({"rows": as_lists, "sizes": sizes, "notes": seeds[0]["windows"]["notes"], **setting()}))
+    print(
+        json.dumps(
+            {"rows": [rounded(row) for row in rows], "sizes": sizes, "notes": seeds[0]["windows"]["notes"], **setting()}
+        )
+    )
 
 
 if __name__ == "__main__":
