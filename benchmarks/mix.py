@@ -1,10 +1,13 @@
 """Which tasks to train together: do the estimates of `equipoise mix` agree with trained pairs, and what do they cost?
 
-    python benchmarks/mix.py DATA [--quick] [--seeds 2] [--rows 400] [--passes 1] [--output runs/mix_benchmark]
+    python benchmarks/mix.py DATA [--tasks six|suite] [--quick] [--seeds 2] [--rows 400] [--passes 1]
+                                  [--output runs/mix_benchmark]
 
-Six tasks, 30 ordered pairs: a score of financial headlines and posts (`score`), the polarity of headlines towards an
-entity (`entities`), the intensity of tweets (`intensity`, from VADER's corpus), the emotion and the irony of tweets,
-the polarity of the aspects of reviews. DATA is the folder of the data sets (docs/data.md).
+Six tasks, 30 ordered pairs. `six`: a score of financial headlines and posts (`score`), the polarity of headlines
+towards an entity (`entities`), the intensity of tweets (`intensity`, from VADER's corpus), the emotion and the irony of
+tweets, the polarity of the aspects of reviews. `suite`: of the public sets, the stars of film reviews, the polarity of
+tweets, of aspects of laptops and of restaurants, irony, and the stance towards a target: three of them close to each
+other, three not. DATA is the folder of the data sets (docs/data.md).
 
 Each seed is one `equipoise mix` with the default budget, which is what a user runs, and then with a budget for
 everything: every task alone, every task with every other one. The table shows by pair the estimated and the trained
@@ -48,25 +51,29 @@ FROZEN = 5
 """Layers of the six, from below, that stay as they are."""
 SCORE = "score"
 """The target that the table of the documentation is about."""
-QUICK = ("score", "entities", "intensity")
+QUICK = 3
+"""How many of the tasks --quick takes."""
+
+Parts = dict[str, dict[str, Any]]
 
 
-def run_file(data: Path, folder: Path, rows: int, quick: bool) -> dict[str, Any]:
-    """Return the run file of all six tasks, or of three."""
+def files(data: Path, *names: str) -> dict[str, list[str]]:
+    return {split: [str(data / name / f"{split}.jsonl") for name in names] for split in ("train", "dev", "test")}
+
+
+def six_tasks(data: Path, folder: Path) -> tuple[Parts, Parts]:
+    """Return sources and tasks of finance, tweets and reviews."""
     tweets = folder / "vader_tweets.jsonl"
     corpus = (fetch("vader") / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
     tweets.write_text("\n".join(line for line in corpus if json.loads(line)["domain"] == "tweets"), encoding="utf-8")
 
-    def files(*names: str) -> dict[str, list[str]]:
-        return {split: [str(data / name / f"{split}.jsonl") for name in names] for split in ("train", "dev", "test")}
-
-    sources: dict[str, dict[str, Any]] = {
-        "finance": files("fiqa_posts", "fin_headlines"),
-        "entities": files("fin_entities"),
+    sources: Parts = {
+        "finance": files(data, "fiqa_posts", "fin_headlines"),
+        "entities": files(data, "fin_entities"),
         "vader": {"path": str(tweets)},
-        "emotion": files("tweet_emotion"),
-        "irony": files("tweet_irony"),
-        "reviews": files("absa_laptop14", "absa_restaurant14"),
+        "emotion": files(data, "tweet_emotion"),
+        "irony": files(data, "tweet_irony"),
+        "reviews": files(data, "absa_laptop14", "absa_restaurant14"),
     }
     kind = {"kind": "classification"}
     tasks = {
@@ -77,8 +84,32 @@ def run_file(data: Path, folder: Path, rows: int, quick: bool) -> dict[str, Any]
         "irony": {"source": "irony", **kind},
         "aspects": {"source": "reviews", **kind, "pair": "aspect"},
     }
+    return sources, tasks
+
+
+def suite_tasks(data: Path, folder: Path) -> tuple[Parts, Parts]:
+    """Return sources and tasks of the public sets."""
+    kind = {"kind": "classification"}
+    own: Parts = {
+        "sst5": {"kind": "ordinal", "classes": ["very negative", "negative", "neutral", "positive", "very positive"]},
+        "twitter": kind,
+        "asc_lap14": {**kind, "pair": "aspect"},
+        "asc_rest14": {**kind, "pair": "aspect"},
+        "irony": kind,
+        "stance": {**kind, "pair": "target"},
+    }
+    sources: Parts = {name: files(data / "suite", name) for name in own}
+    return sources, {name: {"source": name, **task} for name, task in own.items()}
+
+
+TASKS = {"six": six_tasks, "suite": suite_tasks}
+
+
+def run_file(chosen: str, data: Path, folder: Path, rows: int, quick: bool) -> dict[str, Any]:
+    """Return the run file of all tasks, or of a few."""
+    sources, tasks = TASKS[chosen](data, folder)
     if quick:
-        tasks = {name: tasks[name] for name in QUICK}
+        tasks = dict(list(tasks.items())[:QUICK])
     read = {task["source"] for task in tasks.values()}
     limit = {"train": rows, "dev": min(rows, 250), "test": 10}
     return {
@@ -201,6 +232,7 @@ def _trained(pair: MixPair) -> TrainedPair:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--tasks", choices=TASKS, default="six")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--rows", type=int, default=400)
@@ -212,7 +244,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as temporary, keeping_frozen_layers():
         folder = (arguments.output or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        data = run_file(arguments.data.resolve(), folder, arguments.rows, arguments.quick)
+        data = run_file(arguments.tasks, arguments.data.resolve(), folder, arguments.rows, arguments.quick)
         found = [run_seed(data, folder, seed, arguments.passes) for seed in range(arguments.seeds)]
         print(json.dumps(summarize(found) | setting()))
 
