@@ -2,14 +2,17 @@
 
 The run file trains one model for all sets (three groups: SC, ABSA, MAST). Each set is scored on its published test file
 by its official metric. Rows: joint with the dynamic adaptive loss (`dao`), joint with equal weights, one model per set
-(`single-task`, same backbone and passes, one seed), and the majority answer. A training is a run in `--output`; a
-finished one is not repeated, and a stopped one continues, so the command can be called again until the table is full.
+(`single-task`, same backbone and passes, one seed unless `--single-seeds` says more), and the majority answer. A
+training is a run in `--output`; a finished one is not repeated, and a stopped one continues, so the command can be
+called again until the table is full.
 
-    python benchmarks/suite.py [--quick] [--rows 1000] [--seeds 3] [--model minilm] [--output runs/suite]
-                               [--set train.epochs=4] [--only dao,equal,single-task]
+    python benchmarks/suite.py [--quick] [--rows 1000] [--seeds 3] [--single-seeds 1] [--model minilm]
+                               [--output runs/suite] [--set train.epochs=4] [--only dao,equal,single-task]
+                               [--groups SC,ABSA,MAST]
 
-EQUIPOISE_DATA names the folder that holds suite/. `--rows 0` takes all training rows. `--model mpnet-base --rows 0
---seeds 1 --set train.precision=bf16` is the table of a base-size model for one GPU. `--quick` trains one step of each
+EQUIPOISE_DATA names the folder that holds suite/. `--rows 0` takes all training rows. `--groups MAST` trains one model
+for the sets of that group alone. `--model mpnet-base --rows 0 --seeds 1 --set train.precision=bf16` is the table of a
+base-size model for one GPU. `--quick` trains one step of each
 kind of cell on a few rows, and shows only that all of it runs.
 
 Public figures: ChatGPT (2023, zero-shot) and T5-large (770M, one model per set, all training data) as arXiv 2305.15005
@@ -28,7 +31,7 @@ import numpy as np
 from scipy import stats
 
 from equipoise.config import RunConfig, load_config
-from equipoise.errors import EquipoiseError
+from equipoise.errors import EquipoiseError, UsageError
 from equipoise.kinds import make_metric
 from equipoise.modeling import load
 from equipoise.training import Run, train
@@ -67,9 +70,22 @@ def group_of(task: str, group: str | None) -> str:
     return GROUPS.get(task.split("_")[0], GROUPS.get(group or "", group or "all"))
 
 
+def load_groups(groups: Sequence[str], settings: Sequence[str]) -> RunConfig:
+    """Read the run file, and leave out the sets of other groups; none given stands for all."""
+    config = load_config(RUN_FILE, settings)
+    if not groups:
+        return config
+    tasks = {name: task for name, task in config.tasks.items() if task.group in groups}
+    if not tasks:
+        known = ", ".join(dict.fromkeys(str(task.group) for task in config.tasks.values()))
+        raise UsageError(f"--groups: found {', '.join(groups)}, expected some of {known}.")
+    sources = {name: source for name, source in config.sources.items() if name in tasks}
+    return config.model_copy(update={"tasks": tasks, "sources": sources})
+
+
 def train_cells(arguments: argparse.Namespace) -> tuple[RunConfig, Scores]:
-    """Train what is missing, and return the scores. The single tasks stand in the folder of the first joint run."""
-    config = load_config(RUN_FILE, arguments.set)
+    """Train what is missing, and return the scores. Single tasks stand in the folder of a joint run with `dao`."""
+    config = load_groups(arguments.groups, arguments.set)
     settings = [*arguments.set, f"model={arguments.model}"]
     settings += [f"sources.{name}.limit.train={arguments.rows or 10**9}" for name in config.sources]
     if arguments.quick:
@@ -79,10 +95,14 @@ def train_cells(arguments: argparse.Namespace) -> tuple[RunConfig, Scores]:
     for seed in range(arguments.seeds):
         for balance in (way for way in ("dao", "equal") if way in arguments.only):
             own = [f"balance={balance}", f"train.seed={seed}", f"output={arguments.output}/{balance}-{seed}"]
-            first = seed == 0 and balance == "dao"
-            run = train(RUN_FILE, [*settings, *own], resume=True, single_task=first and "single-task" in arguments.only)
+            alone = seed < arguments.single_seeds and balance == "dao"
+            run = train(
+                load_groups(arguments.groups, [*settings, *own]),
+                resume=True,
+                single_task=alone and "single-task" in arguments.only,
+            )
             values = official_scores(run, load_config(run.folder / "config.yaml"))
-            for way, model in ((balance, "run"), *((("majority",) * 2, ("single-task",) * 2) if first else ())):
+            for way, model in ((balance, "run"), *((("majority",) * 2, ("single-task",) * 2) if alone else ())):
                 for task, value in values.get(model, {}).items():
                     scores[way].setdefault(task, []).append(value)
     return config, scores
@@ -129,21 +149,21 @@ def read_arrays(folder: Path, task: str) -> tuple[np.ndarray, np.ndarray]:
         return arrays[f"test/{task}/gold"], arrays[decided if decided in arrays else f"test/{task}"]
 
 
-def resample(runs: Sequence[Path], alone: Path, draws: int = 1000) -> dict[str, np.ndarray]:
+def resample(runs: Sequence[Path], alone: Sequence[Path], draws: int = 1000) -> dict[str, np.ndarray]:
     """Return by set the official metric of joint runs, their mean, less that of single-task models, in resamples.
 
     Rows are drawn with replacement, the same for both; the first entry is of the rows as they are.
 
     Args:
         runs: the folders of the joint runs.
-        alone: the folder of the single-task runs.
+        alone: the folders of the single-task runs, one for each seed that has them.
         draws: how many resamples.
     """
     found = {}
     generator = np.random.default_rng(0)
     for task in load(runs[0]).tasks.values():
-        folders = [*runs, alone / task.name]
-        gold, _ = read_arrays(alone / task.name, task.name)
+        folders = [*runs, *(seed / task.name for seed in alone)]
+        gold, _ = read_arrays(folders[0], task.name)
         counts = np.stack([np.bincount(rows, minlength=len(gold)) for rows in draw_rows(generator, draws, len(gold))])
         metric = make_metric(task, task.metric)
         values = []
@@ -151,7 +171,7 @@ def resample(runs: Sequence[Path], alone: Path, draws: int = 1000) -> dict[str, 
             same, predictions = read_arrays(folder, task.name)
             assert np.array_equal(same, gold), f"{folder}: other rows of {task.name}"
             values.append(100 * metric.prepare(gold, predictions)(counts.astype(np.float64)))
-        found[task.name] = np.mean(values[:-1], axis=0) - values[-1]
+        found[task.name] = np.mean(values[: len(runs)], axis=0) - np.mean(values[len(runs) :], axis=0)
     return found
 
 
@@ -162,8 +182,8 @@ def draw_rows(generator: np.random.Generator, draws: int, n: int) -> list[np.nda
 
 def show_differences(output: Path, balance: str, seeds: int, groups: Mapping[str, str]) -> dict[str, list[float]]:
     """Print by group how much better joint models are than single-task ones; return mean, low and high."""
-    alone = output / "dao-0" / "single-task"
-    if not alone.is_dir():
+    alone = [folder for seed in range(seeds) if (folder := output / f"dao-{seed}" / "single-task").is_dir()]
+    if not alone:
         return {}
     differences = resample([output / f"{balance}-{seed}" for seed in range(seeds)], alone)
     found = {}
@@ -198,6 +218,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rows", type=int, default=1000, help="training rows of each set; 0 takes all")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--single-seeds", type=int, default=1, help="of the single-task models")
+    parser.add_argument("--groups", default=[], type=lambda text: text.split(","), help="of the run file; default: all")
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--output", default="runs/suite")
     parser.add_argument("--only", default=["dao", "equal", "single-task"], type=lambda text: text.split(","))

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from aspects_data import write_run
@@ -58,6 +59,16 @@ def _groups_of_example(suite):
     return {name: task["group"] for name, task in tasks.items()}
 
 
+def test_groups_may_be_trained_alone(suite, monkeypatch, tmp_path):
+    monkeypatch.setenv("EQUIPOISE_DATA", str(tmp_path))
+    config = suite.load_groups(["MAST"], ["train.epochs=2"])
+    assert list(config.tasks) == list(config.sources) == ["implicit", "irony", "offensive", "stance", "emotion"]
+    assert config.train.epochs == 2
+    assert len(suite.load_groups([], []).tasks) == 20
+    with pytest.raises(suite.UsageError, match="found TWEETS, expected some of SC, ABSA, MAST"):
+        suite.load_groups(["TWEETS"], [])
+
+
 def test_the_official_scores_are_those_of_the_primary_metrics_on_test(suite, tmp_path, tiny_model, monkeypatch):
     run_file = write_run(tmp_path, tiny_model, epochs=1, evaluations=1)
     data = json.loads(run_file.read_text())
@@ -78,13 +89,14 @@ def test_the_official_scores_are_those_of_the_primary_metrics_on_test(suite, tmp
 def test_joint_and_single_task_models_are_compared_on_the_same_resamples(suite, tmp_path, tiny_model, capsys):
     run_file = write_run(tmp_path, tiny_model, epochs=1, evaluations=1)
     output = tmp_path / "suite"
-    run = train(run_file, [f"output={output}/dao-0"], single_task=True)
+    runs = [train(run_file, [f"output={output}/dao-{s}", f"train.seed={s}"], single_task=s < 2) for s in range(3)]
     groups = dict.fromkeys(("aspects", "triplets", "quads", "tone"), "all")
-    found = suite.show_differences(output, "dao", 1, groups)
-    scores = suite.official_scores(run, suite.load_config(run.folder / "config.yaml"))
+    found = suite.show_differences(output, "dao", 3, groups)
+    scores = [suite.official_scores(run, suite.load_config(run.folder / "config.yaml")) for run in runs]
     for task in groups:
         mean, low, high = found[task]
-        assert mean == pytest.approx(scores["run"][task] - scores["single-task"][task])
+        joint, alone = (np.mean([one[w][task] for one in scores if w in one]) for w in ("run", "single-task"))
+        assert mean == pytest.approx(joint - alone)
         assert low <= high
     assert found["all"][0] == pytest.approx(sum(found[task][0] for task in groups) / 4)
     assert "dao less single-task" in capsys.readouterr().out
