@@ -46,6 +46,16 @@ def encode(model, tasks):
     return model.encode_rows(table, {task: np.arange(3) for task in tasks})[0]
 
 
+def test_new_heads_take_tokens_for_outside_of_all_terms(tiny_model):
+    """So that the first losses are about terms: what a task has left to learn is measured against them."""
+    model = make(tiny_model)
+    features = torch.randn(50, model.head("terms").layers[1].in_features)
+    tags = model.head("terms")(features, torch.tensor([50])).softmax(dim=-1)
+    assert tags[:, 0].mean() > 0.8
+    cells = model.head("opinions")(features, torch.tensor([50]))[:, :4].softmax(dim=-1)
+    assert cells[:, 0].mean() > 0.8
+
+
 @pytest.mark.parametrize(("model", "more"), [("tiny_model", {}), ("tiny_llm", {}), ("tiny_llm", {"format": "prompt"})])
 def test_a_row_is_answered_alike_alone_and_among_others(request, model, more):
     model = make(request.getfixturevalue(model), **more)

@@ -12,6 +12,10 @@ from .task import Task
 TEMPERATURE = 2.0
 """T by which logits are divided, as in learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282)."""
 
+USUAL = 4.0
+"""How much more probable than others an output that nearly all cells have is at first, as a logit: to learn that first
+would be a large loss that says little of the task."""
+
 
 def log_odds(logits: Tensor, places: Tensor) -> Tensor:
     """Return the log-odds of one class of each row: the logarithm of its probability over that of all others.
@@ -53,6 +57,9 @@ class Objective(nn.Module, ABC):
             width: width of the features.
         """
         return None
+
+    def start_layer(self, last: nn.Linear) -> None:
+        """Change the first weights of a head's last layer, where one output is right for nearly all cells."""
 
     def from_layers(self, outputs: Tensor) -> Tensor:
         """Bring the outputs of a head's last layer (rows × n_outputs) into the shape that `loss` and `predict` take."""

@@ -11,6 +11,9 @@ from .metrics import Floats
 from .spans import NOWHERE
 from .term_search import is_inside_word, is_mark
 
+OUTSIDE = 0
+"""The tag of tokens outside of all spans, O."""
+
 Indices = npt.NDArray[np.int64]
 
 

@@ -61,7 +61,7 @@ class FeatureHead(Head):
 
     def __init__(self, objective: Objective, width: int) -> None:
         super().__init__(objective)
-        self.layers = _make_layers(width, objective.n_outputs)
+        self.layers = _make_layers(objective, width)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features (rows × width) to outputs."""
@@ -102,7 +102,7 @@ class TokenHead(Head):
         super().__init__(objective)
         own = objective.make_layers(width)
         self.reads_rows = own is not None
-        self.layers = _make_layers(width, objective.n_outputs) if own is None else own
+        self.layers = _make_layers(objective, width) if own is None else own
 
     def forward(self, features: Tensor, counts: Tensor) -> Tensor:
         """Map the features of all rows' tokens (tokens × width) to outputs.
@@ -136,11 +136,7 @@ def make_head(task: Task, width: int) -> Head:
     return TokenHead(objective, width) if task.reads_tokens else FeatureHead(objective, width)
 
 
-def _make_layers(width: int, n_outputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Dropout(_DROPOUT),
-        nn.Linear(width, width),
-        nn.GELU(),
-        nn.Dropout(_DROPOUT),
-        nn.Linear(width, n_outputs),
-    )
+def _make_layers(objective: Objective, width: int) -> nn.Sequential:
+    hidden, last = nn.Linear(width, width), nn.Linear(width, objective.n_outputs)
+    objective.start_layer(last)
+    return nn.Sequential(nn.Dropout(_DROPOUT), hidden, nn.GELU(), nn.Dropout(_DROPOUT), last)

@@ -1,10 +1,11 @@
 """The objective of extraction: cross-entropy of tags."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..objective import Objective, class_divergence, log_odds
+from ..objective import USUAL, Objective, class_divergence, log_odds
+from ..tagging import OUTSIDE
 from .task import Extraction
 
 
@@ -16,6 +17,11 @@ class ExtractionObjective(Objective):
     def __init__(self, task: Extraction) -> None:
         super().__init__(task)
         self.n_outputs = task.n_tags
+
+    def start_layer(self, last: nn.Linear) -> None:
+        """Begin with the answer that a token is outside of all terms."""
+        with torch.no_grad():
+            last.bias[OUTSIDE] += USUAL
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy of each token in nats, shape (tokens,); 0 for one that is not learnt from."""

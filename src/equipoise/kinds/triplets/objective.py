@@ -4,15 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..objective import Objective, class_divergence, log_odds
+from ..objective import USUAL, Objective, class_divergence, log_odds
 from ..opinion_grid import NEITHER, RELATION, Grid
 from .task import Triplets
 
 _WIDTH = 128
 _FARTHEST = 16
 _DROPOUT = 0.1
-_RARE = 4.0
-"""How much more probable than others it is at first that a cell is of no opinion, as a logit: nearly all cells are."""
 
 
 class GridLayers(nn.Module):
@@ -34,7 +32,7 @@ class GridLayers(nn.Module):
         self.last = nn.Linear(_WIDTH, grid.n_outputs)
         with torch.no_grad():
             self.distance.weight.mul_(0.1)
-            self.last.bias[NEITHER] += _RARE
+            self.last.bias[NEITHER] += USUAL
 
     def forward(self, features: Tensor, counts: Tensor) -> Tensor:
         """Map features to outputs.
