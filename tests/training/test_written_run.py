@@ -92,7 +92,7 @@ def test_predictions_are_kept_and_scored_again(run):
         {key: value for key, value in found.items() if key[0] == "run"} for found in map(values, (again, run.records))
     ]
     assert scores[0] == scores[1]
-    assert len(scores[0]) == 18
+    assert len(scores[0]) == 16
 
 
 def test_the_user_is_told_what_was_written(run):
