@@ -7,13 +7,16 @@ process, while the service idles. `ratio` is how many times as many texts a seco
 
     python benchmarks/serving.py [--quick] [--seconds 60] [--turns 3] [--clients 64] [--model minilm]
 
-`lost` counts texts without the answer that `Predictor.predict` gives, `failed` requests that ended in neither 200 nor
-429. Clients, service and all else share the machine's cores, so the clients' own work is in the figures.
+`cpu ms` is the CPU time of an offline text, and of a request in the service; unlike texts a second it hardly depends on
+what else the machine does. `lost` counts texts without the answer that `Predictor.predict` gives, `failed` requests
+that ended in neither 200 nor 429. Clients, service and all else share the machine's cores, so the clients' own work is
+in the figures.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -50,6 +53,7 @@ class Load:
     statuses: Counter[int] = field(default_factory=Counter)
     lost: int = 0
     took: float = 0.0
+    cpu: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -134,10 +138,33 @@ def memory(process: subprocess.Popen[bytes]) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
+def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    """Return the CPU time of a process, of all its threads."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def predict_offline(predictor: Predictor, texts: list[str], seconds: float) -> tuple[float, float]:
+    """Answer the texts offline for some seconds, and return texts a second, and milliseconds of CPU time a text."""
+    begun, cpu, done = time.monotonic(), time.process_time(), 0
+    while time.monotonic() - begun < seconds:
+        predictor.predict(texts, batch_size=32)
+        done += len(texts)
+    return done / (time.monotonic() - begun), 1000 * (time.process_time() - cpu) / done
+
+
+def describe(offline: tuple[float, float], load: Load) -> dict[str, Any]:
+    """Return the figures of a turn."""
+    p50, p99 = (1000 * float(value) for value in np.quantile(load.seconds, (0.5, 0.99)))
+    times = {"offline_cpu": offline[1], "service_cpu": 1000 * load.cpu / len(load.seconds), "p50": p50, "p99": p99}
+    rates = {"offline": offline[0], "service": load.rate, "ratio": load.rate / offline[0]}
+    return rates | times | {"lost": load.lost, "statuses": dict(load.statuses)}
 
 
 def measure(arguments: argparse.Namespace, folder: Path, log: Any) -> dict[str, Any]:
@@ -152,23 +179,21 @@ def measure(arguments: argparse.Namespace, folder: Path, log: Any) -> dict[str, 
     process = start(folder, port, log)
     turns = []
     print(
-        f"{'turn':>4}{'offline/s':>11}{'service/s':>11}{'ratio':>7}{'p50 ms':>8}{'p99 ms':>8}{'lost':>6}{'MiB':>7}"
-        "  statuses"
+        f"{'turn':>4}{'offline/s':>11}{'cpu ms':>8}{'service/s':>11}{'cpu ms':>8}{'ratio':>7}{'p50 ms':>8}{'p99 ms':>8}"
+        f"{'lost':>6}{'MiB':>7}  statuses"
     )
     try:
         for turn in range(arguments.turns):
-            begun, done = time.monotonic(), 0
-            while time.monotonic() - begun < arguments.seconds / 4:
-                predictor.predict(texts, batch_size=32)
-                done += len(texts)
-            offline = done / (time.monotonic() - begun)
+            offline = predict_offline(predictor, texts, arguments.seconds / 4)
+            before = cpu_seconds(process)
             load = asyncio.run(press(port, texts, expected, arguments.clients, arguments.seconds))
-            p50, p99 = (1000 * float(value) for value in np.quantile(load.seconds, (0.5, 0.99)))
-            row = {"offline": offline, "service": load.rate, "ratio": load.rate / offline, "p50": p50, "p99": p99}
-            turns.append(row | {"lost": load.lost, "mib": memory(process), "statuses": dict(load.statuses)})
+            load.cpu = cpu_seconds(process) - before
+            turns.append(describe(offline, load) | {"mib": memory(process)})
+            row = turns[-1]
             print(
-                f"{turn:4}{offline:11.1f}{load.rate:11.1f}{row['ratio']:7.2f}{p50:8.0f}{p99:8.0f}{load.lost:6}"
-                f"{turns[-1]['mib']:7.0f}  {dict(load.statuses)}"
+                f"{turn:4}{row['offline']:11.1f}{row['offline_cpu']:8.2f}{row['service']:11.1f}{row['service_cpu']:8.2f}"
+                f"{row['ratio']:7.2f}{row['p50']:8.0f}{row['p99']:8.0f}{load.lost:6}{row['mib']:7.0f}"
+                f"  {dict(load.statuses)}"
             )
     finally:
         process.send_signal(signal.SIGTERM)

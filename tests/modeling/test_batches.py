@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
-from equipoise.modeling.evaluating import longest_first
+from equipoise.modeling.evaluating import evaluating, longest_first
 
 
 def cost(batches, lengths, pass_cost):
@@ -37,3 +38,16 @@ def test_a_pass_that_costs_more_is_fuller(pass_cost, sizes):
     found = list(longest_first(np.arange(6), lengths, 4, None, pass_cost))
     assert [len(batch) for batch in found] == sizes
     assert found[0][0] == 1
+
+
+def test_a_model_is_in_evaluation_mode_for_a_while_and_then_as_it_was():
+    inner = nn.Dropout()
+    model = nn.Sequential(inner)
+    for mode in (True, False):
+        model.train(mode)
+        with evaluating(model):
+            assert not inner.training
+        assert (model.training, inner.training) == (mode, mode)
+    inner.train()  # a part of it alone
+    with evaluating(model):
+        assert not inner.training

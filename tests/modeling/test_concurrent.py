@@ -1,6 +1,8 @@
 """Batches that are read side by side: the same answers, in order, and the process as it was."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -96,3 +98,27 @@ def test_answers_are_those_of_one_batch_after_the_other(two_cores, model, long_t
     expected = predictor.infer(texts, [None] * 60, tasks, 4)
     for task in tasks:
         np.testing.assert_array_equal(found[task], expected[task])
+
+
+def test_threads_that_share_the_cores_get_the_same_answers(two_cores, model):
+    predictor = Predictor(model)
+    assert (predictor.concurrent, predictor.cores) == (2, 2)
+    texts = [[" ".join(["good", "bad", "so"][: 1 + n % 3] * (1 + n % 40)) for n in range(m, m + 9)] for m in range(30)]
+    expected = [predictor.predict(some, batch_size=4) for some in texts]
+
+    def answer(some):
+        predictor.use_cores(1)
+        assert predictor.cores == 1
+        return predictor.predict(some, batch_size=4)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(answer, texts))
+    assert predictor.cores == 2
+    for one, other in zip(chain(*found), chain(*expected), strict=True):
+        assert one["type"]["label"] == other["type"]["label"]
+        np.testing.assert_allclose(one["score"]["score"], other["score"]["score"], rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_in_training_mode_answers_one_thread_at_a_time(two_cores, model):
+    assert Predictor(model.train()).concurrent == 1
+    assert Predictor(model.eval()).concurrent == 2

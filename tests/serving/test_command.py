@@ -1,6 +1,7 @@
 """`equipoise serve` as a process: it answers, and ends when it is asked to; what it refuses."""
 
 import concurrent.futures
+import gc
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from equipoise.cli import app
 from equipoise.errors import UsageError
 from equipoise.kinds import Regression
 from equipoise.modeling import MultiTaskModel, load_backbone
+from equipoise.serving import serve
+from length_predictor import LengthPredictor
 
 TASKS = {"score": Regression("score", "s", "text", None, "score", "pearson")}
 
@@ -62,6 +65,14 @@ def test_what_has_been_asked_is_answered_before_it_ends(model):
     assert process.returncode == 0
     assert "Traceback" not in output
     assert "secret" not in output
+
+
+def test_what_is_loaded_is_not_looked_through_for_garbage_while_it_serves(monkeypatch):
+    frozen = []
+    monkeypatch.setattr("uvicorn.run", lambda *arguments, **options: frozen.append(gc.get_freeze_count()))
+    serve(LengthPredictor(), "lengths")
+    assert frozen[0] > 10_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_port_in_use_is_named(model):

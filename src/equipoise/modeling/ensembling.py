@@ -1,6 +1,7 @@
 """Answers averaged over several ways to ask."""
 
 from collections.abc import Callable, Mapping
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from equipoise.progress import progress
 from .concurrent import count_concurrent
 from .inference import count_work, infer
 from .model import MultiTaskModel
+
+_ENCODING = Lock()
+"""Held while rows are encoded: where a tokenizer cuts texts, how it does is a state of its own."""
 
 
 def infer_texts(
@@ -45,11 +49,13 @@ def infer_texts(
     total = count_work(model, wanted) + (prompts - 1) * count_work(model, averaged)
     concurrent = count_concurrent(model)
     with progress(label, total, "text") as bar:
-        rows, long = model.encode_rows(dataset, wanted)
+        with _ENCODING:
+            rows, long = model.encode_rows(dataset, wanted)
         on_read(len(dataset), long)
         found = infer(model, rows, wanted, batch_size, bar, concurrent=concurrent)
         for template in range(1, prompts if averaged else 1):
-            rows, _ = model.encode_rows(dataset, averaged, template=template)
+            with _ENCODING:
+                rows, _ = model.encode_rows(dataset, averaged, template=template)
             for name, values in infer(model, rows, averaged, batch_size, bar, concurrent=concurrent).items():
                 found[name] = found[name] + values
     # The mean of numbers on a bound may lie a rounding error beyond it.

@@ -13,6 +13,9 @@ from equipoise.progress import Progress
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Have a model in evaluation mode for a while."""
+    if not any(module.training for module in model.modules()):
+        yield  # to set every module twice takes as long as a few tokens
+        return
     was_training = model.training
     model.eval()
     try:

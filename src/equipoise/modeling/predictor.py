@@ -16,6 +16,7 @@ from equipoise.kinds import Task
 from equipoise.precision import PRECISIONS, check_precision
 from equipoise.predicting import BasePredictor
 
+from .concurrent import count_concurrent
 from .ensembling import infer_texts
 from .explaining import check_explained, explain_answers
 from .model import MultiTaskModel
@@ -49,6 +50,21 @@ class Predictor(BasePredictor):
     def precision(self) -> str:
         """In what the backbone computes."""
         return next(name for name, dtype in PRECISIONS.items() if dtype is self.model.dtype)
+
+    @property
+    def concurrent(self) -> int:
+        """Threads that may call `predict` at once, on a CPU one per core; see `BasePredictor.concurrent`."""
+        # A call puts the mode back, which is a no-op only in evaluation mode.
+        return 1 if self.model.training else count_concurrent(self.model)
+
+    @property
+    def cores(self) -> int:
+        """Cores on which a call of `predict` in this thread computes."""
+        return torch.get_num_threads()
+
+    def use_cores(self, count: int) -> None:
+        """Let later calls of `predict` in this thread compute on so many cores."""
+        torch.set_num_threads(count)
 
     def infer(
         self,

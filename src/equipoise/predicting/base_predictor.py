@@ -50,6 +50,20 @@ class BasePredictor(ABC):
         return "fp32"
 
     @property
+    def concurrent(self) -> int:
+        """Threads that may call `predict` at once, if each calls `use_cores` before; to explain, one must be alone."""
+        return 1
+
+    @property
+    def cores(self) -> int:
+        """Cores on which a call of `predict` in this thread computes, where that can be set."""
+        return 1
+
+    def use_cores(self, count: int) -> None:
+        """Let later calls of `predict` in this thread compute on so many cores, where that can be set."""
+        return  # by default it cannot
+
+    @property
     @abstractmethod
     def tasks(self) -> dict[str, Task]:
         """The tasks the model answers for."""

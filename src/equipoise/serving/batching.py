@@ -17,6 +17,9 @@ from .metrics import ServiceMetrics
 
 Answer = dict[str, Any]
 
+_PAUSE = 0.005
+"""Seconds without a further text after which a pass begins beside another one."""
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -31,6 +34,11 @@ class Ask:
     tasks: tuple[str, ...]
     named: bool = False
     options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the answers are explained."""
+        return bool(dict(self.options).get("explain"))
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,10 @@ class Batcher:
 
     While the model works, texts gather; when it is free, it takes the oldest and all others of which the same is asked,
     up to a batch. So a batch grows with the load, and nothing waits for it to fill (as Clipper's batches without a
-    delay; Crankshaw et al. 2017, arXiv 1612.03079).
+    delay; Crankshaw et al. 2017, arXiv 1612.03079). Where the predictor allows it, several batches are answered side by
+    side, each on cores of its own, so that no core waits for another; one that has nothing beside it has all cores. A
+    batch beside another one begins at a pause: clients that were answered together ask again together, and the first of
+    them alone would be a small batch, which costs more a text.
 
     Args:
         predictor: what answers.
@@ -81,7 +92,10 @@ class Batcher:
         self._metrics = metrics
         self._queue: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
-        self._pool = ThreadPoolExecutor(1, "equipoise-model")
+        self._cores, self._concurrent = predictor.cores, predictor.concurrent
+        self._pool = ThreadPoolExecutor(self._concurrent, "equipoise-model")
+        self._slots = asyncio.Semaphore(self._concurrent)
+        self._running = 0
         self._rate = float(batch_size)
         self._work: asyncio.Task[None] | None = None
 
@@ -100,6 +114,7 @@ class Batcher:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._predictor.use_cores(self._cores)  # partly a setting of the process, not of the thread
 
     async def answer(self, items: Sequence[Item]) -> list[Answer]:
         """Return the answers of some texts, in order; one that cannot be answered is `{"error": …}`.
@@ -117,20 +132,52 @@ class Batcher:
         return list(await asyncio.gather(*(entry.future for entry in entries)))
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as passes:
+            while True:
+                await self._slots.acquire()
+                batch = await self._next()
+                # What explains a model looks into its passes, so that no other may run.
+                held = self._concurrent if batch[0].item.ask.is_explained else 1
+                for _ in range(held - 1):
+                    await self._slots.acquire()
+                is_alone = held > 1 or not (self._running or self._queue)
+                cores = self._cores if is_alone else max(1, self._cores // self._concurrent)
+                self._running += 1
+                passes.create_task(self._work_on(batch, cores, held))
+
+    async def _next(self) -> list[_Waiting]:
         while True:
             await self._arrived.wait()
-            batch = self._take()
-            if not batch:
-                self._arrived.clear()
-                continue
-            started = time.monotonic()
-            answers = await loop.run_in_executor(self._pool, self._answer, [entry.item for entry in batch])
-            self._rate = 0.8 * self._rate + 0.2 * len(batch) / max(1e-3, time.monotonic() - started)
-            self._metrics.batch(len(batch))
-            for entry, answer in zip(batch, answers, strict=True):
-                if not entry.future.done():
-                    entry.future.set_result(answer)
+            await self._gather()
+            if batch := self._take():
+                return batch
+            self._arrived.clear()
+
+    async def _gather(self) -> None:
+        """Beside another pass, wait as long as texts come without a pause, up to a batch."""
+        before = 0
+        while self._running and before < len(self._queue) < self._batch_size:
+            before = len(self._queue)
+            await asyncio.sleep(_PAUSE)
+
+    async def _work_on(self, batch: list[_Waiting], cores: int, held: int) -> None:
+        """Answer a batch on so many cores, and give back the slots it holds."""
+        started = time.monotonic()
+        items = [entry.item for entry in batch]
+        answers = await asyncio.get_running_loop().run_in_executor(self._pool, self._answer_on, cores, items)
+        rate = self._running * len(batch) / max(1e-3, time.monotonic() - started)
+        self._rate = 0.8 * self._rate + 0.2 * rate
+        self._running -= 1
+        for _ in range(held):
+            self._slots.release()
+        self._metrics.batch(len(batch))
+        for entry, answer in zip(batch, answers, strict=True):
+            if not entry.future.done():
+                entry.future.set_result(answer)
+
+    def _answer_on(self, cores: int, items: list[Item]) -> list[Answer]:
+        self._predictor.use_cores(cores)
+        return self._answer(items)
 
     def _take(self) -> list[_Waiting]:
         """Take the oldest text, and others of which the same is asked, out of the queue."""

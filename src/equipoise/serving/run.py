@@ -1,5 +1,6 @@
 """Running the service."""
 
+import gc
 import signal
 from collections.abc import Sequence
 
@@ -33,6 +34,9 @@ def serve(
         origins: see `make_app`.
     """
     app = make_app(predictor, name, limits=limits, api_key=api_key, origins=origins)
+    # What is loaded stays; to look through it for garbage again and again takes longer than to read some requests.
+    gc.collect()
+    gc.freeze()
     # uvicorn raises a signal again once it has ended in order; then it has done its work.
     before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -48,6 +52,7 @@ def serve(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        gc.unfreeze()
 
 
 def _ignore(number: int, frame: object) -> None:
