@@ -78,7 +78,7 @@ def test_a_command_without_its_extra_ends_with_one_message(packages, words, said
 
 def test_the_training_does_without_the_extras():
     code = "import equipoise.comparison, equipoise.curriculum, equipoise.experts, equipoise.exporting\nprint('fine')"
-    packages = "peft,optuna,cmaes,gguf,fastapi,uvicorn,captum,onnx,onnxruntime,openpyxl,cvxpy,quadprog,ray"
+    packages = "peft,optuna,cmaes,gguf,fastapi,uvicorn,captum,onnx,onnxruntime,openpyxl,cvxpy,quadprog,ray,torchao"
     done = run_without(packages, code)
     assert done.stdout == "fine\n", done.stderr
 

@@ -6,17 +6,21 @@ from equipoise.errors import UsageError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 """The types by their names in run files and options."""
+PURE_BF16 = "pure_bf16"
+"""`train.precision` where weights are in bfloat16, too."""
 
 
 def compute_type(precision: str, device: str) -> torch.dtype:
-    """Return the type in which products are computed.
+    """Return the type in which products are computed; `pure_bf16` says of weights what `bf16` says of products.
 
     On a CPU whose processor has no fast bfloat16, `bf16` is float32: emulated products are slower and less exact.
 
     Args:
-        precision: a key of `PRECISIONS`.
+        precision: a key of `PRECISIONS`, or `PURE_BF16`.
         device: type of the device, "cpu" or another.
     """
+    if precision == PURE_BF16:
+        precision = "bf16"
     if precision == "bf16" and device == "cpu" and not _has_fast_bfloat16():
         return torch.float32
     return PRECISIONS[precision]

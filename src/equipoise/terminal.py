@@ -1,5 +1,6 @@
 """What the commands print in the terminal: a console, notes, and tables."""
 
+import logging
 import os
 import sys
 import warnings
@@ -50,6 +51,12 @@ def make_results_table(title: str, caption: str | None = None) -> "Table":
 def note(text: str) -> None:
     """Print a note, one line on standard error."""
     print(f"note: {shorten(text)}", file=sys.stderr, flush=True)
+
+
+def hush_torchao() -> None:
+    """Say nothing of what torchao cannot load: transformers loads it in every command, once it is installed."""
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextmanager

@@ -263,6 +263,8 @@ def test_mistakes(run, tmp_path, tiny_model, tiny_llm):
 
     refuse(UsageError, r"tasks\.polarity: the model has a task of this name already", tasks={"polarity": words})
     refuse(UsageError, "curriculum: found it", curriculum={"schedule": "competence"})
+    pure = {**data["train"], "precision": "pure_bf16"}
+    refuse(UsageError, "train.precision: found it .* rounded weights would change the old answers", train=pure)
     asked = {**words, "format": "prompt"}
     refuse(UsageError, r"tasks\.words: found the format prompt", tasks={"words": asked})
     refuse(ModelError, "nothing", model=tmp_path / "nothing")

@@ -153,6 +153,7 @@ def test_a_language_model_that_is_prompted_and_read(tmp_path, tiny_llm, more):
     [
         ({"balance": {"name": "pcgrad", "where": "parameters"}}, {}, "balance.where: found parameters, expected map"),
         ({"train": {"compile": True}}, {}, "train.compile: found true, expected false"),
+        ({"train": {"precision": "pure_bf16"}}, {}, "train.precision: found pure_bf16, expected fp32 or bf16"),
         ({"model": "bilstm"}, {}, "model: found bilstm, expected a pretrained model where the model is sharded"),
         ({}, {"FSDP_VERSION": "1"}, "fsdp_version: found 1, expected 2"),
         ({}, {"FSDP_OFFLOAD_PARAMS": "true"}, "fsdp_offload_params: found true, expected false"),

@@ -18,7 +18,7 @@ import typer
 
 from equipoise import __version__
 from equipoise.errors import EquipoiseError, UsageError
-from equipoise.terminal import notes_for_warnings
+from equipoise.terminal import hush_torchao, notes_for_warnings
 
 from . import (
     add_task,
@@ -108,6 +108,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
+    hush_torchao()
     with notes_for_warnings(), _ended_like_ctrl_c():
         code = _run()
     if code == _INTERRUPTED:

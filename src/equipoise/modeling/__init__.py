@@ -13,6 +13,7 @@ from .backbone import (
     longest_input,
 )
 from .base_digest import changed_files, digest_base
+from .bfloat16_weights import bfloat16_parameters, held_in_bfloat16, held_in_float32, round_weights
 from .compiling import compiled
 from .encoding import encode_texts
 from .ensembling import infer_texts
@@ -50,6 +51,7 @@ __all__ = [
     "Prefix",
     "WordWeight",
     "add_adapter",
+    "bfloat16_parameters",
     "changed_files",
     "check_files",
     "compiled",
@@ -65,6 +67,8 @@ __all__ = [
     "freeze_embeddings",
     "freeze_layers",
     "has_adapter",
+    "held_in_bfloat16",
+    "held_in_float32",
     "hidden_width",
     "infer",
     "infer_outputs",
@@ -83,6 +87,7 @@ __all__ = [
     "quiet_transformers",
     "reads_trees",
     "refuse_foreign_code",
+    "round_weights",
     "save_tasks",
     "why_unexplained",
     "without_adapter",

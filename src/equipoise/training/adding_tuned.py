@@ -14,6 +14,7 @@ from equipoise.evaluation import Record, tune_tasks
 from equipoise.files import write_json
 from equipoise.modeling import MODEL_OUTPUT, MultiTaskModel, find_model, load
 from equipoise.outputs import check_output
+from equipoise.precision import PURE_BF16
 from equipoise.temporaries import remove_folder
 from equipoise.workspace import explain_stop, lock_folder
 
@@ -59,6 +60,10 @@ def check_tuned(config: RunConfig, model: MultiTaskModel) -> None:
     asked = {
         "lora": (config.lora is not None, "the model's own weights are trained, or its adapter if it has one"),
         "quantization": (config.quantization != "none", "the model is read as it was saved"),
+        "train.precision": (
+            config.train.precision == PURE_BF16,
+            "rounded weights would change the old answers",
+        ),
         "curriculum": (config.curriculum.schedule != "none", "difficulty is measured for new models alone"),
     }
     for key, (is_set, why) in asked.items():

@@ -10,7 +10,15 @@ from equipoise.config import RunConfig, TrainConfig
 from equipoise.data import ChatStyle, Table
 from equipoise.errors import ModelError
 from equipoise.kinds import Task
-from equipoise.modeling import MultiTaskModel, add_adapter, freeze_embeddings, freeze_layers, load_backbone
+from equipoise.modeling import (
+    MultiTaskModel,
+    add_adapter,
+    freeze_embeddings,
+    freeze_layers,
+    load_backbone,
+    round_weights,
+)
+from equipoise.precision import PURE_BF16
 
 
 def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
@@ -36,6 +44,8 @@ def build_model(config: RunConfig, table: Table) -> MultiTaskModel:
         add_adapter(backbone, **config.lora.model_dump(), above=settings.freeze_layers)
     else:
         freeze_parts(backbone, settings)
+    if settings.precision == PURE_BF16:
+        round_weights(backbone)
     use_checkpointing(backbone, settings)
     style = ChatStyle(**config.prompt.model_dump())
     model = MultiTaskModel(

@@ -19,6 +19,8 @@ from equipoise.auditing import (
 from equipoise.curriculum import NEED_FEATURES, measure_table
 from equipoise.data import Table
 from equipoise.kinds import make_analysis
+from equipoise.modeling import bfloat16_parameters
+from equipoise.precision import PURE_BF16
 from equipoise.progress import format_seconds
 
 from .prepared_run import PreparedRun
@@ -41,7 +43,9 @@ _SMALL = 8_000_000_000
 
 def find_needs(run: PreparedRun) -> Iterator[Finding]:
     """Reckon the memory of a run's weights on one device, and of large ones on each of several that share them out."""
-    needed = training_memory(run.model, whole_parameters(run.model))
+    pure = run.config.train.precision == PURE_BF16
+    rounded = bfloat16_parameters(run.model.backbone) if pure else ()
+    needed = training_memory(run.model, whole_parameters(run.model), rounded)
     alone, shared, scoring = map(_show_size, (needed.on_each(), needed.on_each(_SHARES), needed.weights))
     words = f"{alone} on one device; "
     if needed.on_each() > _SMALL:

@@ -1,6 +1,7 @@
 """The end of a run: the best checkpoint, scored, and all that a finished run's folder holds."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -18,6 +19,8 @@ from equipoise.evaluation import (
     tune_tasks,
 )
 from equipoise.files import write_json
+from equipoise.modeling import held_in_bfloat16
+from equipoise.precision import PURE_BF16
 from equipoise.reporting import write_card, write_report
 
 from .checkpoints import check_checkpoint, checkpoint_at, remove_checkpoints
@@ -48,7 +51,10 @@ def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum |
     predictions = {"dev": run.predict("dev", "Scoring dev")}
     table = tune_tasks(predictions["dev"], run.table, calibrate=run.config.evaluation.calibrate)
     model = model.with_tasks(table.tasks)
-    model.save_pretrained(folder / MODEL)
+    # Half the size, and nothing is lost: they are numbers of bfloat16.
+    pure = run.config.train.precision == PURE_BF16
+    with held_in_bfloat16(model) if pure else nullcontext():
+        model.save_pretrained(folder / MODEL)
     predictions["test"] = replace(run, table=table, model=model).predict("test", "Scoring test")
     write_predictions(folder, predictions, table)
     records: list[Record] = []

@@ -4,16 +4,15 @@ from equipoise.auditing import Finding
 from equipoise.balancing import make_balancer
 from equipoise.config import RunConfig
 from equipoise.data import Table, give_back
-from equipoise.devices import choose_device
-from equipoise.errors import TrainingError, UsageError
+from equipoise.errors import UsageError
 from equipoise.evaluation import check_prompted
 
 from .audited_table import read_audited
 from .building import build_model, encode_table
 from .curriculum_file import check_curriculum
-from .precision import precision_notes
+from .precision import check_precision, precision_notes
 from .prepared_run import PreparedRun
-from .processes import count_processes, is_sharded, on_cpus
+from .processes import count_processes, is_sharded
 from .sharding import check_shardable, check_sharded
 from .trackers import check_trackers
 from .trial import try_step
@@ -66,13 +65,13 @@ def check_settings(config: RunConfig) -> None:
     """Refuse settings that this machine, or these processes, cannot train with.
 
     Raises:
-        TrainingError: the precision needs a GPU, or a tracker is not installed.
-        UsageError: a curriculum cannot be measured, alignment would not see whole batches, or see `check_sharded`.
+        TrainingError: a tracker is not installed, or see `check_precision`.
+        UsageError: a curriculum cannot be measured, alignment would not see whole batches, or see `check_precision` and
+            `check_sharded`.
     """
     check_curriculum(config)
     check_trackers(config.train.report_to)
-    if config.train.precision == "fp16" and (on_cpus() or choose_device().type != "cuda"):
-        raise TrainingError("train.precision: found fp16 on a CPU; fp16 needs a GPU; use bf16.")
+    check_precision(config)
     if is_sharded():
         check_sharded(config)
     shares = {"train.gradient_accumulation": config.train.gradient_accumulation, "processes": count_processes()}

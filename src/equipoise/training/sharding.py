@@ -37,10 +37,11 @@ def check_sharded(config: RunConfig) -> None:
     Raises:
         UsageError: there is one.
     """
+    precision = config.train.precision
     refused = {
         "model": ("bilstm", "a pretrained model") if config.model == "bilstm" else None,
         "quantization": (config.quantization, "none") if config.quantization != "none" else None,
-        "train.precision": ("fp16", "fp32 or bf16") if config.train.precision == "fp16" else None,
+        "train.precision": (precision, "fp32 or bf16") if precision not in ("fp32", "bf16") else None,
         "train.compile": ("true", "false") if config.train.compile else None,
         # A process has no gradient at whole parameters.
         "balance.where": ("parameters", "map") if config.balance.options.get("where") == "parameters" else None,

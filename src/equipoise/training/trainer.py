@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -20,8 +21,16 @@ from equipoise.curriculum import Curriculum
 from equipoise.data import EpochSampler
 from equipoise.disk import disk_refusal
 from equipoise.errors import OVERWRITE, RESUME, TrainingError, first_line
-from equipoise.modeling import FrozenLayers, MultiTaskModel, compiled, plain_attention, quiet_transformers
-from equipoise.precision import compute_type, computing_in
+from equipoise.modeling import (
+    FrozenLayers,
+    MultiTaskModel,
+    compiled,
+    held_in_bfloat16,
+    held_in_float32,
+    plain_attention,
+    quiet_transformers,
+)
+from equipoise.precision import PURE_BF16, compute_type, computing_in
 
 from .arguments import make_arguments
 from .callbacks import Patience, ProgressSlot, RunLog, ScoreOnSchedule, SetEpoch, ShowProgress, StopOnSignal
@@ -90,7 +99,7 @@ class MultiTaskTrainer(ShardedTrainingMixin, BalancedTrainerMixin, Trainer):
         self._score_dev = score_dev
         self._batches = batches
         self._frozen = config.freeze_layers, config.frozen_memory_gb
-        self._compiles = config.compile
+        self._compiles, self._is_pure = config.compile, config.precision == PURE_BF16
         self._whole, self._is_sharded = model, is_sharded()
         with hide_sharding():
             super().__init__(
@@ -137,6 +146,7 @@ class MultiTaskTrainer(ShardedTrainingMixin, BalancedTrainerMixin, Trainer):
                 self._attention(),
                 # Made here, so that its memory is free when dev and test are scored.
                 self._frozen_layers(),
+                held_in_bfloat16(self.model) if self._is_pure else nullcontext(),
                 compiled(self.model) if self._compiles else nullcontext(),
             ):
                 self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
@@ -198,7 +208,7 @@ class MultiTaskTrainer(ShardedTrainingMixin, BalancedTrainerMixin, Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Score dev, in the first process."""
-        with self._whole_model():
+        with self._whole_model(), held_in_float32(self.model) if self._is_pure else nullcontext():
             metrics = {f"eval_{key}": value for key, value in in_first(self._score_dev).items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -228,9 +238,18 @@ class MultiTaskTrainer(ShardedTrainingMixin, BalancedTrainerMixin, Trainer):
                     weight_decay = self.args.weight_decay if decay else 0.0
                     for alike in split_sharded(parameters):
                         groups.append({"params": alike, "lr": rate, "weight_decay": weight_decay})
-            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-            self.optimizer = optimizer_class(groups, **options)
+            self.optimizer = self._make_optimizer(groups)
         return self.optimizer
+
+    def _make_optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+        if self._is_pure:
+            # Its package takes seconds to load, and need not be installed.
+            from .rounding_adamw import RoundingAdamW
+
+            optimizer_class = partial(RoundingAdamW, seed=self.args.seed)
+            options = {name: value for name, value in options.items() if name != "fused"}
+        return optimizer_class(groups, **options)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
         return self._batches.sampler
