@@ -1,6 +1,7 @@
 """The benchmarks of training steps: equal work in every way, and what a step asks of a GPU."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,11 @@ def test_a_step_waits_as_often_for_one_task_as_for_many(counts):
     # The rule's numbers, the Trainer's loss and gradient norm, and a look of transformers at the mask.
     assert one["waits"] == many["waits"] == equal["waits"] <= 4
     assert one["operations"] < many["operations"]
+
+
+def test_a_log_of_fewer_steps_waits_less_often(steps, counts, monkeypatch):
+    with counts._device():
+        each = counts.count_step(2, "dao")
+        monkeypatch.setattr(steps, "TrainConfig", partial(steps.TrainConfig, log_every=100))
+        few = counts.count_step(2, "dao")
+    assert few["waits"] == each["waits"] - 2

@@ -91,6 +91,12 @@ class TrainConfig(Section):
     patience: Count | None = Field(
         None, gt=0, description="Stop when this many dev scorings in a row bring no better run score."
     )
+    log_every: Count = Field(
+        1,
+        gt=0,
+        description="Log every so many steps, their means, and wherever dev is scored or training stops: with more "
+        "than 1, a GPU is waited for less often.",
+    )
     protect: float = Field(
         1.0,
         ge=0,

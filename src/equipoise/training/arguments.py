@@ -33,7 +33,7 @@ def make_arguments(config: TrainConfig, checkpoints: Path) -> TrainingArguments:
         lr_scheduler_type=_SCHEDULES[config.schedule],
         max_grad_norm=config.max_grad_norm,
         seed=config.seed,
-        logging_steps=1,
+        logging_steps=config.log_every,
         logging_nan_inf_filter=False,
         # Checkpoints are saved on the schedule of ScoreOnSchedule, never by step count.
         save_strategy="steps",

@@ -51,6 +51,8 @@ class ScoreOnSchedule(TrainerCallback):
         # Step s is due when it is the first to reach the next k/count of the total.
         due = state.global_step * count // total > (state.global_step - 1) * count // total
         if due:
+            # What is not logged by now, a run that is resumed would not know of.
+            control.should_log = True
             control.should_evaluate = True
             control.should_save = True
 
@@ -94,12 +96,13 @@ class StopOnSignal(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Save and stop when asked to, all processes at the same step."""
         if in_any(self.asked):
+            control.should_log = True
             control.should_save = True
             control.should_training_stop = True
 
 
 class RunLog(TrainerCallback):
-    """Writes `log.jsonl`: one line a step, and one a scoring of dev.
+    """Writes `log.jsonl`: one line a step, or every so many steps, and one a scoring of dev.
 
     Args:
         path: the file.
@@ -110,10 +113,11 @@ class RunLog(TrainerCallback):
         self.path = path
         self.balancer = balancer
         self.rows = self.tokens = 0.0
-        """Those of the step, over all processes."""
+        """Those since the last line, over all processes."""
         self.curriculum: dict[str, float] | None = None
         """What the step has met of the curriculum, where there is one."""
         self._last = 0.0
+        self._step = 0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -123,6 +127,7 @@ class RunLog(TrainerCallback):
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
             write_text(self.path, "".join(line for line in lines if _step(line) <= state.global_step))
         self._last = time.monotonic()
+        self._step = state.global_step
 
     def on_log(
         self,
@@ -140,22 +145,26 @@ class RunLog(TrainerCallback):
         elif "grad_norm" in logs:
             now = time.monotonic()
             seconds, self._last = now - self._last, now
+            steps, self._step = state.global_step - self._step, state.global_step
+            means = {key.removeprefix("weight/"): logs[key] for key in logs if key.startswith("weight/")}
             self._write(
                 {
                     "step": state.global_step,
                     "epoch": round(state.epoch or 0.0, 4),
                     "loss": logs["loss"],
                     "losses": {key.removeprefix("loss/"): logs[key] for key in logs if key.startswith("loss/")},
-                    "weights": self.balancer.weights,
+                    "weights": {**self.balancer.weights, **means},
                     "learning_rate": logs["learning_rate"],
                     "grad_norm": logs["grad_norm"],
                     **({} if self.curriculum is None else {"curriculum": self.curriculum}),
+                    **({"steps": steps} if steps > 1 else {}),
                     "seconds": round(seconds, 4),
                     "rows_per_second": round(self.rows / seconds, 2),
                     "tokens_per_second": round(self.tokens / seconds, 1),
                     "peak_memory_mb": peak_memory_mb(),
                 }
             )
+            self.rows = self.tokens = 0.0
 
     def on_evaluate(self, *args: Any, **kwargs: Any) -> None:
         """Leave the time of a scoring out of the next step's speed."""

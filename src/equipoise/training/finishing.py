@@ -85,4 +85,5 @@ def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum |
 def _step_seconds(folder: Path) -> list[float]:
     """The time of every step, also of those before the run was resumed."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [line["seconds"] for line in lines if "seconds" in line]
+    logged = [(line["seconds"], line.get("steps", 1)) for line in lines if "seconds" in line]
+    return [seconds / steps for seconds, steps in logged for _ in range(steps)]

@@ -195,7 +195,9 @@ class MultiTaskTrainer(ShardedTrainingMixin, BalancedTrainerMixin, Trainer):
         batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
         rows = sum(len(batch["inputs"]["input_ids"]) for batch in batches)
         tokens = sum(int(batch["lengths"].sum()) for batch in batches)
-        self.run_log.rows, self.run_log.tokens = self._sum_over_processes([rows, tokens])
+        all_rows, all_tokens = self._sum_over_processes([rows, tokens])
+        self.run_log.rows += all_rows
+        self.run_log.tokens += all_tokens
         if curriculum is not None and batches:
             observed = [curriculum.observe(batch) for batch in batches]
             total, labels = self._sum_over_processes([sum(column) for column in zip(*observed, strict=True)])
