@@ -12,11 +12,12 @@ as stated, so that nothing is padding.
 
 Models: `small` is a random BERT of 2 layers, width 128; `minilm` the starter; `llama` a random Llama of 1.2 billion
 parameters, 512 tokens a row; `tiny` is for trying this script out. On a GPU products are computed in bfloat16
-(`--precision fp32` does not). Each turn trains some steps in every way, in random order; one step to warm up is left
-out. `ratio` is the median over turns of a step's time by that of `plain` in the same turn, with a 95 % bootstrap
-interval where there are six. `data` is the share of making batches (rows, padding, labels) in a step of `equal`. With
-`--peak`, in TFLOP a second, a step's share of it is told, counted as 6 operations a parameter and token, 4 with
-`--lora`. `missed` in the JSON names the goals that the intervals lie beyond.
+(`--precision fp32` does not; with `pure_bf16` weights are so in equal and dao alone, and the others compute in
+float32). Each turn trains some steps in every way, in random order; one step to warm up is left out. `ratio` is the
+median over turns of a step's time by that of `plain` in the same turn, with a 95 % bootstrap interval where there are
+six. `data` is the share of making batches (rows, padding, labels) in a step of `equal`. With `--peak`, in TFLOP a
+second, a step's share of it is told, counted as 6 operations a parameter and token, 4 with `--lora`. `missed` in the
+JSON names the goals that the intervals lie beyond.
 """
 
 import argparse
@@ -327,7 +328,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--lora", action="store_true")
     parser.add_argument("--compile", action="store_true", help="ours compile the backbone (train.compile)")
     parser.add_argument(
-        "--precision", choices=["fp32", "bf16"], default="bf16" if torch.cuda.is_available() else "fp32"
+        "--precision", choices=["fp32", "bf16", "pure_bf16"], default="bf16" if torch.cuda.is_available() else "fp32"
     )
     parser.add_argument("--steps", type=int, default=12, help="of each way in a turn")
     parser.add_argument("--turns", type=int, default=6)
