@@ -201,17 +201,13 @@ def test_a_prompted_language_model_and_other_balancers(tmp_path, tiny_llm, balan
 
 
 @pytest.mark.parametrize(
-    ("changes", "error", "message"),
+    ("changes", "message"),
     [
-        (
-            {"model": "bilstm"},
-            UsageError,
-            "model: found bilstm, expected a pretrained model with train.precision: pure",
-        ),
-        ({"lora": {}}, UsageError, "lora: found an adapter, expected none with train.precision: pure_bf16"),
+        ({"model": "bilstm"}, "model: found bilstm, expected a pretrained model"),
+        ({"lora": {}}, "lora: found an adapter, expected none"),
     ],
 )
-def test_what_does_not_go_with_it_is_refused(tmp_path, tiny_model, changes, error, message):
+def test_what_does_not_go_with_it_is_refused(tmp_path, tiny_model, changes, message):
     data = {**run_data(tmp_path, tiny_model, precision="pure_bf16"), **changes}
     with pytest.raises(UsageError, match=f"{message} with train.precision: pure_bf16; change it, or use bf16"):
         train(write_data(tmp_path, data))
