@@ -66,7 +66,7 @@ def test_a_run_is_that_of_the_cpu(tmp_path, steady_model, on_cpu, elsewhere):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "pure_bf16"])
 def test_precisions_on_a_gpu(tmp_path, steady_model, on_cpu, precision):
     run_file = write_run(tmp_path, steady_model, max_steps=2, evaluations=1, precision=precision)
     check_run(run_file, on_cpu, gpu, 0.1)
