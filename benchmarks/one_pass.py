@@ -76,7 +76,10 @@ def make_task(number: int) -> Task:
 def load_predictor(model: str, numbers: Sequence[int]) -> Predictor:
     """Put heads with random weights on a backbone."""
     wanted = {task.name: task for task in map(make_task, numbers)}
-    return Predictor(MultiTaskModel(*load_backbone(model), wanted, MAX_LENGTH).to(where()).eval())
+    built = MultiTaskModel(*load_backbone(model), wanted, MAX_LENGTH)
+    if EXTRACTION in numbers:  # a new head finds no terms, where a pipeline's random classifier finds many
+        built.head(make_task(EXTRACTION).name).layers[-1].reset_parameters()
+    return Predictor(built.to(where()).eval())
 
 
 def load_pipeline(model: str, number: int) -> Callable[..., Any]:

