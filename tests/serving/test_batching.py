@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from equipoise.kinds import Task
@@ -31,20 +31,11 @@ class SideBySide(LengthPredictor):
     def use_cores(self, count: int) -> None:
         self.used.append(count)
 
-    def infer(
-        self,
-        texts: Sequence[str],
-        pairs: Sequence[str | None],
-        tasks: Collection[str],
-        batch_size: int,
-        *,
-        prompts: int = 1,
-        label: str | None = None,
-    ) -> dict[str, Any]:
+    def infer(self, *args: Any, **options: Any) -> dict[str, Any]:
         with self._lock:
             self.now += 1
             self.most = max(self.most, self.now)
-        found = super().infer(texts, pairs, tasks, batch_size)
+        found = super().infer(*args, **options)
         assert self.let_go.acquire(timeout=60)
         with self._lock:
             self.now -= 1
