@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import equipoise
+from equipoise.evaluation import mistakes as finding
 from equipoise.kinds import Classification, Extraction, Multilabel, Ordinal, Regression, make_analysis
 from equipoise.modeling import why_unexplained
 from equipoise.reporting import conclude
@@ -133,3 +134,8 @@ def test_conclusions_follow_from_the_figures():
         "Most often mistaken: no for yes (tone), in 10 of 60 rows.",
     ]
     assert conclude([], tasks, {}, "test") == []
+
+
+@pytest.mark.parametrize(("tasks", "rows"), [(1, 5), (6, 5), (7, 4), (20, 1), (100, 1)])
+def test_with_many_tasks_fewer_rows_of_each_are_explained(tasks, rows):
+    assert finding._rows_for(tasks) == rows

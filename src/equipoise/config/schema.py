@@ -159,12 +159,12 @@ class EvaluationConfig(Section):
         description="Fit on dev how sure the model may be (a temperature, or a line for scores), and keep it with the "
         "model (docs/trust.md).",
     )
-    explain: Count = Field(
-        5,
+    explain: Count | None = Field(
+        None,
         ge=0,
         le=20,
         description="Mark the words that decided in so many of each task's 20 worst mistakes in the report; each takes "
-        "as long as some 100 predictions (docs/explain.md).",
+        "as long as some 100 predictions (docs/explain.md). None stands for 5, and fewer with more than six tasks.",
     )
     bootstrap: int = Field(1000, ge=100, le=1_000_000, description="Bootstrap resamples behind the 95 % intervals.")
 

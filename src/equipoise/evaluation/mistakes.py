@@ -14,6 +14,9 @@ from .splits import Predictions
 _SHOWN = 20
 _EXPLAINED = 3
 """Of one answer so many numbers are explained, such as labels that apply, the wrong ones first."""
+_ROWS, _ROWS_IN_ALL = 5, 30
+"""Rows of a task that are explained, and of all tasks together unless they have one each: a row takes a large model
+seconds."""
 LONGEST = 500
 """Characters of a text that are kept."""
 
@@ -92,7 +95,7 @@ def find_mistakes(
     split: str,
     model: MultiTaskModel,
     *,
-    explained: int = 0,
+    explained: int | None = 0,
     batch_size: int = 64,
 ) -> dict[str, TaskMistakes]:
     """Say for each task what it gets wrong on a split; at most 20 rows are shown, the most wrong ones (our design).
@@ -102,14 +105,19 @@ def find_mistakes(
         table: the table.
         split: the split's name.
         model: the model.
-        explained: of so many rows of each task the words that decided are found, the most wrong ones.
-        batch_size: sequences in a batch.
+        explained: of so many rows of each task the words that decided are found, the most wrong ones; None stands
+            for 5, and fewer with more than six tasks.
+        batch_size: sequences in a batch that gradients pass through.
     """
-    explainer = _Explainer(model, batch_size, explained)
+    explainer = _Explainer(model, batch_size, _rows_for(len(predictions)) if explained is None else explained)
     return {
         name: _of_task(table.tasks[name], table.tasks[name].calibrate(raw), table, split, explainer)
         for name, raw in predictions.items()
     }
+
+
+def _rows_for(tasks: int) -> int:
+    return max(1, min(_ROWS, _ROWS_IN_ALL // max(1, tasks)))
 
 
 def _of_task(task: Task, predictions: Any, table: Table, split: str, explainer: _Explainer) -> TaskMistakes:

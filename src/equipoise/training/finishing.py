@@ -68,7 +68,8 @@ def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum |
     write_json(folder / METRICS, records)
     if examples := choose_examples(predictions["test"], table, "test", seed=run.config.train.seed):
         write_json(folder / "examples.json", examples)
-    explaining = {"explained": run.config.evaluation.explain, "batch_size": run.config.train.eval_batch_size}
+    # Gradients fit into memory for as many sequences as in training.
+    explaining = {"explained": run.config.evaluation.explain, "batch_size": run.config.train.batch_size}
     mistakes = find_mistakes(predictions["test"], table, "test", model, **explaining)
     write_json(folder / MISTAKES, mistakes)
     if curves := trust_curves(predictions["test"], table, "test"):
