@@ -229,7 +229,9 @@ def train_target(plan: Plan, training: Training, slot: ProgressSlot | None = Non
     began = time.monotonic()
     target = training.tasks[0]
     run = train_for_dev(*plan.build(training), slot)
-    losses = measure_losses(run, "dev", target, run.table.rows(target, "dev"))
+    # As a run ends: a model that is too sure is calibrated, and few rows make it very sure.
+    calibrate = plan.config.evaluation.calibrate
+    losses = measure_losses(run, "dev", target, run.table.rows(target, "dev"), calibrate=calibrate)
     predictions = run.predict("dev")
     records = score_predictions(predictions, tune_tasks(predictions, run.table), "dev")
     metric = next(record["value"] for record in records if record["metric"] == run.table.tasks[target].metric)

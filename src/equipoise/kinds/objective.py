@@ -38,10 +38,12 @@ class Objective(nn.Module, ABC):
     Attributes:
         n_outputs: numbers that a head gives for a row.
         target_type: the type of the targets that `loss` takes.
+        gives_logits: whether the outputs of a row are a few logits, which a temperature may divide.
     """
 
     n_outputs: int = 1
     target_type: torch.dtype = torch.float32
+    gives_logits: bool = False
 
     def __init__(self, task: Task) -> None:
         super().__init__()

@@ -69,8 +69,8 @@ def finish(run: PreparedRun, state: TrainerState, measured: MeasuredCurriculum |
     if examples := choose_examples(predictions["test"], table, "test", seed=run.config.train.seed):
         write_json(folder / "examples.json", examples)
     # Gradients fit into memory for as many sequences as in training.
-    explaining = {"explained": run.config.evaluation.explain, "batch_size": run.config.train.batch_size}
-    mistakes = find_mistakes(predictions["test"], table, "test", model, **explaining)
+    explained, size = run.config.evaluation.explain, run.config.train.batch_size
+    mistakes = find_mistakes(predictions["test"], table, "test", model, explained=explained, batch_size=size)
     write_json(folder / MISTAKES, mistakes)
     if curves := trust_curves(predictions["test"], table, "test"):
         write_json(folder / TRUST, curves)

@@ -16,6 +16,7 @@ class ClassificationObjective(Objective):
     """
 
     target_type = torch.long
+    gives_logits = True
 
     def __init__(self, task: Classification) -> None:
         super().__init__(task)

@@ -11,6 +11,8 @@ from .task import Multilabel
 class MultilabelObjective(Objective):
     """One logit per label, trained by binary cross-entropy."""
 
+    gives_logits = True
+
     def __init__(self, task: Multilabel) -> None:
         super().__init__(task)
         self.n_outputs = len(task.classes)

@@ -16,6 +16,7 @@ class OrdinalObjective(Objective):
     """
 
     target_type = torch.long
+    gives_logits = True
 
     def __init__(self, task: Ordinal) -> None:
         super().__init__(task)
