@@ -1,23 +1,23 @@
 """Which tasks to train together: do the estimates of `equipoise mix` agree with trained pairs, and what do they cost?
 
-    python benchmarks/mix.py DATA [--tasks six|suite] [--quick] [--seeds 2] [--rows 400] [--passes 1]
+    python benchmarks/mix.py DATA [--tasks auxiliary|mutual] [--quick] [--seeds 2] [--precision fp32]
                                   [--output runs/mix_benchmark]
 
-Six tasks, 30 ordered pairs. `six`: a score of financial headlines and posts (`score`), the polarity of headlines
-towards an entity (`entities`), the intensity of tweets (`intensity`, from VADER's corpus), the emotion and the irony of
-tweets, the polarity of the aspects of reviews. `suite`: of the public sets, the stars of film reviews, the polarity of
-tweets, of aspects of laptops and of restaurants, irony, and the stance towards a target: three of them close to each
-other, three not. DATA is the folder of the data sets (docs/data.md).
+`auxiliary`: six targets of 200 training rows (a score of financial headlines and posts, the stars of film reviews, the
+polarity of tweets, that of aspects of laptops, irony, the stance towards a target), and six auxiliary tasks of 800 rows
+(the polarity of financial headlines towards an entity, the intensity of tweets, the stars of reviews of places, the
+emotion and the offence of tweets, aspects of restaurants): 36 pairs. `mutual`: six tasks of 400 rows, each a target and
+a helper of the others: 30 pairs. DATA is the folder of the data sets (docs/data.md).
 
-Each seed is one `equipoise mix` with the default budget, which is what a user runs, and then with a budget for
-everything: every task alone, every task with every other one. The table shows by pair the estimated and the trained
-gain, means over seeds: by how many percent of itself the target's loss on dev is lower with the helper. What is
-finished is not repeated. Test is not read.
+Each seed draws its own training rows. It is one `equipoise mix` with the default budget, which is what a user runs, and
+then with a budget for everything: every target alone, and with every helper. The table shows by pair the estimated and
+the trained gain, means over seeds: by how many percent of itself the target's loss on dev is lower with the helper.
+What is finished is not repeated. Test is not read.
 
 The last line holds Spearman's ρ of estimated and trained gains over the pairs, with the 95 % interval of a bootstrap
 over pairs, and the mean of ρ within targets; the same for each seed by itself; ρ of the trained gains of two seeds,
-which says how much of them is chance; and what the default budget trained, chose and cost. `--quick` has three tasks,
-64 rows of each, and one pass, and shows only that it runs.
+which says how much of them is chance; and what the default budget trained, chose and cost. `--quick` has few tasks and
+rows and one pass, and shows only that it runs.
 """
 
 import argparse
@@ -51,73 +51,97 @@ FROZEN = 5
 """Layers of the six, from below, that stay as they are."""
 SCORE = "score"
 """The target that the table of the documentation is about."""
-QUICK = 3
-"""How many of the tasks --quick takes."""
+ROWS = {"auxiliary": (200, 800), "mutual": (400, 400)}
+"""Training rows of targets and of auxiliary tasks."""
+DEV_ROWS = 500
+QUICK_ROWS = 64
+PASSES = 3.0
+"""As often a training reads each of the target's rows; what `equipoise mix` does by itself."""
 
 Parts = dict[str, dict[str, Any]]
+CLASSES = {"kind": "classification"}
+STARS = {
+    "kind": "ordinal",
+    "classes": ["very negative", "negative", "neutral", "positive", "very positive"],
+}
 
 
-def files(data: Path, *names: str) -> dict[str, list[str]]:
-    return {split: [str(data / name / f"{split}.jsonl") for name in names] for split in ("train", "dev", "test")}
+def files(*folders: Path) -> dict[str, Any]:
+    return {split: [str(folder / f"{split}.jsonl") for folder in folders] for split in ("train", "dev", "test")}
 
 
-def six_tasks(data: Path, folder: Path) -> tuple[Parts, Parts]:
-    """Return sources and tasks of finance, tweets and reviews."""
+def finance(data: Path, folder: Path) -> tuple[Parts, Parts]:
+    """Return sources and tasks about finance, and the intensity of tweets."""
     tweets = folder / "vader_tweets.jsonl"
     corpus = (fetch("vader") / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
     tweets.write_text("\n".join(line for line in corpus if json.loads(line)["domain"] == "tweets"), encoding="utf-8")
-
     sources: Parts = {
-        "finance": files(data, "fiqa_posts", "fin_headlines"),
-        "entities": files(data, "fin_entities"),
-        "vader": {"path": str(tweets)},
-        "emotion": files(data, "tweet_emotion"),
-        "irony": files(data, "tweet_irony"),
-        "reviews": files(data, "absa_laptop14", "absa_restaurant14"),
+        "score": files(data / "fiqa_posts", data / "fin_headlines"),
+        "entities": files(data / "fin_entities"),
+        "intensity": {"path": str(tweets)},
     }
-    kind = {"kind": "classification"}
-    tasks = {
-        "score": {"source": "finance", "kind": "regression", "pair": "target", "label": "score", "range": [-1, 1]},
-        "entities": {"source": "entities", **kind, "pair": "target"},
-        "intensity": {"source": "vader", "kind": "regression", "label": "score", "range": [-4, 4]},
-        "emotion": {"source": "emotion", **kind},
-        "irony": {"source": "irony", **kind},
-        "aspects": {"source": "reviews", **kind, "pair": "aspect"},
+    tasks: Parts = {
+        "score": {"kind": "regression", "pair": "target", "label": "score", "range": [-1, 1]},
+        "entities": {**CLASSES, "pair": "target"},
+        "intensity": {"kind": "regression", "label": "score", "range": [-4, 4]},
     }
     return sources, tasks
 
 
-def suite_tasks(data: Path, folder: Path) -> tuple[Parts, Parts]:
-    """Return sources and tasks of the public sets."""
-    kind = {"kind": "classification"}
-    own: Parts = {
-        "sst5": {"kind": "ordinal", "classes": ["very negative", "negative", "neutral", "positive", "very positive"]},
-        "twitter": kind,
-        "asc_lap14": {**kind, "pair": "aspect"},
-        "asc_rest14": {**kind, "pair": "aspect"},
-        "irony": kind,
-        "stance": {**kind, "pair": "target"},
+def auxiliary(data: Path, folder: Path) -> tuple[Parts, Parts]:
+    """Return sources and tasks of few-row targets and larger auxiliary tasks."""
+    sources, found = finance(data, folder)
+    suite: Parts = {
+        "sst5": STARS,
+        "twitter": CLASSES,
+        "asc_lap14": {**CLASSES, "pair": "aspect"},
+        "irony": CLASSES,
+        "stance": {**CLASSES, "pair": "target"},
+        "yelp5": STARS,
+        "emotion": CLASSES,
+        "offensive": CLASSES,
+        "asc_rest14": {**CLASSES, "pair": "aspect"},
     }
-    sources: Parts = {name: files(data / "suite", name) for name in own}
-    return sources, {name: {"source": name, **task} for name, task in own.items()}
+    sources |= {name: files(data / "suite" / name) for name in suite}
+    found |= suite
+    targets = ("score", "sst5", "twitter", "asc_lap14", "irony", "stance")
+    helpers = ("entities", "intensity", "yelp5", "emotion", "offensive", "asc_rest14")
+    tasks = {name: found[name] for name in targets} | {name: {**found[name], "auxiliary": True} for name in helpers}
+    return sources, tasks
 
 
-TASKS = {"six": six_tasks, "suite": suite_tasks}
+def mutual(data: Path, folder: Path) -> tuple[Parts, Parts]:
+    """Return sources and tasks of finance, tweets and reviews, each a target."""
+    sources, tasks = finance(data, folder)
+    sources |= {
+        "emotion": files(data / "tweet_emotion"),
+        "irony": files(data / "tweet_irony"),
+        "aspects": files(data / "absa_laptop14", data / "absa_restaurant14"),
+    }
+    tasks |= {"emotion": CLASSES, "irony": CLASSES, "aspects": {**CLASSES, "pair": "aspect"}}
+    return sources, tasks
 
 
-def run_file(chosen: str, data: Path, folder: Path, rows: int, quick: bool) -> dict[str, Any]:
+TASKS = {"auxiliary": auxiliary, "mutual": mutual}
+
+
+def run_file(chosen: str, data: Path, folder: Path, *, precision: str, quick: bool) -> dict[str, Any]:
     """Return the run file of all tasks, or of a few."""
     sources, tasks = TASKS[chosen](data, folder)
     if quick:
-        tasks = dict(list(tasks.items())[:QUICK])
-    read = {task["source"] for task in tasks.values()}
-    limit = {"train": rows, "dev": min(rows, 250), "test": 10}
+        few = (*list(tasks)[:2], *list(tasks)[-2:])
+        tasks = {name: tasks[name] for name in few}
+    rows = dict(zip((False, True), (QUICK_ROWS, QUICK_ROWS) if quick else ROWS[chosen], strict=True))
+    limits = {
+        name: {"train": rows["auxiliary" in task], "dev": QUICK_ROWS if quick else DEV_ROWS, "test": 10}
+        for name, task in tasks.items()
+    }
     return {
         "model": "minilm",
         "max_length": 48,
-        "sources": {name: {**source, "limit": limit} for name, source in sources.items() if name in read},
-        "tasks": tasks,
-        "train": {"batch_size": 8, "learning_rate": 5e-4, "freeze_layers": FROZEN},
+        "sources": {name: {**sources[name], "limit": limits[name]} for name in tasks},
+        "tasks": {name: {"source": name, **task} for name, task in tasks.items()},
+        "train": {"batch_size": 8, "learning_rate": 5e-4, "freeze_layers": FROZEN, "precision": precision},
         "evaluation": {"baselines": [], "bootstrap": 100},
         "output": str(folder / "run"),
     }
@@ -152,13 +176,14 @@ def keeping_frozen_layers() -> Iterator[None]:
 def run_seed(data: dict[str, Any], folder: Path, seed: int, passes: float) -> tuple[MixResults, MixResults]:
     """Return what a seed finds with the default budget, and with all pairs trained; the second continues the first."""
     found = []
+    candidates = "auxiliary" if any("auxiliary" in task for task in data["tasks"].values()) else "all"
     for name, budget in (("budget", BUDGET), ("all", 1.0)):
         own = {**data, "train": {**data["train"], "seed": seed}, "output": str(folder / f"seed-{seed}-{name}")}
         config = make_config(own)
         before = folder / f"seed-{seed}-budget"
         if not config.output.exists() and before.exists():
             shutil.copytree(before, config.output)
-        found.append(mix(config, passes=passes, budget=budget).results)
+        found.append(mix(config, candidates=candidates, passes=passes, budget=budget).results)
     return found[0], found[1]
 
 
@@ -219,6 +244,7 @@ def describe(results: MixResults) -> dict[str, Any]:
     cost = results.cost
     return {
         "share": cost.share,
+        "estimates_share": cost.estimate_rows / cost.all_rows,
         "seconds": cost.estimate_seconds + cost.trained_seconds,
         "trained": [f"{pair.target}+{pair.helper}: {pair.verdict}" for pair in results.pairs if pair.trained],
     }
@@ -232,20 +258,19 @@ def _trained(pair: MixPair) -> TrainedPair:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--tasks", choices=TASKS, default="six")
+    parser.add_argument("--tasks", choices=TASKS, default="auxiliary")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--rows", type=int, default=400)
-    parser.add_argument("--passes", type=float, default=1.0)
+    parser.add_argument("--precision", default="fp32")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args(argv)
-    if arguments.quick:
-        arguments.seeds, arguments.rows, arguments.passes = 1, 64, 1.0
+    seeds, passes = (1, 1.0) if arguments.quick else (arguments.seeds, PASSES)
     with tempfile.TemporaryDirectory() as temporary, keeping_frozen_layers():
         folder = (arguments.output or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        data = run_file(arguments.tasks, arguments.data.resolve(), folder, arguments.rows, arguments.quick)
-        found = [run_seed(data, folder, seed, arguments.passes) for seed in range(arguments.seeds)]
+        place = arguments.data.resolve()
+        data = run_file(arguments.tasks, place, folder, precision=arguments.precision, quick=arguments.quick)
+        found = [run_seed(data, folder, seed, passes) for seed in range(seeds)]
         print(json.dumps(summarize(found) | setting()))
 
 

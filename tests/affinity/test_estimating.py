@@ -4,78 +4,76 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 
-from equipoise.affinity import Pair, TaskEvidence, estimate_gains
+from equipoise.affinity import estimate_gain, readout_errors
 
 WIDTH = 24
 
 
-def make_task(seed, count, truth, noise=0.5):
-    """A task whose labels follow from features by `truth`; None: they are random."""
+def make_task(seed, rows=60, columns=1):
     draw = np.random.default_rng(seed)
-    features = draw.normal(size=(count, WIDTH))
-    labels = draw.normal(size=count) if truth is None else features @ truth + noise * draw.normal(size=count)
-    return TaskEvidence(features, labels[:, None])
+    features = draw.normal(size=(rows, WIDTH))
+    return features, features @ draw.normal(size=(WIDTH, columns)) / WIDTH**0.5 + 0.5 * draw.normal(
+        size=(rows, columns)
+    )
 
 
-def make_evidence(seed, helpers, rows=40):
-    draw = np.random.default_rng((seed, 1))
-    truth = draw.normal(size=WIDTH) / WIDTH**0.5
-    known = {"twin": truth, "opposite": -truth, "noise": None}
-    others = {name: make_task((seed, 4 + number), 400, known[name]) for number, name in enumerate(helpers)}
-    return {"own": make_task((seed, 2), rows, truth), **others}
+def gain(labels, untrained, helped, seed=0):
+    return estimate_gain(readout_errors(untrained, labels), readout_errors(helped, labels), seed)
 
 
-def estimate(evidence, *helpers, seed=0):
-    pairs = [Pair("own", helper) for helper in helpers]
-    return [estimate_gains(evidence, pairs, seed)[pair] for pair in pairs]
+def test_errors_are_those_of_rows_left_out():
+    features, labels = make_task(0, rows=20, columns=2)
+    found = readout_errors(features, labels)
+    scaled = (features - features.mean(axis=0)) / (features - features.mean(axis=0)).std()
+    by_penalty = []
+    for penalty in np.logspace(-3, 3, 13):
+        errors = []
+        for row in range(20):
+            others = np.arange(20) != row
+            # The penalty is of the squared error's mean over all rows.
+            model = Ridge(alpha=penalty * 20).fit(scaled[others], labels[others])
+            errors.append(((model.predict(scaled[row : row + 1]) - labels[row]) ** 2).sum())
+        by_penalty.append(errors)
+    best = min(by_penalty, key=np.mean)
+    np.testing.assert_allclose(found, best, rtol=1e-6)
 
 
 @settings(max_examples=15)
 @given(st.integers(0, 10_000))
-def test_the_same_task_on_other_rows_helps_and_noise_does_not(seed):
-    twin, noise = estimate(make_evidence(seed, ["twin", "noise"]), "twin", "noise")
-    assert twin.value > 10
-    assert noise.value < twin.value / 2
+def test_features_that_hold_the_labels_more_plainly_help_and_noise_does_not(seed):
+    features, labels = make_task(seed)
+    draw = np.random.default_rng((seed, 1))
+    plain = np.hstack([features / 4, labels + 0.3 * draw.normal(size=labels.shape)])
+    noise = draw.normal(size=features.shape)
+    assert gain(labels, features, plain).value > 10
+    assert gain(labels, features, noise).value < 0
 
 
-def test_a_task_that_says_the_opposite_tells_as_much():
-    """A head of its own reads it with the sign reversed, in training, too."""
-    twin, opposite = estimate(make_evidence(0, ["twin", "opposite"]), "twin", "opposite")
-    assert opposite.value == pytest.approx(twin.value, rel=0.2)
-
-
-def test_the_interval_of_a_large_gain_lies_above_zero_and_that_of_noise_does_not():
-    twin, noise = estimate(make_evidence(0, ["twin", "noise"], rows=30), "twin", "noise")
-    assert 0 < twin.low <= twin.value <= twin.high < 100
-    assert noise.low < 0
-
-
-def test_more_features_than_rows_and_several_columns_are_no_trouble():
-    evidence = make_evidence(3, ["twin"], rows=12)
-    own = evidence["own"]
-    evidence["own"] = TaskEvidence(own.features, np.hstack([own.labels, own.labels > 0]))
-    (gain,) = estimate(evidence, "twin")
-    assert gain.value > 0
+def test_the_interval_of_a_large_gain_lies_above_zero_and_that_of_the_same_features_is_zero():
+    features, labels = make_task(0)
+    large = gain(labels, features, np.hstack([features / 4, labels]))
+    assert 0 < large.low <= large.value <= large.high <= 100
+    assert gain(labels, features, features) == (0, 0, 0)
 
 
 def test_it_depends_on_the_seed_alone_and_its_value_not_even_on_that():
-    evidence = make_evidence(1, ["twin"])
-    (first,), (again,), (other,) = (estimate(evidence, "twin", seed=seed) for seed in (0, 0, 1))
+    features, labels = make_task(1)
+    helped = features + 0.1 * np.random.default_rng(0).normal(size=features.shape)
+    first, again, other = (gain(labels, features, helped, seed) for seed in (0, 0, 1))
     assert first == again
     assert first.value == other.value
     assert first.low != other.low
 
 
-def test_without_evidence_there_is_no_estimate():
-    evidence = make_evidence(2, ["twin"])
-    pairs = [Pair("own", "twin"), Pair("own", "absent"), Pair("absent", "twin")]
-    assert list(estimate_gains(evidence, pairs, 0)) == pairs[:1]
+@pytest.mark.parametrize("rows", [10, 400])
+def test_more_features_than_rows_and_several_columns_are_no_trouble(rows):
+    features, labels = make_task(2, rows=rows, columns=3)
+    assert np.isfinite(readout_errors(features, labels)).all()
 
 
 def test_labels_and_features_that_are_all_the_same_are_no_trouble():
-    evidence = make_evidence(2, ["twin"])
-    same = TaskEvidence(evidence["own"].features, np.ones((40, 1)))
-    blank = TaskEvidence(np.ones((40, WIDTH)), evidence["own"].labels)
-    assert estimate({**evidence, "own": same}, "twin")[0].value == 0
-    assert estimate({**evidence, "own": blank}, "twin")[0].value == pytest.approx(0, abs=1e-6)
+    features, labels = make_task(3)
+    assert gain(np.ones_like(labels), features, features[:, :3]).value == 0
+    assert gain(labels, np.ones_like(features), np.ones_like(features)).value == pytest.approx(0, abs=1e-6)

@@ -100,7 +100,7 @@ def test_test_is_never_encoded(tmp_path, tiny_model, write_mix, monkeypatch):
 
     monkeypatch.setattr(dev_run, "prepare_run", watched)
     mix(make_config(write_mix(tmp_path, tiny_model)), passes=1)
-    assert len(seen) == 2
+    assert len(seen) == 4
     assert all(splits == {"train", "dev"} for splits in seen)
 
 

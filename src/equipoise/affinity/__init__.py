@@ -1,24 +1,23 @@
 """Which tasks help which: estimates from features, short trainings, and a run file with the tasks that help."""
 
-from .estimating import Gain, TaskEvidence, estimate_gains
+from .estimating import Gain, estimate_gain, readout_errors
 from .mix_folder import MixOptions
-from .plan import ESTIMATES, Pair, Plan, Training
+from .plan import UNTRAINED, Pair, Plan, Training
 from .row_losses import measure_losses
-from .running import CANDIDATES, Mix, mix, read_evidence, train_target
+from .running import CANDIDATES, Mix, mix, train_target
 
 __all__ = [
     "CANDIDATES",
-    "ESTIMATES",
+    "UNTRAINED",
     "Gain",
     "Mix",
     "MixOptions",
     "Pair",
     "Plan",
-    "TaskEvidence",
     "Training",
-    "estimate_gains",
+    "estimate_gain",
     "measure_losses",
     "mix",
-    "read_evidence",
+    "readout_errors",
     "train_target",
 ]

@@ -33,27 +33,18 @@ class MixOptions:
     passes: float
 
 
-class GainRecord(TypedDict):
-    """An estimate: target, helper, gain in percent and its 95 % interval."""
-
-    target: str
-    helper: str
-    value: float
-    low: float
-    high: float
-
-
 class CellRecord(TypedDict):
-    """One line of `mix.jsonl`: the estimates, or a training of a target.
+    """One line of `mix.jsonl`: the untrained model, a helper that is trained alone, or a training of a target.
 
-    `rows` were read in `seconds`. The estimates have `gains`; a training has the target's loss on each row of dev
-    (`losses`) and its primary metric there (`metric`).
+    `rows` were read in `seconds`. The first two have by target what its labels are predicted wrong by from their
+    features, on each row (`errors`); a training has the target's loss on each row of dev (`losses`) and its primary
+    metric there (`metric`).
     """
 
     cell: str
     rows: int
     seconds: float
-    gains: NotRequired[list[GainRecord]]
+    errors: NotRequired[dict[str, list[float]]]
     losses: NotRequired[list[float]]
     metric: NotRequired[float]
 

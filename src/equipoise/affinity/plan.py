@@ -1,4 +1,4 @@
-"""Which trainings there are: each target alone, each target with one helper; and what each costs."""
+"""Which trainings there are: each helper alone, each target alone, each target with a helper; and what each costs."""
 
 import math
 from collections.abc import Sequence
@@ -13,8 +13,10 @@ from equipoise.data import SourceSplits, Table, join_table
 from equipoise.evaluation import without_prompted
 from equipoise.training import count_passes
 
-ESTIMATES = "estimates"
-"""The key of the estimates in the journal; the key of a training holds a plus sign."""
+UNTRAINED = "+"
+"""The key of the untrained model's features in the journal; that of a training is TARGET+, +HELPER or TARGET+HELPER."""
+_ESTIMATES = 0.1
+"""What the trainings of helpers alone may cost, as a share of training every target alone and with each candidate."""
 _EVALUATIONS = 1
 """How often dev is scored in a training of a target; the best checkpoint counts."""
 
@@ -34,16 +36,18 @@ class Pair:
 
 @dataclass(frozen=True)
 class Training:
-    """One training: a target alone, or with a helper.
+    """One training: a target alone, or with a helper, or a helper alone.
 
     Args:
         key: its name in the journal, and its folder.
-        tasks: what is trained; the first is the target, which alone is scored on dev.
+        target: the target, which alone is scored on dev; None where a helper is trained alone.
+        tasks: what is trained.
         steps: how many steps it takes.
         rows: how many rows it reads, repeats counted: what it costs.
     """
 
     key: str
+    target: str | None
     tasks: tuple[str, ...]
     steps: int
     rows: int
@@ -84,19 +88,24 @@ class Plan:
         return [Pair(target, helper) for target in self.targets for helper in self.candidates[target]]
 
     @cached_property
-    def tasks(self) -> tuple[str, ...]:
-        """The targets and their candidates, in the run file's order."""
-        used = {*self.targets, *(pair.helper for pair in self.pairs)}
+    def helpers(self) -> tuple[str, ...]:
+        """The candidates of all targets, in the run file's order."""
+        used = {pair.helper for pair in self.pairs}
         return tuple(name for name in self.config.tasks if name in used)
 
     def alone(self, target: str) -> Training:
         """The training of a target alone."""
-        return self._training(f"{target}+", (target,), self._rows_for(target, ()))
+        return self._training(f"{target}+", target, (target,), self._rows_for(target, ()))
+
+    def helper_alone(self, helper: str) -> Training:
+        """The training of a helper alone, for the estimates: no longer than its share of what they may cost."""
+        share = math.floor(_ESTIMATES * self.all_rows() / len(self.helpers))
+        return self._training(f"+{helper}", None, (helper,), min(share, self._rows_for(helper, ())))
 
     def with_helper(self, pair: Pair) -> Training:
         """The training of a target with a helper: with as many passes over the target's rows as alone."""
         rows = self._rows_for(pair.target, (pair.helper,))
-        return self._training(f"{pair.target}+{pair.helper}", (pair.target, pair.helper), rows)
+        return self._training(f"{pair.target}+{pair.helper}", pair.target, (pair.target, pair.helper), rows)
 
     def all_rows(self) -> int:
         """What it costs to train every target alone and with each of its candidates, in rows."""
@@ -125,7 +134,7 @@ class Plan:
         Equal weights, all sources drawn alike; what is not trained is held out, so the rows are those of the whole run
         file.
         """
-        tasks = {name: self._task(name, auxiliary=name != training.tasks[0]) for name in training.tasks}
+        tasks = {name: self._task(name, auxiliary=name != training.target) for name in training.tasks}
         others = {name: task for name, task in self.config.tasks.items() if name not in tasks}
         train = self.config.train.model_copy(
             update={
@@ -169,6 +178,6 @@ class Plan:
     def _source_of_rows(self) -> np.ndarray:
         return np.asarray(self.table.splits["train"]["source"])
 
-    def _training(self, key: str, tasks: tuple[str, ...], rows: int) -> Training:
+    def _training(self, key: str, target: str | None, tasks: tuple[str, ...], rows: int) -> Training:
         steps = max(1, math.ceil(rows / self._step_rows))
-        return Training(key, tasks, steps, steps * self._step_rows)
+        return Training(key, target, tasks, steps, steps * self._step_rows)

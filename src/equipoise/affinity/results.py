@@ -8,18 +8,41 @@ import numpy as np
 from equipoise.evaluation import bootstrap_means
 from equipoise.reporting import GainRange, MixCost, MixPair, MixResults, MixTarget, TrainedPair, Verdict
 
+from .estimating import estimate_gain
 from .mix_folder import CellRecord
-from .plan import ESTIMATES, Pair, Plan
+from .plan import UNTRAINED, Pair, Plan
 
 Records = Mapping[str, CellRecord]
 
 
-def read_estimates(records: Records) -> dict[Pair, GainRange]:
-    """Return the estimated gains by pair."""
-    return {
-        Pair(gain["target"], gain["helper"]): GainRange(gain["value"], gain["low"], gain["high"])
-        for gain in records[ESTIMATES].get("gains", [])
-    }
+def read_estimates(plan: Plan, records: Records) -> dict[Pair, GainRange]:
+    """Return the estimated gains by pair.
+
+    Args:
+        plan: the trainings.
+        records: the journal's lines.
+    """
+    untrained = records[UNTRAINED].get("errors", {})
+    found = {}
+    for pair in plan.pairs:
+        helped = records.get(plan.helper_alone(pair.helper).key)
+        if helped is not None and pair.target in untrained:
+            before, after = (np.asarray(errors[pair.target]) for errors in (untrained, helped.get("errors", {})))
+            found[pair] = GainRange(*estimate_gain(before, after, plan.config.train.seed))
+    return found
+
+
+def count_estimate_rows(records: Records) -> int:
+    """Return how many rows the estimates have read.
+
+    Args:
+        records: the journal's lines.
+    """
+    return sum(record["rows"] for record in records.values() if _is_estimate(record))
+
+
+def _is_estimate(record: CellRecord) -> bool:
+    return "errors" in record
 
 
 def _rank(plan: Plan, estimates: Mapping[Pair, GainRange]) -> list[Pair]:
@@ -63,7 +86,7 @@ def gather_results(plan: Plan, records: Records, notes: Sequence[str]) -> MixRes
         records: the journal's lines.
         notes: sentences on the data.
     """
-    estimates = read_estimates(records)
+    estimates = read_estimates(plan, records)
     ranked = _rank(plan, estimates)
     trained = {pair: found for pair in ranked if (found := _read_trained(plan, pair, records)) is not None}
     verdicts = {pair: _judge(trained.get(pair), pair in estimates) for pair in ranked}
@@ -86,8 +109,8 @@ def gather_results(plan: Plan, records: Records, notes: Sequence[str]) -> MixRes
             )
             for pair in order
         ],
-        helpers=[name for name in plan.tasks if any(pair.helper == name for pair in ranked)],
-        chosen=[name for name in plan.tasks if name in chosen],
+        helpers=list(plan.helpers),
+        chosen=[name for name in plan.helpers if name in chosen],
         cost=_count_cost(plan, records),
         notes=[*notes, *_say_what_has_no_estimate(plan, estimates), *_say_what_is_open(plan, verdicts)],
     )
@@ -120,26 +143,31 @@ def _describe(plan: Plan, name: str) -> MixTarget:
 
 
 def _count_cost(plan: Plan, records: Records) -> MixCost:
-    trainings = [record for key, record in records.items() if key != ESTIMATES]
+    trainings = [record for record in records.values() if not _is_estimate(record)]
     rows, seconds = sum(one["rows"] for one in trainings), sum(one["seconds"] for one in trainings)
     return MixCost(
-        estimate_rows=records[ESTIMATES]["rows"],
+        estimate_rows=count_estimate_rows(records),
         trained_rows=rows,
         all_rows=plan.all_rows(),
-        estimate_seconds=records[ESTIMATES]["seconds"],
+        estimate_seconds=sum(record["seconds"] for record in records.values() if _is_estimate(record)),
         trained_seconds=seconds,
         all_seconds=plan.all_rows() * seconds / rows if rows else None,
     )
 
 
 def _say_what_has_no_estimate(plan: Plan, estimates: Mapping[Pair, GainRange]) -> list[str]:
-    known = {name for pair in estimates for name in (pair.target, pair.helper)}
+    targets, helpers = {pair.target for pair in estimates}, {pair.helper for pair in estimates}
     return [
-        f"Task '{name}': its gains are not estimated (kind {plan.table.tasks[name].kind}, base model "
-        f"{plan.config.model}, {len(plan.table.rows(name, 'train'))} training rows); its pairs need a larger --budget."
-        for name in plan.tasks
-        if name not in known
+        *(_say_unknown(plan, f"Target '{name}'", name) for name in plan.targets if name not in targets),
+        *(_say_unknown(plan, f"Helper '{name}'", name) for name in plan.helpers if targets and name not in helpers),
     ]
+
+
+def _say_unknown(plan: Plan, what: str, name: str) -> str:
+    return (
+        f"{what}: its gains are not estimated (kind {plan.table.tasks[name].kind}, base model {plan.config.model}, "
+        f"{len(plan.table.rows(name, 'train'))} training rows); its pairs need a larger --budget."
+    )
 
 
 def _say_what_is_open(plan: Plan, verdicts: Mapping[Pair, Verdict]) -> list[str]:

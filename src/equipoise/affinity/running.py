@@ -1,38 +1,30 @@
 """`equipoise mix`, from the run file to the page."""
 
-import math
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from equipoise.config import RunConfig, load_config
-from equipoise.curriculum import read_base_features
 from equipoise.data import split_sources
 from equipoise.errors import UsageError, did_you_mean
 from equipoise.evaluation import score_predictions, tune_tasks
 from equipoise.files import write_json, write_text
-from equipoise.kinds import make_analysis
 from equipoise.reporting import MixResults, write_mix
 from equipoise.temporaries import remove_folder
 from equipoise.training import MIX, ProgressSlot, check_settings, progress_slots, train_for_dev
 from equipoise.workspace import describe_inputs, explain_stop, inputs_of
 
-from .estimating import TaskEvidence, estimate_gains
-from .mix_folder import MIXED, RESULTS, CellRecord, GainRecord, MixFolder, MixOptions
-from .plan import ESTIMATES, Pair, Plan, Training
-from .results import choose_pairs, gather_results, read_estimates
-from .row_losses import Rows, measure_losses
+from .features import Judge
+from .mix_folder import MIXED, RESULTS, CellRecord, MixFolder, MixOptions
+from .plan import UNTRAINED, Pair, Plan, Training
+from .results import choose_pairs, count_estimate_rows, gather_results, read_estimates
+from .row_losses import measure_losses
 from .run_file import write_mixed
 
 CANDIDATES = ("all", "auxiliary")
-_ROWS = 512
-"""Training rows of a task that the estimate reads, at most."""
-_FEWEST = 10
-"""With fewer training rows a task takes no part in the estimates."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +52,9 @@ def mix(
 ) -> Mix:
     """Find the tasks of a run file that help others when they are trained together.
 
-    Features of the untrained base model estimate what every candidate does to every target (see `estimate_gains`). The
-    most promising pairs are then trained for a short while, and compared on dev with the target alone. What helps for
+    Every candidate is trained alone for a short while. How much better its features tell the labels of a target than
+    those of the untrained base model is the estimate of what it does to the target (see `estimate_gain`). The most
+    promising pairs are then trained for a short while, and compared on dev with the target alone. What helps for
     certain stands in `mixed.yaml`. Test is not read by any model. Called again it continues.
 
     Args:
@@ -136,21 +129,32 @@ def _find_candidates(config: RunConfig, options: MixOptions) -> dict[str, list[s
 
 def _work(plan: Plan, folder: MixFolder, budget: float) -> MixResults:
     """Do what is not done yet, and write what is known."""
-    records = folder.journal.read()
-    if ESTIMATES not in records:
-        folder.journal.append(estimate(plan))
-        records = folder.journal.read()
-    chosen = choose_pairs(plan, read_estimates(records), records[ESTIMATES]["rows"], budget)
-    trainings = list_trainings(plan, chosen, records)
-    labels = [f"Training {number} of {len(trainings)} ({one.key})" for number, one in enumerate(trainings, start=1)]
-    for training, slot in zip(trainings, progress_slots(labels, [one.steps for one in trainings]), strict=True):
-        folder.journal.append(train_target(plan, training, slot))
-        remove_folder(plan.folder / training.key)
+    judge = Judge(plan)
+    if UNTRAINED not in folder.journal.read():
+        folder.journal.append(judge.judge_untrained())
+    done = folder.journal.read()
+    helpers = [training for training in judge.helpers() if training.key not in done]
+    _train_all(plan, folder, helpers, judge.judge_helper)
+    done = folder.journal.read()
+    pairs = choose_pairs(plan, read_estimates(plan, done), count_estimate_rows(done), budget)
+    _train_all(plan, folder, list_trainings(plan, pairs, done), partial(train_target, plan))
     results = gather_results(plan, folder.journal.read(), plan.table.notes)
     write_text(folder.path / MIXED, write_mixed(plan, results))
     write_json(folder.path / RESULTS, results.to_json())
     write_mix(folder.path, results)
     return results
+
+
+def _train_all(
+    plan: Plan,
+    folder: MixFolder,
+    trainings: Sequence[Training],
+    train: Callable[[Training, ProgressSlot], CellRecord],
+) -> None:
+    labels = [f"Training {number} of {len(trainings)} ({one.key})" for number, one in enumerate(trainings, start=1)]
+    for training, slot in zip(trainings, progress_slots(labels, [one.steps for one in trainings]), strict=True):
+        folder.journal.append(train(training, slot))
+        remove_folder(plan.folder / training.key)
 
 
 def list_trainings(plan: Plan, pairs: Sequence[Pair], done: Collection[str] = ()) -> list[Training]:
@@ -160,59 +164,6 @@ def list_trainings(plan: Plan, pairs: Sequence[Pair], done: Collection[str] = ()
         for training in (plan.alone(pair.target), plan.with_helper(pair)):
             by_key.setdefault(training.key, training)
     return [training for key, training in by_key.items() if key not in done]
-
-
-def estimate(plan: Plan) -> CellRecord:
-    """Estimate every pair's gain from what the base model makes of the tasks' training rows.
-
-    Args:
-        plan: the trainings.
-
-    Returns:
-        The journal's line.
-    """
-    began = time.monotonic()
-    evidence, rows = read_evidence(plan)
-    gains = estimate_gains(evidence, plan.pairs, plan.config.train.seed)
-    found: list[GainRecord] = [
-        {"target": pair.target, "helper": pair.helper, "value": gain.value, "low": gain.low, "high": gain.high}
-        for pair, gain in gains.items()
-    ]
-    # No backward pass, which is two thirds of a training's work.
-    return {"cell": ESTIMATES, "rows": math.ceil(rows / 3), "seconds": time.monotonic() - began, "gains": found}
-
-
-def read_evidence(plan: Plan) -> tuple[dict[str, TaskEvidence], int]:
-    """Read some training rows of every task with the base model, untrained.
-
-    Returns:
-        What the estimate reads, by task, without tasks whose labels no linear model learns and those of too few rows;
-        and how many rows were read.
-    """
-    config, table = plan.config, plan.table
-    if config.model == "bilstm":  # it starts from nothing and has no features yet
-        return {}, 0
-    analyses = {name: make_analysis(table.tasks[name]) for name in plan.tasks}
-    wanted = {
-        name: _draw(table.rows(name, "train"), config.train.seed)
-        for name, analysis in analyses.items()
-        if analysis.measures_features and len(table.rows(name, "train")) >= _FEWEST
-    }
-    if not wanted:
-        return {}, 0
-    rows = np.unique(np.concatenate(list(wanted.values())))
-    features = read_base_features(config, table, list(wanted), rows, "Reading texts")
-    evidence = {}
-    for name, own in wanted.items():
-        labels = table.labels(name, "train")[np.searchsorted(table.rows(name, "train"), own)]
-        evidence[name] = TaskEvidence(features[np.searchsorted(rows, own)], analyses[name].as_numbers(labels))
-    return evidence, len(rows)
-
-
-def _draw(rows: Rows, seed: int) -> Rows:
-    if len(rows) <= _ROWS:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, _ROWS, replace=False))
 
 
 def train_target(plan: Plan, training: Training, slot: ProgressSlot | None = None) -> CellRecord:
@@ -227,7 +178,8 @@ def train_target(plan: Plan, training: Training, slot: ProgressSlot | None = Non
         The journal's line.
     """
     began = time.monotonic()
-    target = training.tasks[0]
+    target = training.target
+    assert target is not None
     run = train_for_dev(*plan.build(training), slot)
     # As a run ends: a model that is too sure is calibrated, and few rows make it very sure.
     calibrate = plan.config.evaluation.calibrate

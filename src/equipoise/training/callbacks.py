@@ -241,7 +241,8 @@ class ShowProgress(TrainerCallback):
                 for key, value in logs.items()
                 if key.startswith("eval_") and key != "eval_run_score"
             )
-            self._bar.say(f"step {state.global_step}: dev run score {logs['eval_run_score']:.4f} ({per_task})")
+            if per_task:
+                self._bar.say(f"step {state.global_step}: dev run score {logs['eval_run_score']:.4f} ({per_task})")
         elif "grad_norm" in logs:
             self._bar.advance(self._done + state.global_step - self._bar.done, f"loss {logs['loss']:.3f}")
 

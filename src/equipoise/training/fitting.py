@@ -61,7 +61,9 @@ def make_batches(run: PreparedRun, measured: MeasuredCurriculum | None = None) -
 
 
 def score_dev(run: PreparedRun) -> dict[str, float]:
-    """Return the run score on dev ("run_score") and each task's primary metric ("TASK/METRIC")."""
+    """Return the run score on dev ("run_score"; 0 of auxiliary tasks alone) and the primary metrics ("TASK/METRIC")."""
+    if not run.table.scored:
+        return {"run_score": 0.0}
     predictions, table = run.predict("dev"), run.table
     records = score_predictions(predictions, tune_tasks(predictions, table), "dev")
     primary = {

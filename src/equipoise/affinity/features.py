@@ -1,0 +1,109 @@
+"""What features are worth to each target: those of the untrained base model, and of one that has learnt a helper."""
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+from datasets import Dataset
+
+from equipoise.curriculum import read_base_features
+from equipoise.kinds import make_analysis
+from equipoise.modeling import encode_texts
+from equipoise.training import ProgressSlot, train_for_dev
+
+from .estimating import Floats, readout_errors
+from .mix_folder import CellRecord
+from .plan import UNTRAINED, Plan, Training
+from .row_losses import Rows
+
+_ROWS = 512
+"""Training rows of a target that features are judged on, at most."""
+_FEWEST = 10
+"""With fewer training rows a task takes no part in the estimates."""
+
+
+class Judge:
+    """Judges features by how well a linear model tells each target's labels from them, on some of its training rows.
+
+    Targets whose labels no linear model learns, such as texts and items, and those of few rows are left out; so are all
+    of `bilstm`, which has no features before it is trained.
+
+    Args:
+        plan: the trainings.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._rows = {} if plan.config.model == "bilstm" else self._draw()
+
+    @property
+    def targets(self) -> list[str]:
+        """The targets that features are judged for."""
+        return list(self._rows)
+
+    def helpers(self) -> list[Training]:
+        """Return the trainings of helpers that the estimates need."""
+        return [
+            self._plan.helper_alone(helper)
+            for helper in self._plan.helpers
+            if any(pair.helper == helper and pair.target in self._rows for pair in self._plan.pairs)
+            and len(self._plan.table.rows(helper, "train")) >= _FEWEST
+        ]
+
+    def judge_untrained(self) -> CellRecord:
+        """Judge the features of the untrained base model.
+
+        Returns:
+            The journal's line.
+        """
+        began, plan = time.monotonic(), self._plan
+        read = np.unique(np.concatenate(list(self._rows.values()))) if self._rows else np.empty(0, np.int64)
+        if len(read):
+            features = read_base_features(plan.config, plan.table, self.targets, read, "Reading texts")
+        errors = self._judge(lambda rows: features[np.searchsorted(read, rows)])
+        return {"cell": UNTRAINED, "rows": self._cost(), "seconds": time.monotonic() - began, "errors": errors}
+
+    def judge_helper(self, training: Training, slot: ProgressSlot | None = None) -> CellRecord:
+        """Train a helper alone, and judge the features of the model that comes of it.
+
+        Args:
+            training: which one.
+            slot: its place among the trainings of this call.
+
+        Returns:
+            The journal's line.
+        """
+        began, plan = time.monotonic(), self._plan
+        run = train_for_dev(*plan.build(training), slot)
+        size = plan.config.train.eval_batch_size
+        errors = self._judge(lambda rows: encode_texts(run.model, self._texts(rows), size))
+        seconds = time.monotonic() - began
+        return {"cell": training.key, "rows": training.rows + self._cost(), "seconds": seconds, "errors": errors}
+
+    def _judge(self, read: Callable[[Rows], Floats]) -> dict[str, list[float]]:
+        return {
+            name: readout_errors(read(rows), self._labels(name, rows)).tolist() for name, rows in self._rows.items()
+        }
+
+    def _draw(self) -> dict[str, Rows]:
+        table, seed = self._plan.table, self._plan.config.train.seed
+        drawn = {}
+        for name in self._plan.targets:
+            rows = table.rows(name, "train")
+            if len(rows) >= _FEWEST and make_analysis(table.tasks[name]).measures_features:
+                few = np.random.default_rng(seed).choice(rows, min(len(rows), _ROWS), replace=False)
+                drawn[name] = np.sort(few)
+        return drawn
+
+    def _labels(self, name: str, rows: Rows) -> Floats:
+        table = self._plan.table
+        labels = table.labels(name, "train")[np.searchsorted(table.rows(name, "train"), rows)]
+        return make_analysis(table.tasks[name]).as_numbers(labels)
+
+    def _texts(self, rows: Rows) -> Dataset:
+        return self._plan.table.splits["train"].select(rows).select_columns(["text", "pair"])
+
+    def _cost(self) -> int:
+        # A backward pass is two thirds of a training's work.
+        return math.ceil(sum(map(len, self._rows.values())) / 3)
