@@ -33,7 +33,7 @@ def test_ranks_are_compared_over_all_pairs_and_within_targets(bench):
 def test_it_measures_every_pair_and_repeats_nothing(bench, tmp_path, tiny_model, monkeypatch, capsys, vader_corpus):
     data = run_data(tmp_path, tiny_model, epochs=1, freeze_layers=1)
     monkeypatch.setattr(bench, "FROZEN", 1)
-    monkeypatch.setattr(bench, "PASSES", 0.3)
+    monkeypatch.setattr(bench, "PASSES", 1.0)
     monkeypatch.setattr(bench, "run_file", lambda *given, **options: data)
     arguments = [str(tmp_path), "--seeds", "1", "--output", str(tmp_path / "out")]
     bench.main(arguments)

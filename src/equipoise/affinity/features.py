@@ -9,8 +9,8 @@ from datasets import Dataset
 
 from equipoise.curriculum import read_base_features
 from equipoise.kinds import make_analysis
-from equipoise.modeling import encode_texts
-from equipoise.training import ProgressSlot, train_for_dev
+from equipoise.modeling import MultiTaskModel, encode_texts
+from equipoise.training import PreparedRun, ProgressSlot, train_for_dev
 
 from .estimating import Floats, readout_errors
 from .mix_folder import CellRecord
@@ -76,10 +76,18 @@ class Judge:
         """
         began, plan = time.monotonic(), self._plan
         run = train_for_dev(*plan.build(training), slot)
-        size = plan.config.train.eval_batch_size
-        errors = self._judge(lambda rows: encode_texts(run.model, self._texts(rows), size))
+        reader, size = self._reader(run), plan.config.train.eval_batch_size
+        errors = self._judge(lambda rows: encode_texts(reader, self._texts(rows), size))
         seconds = time.monotonic() - began
         return {"cell": training.key, "rows": training.rows + self._cost(), "seconds": seconds, "errors": errors}
+
+    def _reader(self, run: PreparedRun) -> MultiTaskModel:
+        """Return a run's model as one that gives features: one that answers prompts, without its output layer."""
+        model, config = run.model, run.config
+        if model.prompts is None:
+            return model
+        heads = {name: self._plan.table.tasks[name].replace(format="head") for name in self.targets}
+        return MultiTaskModel(model.extractor, model.tokenizer, heads, config.max_length, pooling=config.pooling)
 
     def _judge(self, read: Callable[[Rows], Floats]) -> dict[str, list[float]]:
         return {

@@ -84,8 +84,8 @@ def _key_figures(results: MixResults) -> dict[str, str]:
 def _costs(results: MixResults) -> list[tuple[str, int, str]]:
     cost = results.cost
     return [
-        ("features and estimates", cost.estimate_rows, format_seconds(cost.estimate_seconds)),
-        ("short trainings", cost.trained_rows, format_seconds(cost.trained_seconds)),
+        ("estimates: each helper alone", cost.estimate_rows, format_seconds(cost.estimate_seconds)),
+        ("short trainings of targets", cost.trained_rows, format_seconds(cost.trained_seconds)),
         (
             "all pairs, had they been trained",
             cost.all_rows,

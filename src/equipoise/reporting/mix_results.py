@@ -22,7 +22,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class GainRange:
-    """By how many percent of itself a target's loss on dev is lower with a helper, and the 95 % interval."""
+    """By how many percent of itself a target's loss on dev is lower with a helper, and the 95 % interval.
+
+    The loss is that of calibrated answers, unless `evaluation.calibrate` is false.
+    """
 
     value: float
     low: float
@@ -53,7 +56,7 @@ class MixPair:
     Args:
         target: the target.
         helper: the helper.
-        estimate: the gain that features predict; None where they cannot.
+        estimate: the gain that the features of a model predict that has learnt the helper; None where they cannot.
         trained: what a training found; None where there was none.
         verdict: what is known of it.
         chosen: whether it is the reason why the helper stands in `mixed.yaml`.
