@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.curriculum import measure_pvi
-from equipoise.kinds import Classification, Multilabel, Regression
+from equipoise.kinds import Classification, Multilabel, Ordinal, Regression, make_analysis
 
 COMMON = ("s", "text", None, "label")
 POLARITY = Classification("c", *COMMON, "macro_f1", ("a", "b"))
@@ -84,3 +84,34 @@ def test_bits_of_labels_add_up():
 
 def test_one_text_has_none():
     assert measure_pvi(POLARITY, np.eye(4), np.array([0, 1, 0, 1]), ["same"] * 4) is None
+
+
+@pytest.mark.parametrize("kind", ["classification", "ordinal", "multilabel", "regression"])
+def test_the_losses_of_probes_are_bits_or_squares(kind):
+    """They differ from PVI by what the null model loses, which knows shares alone, or are the errors themselves."""
+    draw = np.random.default_rng(0)
+    features = draw.normal(size=(40, 3))
+    classes, labels = ("a", "b", "c"), draw.integers(3, size=40)
+    task = {
+        "classification": Classification("c", *COMMON, "macro_f1", classes),
+        "ordinal": Ordinal("o", *COMMON, "qwk", classes),
+        "multilabel": Multilabel("m", *COMMON, "micro_f1", classes),
+        "regression": Regression("r", *COMMON, "pearson", mean=0.0, std=2.0),
+    }[kind]
+    if kind == "multilabel":
+        labels = draw.integers(2, size=(40, 3))
+    if kind == "regression":
+        labels = features[:, 0] + draw.normal(size=40)
+    found = measure_pvi(task, features, labels, TEXTS)
+    losses = make_analysis(task).probe_losses(labels, found.folds)
+    assert losses.shape == (40,)
+    predicted = np.empty((40, *found.folds[0].predicted.shape[1:]))
+    for _, held_out, values in found.folds:
+        predicted[held_out] = values
+    if kind == "regression":
+        np.testing.assert_allclose(losses, ((labels - predicted) / 2) ** 2)
+    elif kind == "multilabel":
+        chance = np.where(labels == 1, predicted, 1 - predicted)
+        np.testing.assert_allclose(losses, -np.log2(chance).sum(axis=1), rtol=0.15)
+    else:
+        np.testing.assert_allclose(losses, -np.log2(predicted[np.arange(40), labels]), rtol=0.15)

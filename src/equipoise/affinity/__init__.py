@@ -1,6 +1,6 @@
 """Which tasks help which: estimates from features, short trainings, and a run file with the tasks that help."""
 
-from .estimating import Gain, estimate_gain, readout_errors
+from .estimating import Gain, estimate_gain
 from .mix_folder import MixOptions
 from .plan import UNTRAINED, Pair, Plan, Training
 from .row_losses import measure_losses
@@ -18,6 +18,5 @@ __all__ = [
     "estimate_gain",
     "measure_losses",
     "mix",
-    "readout_errors",
     "train_target",
 ]

@@ -2,20 +2,23 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from datasets import Dataset
 
-from equipoise.curriculum import read_base_features
+from equipoise.curriculum import measure_pvi, read_base_features
 from equipoise.kinds import make_analysis
 from equipoise.modeling import MultiTaskModel, encode_texts
 from equipoise.training import PreparedRun, ProgressSlot, train_for_dev
 
-from .estimating import Floats, readout_errors
 from .mix_folder import CellRecord
 from .plan import UNTRAINED, Plan, Training
 from .row_losses import Rows
+
+Floats = npt.NDArray[np.float64]
 
 _ROWS = 512
 """Training rows of a target that features are judged on, at most."""
@@ -24,10 +27,10 @@ _FEWEST = 10
 
 
 class Judge:
-    """Judges features by how well a linear model tells each target's labels from them, on some of its training rows.
+    """Judges features by how well linear probes tell each target's labels from them, on some of its training rows.
 
-    Targets whose labels no linear model learns, such as texts and items, and those of few rows are left out; so are all
-    of `bilstm`, which has no features before it is trained.
+    Targets whose labels no linear model learns, such as texts and items, and those of few rows or of one text are left
+    out; so are all of `bilstm`, which has no features before it is trained.
 
     Args:
         plan: the trainings.
@@ -36,11 +39,6 @@ class Judge:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._rows = {} if plan.config.model == "bilstm" else self._draw()
-
-    @property
-    def targets(self) -> list[str]:
-        """The targets that features are judged for."""
-        return list(self._rows)
 
     def helpers(self) -> list[Training]:
         """Return the trainings of helpers that the estimates need."""
@@ -57,15 +55,12 @@ class Judge:
         Returns:
             The journal's line.
         """
-        began, plan = time.monotonic(), self._plan
-        read = np.unique(np.concatenate(list(self._rows.values()))) if self._rows else np.empty(0, np.int64)
-        if len(read):
-            features = read_base_features(plan.config, plan.table, self.targets, read, "Reading texts")
-        errors = self._judge(lambda rows: features[np.searchsorted(read, rows)])
-        return {"cell": UNTRAINED, "rows": self._cost(), "seconds": time.monotonic() - began, "errors": errors}
+        began = time.monotonic()
+        probes = self._probe(self._untrained)
+        return {"cell": UNTRAINED, "rows": self._cost(), "seconds": time.monotonic() - began, "probes": probes}
 
     def judge_helper(self, training: Training, slot: ProgressSlot | None = None) -> CellRecord:
-        """Train a helper alone, and judge the features of the model that comes of it.
+        """Train a helper alone, and judge the features that come of it, beside those of the untrained model.
 
         Args:
             training: which one.
@@ -77,22 +72,40 @@ class Judge:
         began, plan = time.monotonic(), self._plan
         run = train_for_dev(*plan.build(training), slot)
         reader, size = self._reader(run), plan.config.train.eval_batch_size
-        errors = self._judge(lambda rows: encode_texts(reader, self._texts(rows), size))
+        features = {
+            name: np.hstack([self._untrained[name], encode_texts(reader, self._texts(rows), size)])
+            for name, rows in self._rows.items()
+        }
+        probes = self._probe(features)
         seconds = time.monotonic() - began
-        return {"cell": training.key, "rows": training.rows + self._cost(), "seconds": seconds, "errors": errors}
+        return {"cell": training.key, "rows": training.rows + self._cost(), "seconds": seconds, "probes": probes}
+
+    def _probe(self, features: Mapping[str, Floats]) -> dict[str, list[float]]:
+        """Return the losses of probes on each row of each target, in nobody's training set."""
+        table, seed, losses = self._plan.table, self._plan.config.train.seed, {}
+        for name, rows in self._rows.items():
+            labels = table.labels(name, "train")[np.searchsorted(table.rows(name, "train"), rows)]
+            found = measure_pvi(table.tasks[name], features[name], labels, self._texts(rows)[:]["text"], seed)
+            assert found is not None  # it has several texts
+            losses[name] = make_analysis(table.tasks[name]).probe_losses(labels, found.folds).tolist()
+        return losses
+
+    @cached_property
+    def _untrained(self) -> dict[str, Floats]:
+        plan = self._plan
+        if not self._rows:
+            return {}
+        read = np.unique(np.concatenate(list(self._rows.values())))
+        features = read_base_features(plan.config, plan.table, list(self._rows), read, "Reading texts")
+        return {name: features[np.searchsorted(read, rows)] for name, rows in self._rows.items()}
 
     def _reader(self, run: PreparedRun) -> MultiTaskModel:
         """Return a run's model as one that gives features: one that answers prompts, without its output layer."""
         model, config = run.model, run.config
         if model.prompts is None:
             return model
-        heads = {name: self._plan.table.tasks[name].replace(format="head") for name in self.targets}
+        heads = {name: self._plan.table.tasks[name].replace(format="head") for name in self._rows}
         return MultiTaskModel(model.extractor, model.tokenizer, heads, config.max_length, pooling=config.pooling)
-
-    def _judge(self, read: Callable[[Rows], Floats]) -> dict[str, list[float]]:
-        return {
-            name: readout_errors(read(rows), self._labels(name, rows)).tolist() for name, rows in self._rows.items()
-        }
 
     def _draw(self) -> dict[str, Rows]:
         table, seed = self._plan.table, self._plan.config.train.seed
@@ -100,14 +113,10 @@ class Judge:
         for name in self._plan.targets:
             rows = table.rows(name, "train")
             if len(rows) >= _FEWEST and make_analysis(table.tasks[name]).measures_features:
-                few = np.random.default_rng(seed).choice(rows, min(len(rows), _ROWS), replace=False)
-                drawn[name] = np.sort(few)
+                few = np.sort(np.random.default_rng(seed).choice(rows, min(len(rows), _ROWS), replace=False))
+                if len(set(self._texts(few)[:]["text"])) > 1:
+                    drawn[name] = few
         return drawn
-
-    def _labels(self, name: str, rows: Rows) -> Floats:
-        table = self._plan.table
-        labels = table.labels(name, "train")[np.searchsorted(table.rows(name, "train"), rows)]
-        return make_analysis(table.tasks[name]).as_numbers(labels)
 
     def _texts(self, rows: Rows) -> Dataset:
         return self._plan.table.splits["train"].select(rows).select_columns(["text", "pair"])

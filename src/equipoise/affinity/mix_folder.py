@@ -36,15 +36,15 @@ class MixOptions:
 class CellRecord(TypedDict):
     """One line of `mix.jsonl`: the untrained model, a helper that is trained alone, or a training of a target.
 
-    `rows` were read in `seconds`. The first two have by target what its labels are predicted wrong by from their
-    features, on each row (`errors`); a training has the target's loss on each row of dev (`losses`) and its primary
+    `rows` were read in `seconds`. The first two have by target the losses of a probe on their features, on some rows of
+    train (`probes`); a training has the target's loss on each row of dev (`losses`) and its primary
     metric there (`metric`).
     """
 
     cell: str
     rows: int
     seconds: float
-    errors: NotRequired[dict[str, list[float]]]
+    probes: NotRequired[dict[str, list[float]]]
     losses: NotRequired[list[float]]
     metric: NotRequired[float]
 

@@ -22,12 +22,12 @@ def read_estimates(plan: Plan, records: Records) -> dict[Pair, GainRange]:
         plan: the trainings.
         records: the journal's lines.
     """
-    untrained = records[UNTRAINED].get("errors", {})
+    untrained = records[UNTRAINED].get("probes", {})
     found = {}
     for pair in plan.pairs:
         helped = records.get(plan.helper_alone(pair.helper).key)
         if helped is not None and pair.target in untrained:
-            before, after = (np.asarray(errors[pair.target]) for errors in (untrained, helped.get("errors", {})))
+            before, after = (np.asarray(losses[pair.target]) for losses in (untrained, helped.get("probes", {})))
             found[pair] = GainRange(*estimate_gain(before, after, plan.config.train.seed))
     return found
 
@@ -42,7 +42,7 @@ def count_estimate_rows(records: Records) -> int:
 
 
 def _is_estimate(record: CellRecord) -> bool:
-    return "errors" in record
+    return "probes" in record
 
 
 def _rank(plan: Plan, estimates: Mapping[Pair, GainRange]) -> list[Pair]:

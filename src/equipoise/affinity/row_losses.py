@@ -1,7 +1,6 @@
 """The loss of single rows."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +16,7 @@ from equipoise.training import PreparedRun
 Rows = npt.NDArray[np.int64]
 
 _FEWEST = 30
-"""With fewer rows no temperature is fitted."""
-_LOG_TEMPERATURES = (math.log(0.1), math.log(10.0))
+"""With fewer rows nothing is fitted."""
 
 
 def measure_losses(
@@ -33,16 +31,21 @@ def measure_losses(
         split: the split.
         task: the task.
         rows: the rows, each with a label of the task.
-        calibrate: divide logits by the temperature that makes the mean of the losses smallest, so that a model that is
-            too sure loses nothing by it. Fewer than 30 rows, and kinds without logits, stay as they are.
+        calibrate: calibrate the outputs on these rows first (see `Objective.calibrate`), so that a model that is too
+            sure loses nothing by it. Fewer than 30 rows stay as they are.
 
     Returns:
         The loss of each row, shape (rows,): the mean over what the row is learnt by, such as its tokens.
     """
     objective, batches = run.model.head(task).objective, _read(run, split, task, rows)
-    if not (calibrate and objective.gives_logits and len(rows) >= _FEWEST):
+    if not (calibrate and objective.calibrates and len(rows) >= _FEWEST):
         return np.concatenate([_losses(objective, batch) for batch in batches])
-    return _calibrated_losses(objective, list(batches))
+    kept = list(batches)
+    parts = [torch.cat(of_rows) for of_rows in zip(*(batch[:2] for batch in kept), strict=True)]
+    outputs = objective.calibrate(*parts).split([len(batch.outputs) for batch in kept])
+    return np.concatenate(
+        [_losses(objective, batch._replace(outputs=of_batch)) for batch, of_batch in zip(kept, outputs, strict=True)]
+    )
 
 
 class _Batch(NamedTuple):
@@ -68,21 +71,11 @@ def _read(run: PreparedRun, split: str, task: str, rows: Rows) -> Iterator[_Batc
             yield _Batch(outputs[task].float(), batch["targets"][task], batch["rows"][task], len(chosen))
 
 
-def _losses(objective: Objective, batch: _Batch, temperature: float = 1.0) -> npt.NDArray[np.float64]:
-    entries = objective.loss(batch.outputs / temperature, batch.targets)
+def _losses(objective: Objective, batch: _Batch) -> npt.NDArray[np.float64]:
+    entries = objective.loss(batch.outputs, batch.targets)
     sums = torch.zeros(batch.rows, device=entries.device).index_add_(0, batch.owners, entries)
     counts = torch.zeros_like(sums).index_add_(0, batch.owners, torch.ones_like(entries))
     return np.asarray((sums / counts.clamp(min=1)).cpu().double().numpy())
-
-
-def _calibrated_losses(objective: Objective, batches: Sequence[_Batch]) -> npt.NDArray[np.float64]:
-    # Only a fit needs scipy.
-    from scipy.optimize import minimize_scalar
-
-    def lose(log_temperature: float) -> npt.NDArray[np.float64]:
-        return np.concatenate([_losses(objective, batch, math.exp(log_temperature)) for batch in batches])
-
-    return lose(minimize_scalar(lambda log: lose(log).mean(), bounds=_LOG_TEMPERATURES, method="bounded").x)
 
 
 def _moved(value: Any, device: torch.device) -> Any:

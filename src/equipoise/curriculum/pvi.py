@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.kinds import PENALTIES, Fold, Task, make_analysis
+from equipoise.kinds import PENALTIES, Analysis, Fold, Task, make_analysis
 
 from .ranks import Floats
 
@@ -19,10 +19,12 @@ class Pvi(NamedTuple):
     Args:
         values: bits, shape (rows,); low is hard, below zero the features speak against the label.
         penalty: the probes' penalty.
+        folds: the cross-fitted probes' predictions.
     """
 
     values: Floats
     penalty: float
+    folds: Sequence[Fold]
 
 
 def measure_pvi(
@@ -57,18 +59,21 @@ def measure_pvi(
 
     splits = list(GroupKFold(folds, shuffle=True, random_state=seed).split(features, groups=groups))
     best: Pvi | None = None
+    analysis = make_analysis(task)
     for penalty in PENALTIES:
-        found = Pvi(_cross_fit(task, features, labels, splits, penalty), penalty)
+        fitted = _cross_fit(analysis, features, labels, splits, penalty)
+        found = Pvi(analysis.information(labels, fitted), penalty, fitted)
         if best is not None and found.values.mean() <= best.values.mean():
             break
         best = found
     return best
 
 
-def _cross_fit(task: Task, features: Floats, labels: npt.NDArray[Any], splits: Sequence[Any], penalty: float) -> Floats:
-    analysis = make_analysis(task)
+def _cross_fit(
+    analysis: Analysis, features: Floats, labels: npt.NDArray[Any], splits: Sequence[Any], penalty: float
+) -> list[Fold]:
     folds = []
     for known, held_out in splits:
         probe = analysis.make_probe(penalty).fit(features[known], labels[known])
         folds.append(Fold(known, held_out, probe.predict(features[held_out])))
-    return analysis.information(labels, folds)
+    return folds

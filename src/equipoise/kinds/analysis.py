@@ -82,12 +82,12 @@ class Analysis(ABC):
         """
         raise NotImplementedError(f"task '{self.task.name}': there is no linear probe of kind {self.task.kind}")
 
-    def as_numbers(self, labels: Labels) -> Floats:
-        """Return labels as numbers that a linear model can learn by least squares, rows × columns."""
-        return np.asarray(labels, dtype=np.float64).reshape(len(labels), -1)
-
     def information(self, labels: Labels, folds: Sequence[Fold]) -> Floats:
         """Return how many bits cross-fitted probes give about each label beyond its share, shape (rows,)."""
+        raise NotImplementedError(f"task '{self.task.name}': there is no linear probe of kind {self.task.kind}")
+
+    def probe_losses(self, labels: Labels, folds: Sequence[Fold]) -> Floats:
+        """Return the loss of cross-fitted probes on each label, shape (rows,): bits for classes, squares for scores."""
         raise NotImplementedError(f"task '{self.task.name}': there is no linear probe of kind {self.task.kind}")
 
     def learning_curves(

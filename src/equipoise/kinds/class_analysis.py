@@ -81,13 +81,24 @@ def class_information(labels: npt.NDArray[Any], folds: Sequence[Fold], n_classes
         folds: cross-fitted probes' probabilities.
         n_classes: how many classes there are.
     """
+    predicted, null = _predicted(labels, folds, n_classes)
+    return np.asarray(np.log2(predicted / null))
+
+
+def class_losses(labels: npt.NDArray[Any], folds: Sequence[Fold], n_classes: int) -> Floats:
+    """Return −log₂ p(class | features) of each row, shape (rows,); see `class_information`."""
+    return np.asarray(-np.log2(_predicted(labels, folds, n_classes)[0]))
+
+
+def _predicted(labels: npt.NDArray[Any], folds: Sequence[Fold], n_classes: int) -> tuple[Floats, Floats]:
+    """Return the probability of each row's class by the probes, and by the classes' shares."""
     predicted, null = np.empty((len(labels), n_classes)), np.empty((len(labels), n_classes))
     for known, held_out, found in folds:
         n = len(known)
         null[held_out] = (np.bincount(labels[known], minlength=n_classes) + 1) / (n + n_classes)
         predicted[held_out] = (n * found + null[held_out]) / (n + 1)
     each = np.arange(len(labels))
-    return np.asarray(np.log2(predicted[each, labels] / null[each, labels]))
+    return predicted[each, labels], null[each, labels]
 
 
 def class_learning_curves(

@@ -1,5 +1,6 @@
 """What the outputs of a head mean: the loss they are trained by, and the predictions they give."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -38,12 +39,12 @@ class Objective(nn.Module, ABC):
     Attributes:
         n_outputs: numbers that a head gives for a row.
         target_type: the type of the targets that `loss` takes.
-        gives_logits: whether the outputs of a row are a few logits, which a temperature may divide.
+        calibrates: whether `calibrate` changes anything; the outputs of a row are few numbers then.
     """
 
     n_outputs: int = 1
     target_type: torch.dtype = torch.float32
-    gives_logits: bool = False
+    calibrates: bool = False
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -78,6 +79,15 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each row, shape (rows,)."""
+
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return outputs with the calibration that lowers the loss on these very rows most, of those a run fits on dev.
+
+        Args:
+            outputs: the outputs of some rows.
+            targets: their targets.
+        """
+        return outputs
 
     def distillation_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
         """Return how far the outputs of each row are from those of another model, which has the same task.
@@ -118,6 +128,24 @@ class Objective(nn.Module, ABC):
     def to_outputs(self, weight: Floats, bias: Floats) -> tuple[Floats, Floats]:
         """Turn a linear layer that gives logits, or scores in the user's units, into one that gives outputs."""
         return weight, bias
+
+
+def cool(objective: Objective, outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return logits divided by the temperature between 0.1 and 10 with the lowest mean loss.
+
+    Args:
+        objective: what the logits mean.
+        outputs: the logits of some rows.
+        targets: their targets.
+    """
+    # Only a fit needs scipy.
+    from scipy.optimize import minimize_scalar
+
+    def lose(log_temperature: float) -> float:
+        return float(objective.loss(outputs / math.exp(log_temperature), targets).mean())
+
+    bounds = (math.log(0.1), math.log(10.0))
+    return outputs / math.exp(minimize_scalar(lose, bounds=bounds, method="bounded").x)
 
 
 def class_divergence(outputs: Tensor, answers: Tensor, temperature: float = TEMPERATURE) -> Tensor:

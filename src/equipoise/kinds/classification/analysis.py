@@ -11,6 +11,7 @@ from ..class_analysis import (
     bits,
     class_information,
     class_learning_curves,
+    class_losses,
     count_confusions,
     is_contradicted,
     score_classes,
@@ -51,13 +52,13 @@ class ClassificationAnalysis(Analysis):
         """Return a logistic regression of the classes."""
         return ClassProbe(penalty, len(self.task.classes))
 
-    def as_numbers(self, labels: Labels) -> Floats:
-        """Return a column for each class: 1 where it is the label, else 0."""
-        return np.eye(len(self.task.classes))[np.asarray(labels, dtype=np.int64)]
-
     def information(self, labels: Labels, folds: Sequence[Fold]) -> Floats:
         """Return log₂ p(class | features) − log₂ p(class); see `measure_pvi`."""
         return class_information(labels, folds, len(self.task.classes))
+
+    def probe_losses(self, labels: Labels, folds: Sequence[Fold]) -> Floats:
+        """Return −log₂ p(class | features)."""
+        return class_losses(labels, folds, len(self.task.classes))
 
     def learning_curves(
         self, features: Floats, labels: Labels, options: dict[str, Any], epochs: int

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..objective import Objective, class_divergence, log_odds
+from ..objective import Objective, class_divergence, cool, log_odds
 from .task import Classification
 
 
@@ -16,7 +16,7 @@ class ClassificationObjective(Objective):
     """
 
     target_type = torch.long
-    gives_logits = True
+    calibrates = True
 
     def __init__(self, task: Classification) -> None:
         super().__init__(task)
@@ -29,6 +29,10 @@ class ClassificationObjective(Objective):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy of each row in nats."""
         return F.cross_entropy(outputs.float(), targets, reduction="none")
+
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Divide by a temperature."""
+        return cool(self, outputs, targets)
 
     def distillation_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
         """Divergence of the class probabilities from those of another model, at a temperature."""

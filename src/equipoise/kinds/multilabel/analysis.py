@@ -34,13 +34,12 @@ class MultilabelAnalysis(Analysis):
 
     def information(self, labels: Labels, folds: Sequence[Fold]) -> Floats:
         """Return log₂ p(value | features) − log₂ p(value), summed over the labels; see `measure_pvi`."""
-        predicted, null = np.empty(labels.shape), np.empty(labels.shape)
-        for known, held_out, found in folds:
-            n = len(known)
-            null[held_out] = (labels[known].sum(axis=0) + 1) / (n + 2)
-            predicted[held_out] = (n * found + null[held_out]) / (n + 1)
-        of_label, of_null = (np.where(labels == 1, chance, 1 - chance) for chance in (predicted, null))
-        return np.asarray(np.log2(of_label / of_null).sum(axis=1))
+        predicted, null = _predicted(labels, folds)
+        return np.asarray(np.log2(predicted / null).sum(axis=1))
+
+    def probe_losses(self, labels: Labels, folds: Sequence[Fold]) -> Floats:
+        """Return −log₂ p(value | features), summed over the labels."""
+        return np.asarray(-np.log2(_predicted(labels, folds)[0]).sum(axis=1))
 
     def learning_curves(
         self, features: Floats, labels: Labels, options: dict[str, Any], epochs: int
@@ -67,3 +66,14 @@ class MultilabelAnalysis(Analysis):
         """Return F1 and recall of each label."""
         numbers = range(len(self.task.classes))
         return score_classes([predictions[:, :, i] > 0 for i in numbers], [gold[:, i] > 0 for i in numbers])
+
+
+def _predicted(labels: Labels, folds: Sequence[Fold]) -> tuple[Floats, Floats]:
+    """Return the probability of each row's value of each label by the probes, and by the labels' shares."""
+    predicted, null = np.empty(labels.shape), np.empty(labels.shape)
+    for known, held_out, found in folds:
+        n = len(known)
+        null[held_out] = (labels[known].sum(axis=0) + 1) / (n + 2)
+        predicted[held_out] = (n * found + null[held_out]) / (n + 1)
+    of_label, of_null = (np.where(labels == 1, chance, 1 - chance) for chance in (predicted, null))
+    return of_label, of_null

@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..objective import Objective, label_divergence
+from ..objective import Objective, cool, label_divergence
 from .task import Multilabel
 
 
 class MultilabelObjective(Objective):
     """One logit per label, trained by binary cross-entropy."""
 
-    gives_logits = True
+    calibrates = True
 
     def __init__(self, task: Multilabel) -> None:
         super().__init__(task)
@@ -24,6 +24,10 @@ class MultilabelObjective(Objective):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Binary cross-entropy of each row in nats, averaged over labels."""
         return F.binary_cross_entropy_with_logits(outputs.float(), targets, reduction="none").mean(dim=-1)
+
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Divide by a temperature."""
+        return cool(self, outputs, targets)
 
     def distillation_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
         """Divergence of the labels' probabilities from those of another model, averaged over labels."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..objective import Objective, class_divergence
+from ..objective import Objective, class_divergence, cool
 from .task import Ordinal
 
 
@@ -16,7 +16,7 @@ class OrdinalObjective(Objective):
     """
 
     target_type = torch.long
-    gives_logits = True
+    calibrates = True
 
     def __init__(self, task: Ordinal) -> None:
         super().__init__(task)
@@ -44,6 +44,10 @@ class OrdinalObjective(Objective):
         steps = torch.arange(self.n_outputs, device=outputs.device)
         each = F.binary_cross_entropy_with_logits(outputs, (targets[:, None] > steps).float(), reduction="none")
         return torch.where(targets[:, None] >= steps, each, 0.0).sum(dim=-1) / self.decisions
+
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Divide by a temperature."""
+        return cool(self, outputs, targets)
 
     def distillation_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
         """Divergence of the class probabilities from those of another model, at a temperature."""

@@ -59,6 +59,13 @@ class RegressionAnalysis(Analysis):
         error = max(float(np.sqrt(np.mean((labels - predicted) ** 2))), least)
         return _log_normal(labels, predicted, error) - _log_normal(labels, null, np.maximum(spread, least))
 
+    def probe_losses(self, labels: Labels, folds: Sequence[Fold]) -> Floats:
+        """Return the squared error, in training standard deviations squared."""
+        predicted = np.empty(labels.shape)
+        for _, held_out, found in folds:
+            predicted[held_out] = found
+        return np.asarray(((labels - predicted) / self.task.std) ** 2)
+
     def learning_curves(
         self, features: Floats, labels: Labels, options: dict[str, Any], epochs: int
     ) -> tuple[Floats, npt.NDArray[np.bool_]]:
