@@ -10,7 +10,7 @@ def word(text, part, weight):
 
 
 def example(label, answer, *, text=TEXT, explained=True):
-    weights = {"Not": -1.5, "bad": 0.75, "good": 0.01, "👍🏽": 3.0}
+    weights = {"Not": -1.5, "bad": 1.2, "good": 0.01, "👍🏽": 3.0}
     words = [word(text, part, weight) for part, weight in weights.items() if part in text]
     told = {"of": answer, "unit": "log-odds", "words": words, "rest": 0.0, "pair_words": [], "pair_rest": 0.0}
     return {

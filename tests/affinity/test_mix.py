@@ -115,11 +115,33 @@ def test_killed_and_called_again_it_ends_as_if_never_killed(mixed, tmp_path, tin
     assert again.results.chosen == mixed.results.chosen
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path, tiny_model, write_mix):
+@pytest.mark.parametrize(("step", "stopped"), [(2, 3), (20, 20)])  # 20: the last one of a helper
+def test_ctrl_c_stops_and_says_how_to_go_on_and_it_goes_on(tmp_path, tiny_model, write_mix, step, stopped):
     run_file = write_data(tmp_path, write_mix(tmp_path, tiny_model))
-    struck = strike(run_file, 2, signal.SIGINT, command="mix")
+    struck = strike(run_file, step, signal.SIGINT, command="mix")
     assert struck.exit_code == 1
+    assert f"Stopped at step {stopped} of 20" in struck.stderr
     assert "a checkpoint is saved. Run the same command again to continue." in struck.stderr
+    assert (tmp_path / "run" / "mix" / "+twin").is_dir()
+    assert mix(run_file).results.chosen is not None
+
+
+def test_notes_say_what_is_not_estimated_and_what_is_uncertain_and_what_the_next_pair_needs(
+    tmp_path, tiny_model, write_mix
+):
+    data = write_mix(tmp_path, tiny_model)
+    data["sources"]["many"]["limit"] = {"train": 7}
+    data["sources"]["few"]["split"] = [0.7, 0.2, 0.1]
+    found = mix(make_config(data), passes=1, budget=0.01)
+    notes = "\n".join(found.results.notes)
+    assert "Helper 'twin': what it gives is not estimated (kind classification" in notes
+    assert "7 training rows), so its pairs are trained after those that promise more." in notes
+    assert "Target 'target': what helps it" not in notes
+    assert "rows in dev; with so few, 'helps' may be chance" in notes
+    (line,) = [note for note in found.results.notes if note.startswith("The next pair")]
+    budget = float(line.rpartition(" ")[2].rstrip("."))
+    again = mix(make_config(data), passes=1, budget=min(1.0, budget))
+    assert all(pair.trained for pair in again.results.pairs)
 
 
 def test_scored_tasks_help_each_other_and_other_kinds_are_measured_too(tmp_path, tiny_model):

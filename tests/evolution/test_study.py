@@ -243,7 +243,7 @@ def test_a_worker_elsewhere_is_waited_for_with_a_message(tmp_path, monkeypatch, 
     assert len(run(open_search(file, 3)).finished) == 3
     err = capfd.readouterr().err
     assert "Search search: waits for candidate 0 (process 7 on elsewhere)." in err
-    assert "candidate 0 (process 7 on elsewhere) is lost" in err
+    assert "candidate 0 (process 7 on elsewhere) has ended without a score" in err
 
 
 def test_a_budget_in_minutes(tmp_path, monkeypatch):

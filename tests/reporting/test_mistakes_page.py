@@ -35,11 +35,11 @@ def test_words_are_marked_by_sign_and_strength_and_named_with_figures(write):
     html = write(make_mistakes()).read_text(encoding="utf-8")
     assert marks(html)[2:5] == [
         ("against share-5", "−1.50", "Not"),
-        ("for share-2", "+0.75", "bad"),
+        ("for share-4", "+1.20", "bad"),
         ("for share-10", "+3.00", "👍🏽"),
     ]
     assert "good</mark>" not in html  # too light to be marked
-    assert "(log-odds): 👍🏽\u00a0+3.00, Not\u00a0−1.50, bad\u00a0+0.75</span>" in html
+    assert "(log-odds): 👍🏽\u00a0+3.00, Not\u00a0−1.50, bad\u00a0+1.20</span>" in html
     assert "The words that decided are not marked: the run file turns it off (evaluation.explain: 0)." in html
 
 

@@ -17,6 +17,8 @@ UNTRAINED = "+"
 """The key of the untrained model's features in the journal; that of a training is TARGET+, +HELPER or TARGET+HELPER."""
 _ESTIMATES = 0.1
 """What the trainings of helpers alone may cost, as a share of training every target alone and with each candidate."""
+_LEAST_STEPS = 20
+"""Of the training of a helper alone: with fewer it has learnt nothing, and all helpers would be estimated alike."""
 _EVALUATIONS = 1
 """How often dev is scored in a training of a target; the best checkpoint counts."""
 
@@ -100,7 +102,8 @@ class Plan:
     def helper_alone(self, helper: str) -> Training:
         """The training of a helper alone, for the estimates: no longer than its share of what they may cost."""
         share = math.floor(_ESTIMATES * self.all_rows() / len(self.helpers))
-        return self._training(f"+{helper}", None, (helper,), min(share, self._rows_for(helper, ())))
+        rows = max(min(share, self._rows_for(helper, ())), _LEAST_STEPS * self._step_rows)
+        return self._training(f"+{helper}", None, (helper,), rows)
 
     def with_helper(self, pair: Pair) -> Training:
         """The training of a target with a helper: with as many passes over the target's rows as alone."""

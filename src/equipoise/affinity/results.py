@@ -1,7 +1,7 @@
 """From the journal to what the page, the terminal and `mixed.yaml` hold."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from .mix_folder import CellRecord
 from .plan import UNTRAINED, Pair, Plan
 
 Records = Mapping[str, CellRecord]
+
+_FEW_DEV_ROWS = 50
+"""With fewer a note says so."""
 
 
 def read_estimates(plan: Plan, records: Records) -> dict[Pair, GainRange]:
@@ -50,6 +53,15 @@ def _rank(plan: Plan, estimates: Mapping[Pair, GainRange]) -> list[Pair]:
     return sorted(plan.pairs, key=lambda pair: -estimates[pair].value if pair in estimates else 0.0)
 
 
+def _order(plan: Plan, estimates: Mapping[Pair, GainRange]) -> list[Pair]:
+    """Return all pairs in the order of their training: the best of every target, then the second best ones."""
+    ranked = _rank(plan, estimates)
+    by_target = {target: [pair for pair in ranked if pair.target == target] for target in plan.targets}
+    ranks = max(map(len, by_target.values()))
+    rounds = [[pairs[rank] for pairs in by_target.values() if rank < len(pairs)] for rank in range(ranks)]
+    return [pair for turn in rounds for pair in sorted(turn, key=ranked.index)]
+
+
 def choose_pairs(plan: Plan, estimates: Mapping[Pair, GainRange], spent: int, budget: float) -> list[Pair]:
     """Choose which pairs are trained: the best estimate of every target, then the second best ones, as rows allow.
 
@@ -62,13 +74,8 @@ def choose_pairs(plan: Plan, estimates: Mapping[Pair, GainRange], spent: int, bu
         budget: rows that may be read, as a share of those of all pairs.
     """
     left = budget * plan.all_rows() - spent if budget < 1 else math.inf
-    ranked = _rank(plan, estimates)
-    by_target = {target: [pair for pair in ranked if pair.target == target] for target in plan.targets}
-    ranks = max(map(len, by_target.values()))
-    rounds = [[pairs[rank] for pairs in by_target.values() if rank < len(pairs)] for rank in range(ranks)]
-    order = [pair for turn in rounds for pair in sorted(turn, key=ranked.index)]
     chosen: list[Pair] = []
-    for pair in order:
+    for pair in _order(plan, estimates):
         cost = plan.with_helper(pair).rows
         if pair.target not in {one.target for one in chosen}:
             cost += plan.alone(pair.target).rows
@@ -112,7 +119,13 @@ def gather_results(plan: Plan, records: Records, notes: Sequence[str]) -> MixRes
         helpers=list(plan.helpers),
         chosen=[name for name in plan.helpers if name in chosen],
         cost=_count_cost(plan, records),
-        notes=[*notes, *_say_what_has_no_estimate(plan, estimates), *_say_what_is_open(plan, verdicts)],
+        notes=[
+            *notes,
+            *_say_what_has_no_estimate(plan, records),
+            *_say_what_is_small(plan),
+            *_say_what_is_open(plan, verdicts),
+            *_say_what_is_next(plan, estimates, records, trained),
+        ],
     )
 
 
@@ -155,19 +168,27 @@ def _count_cost(plan: Plan, records: Records) -> MixCost:
     )
 
 
-def _say_what_has_no_estimate(plan: Plan, estimates: Mapping[Pair, GainRange]) -> list[str]:
-    targets, helpers = {pair.target for pair in estimates}, {pair.helper for pair in estimates}
+def _say_what_has_no_estimate(plan: Plan, records: Records) -> list[str]:
+    judged = records[UNTRAINED].get("probes", {})
+    about = {f"Target '{name}': what helps it is": name for name in plan.targets if name not in judged}
+    if judged:
+        helpers = (name for name in plan.helpers if plan.helper_alone(name).key not in records)
+        about |= {f"Helper '{name}': what it gives is": name for name in helpers}
     return [
-        *(_say_unknown(plan, f"Target '{name}'", name) for name in plan.targets if name not in targets),
-        *(_say_unknown(plan, f"Helper '{name}'", name) for name in plan.helpers if targets and name not in helpers),
+        f"{what} not estimated (kind {plan.table.tasks[name].kind}, base model {plan.config.model}, "
+        f"{len(plan.table.rows(name, 'train'))} training rows), so its pairs are trained after those that promise more."
+        for what, name in about.items()
     ]
 
 
-def _say_unknown(plan: Plan, what: str, name: str) -> str:
-    return (
-        f"{what}: its gains are not estimated (kind {plan.table.tasks[name].kind}, base model {plan.config.model}, "
-        f"{len(plan.table.rows(name, 'train'))} training rows); its pairs need a larger --budget."
-    )
+def _say_what_is_small(plan: Plan) -> list[str]:
+    rows = {name: len(plan.table.rows(name, "dev")) for name in plan.targets}
+    return [
+        f"Target '{name}': {count} rows in dev; with so few, 'helps' may be chance. Call it again with another "
+        "train.seed and output, or give more rows (split)."
+        for name, count in rows.items()
+        if count < _FEW_DEV_ROWS
+    ]
 
 
 def _say_what_is_open(plan: Plan, verdicts: Mapping[Pair, Verdict]) -> list[str]:
@@ -178,5 +199,22 @@ def _say_what_is_open(plan: Plan, verdicts: Mapping[Pair, Verdict]) -> list[str]
             open_yet = (Verdict.ESTIMATED, Verdict.UNKNOWN)
             tried = [helper for helper, verdict in of_target.items() if verdict not in open_yet]
             about = f"none of {', '.join(tried)} certainly helps" if tried else "no candidate was trained with it"
-            notes.append(f"Task '{target}': {about}; more are trained with a larger --budget.")
+            notes.append(f"Task '{target}': {about}.")
     return notes
+
+
+def _say_what_is_next(
+    plan: Plan, estimates: Mapping[Pair, GainRange], records: Records, trained: Collection[Pair]
+) -> list[str]:
+    """Say which budget the next pair needs."""
+    spent, done = count_estimate_rows(records), set(trained)
+    cost = {pair: plan.with_helper(pair).rows for pair in plan.pairs}
+    alone = {pair.target: plan.alone(pair.target).rows for pair in done}
+    so_far = spent + sum(cost[pair] for pair in done) + sum(alone.values())
+    for pair in _order(plan, estimates):
+        if pair not in done:
+            rows = so_far + cost[pair] + (0 if pair.target in alone else plan.alone(pair.target).rows)
+            share = math.ceil(100 * rows / plan.all_rows()) / 100
+            needed = "1" if share >= 1 else f"{share:.2f}"
+            return [f"The next pair, {pair.target} with {pair.helper}, is trained with --budget {needed}."]
+    return []

@@ -24,9 +24,8 @@ def write_mixed(plan: Plan, results: MixResults) -> str:
         if name in kept
     }
     sources = {task.source for task in tasks.values()}
-    train = config.train
-    if results.chosen:
-        train = train.model_copy(update={"mixing": 0.0, "max_steps": plan.mixed_steps(results.chosen)})
+    # Also without helpers: so the same passes are made, and the two can be compared.
+    train = config.train.model_copy(update={"mixing": 0.0, "max_steps": plan.mixed_steps(results.chosen)})
     output = config.output.with_name(f"{config.output.name}-mixed")
     mixed = config.model_copy(
         update={

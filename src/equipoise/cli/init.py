@@ -31,7 +31,8 @@ def init(
     from equipoise.proposing import check_place, propose
     from equipoise.terminal import note, open_console
 
-    check_place(output, overwrite=overwrite)
+    if all(file.exists() for file in files):  # else that is said
+        check_place(output, overwrite=overwrite)
     asks = not yes and is_terminal()
     proposal = propose(files, folder=output.parent, ask=_ask if asks else None)
     proposal.save(output, overwrite=overwrite)

@@ -45,7 +45,11 @@ def mix(
     )
     console, results = open_console(), found.results
     console.print(mix_table(results))
-    over = "; one pair is always trained, whatever the budget" if results.cost.share > budget else ""
-    console.print(f"Rows read: {100 * results.cost.share:.0f} % of those of all pairs{over}.")
+    cost = results.cost
+    shares = (
+        f"{100 * cost.share:.0f} % of those of training all pairs, {100 * cost.estimates_share:.0f} % for estimates"
+    )
+    over = "; estimates and one pair are always made, whatever the budget" if cost.share > budget < 1 else ""
+    console.print(f"Rows read: {shares}{over}.")
     here = os.path.relpath(found.folder)
     console.print(f"Page: {here}/mix.html   Run file: {here}/mixed.yaml", soft_wrap=True)

@@ -34,7 +34,7 @@ _LEVELS = 20
 """Levels of a key of an override, at most."""
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+def load_config(path: str | Path, overrides: Sequence[str] = (), *, scored: bool = True) -> RunConfig:
     """Read a run file.
 
     Relative paths are taken from the run file's folder; `${NAME}` stands for an environment variable.
@@ -43,6 +43,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         path: the run file (YAML).
         overrides: `key=value` settings that win over the file, with dots between levels
             (`train.epochs=3`); values are YAML, and relative paths are taken from the working folder.
+        scored: refuse a file whose tasks are all auxiliary; a part of a larger work may train such ones alone.
 
     Raises:
         UsageError: the file cannot be read, or a key or value is not what it should be; the message lists
@@ -65,7 +66,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         raise UsageError(f"{path}: found {name_type(data)}, expected keys such as 'sources' and 'tasks'.")
     for override in overrides:
         _apply_override(data, override)
-    return make_config(data, where=str(path), folder=path.parent)
+    return make_config(data, where=str(path), folder=path.parent, scored=scored)
 
 
 def _find_run_file(path: Path) -> str:
@@ -95,13 +96,16 @@ def _explain_data_file(path: Path) -> UsageError:
     )
 
 
-def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | Path = ".") -> RunConfig:
+def make_config(
+    data: Mapping[str, Any], where: str = "run file", folder: str | Path = ".", *, scored: bool = True
+) -> RunConfig:
     """Check plain data as a run file.
 
     Args:
         data: what the YAML would hold.
         where: what messages call it.
         folder: where relative paths start.
+        scored: as in `load_config`.
 
     Raises:
         UsageError: a key or value is not what it should be.
@@ -119,7 +123,7 @@ def make_config(data: Mapping[str, Any], where: str = "run file", folder: str | 
     check_names(config, where)
     if not config.tasks:
         raise UsageError(f"{where}: tasks: found none, expected one or more.")
-    if all(task.auxiliary for task in config.tasks.values()):
+    if scored and all(task.auxiliary for task in config.tasks.values()):
         raise UsageError(
             f"{where}: tasks: found auxiliary tasks only, expected one or more to score; remove 'auxiliary' from "
             "the tasks that count."

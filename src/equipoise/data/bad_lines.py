@@ -42,5 +42,6 @@ class BadLines:
 
 
 def excerpt(text: str) -> str:
-    """Quote the beginning of a text for a message."""
-    return repr(shorten(text.strip(), 60))
+    """Quote the beginning of a text for a message; bytes that are not UTF-8 are replaced."""
+    readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return repr(shorten(readable.strip(), 60))

@@ -34,11 +34,11 @@ class Line(NamedTuple):
 
 
 class Gain(NamedTuple):
-    """A cell of `plot_gains`: a gain in percent, its interval, and whether the cell is framed."""
+    """A cell of `plot_gains`: a gain in percent, its interval, and whether the cell is framed; None is not known."""
 
-    value: float
-    low: float
-    high: float
+    value: float | None
+    low: float = 0.0
+    high: float = 0.0
     framed: bool = False
 
 
@@ -51,7 +51,8 @@ def plot_gains(columns: Sequence[str], lines: Mapping[str, Mapping[str, Gain]], 
         name: prefix of the element ids, unique in the page.
         about: what the description for screen readers begins with.
     """
-    largest = max((abs(gain.value) for line in lines.values() for gain in line.values()), default=0.0) or 1.0
+    known = [gain.value for line in lines.values() for gain in line.values() if gain.value is not None]
+    largest = max(map(abs, known), default=0.0) or 1.0
     layout = _Layout.of(columns, list(lines), largest)
     with mpl.rc_context({**STYLE, "axes.grid": False}):
         figure, axes = layout.draw(columns)
@@ -60,7 +61,7 @@ def plot_gains(columns: Sequence[str], lines: Mapping[str, Mapping[str, Gain]], 
             for x, column in enumerate(columns):
                 layout.draw_gain(axes, (x, y), gains.get(column))
         said = "; ".join(
-            f"{line}: " + ", ".join(f"{column} {gains[column].value:.1f} %" for column in columns if column in gains)
+            f"{line}: " + ", ".join(f"{column} {_say(gains[column].value)}" for column in columns if column in gains)
             for line, gains in lines.items()
         )
         return to_svg(figure, name, f"{about} {said}.")
@@ -99,6 +100,10 @@ def plot_heat_map(tasks: Sequence[str], lines: Sequence[Line], name: str, about:
             for line in lines
         )
         return to_svg(figure, name, f"{about} {said}.")
+
+
+def _say(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.1f} %"
 
 
 def write_gain(value: float) -> str:
@@ -164,13 +169,14 @@ class _Layout:
 
     def draw_gain(self, axes: Axes, at: tuple[int, int], gain: Gain | None) -> None:
         """Draw a gain and its interval."""
-        self.fill(axes, at, gain.value if gain else 0.0, bool(gain and gain.framed))
-        if gain is None:
-            self.write(axes, at, "–")
+        value, framed = (gain.value, gain.framed) if gain else (None, False)
+        self.fill(axes, at, value or 0.0, framed)
+        if gain is None or value is None:
+            self.write(axes, at, "–", framed=framed)
             return
         low, high = (write_number(bound, 1) for bound in (gain.low, gain.high))
         below = f"[{low}, {high}]" if self.side >= _WITH_INTERVAL else None
-        self.write(axes, at, write_gain(gain.value), below, gain.framed)
+        self.write(axes, at, write_gain(value), below, framed)
 
     def draw_cell(self, axes: Axes, at: tuple[int, int], line: Line, task: str, gain: float | None) -> None:
         """Draw a value, colored by its difference from the first line's."""

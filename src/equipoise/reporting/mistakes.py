@@ -7,7 +7,7 @@ from typing import Any
 
 from equipoise.evaluation import LONGEST, DecidingWords, Mistake, TaskMistakes
 
-_LEAST = 0.2
+_LEAST = 0.35
 """Words below this share of the heaviest word's weight are not marked."""
 _NAMED = 5
 """So many words are named in figures beside a text."""

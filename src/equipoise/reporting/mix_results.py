@@ -105,6 +105,11 @@ class MixCost:
         """The rows that were read, as a share of those of all pairs."""
         return (self.estimate_rows + self.trained_rows) / self.all_rows
 
+    @property
+    def estimates_share(self) -> float:
+        """The rows that the estimates read, as a share of those of all pairs."""
+        return self.estimate_rows / self.all_rows
+
 
 @dataclass(frozen=True)
 class MixResults:

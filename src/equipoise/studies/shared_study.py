@@ -207,7 +207,9 @@ class SharedStudy(ABC):
             except (UpdateFinishedTrialError, RuntimeError):
                 continue  # its worker has finished it after all
             print(
-                f"{self.noun} {self.name}: {_describe(trial)} is lost; it is scored again.", file=sys.stderr, flush=True
+                f"{self.noun} {self.name}: {_describe(trial)} has ended without a score; it goes on.",
+                file=sys.stderr,
+                flush=True,
             )
 
 

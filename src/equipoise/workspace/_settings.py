@@ -17,7 +17,7 @@ def changed_settings(config: RunConfig, then: Path, free: str) -> str:
         then: the run file that the work was started with.
         free: a regular expression; keys that it matches may differ.
     """
-    there, here = (_flat(item.model_dump(mode="json")) for item in (load_config(then), config))
+    there, here = (_flat(item.model_dump(mode="json")) for item in (load_config(then, scored=False), config))
     changed = [key for key in {**there, **here} if there.get(key) != here.get(key) and not re.fullmatch(free, key)]
     return ", ".join(f"{key}: {there.get(key)} there, {here.get(key)} now" for key in changed[:_SHOWN])
 
