@@ -1,8 +1,10 @@
 """`equipoise predict`."""
 
 import os
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,15 +121,38 @@ def predict(
     if output is not None:
         read = [("MODEL", model), *(("FILE", Path(text)) for text in texts if os.path.isfile(text))]
         check_predictions_file(output, read)
-    stream, is_given = _open(texts, dialect)
     options: dict[str, Any] = {"pair": pair, "tasks": task, "prompts": prompts, "batch_size": batch_size}
     options |= {"explain": explain_steps or explain, "level": level, "sets": sets, "abstain": abstain}
     options |= {"text": text, "clean": clean}
-    job = Job(stream, model, options | {"precision": precision}, output, strict or is_given, overwrite)
-    load = partial(_load, model, precision)
-    strict = job.strict
-    engine = LocalEngine(load(), options, strict) if workers is None else WorkerEngine(workers, load, options, strict)
-    say_rounding(predict_stream(job, engine))
+    is_file = len(texts) == 1 and os.path.isfile(texts[0])
+    with _comparing_with_training(model, Path(texts[0]), dialect, clean) if is_file else nullcontext():
+        stream, is_given = _open(texts, dialect)
+        job = Job(stream, model, options | {"precision": precision}, output, strict or is_given, overwrite)
+        load, strict = partial(_load, model, precision), job.strict
+        if workers is None:
+            engine: LocalEngine | WorkerEngine = LocalEngine(load(), options, strict)
+        else:
+            engine = WorkerEngine(workers, load, options, strict)
+        say_rounding(predict_stream(job, engine))
+
+
+@contextmanager
+def _comparing_with_training(model: Path, file: Path, dialect: Dialect, clean: str | None) -> Iterator[None]:
+    """Say with which options the files were read that a run was trained on, where that may be what is amiss."""
+    from equipoise.predicting import training_options
+    from equipoise.terminal import note
+
+    trained = training_options(model)
+    if "clean" in trained and clean is None:
+        note(f"this run was trained on texts without HTML; say --clean {trained['clean']} to read these alike.")
+    try:
+        yield
+    except DataError as error:
+        keys = ("sheet",) if file.suffix.lower() == ".xlsx" else ("encoding", "sep", "quotechar")
+        told = [f"--{key} {shlex.quote(trained[key])}" for key in keys if key in trained]
+        if dialect.given or not told:
+            raise
+        raise DataError(f"{error} The files that this run was trained on are read with {' '.join(told)}.") from None
 
 
 def _load(model: Path, precision: str) -> "BasePredictor":
