@@ -225,6 +225,8 @@ def test_the_table_says_where_nothing_was_better(tuning):
     results = tuning.results
     assert "No trial was better" in say(replace(results, best=0))
     assert "No trial was better" not in say(results)
+    assert "On test the run file's own settings score higher" in say(replace(results, best=1, test=(0.6, 0.5)))
+    assert "On test" not in say(replace(results, best=1, test=(0.5, 0.6)))
     alone = say(replace(results, best=0, trials=results.trials[:1], pruned=0))
     assert "Tuned by 1 trial, chosen" in alone
     assert "Only the run file's own settings were tried" in alone

@@ -8,7 +8,7 @@ from equipoise.workspace import lock_folder
 
 from .callbacks import ProgressSlot
 from .checkpoints import check_checkpoint, checkpoint_at
-from .fitting import fit, make_trainer
+from .fitting import fit_one_of_several, make_trainer
 from .prepared_run import PreparedRun
 from .preparing import prepare_run
 from .run_folder import CHECKPOINTS, open_run
@@ -37,7 +37,7 @@ def train_for_dev(config: RunConfig, table: Table, progress: ProgressSlot | None
     run = prepare_run(config, table)
     with lock_folder(config.output):
         open_run(config, run.describe(), resume=True)
-        state = fit(make_trainer(run, None, progress), config, resume=True)
+        state = fit_one_of_several(make_trainer(run, None, progress), config)
         best = checkpoint_at(config.output / CHECKPOINTS, state.best_global_step or state.global_step)
         check_checkpoint(best)
         load_weights(run.model, best)

@@ -17,7 +17,7 @@ from .callbacks import ProgressSlot
 from .checkpoints import check_checkpoint, has_ended, latest_checkpoint, read_state
 from .curriculum_file import MeasuredCurriculum, make_curriculum
 from .prepared_run import PreparedRun
-from .processes import count_processes, in_any, in_first, is_sharded
+from .processes import count_processes, in_first, is_sharded
 from .run_folder import CHECKPOINTS
 from .sharding import WholeOptimizer
 from .trackers import make_trackers
@@ -91,12 +91,22 @@ def fit(trainer: MultiTaskTrainer, config: RunConfig, resume: bool) -> TrainerSt
     """
     checkpoints = config.output / CHECKPOINTS
     latest = in_first(lambda: _resume_point(checkpoints) if resume else None)
-    asked = False
     if latest is None or not has_ended(read_state(latest), config.train.patience):
         trainer.fit(latest)
-        # Also in the last step: what comes after it may take long.
-        asked = in_any(trainer.stop_on_signal.asked)
-    return in_first(lambda: _final_state(checkpoints, config.train.patience, asked))
+    return in_first(lambda: _final_state(checkpoints, config.train.patience))
+
+
+def fit_one_of_several(trainer: MultiTaskTrainer, config: RunConfig) -> TrainerState:
+    """Train a run after which others follow: as `fit` with `resume`, but a Ctrl-C in its last step stops the work, too.
+
+    Raises:
+        StoppedError: the user has stopped it.
+        TrainingError: as in `fit`.
+    """
+    state = fit(trainer, config, resume=True)
+    if trainer.stop_on_signal.asked:
+        raise StoppedError(f"Stopped at step {state.global_step} of {state.max_steps}", f"Continue with {RESUME}.")
+    return state
 
 
 def build_balancer(run: PreparedRun) -> Balancer:
@@ -149,10 +159,10 @@ def _resume_point(checkpoints: Path) -> Path | None:
     return latest
 
 
-def _final_state(checkpoints: Path, patience: int | None, asked: bool) -> TrainerState:
+def _final_state(checkpoints: Path, patience: int | None) -> TrainerState:
     latest = latest_checkpoint(checkpoints)
     assert latest is not None  # every way out of training but an error saves one
     state = read_state(latest)
-    if asked or not has_ended(state, patience):
+    if not has_ended(state, patience):
         raise StoppedError(f"Stopped at step {state.global_step} of {state.max_steps}", f"Continue with {RESUME}.")
     return state

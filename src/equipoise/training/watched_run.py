@@ -13,7 +13,7 @@ from equipoise.workspace import lock_folder
 
 from .callbacks import ProgressSlot
 from .curriculum_file import ensure_curriculum
-from .fitting import fit, make_trainer
+from .fitting import fit_one_of_several, make_trainer
 from .preparing import prepare_run
 from .run_folder import LOG, check_run_output, open_run
 
@@ -47,7 +47,7 @@ def fit_on_dev(config: RunConfig, table: Table, judge: Judge, progress: Progress
         trainer = make_trainer(run, measured, progress)
         trainer.add_callback(_TellScores(config.output, judge))
         try:
-            fit(trainer, config, resume=True)
+            fit_one_of_several(trainer, config)
         except _EndedError:
             return False
     return True

@@ -127,6 +127,8 @@ def _describe_cost(results: TuneResults) -> str:
         )
     times = results.seconds / results.seconds_own if results.seconds_own else 0.0
     kept = "" if results.best else "No trial was better on dev than the run file's own settings. "
+    if results.test[1] < results.test[0]:
+        kept = "On test the run file's own settings score higher: keep them, or tune with more rows in dev. "
     return (
         f"{kept}"
         f"Trials took {format_seconds(results.seconds)} together, {times:.1f} times as long as the run file's own "
