@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from equipoise.cli import main
+from equipoise.cli.training_files import training_options
 from equipoise.config import make_config
-from equipoise.predicting import training_options
 from equipoise.training import train
 
 WORDS = {"gut": "schöner", "schlecht": "öder"}

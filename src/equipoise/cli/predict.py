@@ -139,8 +139,9 @@ def predict(
 @contextmanager
 def _comparing_with_training(model: Path, file: Path, dialect: Dialect, clean: str | None) -> Iterator[None]:
     """Say with which options the files were read that a run was trained on, where that may be what is amiss."""
-    from equipoise.predicting import training_options
     from equipoise.terminal import note
+
+    from .training_files import training_options
 
     trained = training_options(model)
     if "clean" in trained and clean is None:

@@ -6,7 +6,6 @@ from .inputs import TAKEN, Inputs, Text, check_columns, gather_inputs, gather_pa
 from .problems import Problems
 from .readers import Reader, check_clean, find_readers, read_texts_from
 from .templates import check_prompts
-from .training_files import training_options
 from .trust import Trust, make_sets
 
 __all__ = [
@@ -31,5 +30,4 @@ __all__ = [
     "read_description",
     "read_inputs",
     "read_texts_from",
-    "training_options",
 ]

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from equipoise.config import load_config
 from equipoise.errors import EquipoiseError
-from equipoise.workspace import CONFIG
 
 _KEYS = ("encoding", "sep", "quotechar", "sheet", "clean")
 
@@ -18,10 +16,14 @@ def training_options(model: Path) -> dict[str, str]:
     Returns:
         By option its value, if no two sources say different ones. Empty where it is no run.
     """
-    path = next((place / CONFIG for place in (model, model.parent) if (place / CONFIG).is_file()), None)
     try:
-        config = load_config(path, scored=False) if path is not None else None
-    except EquipoiseError:
+        # Here, since they take a while, and an exported model is served without what they need.
+        from equipoise.config import load_config
+        from equipoise.workspace import CONFIG
+
+        path = next((place / CONFIG for place in (model, model.parent) if (place / CONFIG).is_file()), None)
+        config = None if path is None else load_config(path, scored=False)
+    except (EquipoiseError, ImportError):
         config = None
     if config is None:
         return {}
