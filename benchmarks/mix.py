@@ -56,7 +56,7 @@ ROWS = {"auxiliary": (200, 800), "mutual": (200, 200)}
 DEV_ROWS = 500
 QUICK_ROWS = 64
 PASSES = 3.0
-"""As often a training reads each of the target's rows; what `equipoise mix` does by itself."""
+"""How often a training reads each of the target's rows: as `equipoise mix` does by itself."""
 
 Parts = dict[str, dict[str, Any]]
 CLASSES = {"kind": "classification"}
@@ -131,9 +131,13 @@ def run_file(chosen: str, data: Path, folder: Path, *, precision: str, quick: bo
     if quick:
         few = (*list(tasks)[:2], *list(tasks)[-2:])
         tasks = {name: tasks[name] for name in few}
-    rows = dict(zip((False, True), (QUICK_ROWS, QUICK_ROWS) if quick else ROWS[chosen], strict=True))
+    few_rows, many_rows = (QUICK_ROWS, QUICK_ROWS) if quick else ROWS[chosen]
     limits = {
-        name: {"train": rows["auxiliary" in task], "dev": QUICK_ROWS if quick else DEV_ROWS, "test": 10}
+        name: {
+            "train": many_rows if "auxiliary" in task else few_rows,
+            "dev": QUICK_ROWS if quick else DEV_ROWS,
+            "test": 10,
+        }
         for name, task in tasks.items()
     }
     return {
@@ -274,7 +278,7 @@ def describe(results: MixResults) -> dict[str, Any]:
     cost = results.cost
     return {
         "share": cost.share,
-        "estimates_share": cost.estimate_rows / cost.all_rows,
+        "estimates_share": cost.estimates_share,
         "seconds": cost.estimate_seconds + cost.trained_seconds,
         "trained": [f"{pair.target}+{pair.helper}: {pair.verdict}" for pair in results.pairs if pair.trained],
     }

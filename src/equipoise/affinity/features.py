@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -57,7 +57,7 @@ class Judge:
         """
         began = time.monotonic()
         probes = self._probe(self._untrained)
-        return {"cell": UNTRAINED, "rows": self._cost(), "seconds": time.monotonic() - began, "probes": probes}
+        return {"cell": UNTRAINED, "rows": _cost(probes), "seconds": time.monotonic() - began, "probes": probes}
 
     def judge_helper(self, training: Training, slot: ProgressSlot | None = None) -> CellRecord:
         """Train a helper alone, and judge the features that come of it, beside those of the untrained model.
@@ -70,20 +70,24 @@ class Judge:
             The journal's line.
         """
         began, plan = time.monotonic(), self._plan
+        (helper,) = training.tasks
+        judged = {pair.target for pair in plan.pairs if pair.helper == helper} & self._rows.keys()
         run = train_for_dev(*plan.build(training), slot)
         reader, size = self._reader(run), plan.config.train.eval_batch_size
         features = {
             name: np.hstack([self._untrained[name], encode_texts(reader, self._texts(rows), size)])
             for name, rows in self._rows.items()
+            if name in judged
         }
         probes = self._probe(features)
-        seconds = time.monotonic() - began
-        return {"cell": training.key, "rows": training.rows + self._cost(), "seconds": seconds, "probes": probes}
+        seconds, rows = time.monotonic() - began, training.rows + _cost(probes)
+        return {"cell": training.key, "rows": rows, "seconds": seconds, "probes": probes}
 
     def _probe(self, features: Mapping[str, Floats]) -> dict[str, list[float]]:
-        """Return the losses of probes on each row of each target, in nobody's training set."""
+        """Return by target the losses of cross-fitted probes on its features, row by row."""
         table, seed, losses = self._plan.table, self._plan.config.train.seed, {}
-        for name, rows in self._rows.items():
+        for name in features:
+            rows = self._rows[name]
             labels = table.labels(name, "train")[np.searchsorted(table.rows(name, "train"), rows)]
             found = measure_pvi(table.tasks[name], features[name], labels, self._texts(rows)[:]["text"], seed)
             assert found is not None  # it has several texts
@@ -121,6 +125,7 @@ class Judge:
     def _texts(self, rows: Rows) -> Dataset:
         return self._plan.table.splits["train"].select(rows).select_columns(["text", "pair"])
 
-    def _cost(self) -> int:
-        # A backward pass is two thirds of a training's work.
-        return math.ceil(sum(map(len, self._rows.values())) / 3)
+
+def _cost(probes: Mapping[str, Sequence[float]]) -> int:
+    """Return what reading the rows costs, in rows that are trained on: a backward pass is two thirds of the work."""
+    return math.ceil(sum(map(len, probes.values())) / 3)

@@ -62,6 +62,11 @@ def _order(plan: Plan, estimates: Mapping[Pair, GainRange]) -> list[Pair]:
     return [pair for turn in rounds for pair in sorted(turn, key=ranked.index)]
 
 
+def _cost(plan: Plan, pair: Pair, targets: Collection[str]) -> int:
+    """Return the rows that training a pair reads, beside those of targets that are trained alone already."""
+    return plan.with_helper(pair).rows + (0 if pair.target in targets else plan.alone(pair.target).rows)
+
+
 def choose_pairs(plan: Plan, estimates: Mapping[Pair, GainRange], spent: int, budget: float) -> list[Pair]:
     """Choose which pairs are trained: the best estimate of every target, then the second best ones, as rows allow.
 
@@ -76,9 +81,7 @@ def choose_pairs(plan: Plan, estimates: Mapping[Pair, GainRange], spent: int, bu
     left = budget * plan.all_rows() - spent if budget < 1 else math.inf
     chosen: list[Pair] = []
     for pair in _order(plan, estimates):
-        cost = plan.with_helper(pair).rows
-        if pair.target not in {one.target for one in chosen}:
-            cost += plan.alone(pair.target).rows
+        cost = _cost(plan, pair, {one.target for one in chosen})
         if not chosen or cost <= left:
             chosen.append(pair)
             left -= cost
@@ -207,13 +210,10 @@ def _say_what_is_next(
     plan: Plan, estimates: Mapping[Pair, GainRange], records: Records, trained: Collection[Pair]
 ) -> list[str]:
     """Say which budget the next pair needs."""
-    spent, done = count_estimate_rows(records), set(trained)
-    cost = {pair: plan.with_helper(pair).rows for pair in plan.pairs}
-    alone = {pair.target: plan.alone(pair.target).rows for pair in done}
-    so_far = spent + sum(cost[pair] for pair in done) + sum(alone.values())
+    targets = {pair.target for pair in trained}
     for pair in _order(plan, estimates):
-        if pair not in done:
-            rows = so_far + cost[pair] + (0 if pair.target in alone else plan.alone(pair.target).rows)
+        if pair not in trained:
+            rows = sum(record["rows"] for record in records.values()) + _cost(plan, pair, targets)
             share = math.ceil(100 * rows / plan.all_rows()) / 100
             needed = "1" if share >= 1 else f"{share:.2f}"
             return [f"The next pair, {pair.target} with {pair.helper}, is trained with --budget {needed}."]

@@ -15,9 +15,6 @@ from equipoise.training import PreparedRun
 
 Rows = npt.NDArray[np.int64]
 
-_FEWEST = 30
-"""With fewer rows nothing is fitted."""
-
 
 def measure_losses(
     run: PreparedRun, split: str, task: str, rows: Rows, *, calibrate: bool = False
@@ -32,13 +29,13 @@ def measure_losses(
         task: the task.
         rows: the rows, each with a label of the task.
         calibrate: calibrate the outputs on these rows first (see `Objective.calibrate`), so that a model that is too
-            sure loses nothing by it. Fewer than 30 rows stay as they are.
+            sure loses nothing by it.
 
     Returns:
         The loss of each row, shape (rows,): the mean over what the row is learnt by, such as its tokens.
     """
     objective, batches = run.model.head(task).objective, _read(run, split, task, rows)
-    if not (calibrate and objective.calibrates and len(rows) >= _FEWEST):
+    if not (calibrate and objective.calibrates):
         return np.concatenate([_losses(objective, batch) for batch in batches])
     kept = list(batches)
     parts = [torch.cat(of_rows) for of_rows in zip(*(batch[:2] for batch in kept), strict=True)]

@@ -125,7 +125,8 @@ def predict(
     options |= {"explain": explain_steps or explain, "level": level, "sets": sets, "abstain": abstain}
     options |= {"text": text, "clean": clean}
     is_file = len(texts) == 1 and os.path.isfile(texts[0])
-    with _comparing_with_training(model, Path(texts[0]), dialect, clean) if is_file else nullcontext():
+    cleans = clean is not None or bool(explain_steps or explain)  # explanations are of texts as they are
+    with _comparing_with_training(model, Path(texts[0]), dialect, cleans) if is_file else nullcontext():
         stream, is_given = _open(texts, dialect)
         job = Job(stream, model, options | {"precision": precision}, output, strict or is_given, overwrite)
         load, strict = partial(_load, model, precision), job.strict
@@ -137,14 +138,14 @@ def predict(
 
 
 @contextmanager
-def _comparing_with_training(model: Path, file: Path, dialect: Dialect, clean: str | None) -> Iterator[None]:
+def _comparing_with_training(model: Path, file: Path, dialect: Dialect, cleans: bool) -> Iterator[None]:
     """Say with which options the files were read that a run was trained on, where that may be what is amiss."""
     from equipoise.terminal import note
 
     from .training_files import training_options
 
     trained = training_options(model)
-    if "clean" in trained and clean is None:
+    if "clean" in trained and not cleans:
         note(f"this run was trained on texts without HTML; say --clean {trained['clean']} to read these alike.")
     try:
         yield

@@ -1,5 +1,6 @@
 """Lines that cannot be read, in one message."""
 
+import re
 from pathlib import Path
 
 from equipoise.errors import DataError
@@ -7,6 +8,7 @@ from equipoise.kinds import shorten
 
 _SHOWN = 5
 _WIDTH = 300
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class BadLines:
@@ -42,6 +44,5 @@ class BadLines:
 
 
 def excerpt(text: str) -> str:
-    """Quote the beginning of a text for a message; bytes that are not UTF-8 are replaced."""
-    readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return repr(shorten(readable.strip(), 60))
+    """Quote the beginning of a text for a message; bytes that are not UTF-8, and half characters, are replaced."""
+    return repr(shorten(_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text).strip(), 60))

@@ -21,7 +21,8 @@ _BOUND = 1e-12
 _LEAST_SLOPE = 1e-3
 _LEAST_SCORE = 1e-4
 """Scores are written with four digits; beyond their first and last ones nothing is known."""
-_TEMPERATURES = (0.1, 10.0)
+TEMPERATURES = (0.1, 10.0)
+"""The lowest and the highest one that is tried."""
 _LEAST_GAIN = 1e-9
 
 
@@ -113,7 +114,7 @@ def fit_temperature(
         return float(-((1 - doubt) * np.log(np.maximum(true, _TINY)) + wrong).mean())
 
     def fit(doubt: float) -> Any:
-        bounds = tuple(map(math.log, _TEMPERATURES))
+        bounds = tuple(map(math.log, TEMPERATURES))
         return minimize_scalar(loss, args=(doubt,), bounds=bounds, method="bounded", options={"xatol": 1e-6})
 
     # Where all rows are right, each lower temperature has a lower loss. So many rows do not show that the model is that

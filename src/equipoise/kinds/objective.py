@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .calibration import MIN_ROWS, TEMPERATURES
 from .metrics import Floats
 from .task import Task
 
@@ -83,6 +84,8 @@ class Objective(nn.Module, ABC):
     def calibrate(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return outputs with the calibration that lowers the loss on these very rows most, of those a run fits on dev.
 
+        Fewer than `MIN_ROWS` rows stay as they are.
+
         Args:
             outputs: the outputs of some rows.
             targets: their targets.
@@ -131,20 +134,22 @@ class Objective(nn.Module, ABC):
 
 
 def cool(objective: Objective, outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return logits divided by the temperature between 0.1 and 10 with the lowest mean loss.
+    """Return logits divided by the temperature with the lowest mean loss, where there are enough rows to tell.
 
     Args:
         objective: what the logits mean.
         outputs: the logits of some rows.
         targets: their targets.
     """
+    if len(outputs) < MIN_ROWS:
+        return outputs
     # Only a fit needs scipy.
     from scipy.optimize import minimize_scalar
 
     def lose(log_temperature: float) -> float:
         return float(objective.loss(outputs / math.exp(log_temperature), targets).mean())
 
-    bounds = (math.log(0.1), math.log(10.0))
+    bounds = tuple(map(math.log, TEMPERATURES))
     return outputs / math.exp(minimize_scalar(lose, bounds=bounds, method="bounded").x)
 
 
